@@ -1,0 +1,10 @@
+/** Who did something, as the System Log shows it (contract 6.4). Members beyond the first four are known over HTTP only. */
+export interface Actor {
+  readonly id: string
+  readonly type: string
+  readonly displayName: string
+  readonly alternateId: string | undefined
+  readonly ip?: string
+  readonly userAgent?: string
+  readonly requestId?: string
+}

@@ -1,0 +1,152 @@
+import { lookup as systemLookup, type LookupAddress } from 'node:dns'
+import { isIP, type LookupFunction } from 'node:net'
+import { Agent, buildConnector, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici'
+import { isHubError, HubError } from './hub-error.ts'
+import { addressProblem, urlProblem, type OutboundAllow, type OutboundTarget } from './outbound-allow.ts'
+
+export interface GuardedFetchOptions {
+  readonly allow: OutboundAllow
+  /** Time to resolve the name, connect and agree on TLS. */
+  readonly connectTimeoutMs: number
+  /** How names are resolved; the operating system's way unless given. */
+  readonly lookup?: LookupFunction
+}
+
+export interface GuardedFetch extends AsyncDisposable {
+  readonly fetch: typeof globalThis.fetch
+}
+
+/**
+ * A `fetch` that reaches public https addresses and what `allow` lists, nothing else, and follows no redirects.
+ *
+ * It judges the addresses that a name resolves to at the moment of connecting, and the socket is given exactly
+ * those that passed, so a second answer of the name server cannot matter. A name with both public and refused
+ * addresses is reached at its public ones: the refused ones are never contacted, and refusing the whole name
+ * would let one stray private record cut off a provider.
+ *
+ * Rejects with HubError `outbound.refused` or `outbound.failed`, or with the reason of the caller's signal.
+ */
+export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
+  const { allow } = options
+  const agent = new Agent({ connect: guardedConnector(options) })
+  const fetch: typeof globalThis.fetch = async (input, init) => {
+    const url = input instanceof Request ? input.url : String(input)
+    const problem = urlProblem(allow, url)
+    if (problem !== undefined)
+      throw new HubError('outbound.refused', { detail: `The URL is refused: ${problem}.` })
+    const host = new URL(url).host
+    const given = input instanceof Request ? { ...requestInit(input), ...init } : { ...init }
+    try {
+      const response = await undiciFetch(url, {
+        // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici types FormData by its own class
+        ...(given as unknown as UndiciRequestInit),
+        redirect: 'manual',
+        dispatcher: agent,
+      })
+      if (response.status >= 300 && response.status < 400) {
+        await response.body?.cancel()
+        throw new HubError('outbound.failed', {
+          detail: redirectDetail(host, url, response.headers.get('location')),
+        })
+      }
+      return response
+    } catch (error) {
+      if (given.signal?.aborted) throw error
+      throw outboundError(error, host)
+    }
+  }
+  return {
+    fetch,
+    async [Symbol.asyncDispose]() {
+      await agent.destroy()
+    },
+  }
+}
+
+/** The error of a fetch as a HubError: ours as they are, others in words. */
+export function outboundError(error: unknown, host: string): HubError {
+  if (isHubError(error)) return error
+  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
+  if (isHubError(cause)) return cause
+  return new HubError('outbound.failed', {
+    detail: `${host} could not be fetched: ${inWords(cause)}.`,
+    cause: error,
+  })
+}
+
+function guardedConnector({ allow, connectTimeoutMs, lookup = systemLookup }: GuardedFetchOptions) {
+  return (options: buildConnector.Options, callback: buildConnector.Callback): void => {
+    const target: OutboundTarget = {
+      protocol: options.protocol === 'http:' ? 'http:' : 'https:',
+      host: options.hostname,
+      port: options.port === '' ? (options.protocol === 'http:' ? 80 : 443) : Number(options.port),
+    }
+    // An address in the URL is never looked up; urlProblem judged it before the request came here.
+    const checkedLookup: LookupFunction = (name, lookupOptions, answer) => {
+      lookup(name, { ...lookupOptions, all: true }, (error, found) => {
+        if (error) return answer(error, '')
+        const addresses = typeof found === 'string' ? [{ address: found, family: isIP(found) }] : found
+        const permitted = addresses.filter(
+          ({ address }) => addressProblem(allow, target, address) === undefined,
+        )
+        const [first] = permitted
+        if (first === undefined) return answer(refused(allow, target, addresses), '')
+        if (lookupOptions.all) return answer(null, permitted)
+        answer(null, first.address, first.family)
+      })
+    }
+    buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup: checkedLookup })(options, callback)
+  }
+}
+
+function refused(
+  allow: OutboundAllow,
+  target: OutboundTarget,
+  addresses: readonly LookupAddress[],
+): HubError {
+  const [first] = addresses
+  const problem = first === undefined ? undefined : addressProblem(allow, target, first.address)
+  return problem === undefined
+    ? new HubError('outbound.failed', {
+        detail: `${target.host} could not be fetched: its name has no address.`,
+      })
+    : new HubError('outbound.refused', { detail: `The URL is refused: ${problem}.` })
+}
+
+function requestInit(request: Request) {
+  const { method, body, signal } = request
+  return {
+    method,
+    headers: [...request.headers],
+    signal,
+    ...(body === null ? {} : { body, duplex: 'half' as const }),
+  }
+}
+
+function redirectDetail(host: string, from: string, location: string | null): string {
+  const to = location === null ? null : URL.parse(location, from)
+  // Without query and credentials: they may hold a secret.
+  const where = to === null ? 'somewhere else' : `${to.protocol}//${to.host}${to.pathname}`.slice(0, 200)
+  return `${host} redirects to ${where} and redirects are not followed; give the final URL.`
+}
+
+const words: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'its name does not resolve',
+  EAI_AGAIN: 'its name cannot be resolved right now',
+  ECONNREFUSED: 'the connection was refused',
+  ECONNRESET: 'the connection was closed by the other side',
+  EHOSTUNREACH: 'there is no route to it',
+  ENETUNREACH: 'there is no route to it',
+  ETIMEDOUT: 'it could not be connected to in time',
+  UND_ERR_CONNECT_TIMEOUT: 'it could not be connected to in time',
+  UND_ERR_HEADERS_TIMEOUT: 'it did not answer in time',
+  UND_ERR_BODY_TIMEOUT: 'its answer stopped halfway',
+  UND_ERR_HEADERS_OVERFLOW: 'its answer has too many headers',
+  UND_ERR_SOCKET: 'the connection was closed by the other side',
+}
+
+function inWords(cause: unknown): string {
+  if (!(cause instanceof Error)) return 'for a reason it did not name'
+  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
+  return words[code] ?? (cause.message === '' ? cause.name : cause.message)
+}

@@ -1,0 +1,103 @@
+/**
+ * Every way the hub says no. Public: docs/errors.md is made from this list.
+ * `set.*` and `request.*` are the sender's fault; `keys.*` and `hub.*` are not, and lose nothing.
+ */
+export const hubErrors = {
+  'set.malformed': 'The token is not a SET we can read.',
+  'set.wrong_type': 'The token does not say that it is a SET (`typ`).',
+  'set.algorithm_refused': 'The token is signed with an algorithm we do not take.',
+  'set.claim_invalid': 'A claim of the token is missing or malformed.',
+  'set.event_invalid': 'An event in the token is missing a claim or has a malformed one.',
+  'set.subject_invalid': 'A subject identifier in the token is missing or malformed.',
+  'set.unknown_issuer': 'No provider is registered with this issuer.',
+  'set.provider_inactive': 'The provider with this issuer is deactivated.',
+  'set.wrong_audience': 'The token is meant for someone else.',
+  'set.unknown_key': "The provider's key set has no key with this `kid`.",
+  'set.key_refused': 'The key may not be used to verify this token.',
+  'set.bad_signature': 'The signature does not hold.',
+  'keys.unavailable': "The provider's key set cannot be fetched right now.",
+  'outbound.refused': 'The URL may not be reached from here.',
+  'outbound.failed': 'The URL could not be fetched.',
+  'provider.invalid': 'A field of the provider is missing or malformed.',
+  'provider.name_taken': 'Another provider already has this name.',
+  'provider.issuer_taken': 'Another provider already has this issuer.',
+  'provider.not_found': 'There is no provider with this id.',
+  'provider.limit_reached': 'There are as many providers as the hub takes.',
+  'provider.metadata_unusable': "The transmitter's metadata cannot be read or does not fit its URL.",
+  'signal.not_found': 'There is no signal with this id.',
+  'log.query_invalid': 'A parameter of the log query is malformed.',
+  'log.filter_invalid': 'The log filter cannot be read.',
+  'log.filter_unsupported': 'The log filter uses an operator that this field does not allow.',
+  'log.too_old': 'The log query reaches back further than the log is kept.',
+  'access.no_credentials': 'The request carries no usable Authorization header.',
+  'access.token_invalid': 'The API token is unknown or revoked.',
+  'access.oauth_token_invalid': 'The OAuth access token is malformed, expired, revoked or not ours.',
+  'access.dpop_invalid': 'The DPoP proof is missing or does not fit the request or the token.',
+  'access.scope_missing': 'The OAuth access token does not contain the required scope.',
+  'access.forbidden': 'The credentials are valid and do not permit this.',
+  'oauth.invalid_request': 'The token request is malformed.',
+  'oauth.invalid_client': 'The client could not be authenticated.',
+  'oauth.invalid_scope': 'The requested scope is missing or malformed.',
+  'oauth.consent_required': 'None of the requested scopes is granted to the client.',
+  'oauth.unsupported_grant_type': 'Only client_credentials is supported.',
+  'oauth.invalid_dpop_proof': 'The DPoP proof of the token request is missing or malformed.',
+  'oauth.use_dpop_nonce': 'The DPoP proof of the token request needs a nonce of ours.',
+  'oauth.invalid_client_metadata': 'A member of the client metadata is missing or malformed.',
+  'token.invalid': 'The name or the secret of the API token cannot be taken.',
+  'token.name_taken': 'Another live API token already has this name.',
+  'token.not_found': 'There is no API token with this id or name.',
+  'client.not_found': 'There is no service app with this client id.',
+  'request.invalid': 'A parameter of the request is missing or malformed.',
+  'request.malformed_json': 'The body is not JSON that everyone reads alike (RFC 7493).',
+  'request.media_type': 'The body has a media type that this endpoint does not take.',
+  'request.not_acceptable': 'The client accepts no media type that this endpoint can answer with.',
+  'request.too_large': 'The body is larger than this endpoint takes.',
+  'request.rate_limited': 'The caller made too many requests.',
+  'request.path_not_found': 'There is nothing at this path.',
+  'request.method_not_allowed': 'This path does not support the HTTP method.',
+  'hub.overloaded': 'More is waiting to be stored than we hold; try again shortly.',
+  'hub.unavailable': 'The storage cannot be reached right now.',
+  'hub.secret_unreadable': 'A stored secret cannot be opened with the secret key of the settings.',
+} as const
+
+export type HubErrorCode = keyof typeof hubErrors
+
+/** One thing wrong with one field. `field` is a dotted path (`settings.jwks_url`), or '' for the whole. */
+export interface FieldProblem {
+  readonly field: string
+  readonly message: string
+}
+
+export interface HubErrorOptions {
+  /** What exactly is wrong and what would be right, for a person. Never holds a secret or a whole token. */
+  readonly detail?: string
+  readonly problems?: readonly FieldProblem[]
+  /** After how many seconds another try makes sense (503 and 429). */
+  readonly retryAfterS?: number
+  /** Further facts that one code's answer needs; see the code's user in http/. */
+  readonly facts?: Readonly<Record<string, string>>
+  readonly cause?: unknown
+}
+
+/** The only error that the hub throws on purpose. Anything else is our fault. */
+export class HubError extends Error {
+  override readonly name = 'HubError'
+  readonly code: HubErrorCode
+  readonly detail: string
+  readonly problems: readonly FieldProblem[]
+  readonly retryAfterS: number | undefined
+  readonly facts: Readonly<Record<string, string>>
+
+  constructor(code: HubErrorCode, options: HubErrorOptions = {}) {
+    super(options.detail ?? hubErrors[code], options.cause === undefined ? {} : { cause: options.cause })
+    this.code = code
+    this.detail = options.detail ?? hubErrors[code]
+    this.problems = options.problems ?? []
+    this.retryAfterS = options.retryAfterS
+    this.facts = options.facts ?? {}
+  }
+}
+
+export function isHubError(error: unknown, ...codes: readonly HubErrorCode[]): error is HubError {
+  return error instanceof HubError && (codes.length === 0 || codes.includes(error.code))
+}

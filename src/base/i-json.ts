@@ -1,0 +1,192 @@
+import { isUtf8 } from 'node:buffer'
+import type { JsonValue } from './json.ts'
+import { printable } from './printable.ts'
+
+export type IJsonResult =
+  { readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly reason: string }
+
+export interface IJsonLimits {
+  /** How many arrays and objects may stand inside one another; a bare object has depth 1. */
+  readonly depthMax?: number
+}
+
+const defaultDepthMax = 32
+const placeCharsMax = 200
+
+/**
+ * Reads JSON that every reader understands alike (RFC 7493): UTF-8 without BOM, no repeated names, no NUL and no lone
+ * surrogate, no number that a double cannot hold; and no `__proto__`, which some readers take for the prototype.
+ * @returns the value, or what is wrong and where
+ */
+export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {}): IJsonResult {
+  if (typeof input !== 'string' && !isUtf8(input)) return { ok: false, reason: 'it is not valid UTF-8' }
+  const text = typeof input === 'string' ? input : utf8.decode(input)
+  if (text.startsWith('\uFEFF')) return { ok: false, reason: 'it begins with a byte order mark' }
+  let value: JsonValue
+  try {
+    value = JSON.parse(text)
+  } catch (error) {
+    return { ok: false, reason: `it is not JSON${placeOf(error, text)}` }
+  }
+  const walk = new Walk(limits.depthMax ?? defaultDepthMax, text.includes('\\u') || !text.isWellFormed())
+  const flaw =
+    walk.check(value, 1) ?? (walk.members === countMembers(text) ? undefined : findRepeatedName(text))
+  return flaw === undefined ? { ok: true, value } : { ok: false, reason: `${flaw.what}${pathOf(flaw)}` }
+}
+
+const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
+
+interface Flaw {
+  readonly what: string
+  /** Where, outermost first. Filled on the way up, so that sound input pays nothing for it. */
+  readonly path: (string | number)[]
+}
+
+class Walk {
+  members = 0
+  readonly depthMax: number
+  readonly checkStrings: boolean
+
+  constructor(depthMax: number, checkStrings: boolean) {
+    this.depthMax = depthMax
+    this.checkStrings = checkStrings
+  }
+
+  check(value: JsonValue | undefined, depth: number): Flaw | undefined {
+    if (typeof value === 'string') return this.checkStrings ? checkText(value) : undefined
+    if (typeof value === 'number') return checkNumber(value)
+    if (typeof value !== 'object' || value === null) return undefined
+    if (depth > this.depthMax) return flaw(`it is nested deeper than ${this.depthMax} levels`)
+    return isJsonArray(value) ? this.checkArray(value, depth) : this.checkObject(value, depth)
+  }
+
+  checkArray(array: readonly JsonValue[], depth: number): Flaw | undefined {
+    let at = 0
+    for (const item of array) {
+      const found = this.check(item, depth + 1)
+      if (found !== undefined) return below(at, found)
+      at++
+    }
+    return undefined
+  }
+
+  checkObject(object: Readonly<Record<string, JsonValue>>, depth: number): Flaw | undefined {
+    const names = Object.keys(object)
+    this.members += names.length
+    for (const name of names) {
+      if (name === '__proto__') return flaw('the member name "__proto__" is not taken')
+      const found = (this.checkStrings ? checkText(name) : undefined) ?? this.check(object[name], depth + 1)
+      if (found !== undefined) return below(name, found)
+    }
+    return undefined
+  }
+}
+
+function checkText(text: string): Flaw | undefined {
+  if (text.includes('\0')) return flaw('a NUL character')
+  if (!text.isWellFormed()) return flaw('a lone surrogate')
+  return undefined
+}
+
+function checkNumber(value: number): Flaw | undefined {
+  if (Number.isSafeInteger(value)) return undefined
+  if (!Number.isFinite(value)) return flaw('a number too large for a double')
+  if (Number.isInteger(value)) return flaw('an integer beyond 2^53-1')
+  return undefined
+}
+
+function flaw(what: string): Flaw {
+  return { what, path: [] }
+}
+
+function below(step: string | number, found: Flaw): Flaw {
+  found.path.unshift(step)
+  return found
+}
+
+function pathOf({ path }: Flaw): string {
+  if (path.length === 0) return ' at the top level'
+  const place = path
+    .map((step) => (typeof step === 'number' ? `[${step}]` : `[${JSON.stringify(step)}]`))
+    .join('')
+  return ` at ${printable(place, placeCharsMax)}`
+}
+
+/** V8 names a position in most messages; the rest of its message repeats the input, so we leave it out. */
+function placeOf(error: unknown, text: string): string {
+  if (text.trim() === '') return ': it is empty'
+  const message = error instanceof Error ? error.message : ''
+  if (message.includes('end of JSON input')) return ': it ends too early'
+  const position = /at position (\d+)/.exec(message)?.[1]
+  return position === undefined ? '' : ` at character ${position}`
+}
+
+/** The members in a text that is JSON: each has one colon, and no other colon stands outside a string. */
+function countMembers(text: string): number {
+  let colons = 0
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === colon) colons++
+    else if (code === quote) at = closingQuote(text, at)
+  }
+  return colons
+}
+
+const quote = 34
+const colon = 58
+const backslash = 92
+
+function closingQuote(text: string, opening: number): number {
+  for (let at = opening + 1; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === quote) return at
+    if (code === backslash) at++
+  }
+  return text.length
+}
+
+/** The first repeated name of a text that is JSON and has one. */
+function findRepeatedName(text: string): Flaw {
+  const open: { readonly names: Set<string> | undefined; step: string | number }[] = []
+  for (let at = 0; at < text.length; at++) {
+    const inner = open.at(-1)
+    switch (text[at]) {
+      case '{':
+        open.push({ names: new Set(), step: '' })
+        break
+      case '[':
+        open.push({ names: undefined, step: 0 })
+        break
+      case '}':
+      case ']':
+        open.pop()
+        break
+      case ',':
+        if (typeof inner?.step === 'number') inner.step++
+        break
+      case '"': {
+        const end = closingQuote(text, at)
+        if (inner?.names !== undefined && /^\s*:/.test(text.slice(end + 1))) {
+          const name: string = JSON.parse(text.slice(at, end + 1))
+          if (inner.names.has(name)) {
+            const path = open.slice(0, -1).map(({ step }) => step)
+            return {
+              what: `the member name ${printable(JSON.stringify(name), placeCharsMax)} is repeated`,
+              path,
+            }
+          }
+          inner.names.add(name)
+          inner.step = name
+        }
+        at = end
+        break
+      }
+      default:
+    }
+  }
+  return flaw('a member name is repeated')
+}
+
+export function isJsonArray(value: JsonValue | undefined): value is readonly JsonValue[] {
+  return Array.isArray(value)
+}

@@ -1,0 +1,7 @@
+/**
+ * A module of ours by its path from another one, without its ending: TypeScript in a checkout, JavaScript in `dist`.
+ * @param from - the caller's `import.meta.url`
+ */
+export function siblingModule(path: string, from: string): URL {
+  return new URL(path + (from.endsWith('.ts') ? '.ts' : '.js'), from)
+}

@@ -1,0 +1,66 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { expect, test } from 'vitest'
+import { silentLogger } from './logger.ts'
+import { createWorker } from './worker.ts'
+
+const idle = { name: 'test', idleMs: 60_000, afterErrorMs: 60_000, logger: silentLogger }
+
+test('a started worker goes on while there is work, then sleeps until it is woken', async () => {
+  let work = 3
+  const rounds: number[] = []
+  await using worker = createWorker({
+    ...idle,
+    runOnce: async () => (rounds.push(work), work > 0 ? work-- : 0),
+  })
+  worker.start()
+  while (rounds.length < 4) await delay(1)
+  expect(rounds).toEqual([3, 2, 1, 0])
+  worker.wake()
+  while (rounds.length < 5) await delay(1)
+})
+
+test('a wake during a round is not lost', async () => {
+  let rounds = 0
+  let release = (): void => {}
+  await using worker = createWorker({
+    ...idle,
+    runOnce: () => new Promise((resolve) => ((rounds += 1), (release = () => resolve(0)))),
+  })
+  worker.start()
+  worker.wake()
+  release()
+  await expect.poll(() => rounds).toBe(2)
+  release()
+})
+
+test('a wake does not shorten the pause after an error: a failing loop never spins', async () => {
+  let rounds = 0
+  await using worker = createWorker({
+    ...idle,
+    runOnce: async () => {
+      rounds += 1
+      throw new Error('down')
+    },
+  })
+  worker.start()
+  for (let wakes = 0; wakes < 20; wakes += 1) {
+    worker.wake()
+    await delay(1)
+  }
+  expect(rounds).toBe(1)
+})
+
+test('disposing waits for the round that is under way', async () => {
+  let ended = false
+  const worker = createWorker({
+    ...idle,
+    runOnce: async () => {
+      await delay(20)
+      ended = true
+      return 1
+    },
+  })
+  worker.start()
+  await worker[Symbol.asyncDispose]()
+  expect(ended).toBe(true)
+})

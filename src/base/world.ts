@@ -1,0 +1,31 @@
+import { randomBytes, randomUUID } from 'node:crypto'
+import { customAlphabet } from 'nanoid'
+
+/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request (row A3). */
+export type IdPrefix = 'sse' | '0oa' | '00T' | 'key' | 'rfs' | 'oae' | 'req'
+
+/** All that a test must be able to hold still. */
+export interface World {
+  now(): Date
+  /** The prefix and 17 letters and digits: 20 characters, as Okta's ids are (row A3). */
+  newId(prefix: IdPrefix): string
+  newUuid(): string
+  /** A random value that nobody can guess, base64url. */
+  newSecret(bytes: number): string
+  /** Reaches only what settings allow: see guarded-fetch.ts. */
+  fetch: typeof globalThis.fetch
+}
+
+const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
+const random17 = customAlphabet(alphabet, 17)
+
+/** The real clock and chance, with the given way out to the network. */
+export function realWorld(fetch: typeof globalThis.fetch): World {
+  return {
+    now: () => new Date(),
+    newId: (prefix) => prefix + random17(),
+    newUuid: () => randomUUID(),
+    newSecret: (bytes) => randomBytes(bytes).toString('base64url'),
+    fetch,
+  }
+}
