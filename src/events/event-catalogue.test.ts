@@ -1,0 +1,28 @@
+import { expect, test } from 'vitest'
+import { eventCatalogue } from './event-catalogue.ts'
+
+test('lists every type once, by family', () => {
+  expect(new Set(eventCatalogue.map(({ type }) => type)).size).toBe(eventCatalogue.length)
+  const counts = Object.groupBy(eventCatalogue, ({ family }) => family)
+  expect(Object.entries(counts).map(([family, entries]) => [family, entries.length])).toEqual([
+    ['caep', 8],
+    ['risc', 14],
+    ['ssf', 2],
+    ['okta', 3],
+    ['scim', 12],
+  ])
+})
+
+test('RISC’s sessions-revoked is the only alias, of CAEP’s session-revoked (R71)', () => {
+  expect(eventCatalogue.filter(({ aliasOf }) => aliasOf !== undefined)).toEqual([
+    expect.objectContaining({
+      family: 'risc',
+      name: 'sessions-revoked',
+      aliasOf: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
+    }),
+  ])
+})
+
+test('every type has a title of its own', () => {
+  for (const { title } of eventCatalogue) expect(title).toMatch(/^[A-Z].{8,70}$/)
+})

@@ -1,0 +1,42 @@
+import type { JsonObject } from '../base/json.ts'
+import type { EventFamily } from './event-family.ts'
+import { families } from './read-events.ts'
+import { scimEvents, scimPrefix } from './scim.ts'
+import type { EventFamilyName } from './security-event.ts'
+
+/** An event type we know, for people who want to send one or read about it. */
+export interface CatalogueEntry {
+  /** The event type URI. */
+  readonly type: string
+  readonly family: EventFamilyName
+  readonly name: string
+  readonly title: string
+  /** An event of this type that we would take, without its subject. */
+  readonly example: JsonObject
+  /** The type that replaces this one. */
+  readonly aliasOf: string | undefined
+}
+
+/** Every event type we know (SSF 1.0, CAEP 1.0, RISC 1.0, Okta E60–E65, SCIM). */
+export const eventCatalogue: readonly CatalogueEntry[] = [
+  ...families.flatMap((family) => entriesOf(family.family, family)),
+  ...Object.entries(scimEvents).map(([name, title]) => ({
+    type: scimPrefix + name,
+    family: 'scim' as const,
+    name,
+    title,
+    example: {},
+    aliasOf: undefined,
+  })),
+]
+
+function entriesOf(family: EventFamilyName, { prefix, types }: EventFamily): CatalogueEntry[] {
+  return Object.entries(types).map(([name, { title, example, aliasOf }]) => ({
+    type: prefix + name,
+    family,
+    name,
+    title,
+    example,
+    aliasOf,
+  }))
+}

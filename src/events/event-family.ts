@@ -1,0 +1,38 @@
+import type { JsonObject } from '../base/json.ts'
+import type { Subject } from '../set/subject.ts'
+import type { EventClaims, ReadClaims } from './event-claims.ts'
+
+/** One event type: what people call it, what it carries, and an event of this type that we would take. */
+export interface EventType<Claims extends EventClaims = EventClaims> {
+  readonly title: string
+  readonly claims: Claims
+  readonly example: JsonObject
+  /** The type that replaces this one (R71). */
+  readonly aliasOf?: string
+}
+
+/** The event types of one specification, by the last part of their URI. */
+export interface EventFamily<
+  Family extends string = string,
+  Prefix extends string = string,
+  Types extends Readonly<Record<string, EventType>> = Readonly<Record<string, EventType>>,
+> {
+  readonly family: Family
+  readonly prefix: Prefix
+  /** Whose word on the subject counts when both speak: the token's `sub_id` (R1) or the event's `subject` (E44, E75). */
+  readonly subjectFrom: 'token' | 'event'
+  readonly types: Types
+}
+
+/** The decoded events of a family: one shape for each of its types. */
+export type EventsOf<Of extends EventFamily> = {
+  [Name in keyof Of['types'] & string]: {
+    readonly type: `${Of['prefix']}${Name}`
+    readonly family: Of['family']
+    readonly name: Name
+    readonly subject: Subject
+    /** Milliseconds since 1970, from the event or from the token's `toe`. */
+    readonly occurredAt: number | undefined
+    readonly claims: ReadClaims<Of['types'][Name]['claims']>
+  }
+}[keyof Of['types'] & string]

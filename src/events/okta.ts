@@ -1,0 +1,47 @@
+import { commonClaims } from './caep.ts'
+import { oneOf, required, text, time } from './event-claims.ts'
+import type { EventFamily } from './event-family.ts'
+
+const level = oneOf('low', 'medium', 'high', 'secure', 'none')
+
+/** Okta wants the time (E72) and names the levels in its own way when it refuses them (E21). */
+const claims = { ...commonClaims, event_timestamp: required(time) }
+const riskClaims = {
+  ...claims,
+  current_level: required(level, 'currentRiskLevel'),
+  previous_level: required(level, 'previousRiskLevel'),
+}
+const riskExample = {
+  event_timestamp: 1_700_000_000,
+  current_level: 'high',
+  previous_level: 'low',
+  initiating_entity: 'system',
+}
+
+/** Okta's own event types (E60–E62). */
+export const okta = {
+  family: 'okta',
+  prefix: 'https://schemas.okta.com/secevent/okta/event-type/',
+  subjectFrom: 'event',
+  types: {
+    'user-risk-change': {
+      title: 'The risk of a user changed',
+      claims: riskClaims,
+      example: { ...riskExample, reason_admin: { en: 'Impossible travel' } },
+    },
+    'device-risk-change': {
+      title: 'The risk of a device changed',
+      claims: riskClaims,
+      example: { ...riskExample, reason_admin: { en: 'Malware was found' } },
+    },
+    'ip-change': {
+      title: 'A session moved to another IP address',
+      claims: { ...claims, current_ip_address: required(text), previous_ip_address: required(text) },
+      example: {
+        event_timestamp: 1_700_000_000,
+        current_ip_address: '203.0.113.7',
+        previous_ip_address: '198.51.100.20',
+      },
+    },
+  },
+} as const satisfies EventFamily

@@ -1,0 +1,38 @@
+import type { JsonObject } from '../base/json.ts'
+import type { Subject } from '../set/subject.ts'
+import type { caep } from './caep.ts'
+import type { EventsOf } from './event-family.ts'
+import type { okta } from './okta.ts'
+import type { risc } from './risc.ts'
+import type { ScimEventName } from './scim.ts'
+import type { ssf } from './ssf.ts'
+
+export type CaepEvent = EventsOf<typeof caep>
+export type RiscEvent = EventsOf<typeof risc>
+export type SsfEvent = EventsOf<typeof ssf>
+export type OktaEvent = EventsOf<typeof okta>
+
+/** An event whose members we do not read: carried as it came. */
+interface OpaqueEvent {
+  readonly type: string
+  /** Undefined when there is none, or none that we can read. */
+  readonly subject: Subject | undefined
+  /** Milliseconds since 1970, from the event or from the token's `toe`. */
+  readonly occurredAt: number | undefined
+  readonly claims: JsonObject
+}
+
+export interface ScimEvent extends OpaqueEvent {
+  readonly family: 'scim'
+  readonly name: ScimEventName
+}
+
+export interface UnknownEvent extends OpaqueEvent {
+  readonly family: 'unknown'
+  /** The last part of the type's URI. */
+  readonly name: string
+}
+
+/** One event of a SET, decoded; plain JSON. Tell them apart by `family` and `name`. */
+export type SecurityEvent = CaepEvent | RiscEvent | SsfEvent | OktaEvent | ScimEvent | UnknownEvent
+export type EventFamilyName = SecurityEvent['family']

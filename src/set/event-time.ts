@@ -1,0 +1,16 @@
+import type { JsonValue } from '../base/json.ts'
+
+/** From here on a time is in milliseconds: as seconds it would be the year 5138 (E72). */
+const millisecondsFrom = 1e11
+/** The last millisecond of the year 9999. */
+const timeMax = 253_402_300_799_999
+
+/**
+ * A time as senders write it: seconds, milliseconds or seconds with a fraction (E72).
+ * @returns milliseconds since 1970, or undefined when it is no time from 1970 to 9999
+ */
+export function readEventTime(value: JsonValue): number | undefined {
+  if (typeof value !== 'number') return undefined
+  const time = Math.round(value < millisecondsFrom ? value * 1000 : value)
+  return time >= 0 && time <= timeMax ? time : undefined
+}

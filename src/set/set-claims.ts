@@ -1,0 +1,18 @@
+import type { JsonObject } from '../base/json.ts'
+import type { Subject } from './subject.ts'
+
+/** The claims of a SET, their types checked and nothing else (RFC 8417 §2.2). Claims not listed are ignored (R10). */
+export interface SetClaims {
+  readonly iss: string
+  readonly jti: string
+  /** Seconds since 1970. */
+  readonly iat: number
+  readonly aud: string | readonly string[]
+  /** By event type, an absolute URI; at least one. */
+  readonly events: Readonly<Record<string, JsonObject>>
+  /** When it happened, in milliseconds since 1970 whatever it came in. */
+  readonly toe: number | undefined
+  /** As text, even if it came as a number, as in SSF's own samples. */
+  readonly txn: string | undefined
+  readonly sub_id: Subject | undefined
+}

@@ -1,0 +1,88 @@
+import { HubError } from '../base/hub-error.ts'
+import { printable } from '../base/printable.ts'
+import type { World } from '../base/world.ts'
+import type { ParsedToken } from './parse-token.ts'
+import type { SetClaims } from './set-claims.ts'
+import { signatureHolds } from './signature.ts'
+import type { KeySource } from './verification-key.ts'
+import type { VerifiedSet } from './verified-set.ts'
+
+/** The one issuer we believe a token came from, and for whom it must be meant. */
+export interface TrustedIssuer {
+  readonly issuer: string
+  /** Ours; one of them must stand in `aud` (E41). */
+  readonly audiences: readonly string[]
+  readonly keys: KeySource
+}
+
+export interface SetVerifier {
+  /**
+   * Checks a SET against the one issuer we believe it came from; the signature before anything that would tell a
+   * forger more.
+   *
+   * @param token - parsed and within `setBytesMax`; nothing in it is trusted yet.
+   * @param trusted - issuer and audiences, compared character for character, and its keys.
+   * @returns the claims; `iat` is seconds since 1970, `toe` milliseconds.
+   * @throws HubError `set.unknown_issuer`, `set.unknown_key`, `set.key_refused`, `keys.unavailable`,
+   *   `set.bad_signature`, `set.wrong_audience`, `set.claim_invalid`
+   * @see RFC 8417 §2.2 for the claims, RFC 8935 §2.4 for what the sender is told
+   */
+  verify(token: ParsedToken, trusted: TrustedIssuer): Promise<VerifiedSet>
+}
+
+/** How far ahead of our clock an `iat` may be (E43). */
+export const iatSkewMaxS = 300
+const shownCharsMax = 256
+
+export function createSetVerifier({ now }: Pick<World, 'now'>): SetVerifier {
+  return {
+    async verify(token, trusted) {
+      requireIssuer(token.claims, trusted)
+      await requireSignature(token, trusted.keys)
+      requireAudience(token.claims, trusted)
+      requireIssuedByNow(token.claims, now())
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only place that may say so: all four checks held
+      return token.claims as VerifiedSet
+    },
+  }
+}
+
+function requireIssuer({ iss }: SetClaims, { issuer }: TrustedIssuer): void {
+  if (iss === issuer) return
+  throw new HubError('set.unknown_issuer', {
+    detail: `The token's iss is ${printable(iss, shownCharsMax)}; the provider's issuer is ${printable(issuer, shownCharsMax)}.`,
+  })
+}
+
+async function requireSignature(token: ParsedToken, keys: KeySource): Promise<void> {
+  const { alg, kid } = token.header
+  const { algorithms, key } = await keys.get(kid, alg)
+  const shownKid = printable(kid, shownCharsMax)
+  if (!algorithms.has(alg)) {
+    throw new HubError('set.key_refused', {
+      detail: `The key may not be used with ${alg} (kid=${shownKid}).`,
+    })
+  }
+  const { signedBytes, signature } = token
+  if (await signatureHolds({ alg, signedBytes, signature }, key)) return
+  throw new HubError('set.bad_signature', {
+    detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // E23
+  })
+}
+
+function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void {
+  const meant = typeof aud === 'string' ? [aud] : aud
+  if (meant.some((audience) => audiences.includes(audience))) return
+  const named = printable(meant.join(', '), shownCharsMax)
+  throw new HubError('set.wrong_audience', {
+    detail: `The token's aud is ${named}; it must be or contain ${audiences.join(' or ')}.`,
+  })
+}
+
+function requireIssuedByNow({ iat }: SetClaims, now: Date): void {
+  const aheadS = iat - now.getTime() / 1000
+  if (aheadS <= iatSkewMaxS) return
+  throw new HubError('set.claim_invalid', {
+    detail: `The claim iat is ${Math.ceil(aheadS)} s in the future; we allow ${iatSkewMaxS} s, and it is in seconds.`,
+  })
+}

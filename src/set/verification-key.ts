@@ -1,0 +1,192 @@
+import { createPublicKey } from 'node:crypto'
+import type { JsonWebKey, KeyObject } from 'node:crypto'
+import { HubError } from '../base/hub-error.ts'
+import { isJsonArray } from '../base/i-json.ts'
+import { isJsonObject } from '../base/json.ts'
+import type { JsonObject, JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+
+/** The algorithms a SET may be signed with. Anything else, `none` and HMAC included, is refused (R59, E31). */
+export const setAlgorithms = [
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+  'ES256',
+  'ES384',
+  'ES512',
+  'EdDSA',
+] as const
+export type SetAlgorithm = (typeof setAlgorithms)[number]
+
+const known: ReadonlySet<string> = new Set(setAlgorithms)
+
+export function isSetAlgorithm(value: unknown): value is SetAlgorithm {
+  return typeof value === 'string' && known.has(value)
+}
+
+/** A public key of a transmitter, imported once and ready to check signatures with. */
+export interface VerificationKey {
+  /** Undefined when the JWK had none. */
+  readonly kid: string | undefined
+  /** The algorithms this key may be used with: by its type, curve, size, `use`, `key_ops` and `alg`. Never empty. */
+  readonly algorithms: ReadonlySet<SetAlgorithm>
+  readonly key: KeyObject
+}
+
+/** A key of the set that must not check signatures; remembered so that a refusal can say why. */
+export interface UnusableKey {
+  readonly kid: string | undefined
+  /** What is wrong with it, in words that go behind "The key …". */
+  readonly unusable: string
+}
+
+/** One entry of a transmitter's JWK Set. */
+export type KeySetEntry = VerificationKey | UnusableKey
+
+/** Where the keys of one issuer come from. Implemented by jwks/. */
+export interface KeySource {
+  /**
+   * The key with this `kid`, fit for `alg`; see {@link pickVerificationKey}.
+   * @throws HubError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
+   */
+  get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
+}
+
+/** A JWK Set with more keys than this is not read at all. */
+export const keysMax = 100
+const rsaBitsMin = 2048
+const rsaBitsMax = 8192
+/** OpenSSL's own bound for large keys is 64 bits; nobody uses more than 65537. */
+const rsaExponentMax = 0xffff_ffffn
+const kidShownCharsMax = 256
+
+/**
+ * Reads a transmitter's JWK Set (RFC 7517 §5). Keys that cannot check a SET stay in the list as {@link UnusableKey}.
+ * @throws HubError `keys.unavailable` when it is no JWK Set or holds more than {@link keysMax} keys
+ */
+export function readVerificationKeys(document: JsonValue): readonly KeySetEntry[] {
+  const keys = isJsonObject(document) ? document['keys'] : undefined
+  if (!isJsonArray(keys)) {
+    throw new HubError('keys.unavailable', {
+      detail: 'The key set is not a JSON object with an array `keys`.',
+    })
+  }
+  if (keys.length > keysMax) {
+    throw new HubError('keys.unavailable', {
+      detail: `The key set holds ${keys.length} keys; we read at most ${keysMax}.`,
+    })
+  }
+  return keys.filter(isJsonObject).map(readKey)
+}
+
+/**
+ * The key to check a signature with: of several with the same `kid`, the one that fits `alg`.
+ * @throws HubError `set.unknown_key`, `set.key_refused`
+ */
+export function pickVerificationKey(
+  keys: readonly KeySetEntry[],
+  kid: string,
+  alg: SetAlgorithm,
+): VerificationKey {
+  const refusals = new Set<string>()
+  for (const key of keys) {
+    if (key.kid !== kid) continue
+    if ('unusable' in key) refusals.add(key.unusable)
+    else if (key.algorithms.has(alg)) return key
+    else refusals.add(`is for ${[...key.algorithms].join(', ')}, and the token says ${alg}`)
+  }
+  const shown = printable(kid, kidShownCharsMax)
+  if (refusals.size > 0) {
+    throw new HubError('set.key_refused', {
+      detail: `The key ${[...refusals].join('; another ')} (kid=${shown}).`,
+    })
+  }
+  throw new HubError('set.unknown_key', { detail: `The provider's key set has no key with kid=${shown}.` })
+}
+
+function readKey(jwk: JsonObject): KeySetEntry {
+  const kid = typeof jwk['kid'] === 'string' ? jwk['kid'] : undefined
+  const unusable = (reason: string): UnusableKey => ({ kid, unusable: reason })
+  if (jwk['kty'] === 'oct') return unusable('is symmetric')
+  if (privateMembers.some((member) => member in jwk)) return unusable('was published with its private part')
+  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return unusable('is not for signatures by its `use`')
+  if (jwk['key_ops'] !== undefined && !(isJsonArray(jwk['key_ops']) && jwk['key_ops'].includes('verify'))) {
+    return unusable('is not for checking signatures by its `key_ops`')
+  }
+  const imported = importKey(jwk)
+  if (typeof imported === 'string') return unusable(imported)
+  if (jwk['alg'] === undefined) return { kid, ...imported }
+  const alg = setAlgorithms.find((alg) => alg === jwk['alg'])
+  if (alg === undefined || !imported.algorithms.has(alg)) {
+    return unusable('has an `alg` that we do not take or that does not fit its type')
+  }
+  return { kid, key: imported.key, algorithms: new Set([alg]) }
+}
+
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
+
+/** @returns the key and every algorithm its type allows (R59), or why it is unusable */
+function importKey(jwk: JsonObject): { key: KeyObject; algorithms: ReadonlySet<SetAlgorithm> } | string {
+  const members = publicMembers.get(jwk['kty'])
+  if (members === undefined) return 'has a `kty` that we do not know'
+  const publicJwk: JsonWebKey = {}
+  for (const member of members) {
+    const value = jwk[member]
+    if (typeof value !== 'string') return `lacks its member \`${member}\``
+    publicJwk[member] = value
+  }
+  let key: KeyObject
+  try {
+    key = createPublicKey({ key: publicJwk, format: 'jwk' })
+  } catch {
+    return 'cannot be imported'
+  }
+  const algorithms = algorithmsOf(key)
+  return typeof algorithms === 'string' ? algorithms : { key, algorithms }
+}
+
+const publicMembers: ReadonlyMap<unknown, readonly ('kty' | 'n' | 'e' | 'crv' | 'x' | 'y')[]> = new Map([
+  ['RSA', ['kty', 'n', 'e']],
+  ['EC', ['kty', 'crv', 'x', 'y']],
+  ['OKP', ['kty', 'crv', 'x']],
+])
+
+function algorithmsOf(key: KeyObject): ReadonlySet<SetAlgorithm> | string {
+  const { modulusLength = 0, publicExponent = 0n, namedCurve = '' } = key.asymmetricKeyDetails ?? {}
+  switch (key.asymmetricKeyType) {
+    case 'rsa':
+      if (modulusLength < rsaBitsMin || modulusLength > rsaBitsMax) {
+        return `has ${modulusLength} bits; an RSA key needs ${rsaBitsMin} to ${rsaBitsMax}`
+      }
+      if (publicExponent < 3n || publicExponent % 2n === 0n || publicExponent > rsaExponentMax) {
+        return 'has an unusable public exponent'
+      }
+      return rsaAlgorithms
+    case 'ec':
+      return curveAlgorithms.get(namedCurve) ?? 'is on a curve that we do not take'
+    case 'ed25519':
+    case 'ed448':
+      return edwardsAlgorithms
+    default:
+      return 'is of a type that cannot sign'
+  }
+}
+
+const rsaAlgorithms: ReadonlySet<SetAlgorithm> = new Set([
+  'RS256',
+  'RS384',
+  'RS512',
+  'PS256',
+  'PS384',
+  'PS512',
+])
+const edwardsAlgorithms: ReadonlySet<SetAlgorithm> = new Set(['EdDSA'])
+/** By OpenSSL's names of P-256, P-384 and P-521 (RFC 7518 §3.4). */
+const curveAlgorithms: ReadonlyMap<string, ReadonlySet<SetAlgorithm>> = new Map([
+  ['prime256v1', new Set<SetAlgorithm>(['ES256'])],
+  ['secp384r1', new Set<SetAlgorithm>(['ES384'])],
+  ['secp521r1', new Set<SetAlgorithm>(['ES512'])],
+])
