@@ -1,0 +1,68 @@
+import type { Provider } from '../providers/provider.ts'
+import type { KeySource } from '../set/verification-key.ts'
+import {
+  createProviderKeys,
+  type KeyStatus,
+  type ProviderKeys,
+  type ProviderKeysDeps,
+} from './provider-keys.ts'
+
+/** The keys of every provider. Disposing gives up what is being fetched. */
+export interface KeyCache extends AsyncDisposable {
+  /** The provider's keys, one entry per id; what was kept is dropped when its `jwksUrl` has changed. */
+  keysOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): KeySource
+  forget(providerId: string): void
+  /** Undefined while nobody has asked for a key of this provider. */
+  status(providerId: string): KeyStatus | undefined
+  /** Resolves when nothing is being fetched, in the background or for a SET. */
+  settled(): Promise<void>
+}
+
+/**
+ * Caches key sets per provider. A key that is there is returned at once and without a promise. One fetch serves all
+ * who wait for it. An unknown `kid` causes a fetch, with a small allowance. Old keys serve while they are fetched again,
+ * also while that fails, up to `keysStaleMaxMs`; from then on, and with no keys at all, the answer is no. A set that
+ * cannot be used does not replace a good one; a key that is no longer in a good one is gone with it.
+ */
+export function createKeyCache(deps: ProviderKeysDeps): KeyCache {
+  const entries = new Map<string, ProviderKeys>()
+  /** Forgotten ones whose fetch has not ended yet. */
+  const leaving = new Set<ProviderKeys>()
+
+  function forget(providerId: string): void {
+    const entry = entries.get(providerId)
+    if (entry === undefined) return
+    entries.delete(providerId)
+    entry.stop()
+    const fetching = entry.fetching()
+    if (fetching === undefined) return
+    leaving.add(entry)
+    void fetching.then(() => leaving.delete(entry))
+  }
+
+  async function settled(): Promise<void> {
+    for (;;) {
+      const fetching = [...entries.values(), ...leaving].flatMap((entry) => entry.fetching() ?? [])
+      if (fetching.length === 0) return
+      await Promise.all(fetching)
+    }
+  }
+
+  return {
+    keysOf(provider) {
+      const known = entries.get(provider.id)
+      if (known?.jwksUrl === provider.jwksUrl) return known.source
+      forget(provider.id)
+      const entry = createProviderKeys(deps, provider)
+      entries.set(provider.id, entry)
+      return entry.source
+    },
+    forget,
+    status: (providerId) => entries.get(providerId)?.status(),
+    settled,
+    async [Symbol.asyncDispose]() {
+      for (const providerId of entries.keys()) forget(providerId)
+      await settled()
+    },
+  }
+}

@@ -1,0 +1,258 @@
+import { isHubError, HubError } from '../base/hub-error.ts'
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import type { Provider } from '../providers/provider.ts'
+import {
+  pickVerificationKey,
+  type KeySetEntry,
+  type KeySource,
+  type SetAlgorithm,
+  type VerificationKey,
+} from '../set/verification-key.ts'
+import { fetchKeySet, type KeySetLimits } from './key-set.ts'
+
+export interface KeyLimits extends KeySetLimits {
+  /** Older keys are fetched again while they go on serving. */
+  readonly keysAgeMaxMs: number
+  /** Cache-Control may shorten `keysAgeMaxMs` down to this. */
+  readonly keysAgeMinMs: number
+  /** Keys that could not be fetched again for so long are trusted no more. */
+  readonly keysStaleMaxMs: number
+  /** How many fetches unknown `kid`s may cause in a row … */
+  readonly unknownKidRefreshesMax: number
+  /** … and how long it takes until there may be one more. */
+  readonly unknownKidCoolDownMs: number
+  /** How long nothing is fetched after a failure; doubles with each further one. */
+  readonly fetchFailureHoldMs: number
+  readonly fetchFailureHoldMaxMs: number
+  /** How many SETs of one provider may wait for its keys. */
+  readonly waitersMax: number
+}
+
+export const defaultKeyLimits: KeyLimits = {
+  fetchTimeoutMs: 5_000,
+  fetchBytesMax: 512 * 1024,
+  keysAgeMaxMs: 10 * 60_000,
+  keysAgeMinMs: 60_000,
+  keysStaleMaxMs: 72 * 3_600_000,
+  unknownKidRefreshesMax: 3,
+  unknownKidCoolDownMs: 30_000,
+  fetchFailureHoldMs: 2_000,
+  fetchFailureHoldMaxMs: 60_000,
+  waitersMax: 1_000,
+}
+
+/** How a provider's keys are doing, for people. */
+export interface KeyStatus {
+  readonly jwksUrl: string
+  readonly keys: readonly KeyInWords[]
+  /** Undefined when they never were. */
+  readonly fetchedAt: Date | undefined
+  readonly ageMs: number | undefined
+  /** Why the latest fetch failed; undefined when it did not. */
+  readonly lastError: string | undefined
+  /** The earliest time of the next fetch, when a SET asks for a key then. */
+  readonly nextTryAt: Date | undefined
+}
+
+export interface KeyInWords {
+  readonly kid: string | undefined
+  readonly algorithms: readonly SetAlgorithm[]
+  /** Why it checks no signatures, in words that go behind "The key …"; undefined when it does. */
+  readonly unusable: string | undefined
+}
+
+export interface ProviderKeys {
+  readonly jwksUrl: string
+  readonly source: KeySource
+  status(): KeyStatus
+  /** The fetch under way, if any; never rejects. */
+  fetching(): Promise<void> | undefined
+  /** Gives up the fetch under way. */
+  stop(): void
+}
+
+export interface ProviderKeysDeps {
+  readonly world: Pick<World, 'now' | 'fetch'>
+  readonly logger: Logger
+  readonly limits: KeyLimits
+}
+
+interface GoodKeys {
+  readonly keys: readonly KeySetEntry[]
+  /** When their fetch began, in ms since 1970. */
+  readonly fetchedAt: number
+  readonly ageMaxMs: number
+}
+
+/** The keys of one provider at one URL; see {@link createKeyCache} for what it promises. */
+export function createProviderKeys(
+  { world, logger, limits }: ProviderKeysDeps,
+  { id, jwksUrl }: Pick<Provider, 'id' | 'jwksUrl'>,
+): ProviderKeys {
+  const stopped = new AbortController()
+  const now = (): number => world.now().getTime()
+  /** The last set that was good. */
+  let good: GoodKeys | undefined
+  /** Of the latest fetch. */
+  let failure: { readonly words: string; readonly at: number; readonly holdMs: number } | undefined
+  let fetching: Promise<void> | undefined
+  /** Numbers of the latest fetch that began, and that ended. */
+  let begun = 0
+  let ended = 0
+  let waiters = 0
+  let allowance = limits.unknownKidRefreshesMax
+  let allowanceAt = now()
+
+  function get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey> {
+    const at = now()
+    const set = trusted(at)
+    if (set === undefined || !holds(set, kid)) return getLater(kid, alg)
+    if (!isOld(set, at)) return pickVerificationKey(set.keys, kid, alg)
+    if (isLongOld(set, at) && failure === undefined && waiters < limits.waitersMax) return getRefreshed(kid, alg)
+    if (fetching === undefined && heldForMs(at) === 0) void fetchAgain(at)
+    return pickVerificationKey(set.keys, kid, alg)
+  }
+
+  /** After a long silence a key may have been withdrawn meanwhile: asked first, trusted then. */
+  async function getRefreshed(kid: string, alg: SetAlgorithm): Promise<VerificationKey> {
+    waiters++
+    try {
+      await (fetching ?? fetchAgain(now()))
+    } finally {
+      waiters--
+    }
+    return get(kid, alg)
+  }
+
+  async function getLater(kid: string, alg: SetAlgorithm): Promise<VerificationKey> {
+    // Only a fetch that began after we were asked proves that a `kid` is not published: one under way may have been
+    // answered before a rotation.
+    const begunBefore = begun
+    for (;;) {
+      const at = now()
+      const set = trusted(at)
+      if (set !== undefined && holds(set, kid)) return pickVerificationKey(set.keys, kid, alg)
+      const proven = ended > begunBefore && failure === undefined
+      if (set !== undefined && proven) return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
+      if (proven || (ended > begunBefore && fetching === undefined)) throw unavailable(at)
+      if (fetching === undefined && heldForMs(at) > 0) throw unavailable(at)
+      // After a failure the hold limits the fetches; while all is well the allowance does.
+      const free = set === undefined || failure !== undefined
+      if (fetching === undefined && !free && !takeAllowance(at))
+        return pickVerificationKey(set.keys, kid, alg)
+      if (waiters >= limits.waitersMax) throw unavailable(at, `${waiters} SETs are waiting for it already`)
+      waiters++
+      try {
+        await (fetching ?? fetchAgain(at))
+      } finally {
+        waiters--
+      }
+    }
+  }
+
+  /** The good set, unless it is so old that it may be trusted no more. */
+  function trusted(at: number): GoodKeys | undefined {
+    return good !== undefined && at - good.fetchedAt <= limits.keysStaleMaxMs ? good : undefined
+  }
+
+  /** How long still nothing is fetched. A clock that was set back does not prolong it. */
+  function heldForMs(at: number): number {
+    if (failure === undefined || at < failure.at) return 0
+    return Math.max(0, failure.at + failure.holdMs - at)
+  }
+
+  function takeAllowance(at: number): boolean {
+    const refilled = Math.floor(Math.abs(at - allowanceAt) / limits.unknownKidCoolDownMs)
+    if (allowance === limits.unknownKidRefreshesMax || refilled > 0) {
+      allowance = Math.min(limits.unknownKidRefreshesMax, allowance + refilled)
+      allowanceAt = at
+    }
+    if (allowance === 0) return false
+    allowance--
+    return true
+  }
+
+  /** Never rejects: a failure is kept, and told to those who need the keys. */
+  function fetchAgain(at: number): Promise<void> {
+    const number = ++begun
+    fetching = fetchOnce(at).finally(() => {
+      ended = number
+      fetching = undefined
+    })
+    return fetching
+  }
+
+  async function fetchOnce(at: number): Promise<void> {
+    try {
+      const { keys, maxAgeS } = await fetchKeySet(world, jwksUrl, limits, stopped.signal)
+      if (failure !== undefined) logger.info({ provider: id }, 'the key set of a provider is back')
+      good = { keys, fetchedAt: at, ageMaxMs: ageMaxMs(limits, maxAgeS) }
+      failure = undefined
+    } catch (error) {
+      const holdMs =
+        failure === undefined
+          ? limits.fetchFailureHoldMs
+          : Math.min(failure.holdMs * 2, limits.fetchFailureHoldMaxMs)
+      failure = { words: isHubError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
+      if (stopped.signal.aborted) return
+      if (isHubError(error)) {
+        const facts = { provider: id, reason: error.detail, holdMs, serving: good !== undefined }
+        logger.warn(facts, 'the key set of a provider could not be fetched')
+      } else {
+        logger.error({ err: error, provider: id }, 'fetching the key set of a provider failed')
+      }
+    }
+  }
+
+  function unavailable(at: number, reason = failure?.words ?? 'it has not been fetched'): HubError {
+    return new HubError('keys.unavailable', {
+      detail: `The key set of the provider ${id} cannot be had right now: ${reason.replace(/\.$/, '')}.`,
+      retryAfterS: Math.max(1, Math.ceil(heldForMs(at) / 1000)),
+    })
+  }
+
+  return {
+    jwksUrl,
+    source: { get },
+    status() {
+      const at = now()
+      const nextTry =
+        failure === undefined ? good && good.fetchedAt + good.ageMaxMs : failure.at + failure.holdMs
+      return {
+        jwksUrl,
+        keys: (good?.keys ?? []).map(inWords),
+        fetchedAt: good && new Date(good.fetchedAt),
+        ageMs: good && at - good.fetchedAt,
+        lastError: failure?.words,
+        nextTryAt: nextTry === undefined ? undefined : new Date(nextTry),
+      }
+    },
+    fetching: () => fetching,
+    stop: () => stopped.abort(),
+  }
+}
+
+function holds({ keys }: GoodKeys, kid: string): boolean {
+  return keys.some((key) => key.kid === kid)
+}
+
+/** Keys from the future are old too: the clock was set back, and nobody knows their age. */
+function isOld({ fetchedAt, ageMaxMs }: GoodKeys, at: number): boolean {
+  return at < fetchedAt || at - fetchedAt > ageMaxMs
+}
+
+/** So old that they were not even being refreshed in the background. */
+function isLongOld({ fetchedAt, ageMaxMs }: GoodKeys, at: number): boolean {
+  return Math.abs(at - fetchedAt) > 2 * ageMaxMs
+}
+
+function ageMaxMs({ keysAgeMinMs, keysAgeMaxMs }: KeyLimits, maxAgeS: number | undefined): number {
+  return maxAgeS === undefined ? keysAgeMaxMs : Math.min(keysAgeMaxMs, Math.max(keysAgeMinMs, maxAgeS * 1000))
+}
+
+function inWords(key: KeySetEntry): KeyInWords {
+  return 'unusable' in key
+    ? { kid: key.kid, algorithms: [], unusable: key.unusable }
+    : { kid: key.kid, algorithms: [...key.algorithms], unusable: undefined }
+}

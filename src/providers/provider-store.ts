@@ -1,0 +1,19 @@
+import type { Provider } from './provider.ts'
+
+/** Where providers live. Implemented in storage/, held to test/contract/provider-store.ts. */
+export interface ProviderStore {
+  /** All of them, in the order in which they were inserted. */
+  list(): Promise<Provider[]>
+  findById(id: string): Promise<Provider | undefined>
+  /** The provider whose issuer equals `iss` character for character. */
+  findByIssuer(iss: string): Promise<Provider | undefined>
+  /** @throws HubError `provider.name_taken`, `provider.issuer_taken`: both are unique, character for character (R20, R24) */
+  insert(provider: Provider): Promise<void>
+  /**
+   * Puts `provider` in the place of the one with its id; its place in the order stays.
+   * @throws HubError `provider.not_found`, `provider.name_taken`, `provider.issuer_taken`
+   */
+  replace(provider: Provider): Promise<void>
+  /** @returns whether it was there. */
+  delete(id: string): Promise<boolean>
+}

@@ -1,0 +1,18 @@
+/** A transmitter whose SETs we take: Okta's "security events provider" (contract 1.3). */
+export interface Provider {
+  /** `sse` + 17 (R40). */
+  readonly id: string
+  readonly name: string
+  /** Application type, any string (R21). */
+  readonly type: string
+  readonly status: ProviderStatus
+  /** Compared with a SET's `iss` character for character; not necessarily a URL (R24). */
+  readonly issuer: string
+  readonly jwksUrl: string
+  /** Present when the provider was made from its metadata (R43). */
+  readonly wellKnownUrl: string | undefined
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+export type ProviderStatus = 'ACTIVE' | 'INACTIVE'

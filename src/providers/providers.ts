@@ -1,0 +1,247 @@
+import type { Actor } from '../base/actor.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import type { World } from '../base/world.ts'
+import { invalidProvider, type ProviderDraft } from './provider-draft.ts'
+import type { ProviderStore } from './provider-store.ts'
+import type { Provider, ProviderStatus } from './provider.ts'
+
+/** One committed change of a provider, for the System Log (L60). */
+export interface ProviderChange {
+  readonly kind: 'create' | 'update' | 'delete' | 'activate' | 'deactivate'
+  /** As it is now; for `delete`, as it was last. */
+  readonly provider: Provider
+  /** As it was; undefined for `create`. */
+  readonly before: Provider | undefined
+  readonly by: Actor
+}
+
+export interface ProviderJournal {
+  record(change: ProviderChange): Promise<void>
+}
+
+/** A change and its journal entry commit together or not at all. */
+export interface ProviderUnitOfWork {
+  transaction<T>(
+    work: (tx: { readonly providers: ProviderStore; readonly journal: ProviderJournal }) => Promise<T>,
+  ): Promise<T>
+}
+
+export interface ProvidersDeps {
+  readonly world: Pick<World, 'now' | 'newId'>
+  /** For reading outside a transaction. */
+  readonly store: Pick<ProviderStore, 'list' | 'findById'>
+  readonly unitOfWork: ProviderUnitOfWork
+  /** Resolves a well-known URL (R43). @throws HubError `provider.metadata_unusable` */
+  readonly readMetadata: (url: string) => Promise<{ readonly issuer: string; readonly jwksUrl: string }>
+  /** When given, a JWKS URL must answer with a usable key before it is taken (R64). @throws HubError saying why not */
+  readonly checkKeys: ((jwksUrl: string) => Promise<void>) | undefined
+  readonly providersMax: number
+}
+
+/** Who may send, and how that changes. */
+export interface Providers {
+  /** In the order of creation. */
+  list(): Promise<Provider[]>
+  /** @throws HubError `provider.not_found` */
+  get(id: string): Promise<Provider>
+  /** @throws HubError `provider.invalid`, `provider.name_taken`, `provider.issuer_taken`, `provider.limit_reached` */
+  create(draft: ProviderDraft, by: Actor): Promise<Provider>
+  /**
+   * Replaces name, type and settings; the status stays (R28, R30).
+   * @throws HubError `provider.not_found`, `provider.invalid`, `provider.name_taken`, `provider.issuer_taken`
+   */
+  replace(id: string, draft: ProviderDraft, by: Actor): Promise<Provider>
+  /** Of an ACTIVE provider as well (R10). @throws HubError `provider.not_found` */
+  delete(id: string, by: Actor): Promise<void>
+  /** Changes and journals nothing when it is ACTIVE already (R8). @throws HubError `provider.not_found` */
+  activate(id: string, by: Actor): Promise<Provider>
+  /** Changes and journals nothing when it is INACTIVE already (R9). @throws HubError `provider.not_found` */
+  deactivate(id: string, by: Actor): Promise<Provider>
+  /**
+   * The provider that may send SETs of this issuer, from memory.
+   * @throws HubError `set.unknown_issuer`, `set.provider_inactive`
+   */
+  activeByIssuer(iss: string): Provider
+  /** The provider with this issuer, whatever its status, from memory. */
+  findByIssuer(iss: string): Provider | undefined
+  /** Reads memory anew from the store: at the start, and after another node changed something. */
+  refresh(): Promise<void>
+}
+
+/** Providers over their store, with every issuer in memory. Reads the store once before it resolves. */
+export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
+  const { world, store, unitOfWork } = deps
+  let byIssuer = new Map<string, Provider>()
+  let lastChange: Promise<unknown> = Promise.resolve()
+
+  /** One change at a time, so that memory takes them in the order in which they commit. */
+  function inTurn<T>(change: () => Promise<T>): Promise<T> {
+    const turn = lastChange.then(change)
+    lastChange = turn.catch(() => undefined)
+    return turn
+  }
+
+  function refresh(): Promise<void> {
+    return inTurn(async () => {
+      byIssuer = new Map((await store.list()).map((provider) => [provider.issuer, provider]))
+    })
+  }
+
+  async function get(id: string): Promise<Provider> {
+    return (await store.findById(id)) ?? notFound(id)
+  }
+
+  /** Issuer and JWKS URL of a draft. Calls the transmitter, so never inside a transaction. */
+  async function resolve({ settings }: ProviderDraft): Promise<Resolved> {
+    if (settings.wellKnownUrl === undefined) {
+      const { issuer, jwksUrl } = settings
+      await blaming('jwks_url', async () => deps.checkKeys?.(jwksUrl))
+      return { issuer, jwksUrl, wellKnownUrl: undefined }
+    }
+    const { wellKnownUrl } = settings
+    return blaming('well_known_url', async () => {
+      const { issuer, jwksUrl } = await deps.readMetadata(wellKnownUrl)
+      await deps.checkKeys?.(jwksUrl)
+      return { issuer, jwksUrl, wellKnownUrl }
+    })
+  }
+
+  function findById(id: string): Provider | undefined {
+    return [...byIssuer.values()].find((provider) => provider.id === id)
+  }
+
+  function remember(provider: Provider): void {
+    const stale = findById(provider.id)
+    if (stale !== undefined) byIssuer.delete(stale.issuer)
+    byIssuer.set(provider.issuer, provider)
+  }
+
+  /** Stops a provider's SETs before the commit that ends them, and lets them in again if it fails. */
+  async function stoppedAhead<T>(id: string, commit: () => Promise<T>): Promise<T> {
+    const known = findById(id)
+    if (known !== undefined) byIssuer.set(known.issuer, { ...known, status: 'INACTIVE' })
+    try {
+      return await commit()
+    } catch (error) {
+      if (known !== undefined) byIssuer.set(known.issuer, known)
+      throw error
+    }
+  }
+
+  async function commitStatus(id: string, status: ProviderStatus, by: Actor): Promise<Provider> {
+    const provider = await unitOfWork.transaction(async (tx) => {
+      const before = (await tx.providers.findById(id)) ?? notFound(id)
+      if (before.status === status) return before
+      const provider = { ...before, status, updatedAt: world.now() }
+      await tx.providers.replace(provider)
+      await tx.journal.record({ kind: status === 'ACTIVE' ? 'activate' : 'deactivate', provider, before, by })
+      return provider
+    })
+    remember(provider)
+    return provider
+  }
+
+  const providers: Providers = {
+    list: () => store.list(),
+    get,
+    async create(draft, by) {
+      const resolved = await resolve(draft)
+      return inTurn(async () => {
+        const now = world.now()
+        const provider: Provider = {
+          id: world.newId('sse'),
+          name: draft.name,
+          type: draft.type,
+          status: 'ACTIVE',
+          ...resolved,
+          createdAt: now,
+          updatedAt: now,
+        }
+        await unitOfWork.transaction(async (tx) => {
+          if ((await tx.providers.list()).length >= deps.providersMax) throw limitReached(deps.providersMax)
+          await tx.providers.insert(provider)
+          await tx.journal.record({ kind: 'create', provider, before: undefined, by })
+        })
+        remember(provider)
+        return provider
+      })
+    },
+    async replace(id, draft, by) {
+      await get(id)
+      const resolved = await resolve(draft)
+      return inTurn(async () => {
+        const provider = await unitOfWork.transaction(async (tx) => {
+          const before = (await tx.providers.findById(id)) ?? notFound(id)
+          const provider = {
+            ...before,
+            name: draft.name,
+            type: draft.type,
+            ...resolved,
+            updatedAt: world.now(),
+          }
+          await tx.providers.replace(provider)
+          await tx.journal.record({ kind: 'update', provider, before, by })
+          return provider
+        })
+        remember(provider)
+        return provider
+      })
+    },
+    delete(id, by) {
+      return inTurn(() =>
+        stoppedAhead(id, async () => {
+          const gone = await unitOfWork.transaction(async (tx) => {
+            const before = (await tx.providers.findById(id)) ?? notFound(id)
+            await tx.providers.delete(id)
+            await tx.journal.record({ kind: 'delete', provider: before, before, by })
+            return before
+          })
+          byIssuer.delete(findById(id)?.issuer ?? gone.issuer)
+        }),
+      )
+    },
+    activate: (id, by) => inTurn(() => commitStatus(id, 'ACTIVE', by)),
+    deactivate: (id, by) => inTurn(() => stoppedAhead(id, () => commitStatus(id, 'INACTIVE', by))),
+    activeByIssuer(iss) {
+      const provider = byIssuer.get(iss)
+      if (provider === undefined) {
+        throw new HubError('set.unknown_issuer', {
+          detail: `No provider is registered with the issuer ${JSON.stringify(iss.slice(0, 700))}.`,
+        })
+      }
+      if (provider.status === 'ACTIVE') return provider
+      throw new HubError('set.provider_inactive', {
+        detail: `The provider ${provider.id} (${provider.name}) with this issuer is deactivated.`,
+      })
+    },
+    findByIssuer: (iss) => byIssuer.get(iss),
+    refresh,
+  }
+  await refresh()
+  return providers
+}
+
+type Resolved = Pick<Provider, 'issuer' | 'jwksUrl' | 'wellKnownUrl'>
+
+/** Turns what the transmitter did wrong into a problem of the field that led there (R63). */
+async function blaming<T>(field: 'well_known_url' | 'jwks_url', work: () => Promise<T>): Promise<T> {
+  try {
+    return await work()
+  } catch (error) {
+    if (!isHubError(error)) throw error
+    throw invalidProvider(
+      [{ field: `settings.${field}`, message: `${field} is not valid: ${error.detail}` }],
+      error,
+    )
+  }
+}
+
+function notFound(id: string): never {
+  throw new HubError('provider.not_found', { detail: `There is no provider with the id ${id.slice(0, 50)}.` })
+}
+
+function limitReached(providersMax: number): HubError {
+  return new HubError('provider.limit_reached', {
+    detail: `There are ${providersMax} providers already, as many as the hub takes; delete one first.`,
+  })
+}

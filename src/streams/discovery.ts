@@ -1,0 +1,116 @@
+import { fetchJson } from '../base/fetch-json.ts'
+import { isHubError, HubError } from '../base/hub-error.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+import type { World } from '../base/world.ts'
+
+/** What a transmitter says of itself (SSF 1.0 §7.1). */
+export interface TransmitterMetadata {
+  /** Character for character as the document has it, and as its SETs' `iss` must. */
+  readonly issuer: string
+  readonly jwksUrl: string
+  /** Where the document was read. */
+  readonly url: string
+  /** All of the document. */
+  readonly document: JsonObject
+}
+
+export interface DiscoveryLimits {
+  readonly fetchTimeoutMs: number
+  readonly metadataBytesMax: number
+}
+
+export const defaultDiscoveryLimits: DiscoveryLimits = { fetchTimeoutMs: 5_000, metadataBytesMax: 256 * 1024 }
+
+export interface DiscoveryDeps {
+  readonly world: Pick<World, 'fetch'>
+  /** Why a URL found in the metadata would not be fetched, going by its text. See urlProblem in base/. */
+  readonly urlProblem: (url: string) => string | undefined
+}
+
+/** In characters (R24, R25). */
+const issuerMax = 700
+const urlMax = 1000
+
+/**
+ * Reads a transmitter's metadata at a well-known URL as given, whatever its name, or at the one that belongs to an
+ * issuer URL. Its `issuer` must be the one that the URL stands for, apart from a terminating slash (R15): otherwise
+ * anybody could speak for an issuer from a host of their own.
+ *
+ * @throws HubError `provider.metadata_unusable`
+ * @see SSF 1.0 §7.2.1 for the insertion, §7.2.4 for the check of `issuer`, RFC 8615 §3
+ */
+export async function readTransmitterMetadata(
+  { world, urlProblem }: DiscoveryDeps,
+  url: string,
+  limits: DiscoveryLimits,
+): Promise<TransmitterMetadata> {
+  const place = placeOf(url)
+  const document = await read(world, place.url, limits)
+  const unusable = (reason: string) => unusableAt(place.url, reason)
+  if (!isJsonObject(document)) throw unusable('it is not a JSON object')
+
+  const { issuer, jwks_uri: jwksUrl } = document
+  if (!isText(issuer, issuerMax)) {
+    throw unusable(`its member issuer must be a string of 1 to ${issuerMax} characters`)
+  }
+  if (withoutSlash(issuer) !== withoutSlash(place.issuer)) {
+    throw unusable(
+      `its issuer is ${printable(issuer, issuerMax)}, and this URL belongs to the issuer ${place.issuer}. ` +
+        'If both are right, register the provider with issuer and jwks_url instead',
+    )
+  }
+  if (!isText(jwksUrl, urlMax)) {
+    throw unusable(
+      `its member jwks_uri must be a URL of 1 to ${urlMax} characters; without it no SET can be checked`,
+    )
+  }
+  const problem = urlProblem(jwksUrl)
+  if (problem !== undefined)
+    throw unusable(`its jwks_uri ${printable(jwksUrl, 200)} cannot be used: ${problem}`)
+  return { issuer, jwksUrl, url: place.url, document }
+}
+
+/** Where the metadata is, and whose it then must be. */
+function placeOf(given: string): { readonly url: string; readonly issuer: string } {
+  const url = URL.parse(given)
+  if (url === null) throw unusableAt(given, 'that is not an absolute URL')
+  if (url.username !== '' || url.password !== '') {
+    throw new HubError('provider.metadata_unusable', { detail: 'The URL contains a user name or password.' })
+  }
+  const [, before, after] = /^(.*?)\/\.well-known\/[^/]+(.*)$/.exec(url.pathname) ?? []
+  if (before !== undefined) return { url: url.href, issuer: url.origin + before + after }
+  if (url.search !== '' || url.hash !== '') {
+    throw unusableAt(given, 'an issuer URL has no query and no fragment')
+  }
+  const path = withoutSlash(url.pathname)
+  return { url: `${url.origin}/.well-known/ssf-configuration${path}`, issuer: url.origin + path }
+}
+
+async function read(world: Pick<World, 'fetch'>, url: string, limits: DiscoveryLimits): Promise<JsonValue> {
+  try {
+    const limit = { timeoutMs: limits.fetchTimeoutMs, bytesMax: limits.metadataBytesMax }
+    return (await fetchJson(world.fetch, url, limit)).value
+  } catch (error) {
+    if (!isHubError(error)) throw error
+    throw unusableAt(url, error.detail.replace(/\.$/, ''), error)
+  }
+}
+
+function unusableAt(url: string, reason: string, cause?: unknown): HubError {
+  const detail = `The transmitter's metadata at ${printable(url, urlMax)} cannot be used: ${reason}.`
+  return new HubError('provider.metadata_unusable', { detail, cause })
+}
+
+function isText(value: JsonValue | undefined, charactersMax: number): value is string {
+  return (
+    typeof value === 'string' &&
+    value.trim() !== '' &&
+    value.length <= charactersMax &&
+    !/\p{Cc}/u.test(value)
+  )
+}
+
+function withoutSlash(text: string): string {
+  return text.endsWith('/') ? text.slice(0, -1) : text
+}
