@@ -1,0 +1,74 @@
+import type { Acceptance, AcceptedSet, PendingSignal, Refusal, Signal, SignalOutcome } from './signal.ts'
+
+export interface SignalQuery {
+  readonly providerId?: string
+  readonly iss?: string
+  readonly jti?: string
+  /** Event type URI. */
+  readonly type?: string
+  /** One value of one identifier, as `subjectTerms` gives it (an address, a `sub`, an opaque id …). */
+  readonly subject?: string
+  readonly outcome?: SignalOutcome
+  /** Received at or after. */
+  readonly since?: Date
+  /** Received before. */
+  readonly until?: Date
+  /** Only signals with a smaller sequence: where the last page ended. */
+  readonly before?: number
+  readonly limit: number
+}
+
+export interface SignalPage {
+  /** Newest first. */
+  readonly signals: readonly Signal[]
+  /** Where the next page starts (`before`), or undefined when this was the last. */
+  readonly next: number | undefined
+}
+
+/** How many of what, since the beginning; deleting old signals takes nothing away. */
+export interface SignalCounts {
+  readonly accepted: number
+  readonly repeated: number
+  readonly pending: number
+  readonly failed: number
+  readonly refused: readonly RefusalCount[]
+}
+
+export interface RefusalCount {
+  readonly providerId: string | undefined
+  readonly code: string
+  readonly count: number
+}
+
+/** What handling a batch settled. */
+export interface HandledBatch {
+  readonly handled: readonly { readonly sequence: number; readonly terms: readonly string[] }[]
+  readonly failed: readonly { readonly sequence: number; readonly error: string; readonly at: Date }[]
+}
+
+/** Refusals of one short while: the newest of each ring, and every one of them counted. */
+export interface RefusalBatch {
+  readonly kept: readonly Refusal[]
+  readonly counts: readonly RefusalCount[]
+  /** How many refusals each ring (a provider, or the unknown issuers together) holds. */
+  readonly ringMax: number
+}
+
+/** Where signals live. Implemented in storage/, held to test/contract/signal-store.ts. */
+export interface SignalStore {
+  /**
+   * Stores SETs durably, all in one commit; a SET whose issuer and `jti` are there already only counts as a repeat,
+   * and one whose provider is no longer ACTIVE (or has another issuer now) is left out.
+   * @returns one acceptance for each SET, in their order
+   */
+  append(sets: readonly AcceptedSet[]): Promise<readonly Acceptance[]>
+  /** Keeps refusals within their rings and adds to the counters. */
+  recordRefusals(batch: RefusalBatch): Promise<void>
+  /** The oldest accepted SETs that wait for the handler; inside a transaction nobody else gets the same ones. */
+  claimOldest(max: number): Promise<readonly PendingSignal[]>
+  /** Takes signals out of the inbox; `terms` are what the signals page can be filtered by. */
+  settle(batch: HandledBatch): Promise<void>
+  find(id: string): Promise<Signal | undefined>
+  list(query: SignalQuery): Promise<SignalPage>
+  counts(): Promise<SignalCounts>
+}

@@ -1,0 +1,27 @@
+import type { SecurityEvent } from '../events/security-event.ts'
+import { subjectTerms } from '../set/subject.ts'
+
+/** What a stored signal can be looked up by. A term is compared whole. */
+export const signalTerm = {
+  provider: (id: string) => `provider:${id}`,
+  issuer: (iss: string) => `iss:${iss}`,
+  type: (uri: string) => `type:${uri}`,
+  subject: (value: string) => `subject:${value.toLowerCase()}`,
+} as const
+
+/** Bounds what one hostile SET can make us index. */
+const termsMax = 64
+
+/** Every term of a signal, each once. */
+export function termsOf(signal: {
+  readonly provider: { readonly id: string; readonly issuer: string }
+  readonly events: readonly SecurityEvent[]
+}): readonly string[] {
+  const terms = new Set([signalTerm.provider(signal.provider.id), signalTerm.issuer(signal.provider.issuer)])
+  for (const event of signal.events) {
+    terms.add(signalTerm.type(event.type))
+    if (event.subject === undefined) continue
+    for (const value of subjectTerms(event.subject)) terms.add(signalTerm.subject(value))
+  }
+  return [...terms].slice(0, termsMax)
+}

@@ -1,0 +1,36 @@
+/** What a statement gave. `changes` counts the rows that it inserted, updated or deleted. */
+export interface SqlResult {
+  readonly rows: readonly unknown[]
+  readonly changes: number
+}
+
+/** A place to run statements one after the other. */
+export interface SqlSession {
+  run(sql: string, parameters: readonly unknown[]): Promise<SqlResult>
+  begin(): Promise<void>
+  commit(): Promise<void>
+  rollback(): Promise<void>
+}
+
+/** Hands out sessions: one for each statement, or one for a whole transaction. */
+export interface SqlSessions {
+  open(): SqlSession
+  close(): Promise<void>
+}
+
+/** A statement that the database refused or could not run. `code` is the driver's own. */
+export class SqlError extends Error {
+  override readonly name = 'SqlError'
+  readonly code: string
+
+  constructor(code: string, message: string) {
+    super(message)
+    this.code = code
+  }
+}
+
+/** The `table.column` whose uniqueness the statement would have broken, or undefined for any other error. */
+export function brokenUniqueness(error: unknown): string | undefined {
+  if (!(error instanceof SqlError) || !error.code.startsWith('SQLITE_CONSTRAINT')) return undefined
+  return /^UNIQUE constraint failed: (\S+)/.exec(error.message)?.[1]
+}

@@ -1,0 +1,72 @@
+import Database from 'better-sqlite3'
+import { SqlError, type SqlResult } from '../sql-sessions.ts'
+
+export interface ConnectionOptions {
+  readonly file: string
+  readonly readOnly: boolean
+}
+
+/** How long a statement waits for another process (the command line, a backup) to let go of the file. */
+const busyTimeoutMs = 5_000
+/** Statements kept ready on one connection; the hub has about a hundred different ones. */
+const preparedMax = 500
+
+/** One SQLite connection and its prepared statements. Synchronous: lives in a thread of its own. */
+export interface SqliteConnection {
+  run(sql: string, parameters: readonly unknown[]): SqlResult
+  /** A statement that is kept ready for the life of the connection. */
+  prepare(sql: string): Database.Statement
+  /** Undoes the open transaction, if SQLite has not done so itself (a full disk, say). */
+  rollBack(): void
+  close(): void
+}
+
+/**
+ * Opens the file with the settings our promises rest on: WAL, and `synchronous=FULL`, because a commit that is not
+ * on disk must not be answered with 202. better-sqlite3 leaves WAL files at NORMAL, so it is set on every connection.
+ */
+export function openConnection({ file, readOnly }: ConnectionOptions): SqliteConnection {
+  const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs })
+  if (!readOnly) {
+    database.pragma('journal_mode = WAL')
+    database.pragma('wal_autocheckpoint = 4000')
+  }
+  database.pragma('synchronous = FULL')
+  database.pragma('foreign_keys = ON')
+  database.pragma('cache_size = -65536')
+  database.pragma('temp_store = MEMORY')
+
+  const ready = new Map<string, Database.Statement>()
+  const prepare = (sql: string): Database.Statement => {
+    let statement = ready.get(sql)
+    if (statement === undefined) {
+      if (ready.size >= preparedMax) ready.delete(ready.keys().next().value ?? '')
+      statement = database.prepare(sql)
+      ready.set(sql, statement)
+    }
+    return statement
+  }
+
+  return {
+    prepare,
+    run(sql, parameters) {
+      try {
+        const statement = prepare(sql)
+        if (!statement.reader) return { rows: [], changes: statement.run(...parameters).changes }
+        const rows = statement.all(...parameters)
+        return { rows, changes: statement.readonly ? 0 : rows.length }
+      } catch (error) {
+        throw asSqlError(error)
+      }
+    },
+    rollBack() {
+      if (database.inTransaction) database.exec('ROLLBACK')
+    },
+    close: () => void database.close(),
+  }
+}
+
+/** The driver's error in the words of sql-sessions.ts; any other error as it is. */
+export function asSqlError(error: unknown): unknown {
+  return error instanceof Database.SqliteError ? new SqlError(error.code, error.message) : error
+}

@@ -1,0 +1,287 @@
+import { describe, expect, test } from 'vitest'
+import type { SecurityEvent } from '../../src/events/security-event.ts'
+import type { Provider } from '../../src/providers/provider.ts'
+import { signalId } from '../../src/signals/signal-id.ts'
+import type { AcceptedSet, Refusal } from '../../src/signals/signal.ts'
+import { termsOf } from '../../src/signals/signal-terms.ts'
+import type { Storage } from '../../src/stores.ts'
+
+const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
+
+export function provider(name: string): Provider {
+  return {
+    id: `sse${name}`,
+    name,
+    type: 'test',
+    status: 'ACTIVE',
+    issuer: `https://${name}.example`,
+    jwksUrl: `https://${name}.example/jwks.json`,
+    wellKnownUrl: undefined,
+    createdAt: at(0),
+    updatedAt: at(0),
+  }
+}
+
+const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+
+function revoked(email: string): SecurityEvent {
+  return {
+    type: sessionRevoked,
+    family: 'caep',
+    name: 'session-revoked',
+    subject: { format: 'email', email },
+    occurredAt: at(0).getTime(),
+    claims: {},
+  }
+}
+
+function set(from: Provider, jti: string, over: Partial<AcceptedSet> = {}): AcceptedSet {
+  return {
+    provider: from,
+    jti,
+    issuedAt: at(0),
+    receivedAt: at(1),
+    events: [revoked(`${jti}@example.com`)],
+    token: `header.${jti}.signature`,
+    via: 'push',
+    source: '192.0.2.1',
+    ...over,
+  }
+}
+
+function refusal(id: string, over: Partial<Refusal> = {}): Refusal {
+  return {
+    id: `rfs${id}`,
+    providerId: undefined,
+    iss: 'https://nobody.example',
+    jti: id,
+    receivedAt: at(2),
+    code: 'set.unknown_issuer',
+    reason: 'No provider is registered with this issuer.',
+    via: 'push',
+    source: '192.0.2.9',
+    ...over,
+  }
+}
+
+/** What every SignalStore must do. */
+export function signalStoreContract(database: string, open: () => Promise<Storage>): void {
+  const idp = provider('idp')
+  const mdm = provider('mdm')
+
+  const opened = async (): Promise<Storage> => {
+    const storage = await open()
+    await storage.stores.providers.insert(idp)
+    await storage.stores.providers.insert(mdm)
+    return storage
+  }
+
+  /** As the handler does it, for everything that waits. */
+  const handleAll = (storage: Storage): Promise<number> =>
+    storage.transaction(async ({ signals }) => {
+      const claimed = await signals.claimOldest(1_000)
+      await signals.settle({
+        handled: claimed.map((signal) => ({ sequence: signal.sequence, terms: termsOf(signal) })),
+        failed: [],
+      })
+      return claimed.length
+    })
+
+  describe(`SignalStore on ${database}`, () => {
+    test('an appended SET is there, whole, pending, and waits to be claimed', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      expect(await signals.append([set(idp, 'a')])).toEqual(['stored'])
+      expect(await signals.find(signalId(idp.issuer, 'a'))).toEqual({
+        id: signalId(idp.issuer, 'a'),
+        sequence: 1,
+        outcome: 'pending',
+        receivedAt: at(1),
+        providerId: idp.id,
+        iss: idp.issuer,
+        jti: 'a',
+        issuedAt: at(0),
+        events: [revoked('a@example.com')],
+        repeats: 0,
+        repeatedAt: undefined,
+        code: undefined,
+        reason: undefined,
+        via: 'push',
+        source: '192.0.2.1',
+        token: 'header.a.signature',
+      })
+      expect(await signals.claimOldest(10)).toMatchObject([
+        { sequence: 1, jti: 'a', provider: { id: idp.id } },
+      ])
+    })
+
+    test('the same issuer and jti again is a repeat: counted, first content kept; in one batch too', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      expect(await signals.append([set(idp, 'a'), set(idp, 'a', { token: 'other' }), set(mdm, 'a')])).toEqual(
+        ['stored', 'repeated', 'stored'],
+      )
+      expect(await signals.append([set(idp, 'a', { receivedAt: at(5) })])).toEqual(['repeated'])
+      const first = await signals.find(signalId(idp.issuer, 'a'))
+      expect(first).toMatchObject({
+        repeats: 2,
+        repeatedAt: at(5),
+        receivedAt: at(1),
+        token: 'header.a.signature',
+      })
+      expect(await signals.claimOldest(10)).toHaveLength(2)
+      expect(await signals.counts()).toMatchObject({ accepted: 2, repeated: 2, pending: 2 })
+    })
+
+    test('a repeat of a handled one is not handled again', async () => {
+      await using storage = await opened()
+      await storage.stores.signals.append([set(idp, 'a')])
+      expect(await handleAll(storage)).toBe(1)
+      await storage.stores.signals.append([set(idp, 'a')])
+      expect(await handleAll(storage)).toBe(0)
+    })
+
+    test('SETs of a provider that is no longer ACTIVE, or has another issuer now, are left out', async () => {
+      await using storage = await opened()
+      const { signals, providers } = storage.stores
+      await providers.replace({ ...idp, status: 'INACTIVE' })
+      await providers.replace({ ...mdm, issuer: 'https://moved.example' })
+      expect(await signals.append([set(idp, 'a'), set(mdm, 'b')])).toEqual([
+        'provider_inactive',
+        'provider_inactive',
+      ])
+      await providers.replace(idp)
+      expect(await signals.append([set(idp, 'a')])).toEqual(['stored']) // the refused one did not use up its jti
+    })
+
+    test('handling in a transaction that fails leaves everything as it was', async () => {
+      await using storage = await opened()
+      await storage.stores.signals.append([set(idp, 'a')])
+      const failing = storage.transaction(async ({ signals }) => {
+        const [claimed] = await signals.claimOldest(1)
+        await signals.settle({ handled: [{ sequence: claimed?.sequence ?? 0, terms: ['x'] }], failed: [] })
+        throw new Error('power cut')
+      })
+      await expect(failing).rejects.toThrow('power cut')
+      expect(await storage.stores.signals.find(signalId(idp.issuer, 'a'))).toMatchObject({
+        outcome: 'pending',
+      })
+    })
+
+    test('claims come oldest first and no more than asked', async () => {
+      await using storage = await opened()
+      await storage.stores.signals.append(['a', 'b', 'c'].map((jti) => set(idp, jti)))
+      expect((await storage.stores.signals.claimOldest(2)).map(({ jti }) => jti)).toEqual(['a', 'b'])
+    })
+
+    test('a signal that could not be handled is failed, with the reason, and out of the way', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      await signals.append([set(idp, 'a'), set(idp, 'b')])
+      await signals.settle({ handled: [], failed: [{ sequence: 1, error: 'Error: poison', at: at(3) }] })
+      expect(await signals.find(signalId(idp.issuer, 'a'))).toMatchObject({
+        outcome: 'failed',
+        reason: 'Error: poison',
+      })
+      expect(await signals.claimOldest(10)).toMatchObject([{ jti: 'b' }])
+      expect(await signals.counts()).toMatchObject({ pending: 1, failed: 1 })
+      expect((await signals.list({ outcome: 'failed', limit: 10 })).signals).toMatchObject([{ jti: 'a' }])
+    })
+
+    test('the newest are listed first, accepted and refused together, page by page without gap or repeat', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      for (let index = 0; index < 5; index += 1) {
+        await signals.append([set(idp, `a${index}`)])
+        await signals.recordRefusals({ kept: [refusal(`r${index}`)], counts: [], ringMax: 10 })
+      }
+      const seen: (string | undefined)[] = []
+      let before: number | undefined
+      do {
+        const page = await signals.list({ limit: 3, ...(before !== undefined && { before }) })
+        seen.push(...page.signals.map(({ jti }) => jti))
+        before = page.next
+      } while (before !== undefined)
+      expect(seen).toEqual(['r4', 'a4', 'r3', 'a3', 'r2', 'a2', 'r1', 'a1', 'r0', 'a0'])
+    })
+
+    const filters: [name: string, query: object, found: string[]][] = [
+      ['provider', { providerId: mdm.id }, ['m1']],
+      ['iss', { iss: idp.issuer }, ['a2', 'a1']],
+      ['jti', { jti: 'a1' }, ['a1']],
+      ['jti and another issuer', { jti: 'a1', iss: mdm.issuer }, []],
+      ['type', { type: sessionRevoked }, ['m1', 'a2', 'a1']],
+      ['unknown type', { type: 'urn:nothing' }, []],
+      ['subject, whatever its case', { subject: 'A1@Example.com' }, ['a1']],
+      ['subject and type', { subject: 'a1@example.com', type: sessionRevoked }, ['a1']],
+      ['subject and provider that do not meet', { subject: 'a1@example.com', providerId: mdm.id }, []],
+      ['refused', { outcome: 'refused' }, ['r1']],
+      ['refused of an issuer', { outcome: 'refused', iss: 'https://nobody.example' }, ['r1']],
+      ['since', { since: at(2) }, ['r1', 'a2']],
+      ['until', { until: at(2) }, ['m1', 'a1']],
+      ['since and until', { since: at(1), until: at(2), iss: idp.issuer }, ['a1']],
+    ]
+    test.each(filters)('filter %s, before and after handling', async (_name, query, found) => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      await signals.append([set(idp, 'a1'), set(idp, 'a2', { receivedAt: at(3) }), set(mdm, 'm1')])
+      await signals.recordRefusals({ kept: [refusal('r1')], counts: [], ringMax: 10 })
+      const list = async (): Promise<string[]> =>
+        (await signals.list({ limit: 10, ...query })).signals
+          .map(({ jti = '' }) => jti)
+          .toSorted((a, b) => a.localeCompare(b))
+      const expected = found.toSorted((a, b) => a.localeCompare(b))
+      expect(await list()).toEqual(expected)
+      await handleAll(storage)
+      expect(await list()).toEqual(expected)
+    })
+
+    test('outcomes are told apart', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      await signals.append([set(idp, 'a')])
+      await handleAll(storage)
+      await signals.append([set(idp, 'b')])
+      expect((await signals.list({ outcome: 'handled', limit: 9 })).signals).toMatchObject([{ jti: 'a' }])
+      expect((await signals.list({ outcome: 'pending', limit: 9 })).signals).toMatchObject([{ jti: 'b' }])
+    })
+
+    test('a ring keeps its newest refusals and the counters keep count of all', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      const count = { providerId: idp.id, code: 'set.bad_signature', count: 1 }
+      for (let index = 0; index < 7; index += 1) {
+        await signals.recordRefusals({
+          kept: [refusal(`k${index}`, { providerId: idp.id, code: 'set.bad_signature' })],
+          counts: [count],
+          ringMax: 3,
+        })
+      }
+      await signals.recordRefusals({
+        kept: [refusal('u')],
+        counts: [{ ...count, providerId: undefined }],
+        ringMax: 3,
+      })
+      const { signals: listed } = await signals.list({ limit: 20 })
+      expect(listed.map(({ jti }) => jti)).toEqual(['u', 'k6', 'k5', 'k4'])
+      expect((await signals.counts()).refused).toEqual([
+        { providerId: undefined, code: 'set.bad_signature', count: 1 },
+        { providerId: idp.id, code: 'set.bad_signature', count: 7 },
+      ])
+    })
+
+    test('a refused one is found by its id, and nothing by a foreign id', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      await signals.recordRefusals({ kept: [refusal('r1')], counts: [], ringMax: 3 })
+      expect(await signals.find('rfsr1')).toMatchObject({
+        outcome: 'refused',
+        code: 'set.unknown_issuer',
+        jti: 'r1',
+      })
+      expect(await signals.find('rfsnothing')).toBeUndefined()
+      expect(await signals.find(signalId('https://x.example', 'y'))).toBeUndefined()
+      expect(await signals.find("sig' OR 1=1 --")).toBeUndefined()
+    })
+  })
+}

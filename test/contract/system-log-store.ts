@@ -1,0 +1,204 @@
+import { describe, expect, test } from 'vitest'
+import type { Storage } from '../../src/stores.ts'
+import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'
+import type {
+  LogPageQuery,
+  LogPosition,
+  PublishedPosition,
+  StoredLogEvent,
+} from '../../src/systemlog/system-log-store.ts'
+
+const second = (seconds: number): Date => new Date(Date.UTC(2026, 2, 17, 6, 0, seconds))
+
+function entry(name: string, publishedAt: number, eventType = 'test.done'): LogEvent {
+  return logEvent(
+    { now: () => second(publishedAt), newUuid: () => `uuid-${name}` },
+    {
+      eventType,
+      displayMessage: name,
+      by: { id: 'sse1', type: 'Test', displayName: 'Ada', alternateId: undefined },
+      target: null,
+      debugData: { quoted: '"\\\n\u{1F514}' },
+    },
+  )
+}
+
+const fromTheStart: LogPosition = { order: 'persisted', after: 0 }
+
+function published(
+  direction: PublishedPosition['direction'],
+  over: Partial<PublishedPosition> = {},
+): LogPosition {
+  return { order: 'published', direction, since: second(0), until: second(59), after: undefined, ...over }
+}
+
+function behind(position: LogPosition, { sequence, published }: StoredLogEvent): LogPosition {
+  return position.order === 'persisted'
+    ? { order: 'persisted', after: sequence }
+    : { ...position, after: { sequence, published } }
+}
+
+/** What every SystemLogStore does. */
+export function systemLogStoreContract(name: string, open: () => Promise<Storage>): void {
+  describe(`SystemLogStore on ${name}`, () => {
+    async function names(storage: Storage, query: Partial<LogPageQuery> = {}): Promise<string[]> {
+      const page = { position: fromTheStart, eventTypes: undefined, limit: 100, ...query }
+      return (await storage.stores.systemLog.page(page)).map(({ event }) => event.displayMessage)
+    }
+
+    /** Every page of two, followed to the end. */
+    async function allNames(storage: Storage, query: Partial<LogPageQuery> = {}): Promise<string[]> {
+      const all: string[] = []
+      let { position = fromTheStart } = query
+      for (;;) {
+        const page = { eventTypes: undefined, ...query, position, limit: 2 }
+        const entries = await storage.stores.systemLog.page(page)
+        all.push(...entries.map(({ event }) => event.displayMessage))
+        const last = entries.at(-1)
+        if (last === undefined) return all
+        position = behind(position, last)
+      }
+    }
+
+    test('gives entries back as they were, member by member in their order', async () => {
+      await using storage = await open()
+      const given = [entry('a', 1), entry('b', 2)]
+      await storage.stores.systemLog.append(given)
+      const found = await storage.stores.systemLog.page({
+        position: fromTheStart,
+        eventTypes: undefined,
+        limit: 9,
+      })
+      expect(found.map(({ event }) => JSON.stringify(event))).toEqual(
+        given.map((event) => JSON.stringify(event)),
+      )
+      expect(found.map((each) => each.published)).toEqual([second(1), second(2)])
+    })
+
+    test('an empty log has empty pages, and appending nothing does nothing', async () => {
+      await using storage = await open()
+      await storage.stores.systemLog.append([])
+      expect(await names(storage)).toEqual([])
+      expect(await names(storage, { position: { order: 'persisted', since: second(0) } })).toEqual([])
+      expect(await names(storage, { position: published('descending') })).toEqual([])
+    })
+
+    test('L10: in the order of storing, whatever was published when', async () => {
+      await using storage = await open()
+      await storage.stores.systemLog.append([entry('a', 5), entry('b', 3)])
+      await storage.stores.systemLog.append([entry('c', 4)])
+      expect(await names(storage)).toEqual(['a', 'b', 'c'])
+      expect(await allNames(storage)).toEqual(['a', 'b', 'c'])
+    })
+
+    test.each([
+      { since: 0, expected: ['a', 'b', 'late', 'd'] },
+      { since: 3, expected: ['b', 'late', 'd'] },
+      { since: 5, expected: ['b', 'late', 'd'] },
+      { since: 6, expected: ['d'] },
+      { since: 8, expected: [] },
+    ])(
+      'since $since s starts at the first entry stored then, and drops none behind it',
+      async ({ since, expected }) => {
+        await using storage = await open()
+        await storage.stores.systemLog.append([entry('a', 1), entry('b', 5)])
+        await storage.stores.systemLog.append([entry('late', 2)])
+        await storage.stores.systemLog.append([entry('d', 7)])
+        expect(await allNames(storage, { position: { order: 'persisted', since: second(since) } })).toEqual(
+          expected,
+        )
+      },
+    )
+
+    test.each([
+      { direction: 'ascending' as const, expected: ['a', 'b1', 'b2', 'b3', 'c'] },
+      { direction: 'descending' as const, expected: ['c', 'b3', 'b2', 'b1', 'a'] },
+    ])(
+      'L11: by published, $direction, also over pages that end inside one millisecond',
+      async ({ direction, expected }) => {
+        await using storage = await open()
+        await storage.stores.systemLog.append([entry('c', 3), entry('b1', 2), entry('a', 1), entry('b2', 2)])
+        await storage.stores.systemLog.append([entry('b3', 2)])
+        expect(await names(storage, { position: published(direction) })).toEqual(expected)
+        expect(await allNames(storage, { position: published(direction) })).toEqual(expected)
+      },
+    )
+
+    test.each(['ascending', 'descending'] as const)(
+      '%s: since is inclusive, until exclusive',
+      async (direction) => {
+        await using storage = await open()
+        await storage.stores.systemLog.append([1, 2, 3, 4].map((at) => entry(`${at}`, at)))
+        const position = published(direction, { since: second(2), until: second(4) })
+        expect((await allNames(storage, { position })).toSorted()).toEqual(['2', '3'])
+      },
+    )
+
+    test.each([
+      { eventTypes: ['x'], expected: ['x1', 'x2', 'x3'] },
+      { eventTypes: ['x', 'y'], expected: ['x1', 'y1', 'x2', 'y2', 'x3'] },
+      { eventTypes: ['nothing', 'y'], expected: ['y1', 'y2'] },
+      { eventTypes: [], expected: [] },
+    ])('only entries of types $eventTypes, in every order', async ({ eventTypes, expected }) => {
+      await using storage = await open()
+      const kinds = ['x', 'y', 'z', 'x', 'y', 'x']
+      const counts = new Map<string, number>()
+      const entries = kinds.map((kind, at) => {
+        counts.set(kind, (counts.get(kind) ?? 0) + 1)
+        return entry(`${kind}${counts.get(kind)}`, at, kind)
+      })
+      await storage.stores.systemLog.append(entries)
+      const since: LogPosition = { order: 'persisted', since: second(0) }
+      expect(await allNames(storage, { eventTypes })).toEqual(expected)
+      expect(await allNames(storage, { eventTypes, position: since })).toEqual(expected)
+      expect(await allNames(storage, { eventTypes, position: published('ascending') })).toEqual(expected)
+      expect(await allNames(storage, { eventTypes, position: published('descending') })).toEqual(
+        expected.toReversed(),
+      )
+    })
+
+    test('a thousand entries at once keep their order', async () => {
+      await using storage = await open()
+      const entries = Array.from({ length: 1_000 }, (_, at) => entry(`${at}`, at % 60))
+      await storage.stores.systemLog.append(entries)
+      expect(await names(storage, { limit: 1_000 })).toEqual(
+        entries.map(({ displayMessage }) => displayMessage),
+      )
+    })
+
+    test('entries of a transaction that failed are not there, and their places are no gap', async () => {
+      await using storage = await open()
+      const failing = storage.transaction(async ({ systemLog }) => {
+        await systemLog.append([entry('lost', 1)])
+        throw new Error('on purpose')
+      })
+      await expect(failing).rejects.toThrow('on purpose')
+      await storage.transaction(({ systemLog }) => systemLog.append([entry('kept', 2)]))
+      expect(await names(storage)).toEqual(['kept'])
+    })
+
+    test('deletes the oldest by published, so many at a time', async () => {
+      await using storage = await open()
+      await storage.stores.systemLog.append([entry('c', 3), entry('a', 1), entry('d', 4), entry('b', 2)])
+      expect(await storage.stores.systemLog.deleteBefore(second(4), 2)).toBe(2)
+      expect(await names(storage)).toEqual(['c', 'd'])
+      expect(await storage.stores.systemLog.deleteBefore(second(4), 2)).toBe(1)
+      expect(await storage.stores.systemLog.deleteBefore(second(4), 2)).toBe(0)
+      expect(await names(storage)).toEqual(['d'])
+    })
+
+    test('a reader who saw everything misses nothing that follows, even when all of it was deleted', async () => {
+      await using storage = await open()
+      await storage.stores.systemLog.append([entry('a', 1), entry('b', 2)])
+      const seen = await storage.stores.systemLog.page({
+        position: fromTheStart,
+        eventTypes: undefined,
+        limit: 9,
+      })
+      const after = seen.at(-1)?.sequence ?? 0
+      await storage.stores.systemLog.deleteBefore(second(9), 9)
+      await storage.stores.systemLog.append([entry('c', 3)])
+      expect(await names(storage, { position: { order: 'persisted', after } })).toEqual(['c'])
+    })
+  })
+}
