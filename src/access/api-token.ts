@@ -1,0 +1,32 @@
+/** `read_only` may use what `onlyReads` allows; `admin` may do everything. */
+export type TokenRole = 'admin' | 'read_only'
+
+/** An SSWS token, without its secret: that is shown once and kept only as a hash. */
+export interface ApiToken {
+  /** `00T` + 17. */
+  readonly id: string
+  /** No two live tokens have the same one. */
+  readonly name: string
+  readonly role: TokenRole
+  readonly createdAt: Date
+  /** Accurate to a minute. */
+  readonly lastUsedAt: Date | undefined
+  readonly revokedAt: Date | undefined
+}
+
+/** Where API tokens live. Implemented in storage/, held to test/contract/api-token-store.ts. */
+export interface ApiTokenStore {
+  /** @throws HubError `token.name_taken` when a live token has the name */
+  insert(token: ApiToken, secretHash: string): Promise<void>
+  /** The live token whose secret has this hash. */
+  findLiveByHash(secretHash: string): Promise<ApiToken | undefined>
+  find(id: string): Promise<ApiToken | undefined>
+  findLiveByName(name: string): Promise<ApiToken | undefined>
+  /** Newest first, revoked ones too. */
+  list(limit: number): Promise<readonly ApiToken[]>
+  /** Whether there has ever been a token, revoked ones counted. */
+  hasAny(): Promise<boolean>
+  /** @returns false when there is no live token with this id */
+  revoke(id: string, at: Date): Promise<boolean>
+  markUsed(id: string, at: Date): Promise<void>
+}

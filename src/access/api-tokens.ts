@@ -1,0 +1,135 @@
+import { createHash } from 'node:crypto'
+import { HubError } from '../base/hub-error.ts'
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import type { AccessStorage } from './access-storage.ts'
+import type { ApiToken, TokenRole } from './api-token.ts'
+
+export interface ApiTokensDeps {
+  readonly world: Pick<World, 'now' | 'newId' | 'newSecret'>
+  readonly storage: AccessStorage
+  readonly logger: Logger
+}
+
+/** A token as it is told to its owner, this one time. */
+export interface NewApiToken {
+  readonly token: ApiToken
+  readonly secret: string
+}
+
+export interface ApiTokens {
+  /** @throws HubError `token.invalid`, `token.name_taken` */
+  create(wanted: { readonly name: string; readonly role: TokenRole }): Promise<NewApiToken>
+  /** Newest first, revoked ones too; the newest `tokensListedMax`. */
+  list(): Promise<readonly ApiToken[]>
+  /** Takes effect at once. @param idOrName of a live token @throws HubError `token.not_found` */
+  revoke(idOrName: string): Promise<ApiToken>
+  /** The live token with this secret; notes that it was used. */
+  findBySecret(secret: string): Promise<ApiToken | undefined>
+  /**
+   * Makes a secret of the settings the token named `WATCHBELL_ADMIN_TOKEN`; the one that had this name before stops
+   * working, and so does another token with the same secret.
+   * @throws HubError `token.invalid` when no Authorization header can carry the secret
+   */
+  ensureConfigured(secret: string): Promise<ApiToken>
+  /** A first admin token, if there has never been a token of any kind. */
+  ensureFirst(): Promise<NewApiToken | undefined>
+}
+
+export const configuredTokenName = 'WATCHBELL_ADMIN_TOKEN'
+export const tokensListedMax = 1_000
+const firstTokenName = 'first admin token'
+/** As long and as random as Okta's: `00` and 40 characters. */
+const secretBytes = 30
+const secretCharsMax = 512
+const nameCharsMax = 100
+/** How old `lastUsedAt` may get before it is written again. */
+const usedAgainMs = 60_000
+
+export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiTokens {
+  const newToken = (name: string, role: TokenRole): ApiToken => ({
+    id: world.newId('00T'),
+    name,
+    role,
+    createdAt: world.now(),
+    lastUsedAt: undefined,
+    revokedAt: undefined,
+  })
+  const newSecret = (): string => `00${world.newSecret(secretBytes)}`
+
+  return {
+    async create({ name, role }) {
+      const problem = nameProblem(name)
+      if (problem !== undefined) throw new HubError('token.invalid', { detail: `The name ${problem}.` })
+      const made = { token: newToken(name, role), secret: newSecret() }
+      await storage.stores.apiTokens.insert(made.token, hashOf(made.secret))
+      return made
+    },
+    list: () => storage.stores.apiTokens.list(tokensListedMax),
+    revoke: (idOrName) =>
+      storage.transaction(async ({ apiTokens }) => {
+        const token = (await apiTokens.findLiveByName(idOrName)) ?? (await apiTokens.find(idOrName))
+        const revokedAt = world.now()
+        if (token === undefined || !(await apiTokens.revoke(token.id, revokedAt))) {
+          throw new HubError('token.not_found', {
+            detail: `There is no live API token with the id or name ${idOrName.slice(0, nameCharsMax)}.`,
+          })
+        }
+        return { ...token, revokedAt }
+      }),
+    async findBySecret(secret) {
+      if (!isTokenSecret(secret)) return undefined
+      // The index compares hashes, whose order tells nothing about secrets: no comparison depends on a secret's bytes.
+      const token = await storage.stores.apiTokens.findLiveByHash(hashOf(secret))
+      if (token === undefined) return undefined
+      const now = world.now()
+      if (token.lastUsedAt === undefined || now.getTime() - token.lastUsedAt.getTime() >= usedAgainMs) {
+        await storage.stores.apiTokens.markUsed(token.id, now).catch((error: unknown) => {
+          logger.warn({ err: error, token: token.id }, 'could not note when an API token was last used')
+        })
+      }
+      return token
+    },
+    async ensureConfigured(secret) {
+      if (!isTokenSecret(secret)) {
+        throw new HubError('token.invalid', {
+          detail: `${configuredTokenName} must have 1 to ${secretCharsMax} visible ASCII characters, without spaces.`,
+        })
+      }
+      return storage.transaction(async ({ apiTokens }) => {
+        const now = world.now()
+        const named = await apiTokens.findLiveByName(configuredTokenName)
+        const same = await apiTokens.findLiveByHash(hashOf(secret))
+        if (named !== undefined && named.id === same?.id) return named
+        for (const token of [named, same]) if (token !== undefined) await apiTokens.revoke(token.id, now)
+        const token = newToken(configuredTokenName, 'admin')
+        await apiTokens.insert(token, hashOf(secret))
+        return token
+      })
+    },
+    ensureFirst: () =>
+      storage.transaction(async ({ apiTokens }) => {
+        if (await apiTokens.hasAny()) return undefined
+        const made = { token: newToken(firstTokenName, 'admin'), secret: newSecret() }
+        await apiTokens.insert(made.token, hashOf(made.secret))
+        return made
+      }),
+  }
+}
+
+/** A secret is random (or the operator's own), so one round of SHA-256 keeps it: there is nothing to guess. */
+function hashOf(secret: string): string {
+  return createHash('sha256').update(secret).digest('base64url')
+}
+
+function isTokenSecret(text: string): boolean {
+  return text.length <= secretCharsMax && /^[\x21-\x7e]+$/.test(text)
+}
+
+function nameProblem(name: string): string | undefined {
+  if (name.trim() === '') return 'must not be blank'
+  if (name.length > nameCharsMax) return `must have ${nameCharsMax} characters at most`
+  if (/[\p{Cc}]/u.test(name) || !name.isWellFormed()) return 'must not contain control characters'
+  if (name === configuredTokenName) return `${configuredTokenName} is kept for the token of the settings`
+  return undefined
+}

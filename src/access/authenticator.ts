@@ -1,0 +1,127 @@
+import { HubError } from '../base/hub-error.ts'
+import type { World } from '../base/world.ts'
+import type { AccessTokens } from './access-tokens.ts'
+import type { ApiTokens } from './api-tokens.ts'
+import type { Caller, ClientCaller, TokenCaller } from './caller.ts'
+import { checkProof, type DpopProof } from './dpop.ts'
+import { onlyReads, permits, scopes, type Scope } from './scopes.ts'
+import type { ServiceAppStore } from './service-app.ts'
+import type { UsedOnceStore } from './used-once-store.ts'
+
+/** What a request brings to prove who sends it. */
+export interface Credentials {
+  readonly authorization: string | undefined
+  /** The DPoP header. */
+  readonly dpop: string | undefined
+  readonly method: string
+  /** Absolute, on our origin, without a query: what a DPoP proof must name. */
+  readonly url: string
+  /** The path, for the refusal's header (X13). */
+  readonly resource: string
+}
+
+export interface AuthenticatorDeps {
+  readonly world: Pick<World, 'now'>
+  readonly apiTokens: Pick<ApiTokens, 'findBySecret'>
+  readonly serviceApps: Pick<ServiceAppStore, 'find'>
+  readonly accessTokens: Pick<AccessTokens, 'check'>
+  readonly usedOnce: UsedOnceStore
+}
+
+export interface Authenticator {
+  /**
+   * Finds out who calls and whether they may do what is needed (X10 to X16, O1, O2, O16, O24).
+   *
+   * Reads token and service app anew each time: a revocation, a deleted client or a scope taken away counts at once.
+   * The facts of `oauth_token_invalid`, `dpop_invalid` and `scope_missing` are `scheme` (Bearer or DPoP), `scope`
+   * and `resource`, as the answer's WWW-Authenticate needs them.
+   * @throws HubError `access.*`
+   */
+  authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
+}
+
+type Scheme = 'Bearer' | 'DPoP'
+
+export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
+  const { world, apiTokens, serviceApps, accessTokens, usedOnce } = deps
+
+  async function tokenCaller(secret: string, needed: Scope): Promise<TokenCaller> {
+    const token = await apiTokens.findBySecret(secret)
+    if (token === undefined) throw new HubError('access.token_invalid')
+    const { id, name, role } = token
+    if (role === 'admin' || onlyReads(needed)) return { kind: 'token', id, name, role }
+    throw new HubError('access.forbidden', {
+      detail: `The API token has the role read_only, and this needs what ${needed} stands for.`,
+    })
+  }
+
+  async function clientCaller(
+    scheme: Scheme,
+    token: string,
+    credentials: Credentials,
+    needed: Scope,
+  ): Promise<ClientCaller> {
+    const facts = { scheme, scope: needed, resource: credentials.resource }
+    const invalid = (detail: string): HubError =>
+      new HubError('access.oauth_token_invalid', { detail, facts })
+
+    const claims = await accessTokens.check(token)
+    if (claims === 'expired') throw invalid('The token has expired.')
+    if (claims === 'invalid') throw invalid('The access token is invalid.')
+    const app = await serviceApps.find(claims.clientId)
+    const bound = claims.jkt !== undefined
+    if (app === undefined || bound !== (scheme === 'DPoP') || (app.dpopBound && !bound)) {
+      throw invalid('The access token is invalid.')
+    }
+    const proof = bound ? await requireProof(credentials, token, claims.jkt, facts) : undefined
+    const held = scopes.filter((scope) => permits(claims.scopes, scope) && permits(app.scopes, scope))
+    if (!held.includes(needed)) throw new HubError('access.scope_missing', { facts })
+    if (proof !== undefined && !(await usedOnce.useOnce(proof.replayKey, proof.expiresAt))) {
+      throw new HubError('access.dpop_invalid', { detail: 'The DPoP proof has already been used.', facts })
+    }
+    return { kind: 'client', clientId: app.clientId, name: app.name, scopes: held }
+  }
+
+  async function requireProof(
+    { dpop, method, url }: Credentials,
+    accessToken: string,
+    jkt: string | undefined,
+    facts: Readonly<Record<string, string>>,
+  ): Promise<DpopProof> {
+    const invalid = (detail: string): HubError => new HubError('access.dpop_invalid', { detail, facts })
+    if (dpop === undefined) throw invalid('The DPoP proof JWT header is missing.')
+    const result = await checkProof(dpop, { method, url, now: world.now(), accessToken })
+    if (!result.ok) throw invalid(result.reason)
+    if (result.proof.jkt !== jkt)
+      throw invalid('The DPoP proof is signed by another key than the token is bound to.')
+    return result.proof
+  }
+
+  return {
+    async authenticate(credentials, needed) {
+      const { scheme, value } = readAuthorization(credentials.authorization)
+      const caller =
+        scheme === 'SSWS'
+          ? await tokenCaller(value, needed)
+          : await clientCaller(scheme, value, credentials, needed)
+      return caller as Caller // the credentials held: this is where the proof is made
+    },
+  }
+}
+
+const schemes: ReadonlyMap<string, 'SSWS' | Scheme> = new Map([
+  ['ssws', 'SSWS'],
+  ['bearer', 'Bearer'],
+  ['dpop', 'DPoP'],
+])
+
+/** Scheme names are compared without regard to case (RFC 9110 §11.1). */
+function readAuthorization(header: string | undefined): { scheme: 'SSWS' | Scheme; value: string } {
+  const [, name = '', value = ''] = /^([A-Za-z]+) +(.+)$/.exec(header?.trim() ?? '') ?? []
+  const scheme = schemes.get(name.toLowerCase())
+  if (scheme !== undefined) return { scheme, value }
+  throw new HubError('access.no_credentials', {
+    detail:
+      'The request needs an Authorization header: SSWS and an API token, or Bearer or DPoP and an access token.',
+  })
+}

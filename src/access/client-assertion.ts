@@ -1,0 +1,106 @@
+import { createHash } from 'node:crypto'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import { printable } from '../base/printable.ts'
+import type { World } from '../base/world.ts'
+import { isSetAlgorithm, setAlgorithms } from '../set/verification-key.ts'
+import type { ClientKeys } from './client-keys.ts'
+import { isSignedBy, readJwt, seconds, type UncheckedJwt } from './jwt.ts'
+import type { ServiceApp, ServiceAppStore } from './service-app.ts'
+
+/** A service app that proved who it is. The assertion still has to be used up, when the request is otherwise sound. */
+export interface AuthenticatedClient {
+  readonly app: ServiceApp
+  /** Undefined when the assertion has no `jti` and may be used again (O12). */
+  readonly once: { readonly key: string; readonly expiresAt: Date } | undefined
+}
+
+export interface ClientAssertionDeps {
+  readonly world: Pick<World, 'now'>
+  readonly serviceApps: Pick<ServiceAppStore, 'find'>
+  readonly clientKeys: ClientKeys
+  /** The token endpoint; the only audience that is taken (O12). */
+  readonly audience: string
+}
+
+/** What an assertion may be signed with: as SETs are, and with EdDSA's newer name too (RFC 9864 §2.2). */
+export const assertionAlgorithms: readonly string[] = [...setAlgorithms, 'Ed25519']
+
+const lifetimeMaxS = 3_600
+const clockSkewMaxS = 60
+
+/**
+ * Authenticates a client by its assertion (RFC 7523 §3, rows O12 and O15).
+ * @throws HubError `oauth.invalid_client`
+ */
+export async function authenticateClient(
+  { world, serviceApps, clientKeys, audience }: ClientAssertionDeps,
+  assertion: string,
+): Promise<AuthenticatedClient> {
+  const jwt = readJwt(assertion)
+  if (jwt === undefined) throw refused('The client_assertion is not a compact JWT that we can read.')
+  const app = await findApp(serviceApps, jwt)
+  await checkSignature(clientKeys, app, jwt)
+  const expiresAt = checkClaims(jwt, audience, world.now().getTime() / 1_000)
+  const { jti } = jwt.claims
+  if (jti === undefined) return { app, once: undefined }
+  if (typeof jti !== 'string' || jti === '')
+    throw refused('The client_assertion has a jti that is not a string.')
+  const key = createHash('sha256')
+    .update(JSON.stringify(['assertion', app.clientId, jti]))
+    .digest('base64url')
+  return { app, once: { key, expiresAt } }
+}
+
+async function findApp(
+  serviceApps: Pick<ServiceAppStore, 'find'>,
+  { claims }: UncheckedJwt,
+): Promise<ServiceApp> {
+  const { iss, sub } = claims
+  const app = typeof iss === 'string' ? await serviceApps.find(iss) : undefined
+  if (app === undefined) throw refused('The issuer claim for client_assertion is not a valid client_id.')
+  if (sub !== iss)
+    throw refused('The subject claim for client_assertion must be the client_id, as the issuer claim is.')
+  return app
+}
+
+async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: UncheckedJwt): Promise<void> {
+  const { alg, kid } = jwt.header
+  if (typeof alg !== 'string' || !assertionAlgorithms.includes(alg)) {
+    throw refused(`The client_assertion must be signed with one of ${assertionAlgorithms.join(', ')}.`)
+  }
+  const keyAlgorithm = isSetAlgorithm(alg) ? alg : 'EdDSA'
+  if (kid !== undefined && typeof kid !== 'string') throw refused('The client_assertion JWT kid is invalid.')
+  const candidates = await clientKeys.candidates(app, { kid, alg: keyAlgorithm }).catch((error: unknown) => {
+    if (!isHubError(error)) throw error
+    throw refused(`The key set of the client cannot be read: ${printable(error.detail, 300)}`)
+  })
+  if (candidates.length === 0 && kid !== undefined) throw refused('The client_assertion JWT kid is invalid.')
+  for (const { key } of candidates) if (await isSignedBy(jwt, key, [alg])) return
+  throw refused('The client_assertion signature is invalid.')
+}
+
+/** @returns from when on the assertion is refused as expired */
+function checkClaims({ claims }: UncheckedJwt, audience: string, nowS: number): Date {
+  const aud = Array.isArray(claims['aud']) && claims['aud'].length === 1 ? claims['aud'][0] : claims['aud']
+  if (aud !== audience) {
+    throw refused('The audience claim for client_assertion must be the endpoint invoked for the request.')
+  }
+  const expires = seconds(claims['exp'])
+  if (expires === undefined || Number.isNaN(expires))
+    throw refused('The client_assertion has no exp that is a number.')
+  if (expires <= nowS - clockSkewMaxS) throw refused('The client_assertion token is expired.')
+  if (expires > nowS + lifetimeMaxS + clockSkewMaxS) {
+    throw refused('The client_assertion token has an expiration too far into the future.')
+  }
+  for (const name of ['iat', 'nbf']) {
+    const time = seconds(claims[name])
+    if (time !== undefined && !(time <= nowS + clockSkewMaxS)) {
+      throw refused(`The client_assertion has an ${name} that is not a time in the past.`)
+    }
+  }
+  return new Date((expires + clockSkewMaxS) * 1_000)
+}
+
+function refused(detail: string): HubError {
+  return new HubError('oauth.invalid_client', { detail })
+}

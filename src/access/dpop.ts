@@ -1,0 +1,94 @@
+import { createHash } from 'node:crypto'
+import { calculateJwkThumbprint, importJWK, type JWK } from 'jose'
+import { isJsonObject } from '../base/json.ts'
+import { isSignedBy, readJwt, seconds } from './jwt.ts'
+
+/** What a proof may be signed with; the challenge announces exactly these (X14). */
+export const dpopAlgorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'] as const
+
+/** A proof may be this old (O24) … */
+const proofAgeMaxS = 300
+/** … or this far ahead of our clock. */
+const clockSkewMaxS = 60
+const jtiCharsMax = 1_000
+const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
+
+/** The request that a proof must be for. */
+export interface ProvenRequest {
+  readonly method: string
+  /** Absolute, without a query. */
+  readonly url: string
+  readonly now: Date
+  /** At resources: the token that the proof must go with. */
+  readonly accessToken?: string
+}
+
+/** A DPoP proof that fits its request. Whether it is used for the first time is not settled yet. */
+export interface DpopProof {
+  /** Thumbprint of the key that signed it (RFC 9449 §6). */
+  readonly jkt: string
+  readonly nonce: string | undefined
+  /** What must be used once only, and until when. */
+  readonly replayKey: string
+  readonly expiresAt: Date
+}
+
+export type DpopResult =
+  { readonly ok: true; readonly proof: DpopProof } | { readonly ok: false; readonly reason: string }
+
+/** Checks a DPoP proof against its request (RFC 9449 §4.3, O24), all but nonce, replay and `cnf`. */
+export async function checkProof(text: string, request: ProvenRequest): Promise<DpopResult> {
+  const jwt = readJwt(text)
+  if (jwt === undefined) return no('must be exactly one compact JWT')
+  const { header, claims } = jwt
+  const { jwk } = header
+  const alg = dpopAlgorithms.find((known) => known === header['alg'])
+  if (typeof header['typ'] !== 'string' || header['typ'].toLowerCase() !== 'dpop+jwt')
+    return no('must have typ dpop+jwt')
+  if (alg === undefined) return no(`must be signed with one of ${dpopAlgorithms.join(', ')}`)
+  if (!isJsonObject(jwk)) return no('must have its public key in jwk')
+  if (privateMembers.some((member) => member in jwk))
+    return no('must not have a private or symmetric key in jwk')
+  const key = await importJWK(jwk as JWK, alg).catch(() => undefined) // jose checks its members
+  if (key === undefined || key instanceof Uint8Array) return no('has a jwk that cannot be imported')
+  if (!(await isSignedBy(jwt, key, dpopAlgorithms))) return no('has a signature that does not fit its jwk')
+
+  const nowS = request.now.getTime() / 1_000
+  const issuedAt = seconds(claims['iat']) ?? Number.NaN
+  const { jti, nonce } = claims
+  if (claims['htm'] !== request.method) return no(`must have htm ${request.method}`)
+  if (!isSameUrl(claims['htu'], request.url)) return no(`must have htu ${request.url}`)
+  if (!(issuedAt >= nowS - proofAgeMaxS)) return no(`must have an iat in the last ${proofAgeMaxS} seconds`)
+  if (issuedAt > nowS + clockSkewMaxS) return no('must not have an iat in the future')
+  if (typeof jti !== 'string' || jti === '' || jti.length > jtiCharsMax) return no('must have a jti')
+  if (nonce !== undefined && typeof nonce !== 'string') return no('must have a string as nonce')
+  if (request.accessToken !== undefined && claims['ath'] !== sha256(request.accessToken)) {
+    return no('must have the hash of the access token in ath')
+  }
+  const jkt = await calculateJwkThumbprint(jwk)
+  return {
+    ok: true,
+    proof: {
+      jkt,
+      nonce,
+      replayKey: sha256(JSON.stringify(['dpop', jkt, jti])),
+      expiresAt: new Date((issuedAt + proofAgeMaxS + 1) * 1_000),
+    },
+  }
+}
+
+function no(rule: string): DpopResult {
+  return { ok: false, reason: `The DPoP proof ${rule}.` }
+}
+
+/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about `//` as our router is (A6). */
+function isSameUrl(htu: unknown, url: string): boolean {
+  const given = typeof htu === 'string' ? URL.parse(htu) : null
+  const wanted = new URL(url)
+  const plain = ({ pathname }: URL): string => pathname.replace(/\/{2,}/g, '/')
+  return given !== null && given.origin === wanted.origin && plain(given) === plain(wanted)
+}
+
+function sha256(text: string): string {
+  return createHash('sha256').update(text).digest('base64url')
+}

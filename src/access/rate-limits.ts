@@ -1,0 +1,115 @@
+import ipaddr from 'ipaddr.js'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { World } from '../base/world.ts'
+
+/** Requests a minute for each of a class; 0 is without limit. */
+export interface RateLimitSettings {
+  readonly perToken: number
+  readonly perClient: number
+  /** For requests without credentials that hold. */
+  readonly perAddress: number
+}
+
+export const defaultRateLimits: RateLimitSettings = { perToken: 600, perClient: 600, perAddress: 600 }
+
+/** Whose requests are counted together. */
+export interface RateSubject {
+  readonly kind: 'token' | 'client' | 'address'
+  /** The token's id, the client id, or the address of the peer. */
+  readonly id: string
+}
+
+/** Where somebody stands in the minute: the numbers of the X-Rate-Limit headers (Q1). */
+export interface RateState {
+  readonly limit: number
+  readonly remaining: number
+  /** Seconds since 1970. */
+  readonly resetAt: number
+  /** This request is beyond the limit: E0000047 (Q2). */
+  readonly exceeded: boolean
+}
+
+export interface RateLimits {
+  /** Counts one request. @returns undefined when there is no limit for its class */
+  count(subject: RateSubject): Promise<RateState | undefined>
+}
+
+export function createRateLimits(world: Pick<World, 'now'>, settings: RateLimitSettings): RateLimits {
+  const counters = {
+    token: counter(settings.perToken),
+    client: counter(settings.perClient),
+    address: counter(settings.perAddress),
+  }
+  return {
+    async count({ kind, id }) {
+      const used = await counters[kind]?.(kind === 'address' ? networkOf(id) : id)
+      if (used === undefined) return undefined
+      const { limit, consumed, msBeforeReset } = used
+      return {
+        limit,
+        remaining: Math.max(0, limit - consumed),
+        resetAt: Math.ceil((world.now().getTime() + msBeforeReset) / 1_000),
+        exceeded: consumed > limit,
+      }
+    },
+  }
+}
+
+/** Refusals at the push endpoint, a minute; 0 is without limit. */
+export interface RefusalLimitSettings {
+  readonly perIssuer: number
+  readonly perAddress: number
+}
+
+export const defaultRefusalLimits: RefusalLimitSettings = { perIssuer: 600, perAddress: 600 }
+
+export interface RefusalLimiter {
+  /** Counts one refused SET. @returns true when its issuer or its sender is over the limit */
+  count(issuer: string | undefined, sourceAddress: string): Promise<boolean>
+}
+
+export function createRefusalLimiter(settings: RefusalLimitSettings): RefusalLimiter {
+  const byIssuer = counter(settings.perIssuer)
+  const byAddress = counter(settings.perAddress)
+  const isOver = (used: Used | undefined): boolean => used !== undefined && used.consumed > used.limit
+  return {
+    async count(issuer, sourceAddress) {
+      // A sender over its own limit costs the issuer it names nothing, and makes up no further issuers to remember.
+      if (isOver(await byAddress?.(networkOf(sourceAddress)))) return true
+      return issuer !== undefined && isOver(await byIssuer?.(issuer.slice(0, issuerCharsCounted)))
+    },
+  }
+}
+
+const windowS = 60
+const issuerCharsCounted = 700
+
+interface Used {
+  readonly limit: number
+  readonly consumed: number
+  readonly msBeforeReset: number
+}
+
+/** Counts in windows of a minute that begin with the first request of each key. */
+function counter(limit: number): ((key: string) => Promise<Used>) | undefined {
+  if (limit === 0) return undefined
+  const limiter = new RateLimiterMemory({ points: limit, duration: windowS })
+  return async (key) => {
+    const used = await limiter.consume(key).catch((error: unknown) => {
+      if (error instanceof RateLimiterRes) return error // over the limit
+      throw error
+    })
+    return { limit, consumed: used.consumedPoints, msBeforeReset: used.msBeforeNext }
+  }
+}
+
+/** Who an address is: an IPv4 address, or the /64 that one IPv6 subscriber has for itself. */
+export function networkOf(address: string): string {
+  if (!ipaddr.isValid(address)) return address
+  const parsed = ipaddr.process(address)
+  if (parsed instanceof ipaddr.IPv4) return parsed.toString()
+  return `${parsed.parts
+    .slice(0, 4)
+    .map((part) => part.toString(16))
+    .join(':')}::/64`
+}

@@ -1,0 +1,30 @@
+import type { JsonObject } from '../base/json.ts'
+import type { Scope } from './scopes.ts'
+
+/** A program that gets access tokens of its own (client credentials with private_key_jwt). */
+export interface ServiceApp {
+  /** `0oa` + 17. */
+  readonly clientId: string
+  readonly name: string
+  readonly keys: ClientKeySet
+  readonly scopes: readonly Scope[]
+  /** Gets tokens bound to a key of its own, and no others (RFC 9449). */
+  readonly dpopBound: boolean
+  readonly createdAt: Date
+  readonly updatedAt: Date
+}
+
+/** The public keys of a service app: by value or by reference. */
+export type ClientKeySet = { readonly jwks: readonly JsonObject[] } | { readonly jwksUri: string }
+
+/** Where service apps live. Implemented in storage/, held to test/contract/service-app-store.ts. */
+export interface ServiceAppStore {
+  insert(app: ServiceApp): Promise<void>
+  find(clientId: string): Promise<ServiceApp | undefined>
+  /** In the order of their ids, those after `after`. */
+  list(page: { readonly after: string | undefined; readonly limit: number }): Promise<readonly ServiceApp[]>
+  /** Everything but `clientId` and `createdAt`. @returns false when there is none with this id */
+  replace(app: ServiceApp): Promise<boolean>
+  /** @returns false when there is none with this id */
+  delete(clientId: string): Promise<boolean>
+}

@@ -1,0 +1,99 @@
+import { calculateJwkThumbprint, exportJWK, generateKeyPair, importJWK, type CryptoKey, type JWK } from 'jose'
+import type { SecretBox } from '../base/secret-box.ts'
+import type { World } from '../base/world.ts'
+import type { AccessStorage } from './access-storage.ts'
+import type { SigningKeyRecord } from './signing-key-store.ts'
+
+/** What the hub signs with, and what others verify that with. */
+export interface SigningKeys {
+  /** The key that signs now; makes the first one. */
+  current(): Promise<{ readonly kid: string; readonly key: CryptoKey }>
+  /** The public key with this `kid`, while it verifies. */
+  find(kid: string): Promise<CryptoKey | undefined>
+  /** Every key that verifies, newest first, as `GET /oauth2/v1/keys` shows them (O30). */
+  publicKeys(): Promise<readonly JWK[]>
+  /** Makes a new key sign; the old one verifies until the last token that it signed has expired. */
+  rotate(): Promise<{ readonly kid: string }>
+}
+
+export interface SigningKeysDeps {
+  readonly world: Pick<World, 'now'>
+  readonly storage: AccessStorage
+  readonly box: SecretBox
+  /** The longest time for which anything is signed. */
+  readonly signedForMaxMs: number
+}
+
+export const signingAlgorithm = 'RS256'
+
+/** The keys over their store. Reads it for every use, so that a rotation elsewhere counts at once. */
+export function createSigningKeys({ world, storage, box, signedForMaxMs }: SigningKeysDeps): SigningKeys {
+  /** Imported keys by `kid`: a kid never changes its key. */
+  const imported = new Map<string, Promise<CryptoKey>>()
+
+  async function verifying(): Promise<readonly SigningKeyRecord[]> {
+    const now = world.now()
+    const records = await storage.stores.signingKeys.list()
+    return records.filter(({ verifiesUntil }) => verifiesUntil === undefined || verifiesUntil > now)
+  }
+
+  function importOnce(name: string, jwk: () => Promise<JWK>): Promise<CryptoKey> {
+    const known = imported.get(name)
+    if (known !== undefined) return known
+    const key = jwk().then(async (jwk) => (await importJWK(jwk, signingAlgorithm)) as CryptoKey) // ours are never `oct`
+    imported.set(name, key)
+    key.catch(() => imported.delete(name))
+    return key
+  }
+
+  /** Puts a new key in the place of the one with the kid `former`, unless somebody else was faster. */
+  async function succeed(former: string | undefined): Promise<string | undefined> {
+    const pair = await generateKeyPair(signingAlgorithm, { modulusLength: 2048, extractable: true })
+    const publicJwk = await exportJWK(pair.publicKey)
+    const kid = await calculateJwkThumbprint(publicJwk)
+    const record: SigningKeyRecord = {
+      kid,
+      publicJwk: { ...publicJwk, kid, use: 'sig', alg: signingAlgorithm },
+      sealedPrivateJwk: await box.seal(JSON.stringify(await exportJWK(pair.privateKey))),
+      createdAt: world.now(),
+      verifiesUntil: undefined,
+    }
+    return storage.transaction(async ({ signingKeys }) => {
+      const until = new Date(world.now().getTime() + signedForMaxMs)
+      if (former !== undefined && !(await signingKeys.retire(former, until))) return undefined
+      return (await signingKeys.insertOnce(record)) ? kid : undefined
+    })
+  }
+
+  async function signing(): Promise<SigningKeyRecord> {
+    for (let triesLeft = 2; triesLeft > 0; triesLeft--) {
+      const record = (await verifying()).find(({ verifiesUntil }) => verifiesUntil === undefined)
+      if (record !== undefined) return record
+      await succeed(undefined)
+    }
+    throw new Error('A signing key was made, and the storage does not show it.')
+  }
+
+  return {
+    async current() {
+      const { kid, sealedPrivateJwk } = await signing()
+      const key = await importOnce(`private ${kid}`, async () => {
+        return JSON.parse(await box.open(sealedPrivateJwk)) as JWK // as succeed sealed it
+      })
+      return { kid, key }
+    },
+    async find(kid) {
+      const record = (await verifying()).find((record) => record.kid === kid)
+      return record && importOnce(`public ${kid}`, async () => record.publicJwk)
+    },
+    async publicKeys() {
+      await signing()
+      return (await verifying()).map(({ publicJwk }) => publicJwk)
+    },
+    async rotate() {
+      const kid = await succeed((await signing()).kid)
+      // Somebody else rotated at the same moment: their new key is as good as ours.
+      return { kid: kid ?? (await signing()).kid }
+    },
+  }
+}

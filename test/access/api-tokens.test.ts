@@ -1,0 +1,114 @@
+import { describe, expect, test } from 'vitest'
+import { configuredTokenName } from '../../src/access/api-tokens.ts'
+import { openAccess } from './open-access.ts'
+
+describe('API tokens', () => {
+  test('the secret looks like one of Okta, is shown once and is nowhere in the storage', async () => {
+    await using access = await openAccess()
+    const { secret, token } = await access.apiTokens.create({ name: 'ci', role: 'read_only' })
+    expect(secret).toMatch(/^00[\w-]{40}$/)
+    expect(token).toMatchObject({ id: expect.stringMatching(/^00T\w{17}$/), name: 'ci', role: 'read_only' })
+    expect(JSON.stringify(await access.apiTokens.list())).not.toContain(secret)
+    expect(await access.storage.stores.apiTokens.findLiveByHash(secret)).toBeUndefined()
+    expect((await access.apiTokens.create({ name: 'other', role: 'admin' })).secret).not.toBe(secret)
+  })
+
+  test.each(['', '  ', 'a\nb', 'a\u0000', '\ud800', 'x'.repeat(101), configuredTokenName])(
+    'refuses the name %j',
+    async (name) => {
+      await using access = await openAccess()
+      await expect(access.apiTokens.create({ name, role: 'admin' })).rejects.toMatchObject({
+        code: 'token.invalid',
+      })
+    },
+  )
+
+  test('a name is taken while its token lives', async () => {
+    await using access = await openAccess()
+    await access.apiTokens.create({ name: 'ci', role: 'admin' })
+    await expect(access.apiTokens.create({ name: 'ci', role: 'admin' })).rejects.toMatchObject({
+      code: 'token.name_taken',
+    })
+    await access.apiTokens.revoke('ci')
+    await access.apiTokens.create({ name: 'ci', role: 'admin' })
+    expect(await access.apiTokens.list()).toHaveLength(2)
+  })
+
+  test('revokes by name or id, once', async () => {
+    await using access = await openAccess()
+    const { token } = await access.apiTokens.create({ name: 'a', role: 'admin' })
+    await access.apiTokens.create({ name: 'b', role: 'admin' })
+    expect(await access.apiTokens.revoke('b')).toMatchObject({ name: 'b', revokedAt: expect.any(Date) })
+    expect(await access.apiTokens.revoke(token.id)).toMatchObject({ name: 'a' })
+    for (const gone of ['a', 'b', token.id, '']) {
+      await expect(access.apiTokens.revoke(gone)).rejects.toMatchObject({ code: 'token.not_found' })
+    }
+  })
+
+  test('notes its use at most once a minute', async () => {
+    await using access = await openAccess()
+    const { secret, token } = await access.apiTokens.create({ name: 'ci', role: 'admin' })
+    const lastUsedS = async () =>
+      ((await access.storage.stores.apiTokens.find(token.id))?.lastUsedAt?.getTime() ?? NaN) / 1_000
+    const start = access.nowS()
+    await access.apiTokens.findBySecret(secret)
+    expect(await lastUsedS()).toBe(start)
+    access.turnClock(59)
+    await access.apiTokens.findBySecret(secret)
+    expect(await lastUsedS()).toBe(start)
+    access.turnClock(1)
+    await access.apiTokens.findBySecret(secret)
+    expect(await lastUsedS()).toBe(start + 60)
+  })
+})
+
+describe('the token of the settings', () => {
+  test('works, survives a restart, and gives way to the next one', async () => {
+    await using access = await openAccess()
+    const first = await access.apiTokens.ensureConfigured('first-secret')
+    expect(first).toMatchObject({ name: configuredTokenName, role: 'admin' })
+    expect(await access.apiTokens.ensureConfigured('first-secret')).toEqual(first)
+    expect(await access.apiTokens.findBySecret('first-secret')).toMatchObject({ id: first.id })
+
+    await access.apiTokens.ensureConfigured('second-secret')
+    expect(await access.apiTokens.findBySecret('first-secret')).toBeUndefined()
+    expect(await access.apiTokens.findBySecret('second-secret')).toMatchObject({ name: configuredTokenName })
+
+    await access.apiTokens.ensureConfigured('first-secret')
+    expect(await access.apiTokens.findBySecret('first-secret')).toMatchObject({ role: 'admin' })
+    expect(await access.apiTokens.findBySecret('second-secret')).toBeUndefined()
+  })
+
+  test('may be the secret of a token that is there already, which then bears its name', async () => {
+    await using access = await openAccess()
+    const { secret } = await access.apiTokens.create({ name: 'reader', role: 'read_only' })
+    await access.apiTokens.ensureConfigured(secret)
+    expect(await access.apiTokens.findBySecret(secret)).toMatchObject({
+      name: configuredTokenName,
+      role: 'admin',
+    })
+  })
+
+  test.each(['', ' ', 'a b', 'a\n', 'é', 'x'.repeat(513)])('refuses %j', async (secret) => {
+    await using access = await openAccess()
+    await expect(access.apiTokens.ensureConfigured(secret)).rejects.toMatchObject({ code: 'token.invalid' })
+  })
+})
+
+describe('the first token', () => {
+  test('is made once, of several starts at once too', async () => {
+    await using access = await openAccess()
+    const made = await Promise.all([1, 2, 3].map(() => access.apiTokens.ensureFirst()))
+    const [first, ...others] = made.filter((token) => token !== undefined)
+    expect(others).toEqual([])
+    expect(await access.apiTokens.findBySecret(first?.secret ?? '')).toMatchObject({ role: 'admin' })
+    await access.apiTokens.revoke(first?.token.id ?? '')
+    expect(await access.apiTokens.ensureFirst()).toBeUndefined()
+  })
+
+  test('is not made when the settings have one', async () => {
+    await using access = await openAccess()
+    await access.apiTokens.ensureConfigured('secret')
+    expect(await access.apiTokens.ensureFirst()).toBeUndefined()
+  })
+})
