@@ -1,0 +1,181 @@
+import type { ApiToken } from '../access/api-token.ts'
+import type { ServiceApp } from '../access/service-app.ts'
+import type { Actor } from '../base/actor.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { World } from '../base/world.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { ProviderChange } from '../providers/providers.ts'
+import { complexMembers, isProprietary, subjectTerms } from '../set/subject.ts'
+import type { PlainSubject, SimpleSubject, Subject } from '../set/subject.ts'
+import type { PendingSignal } from '../signals/signal.ts'
+import { logEvent, noAlternateId, serviceAppType, type LogEvent, type LogTarget } from './log-event.ts'
+
+type Source = Pick<World, 'now' | 'newUuid'>
+
+const providerType = 'SecurityEventProvider'
+
+const changed = {
+  create: 'Create',
+  update: 'Update',
+  delete: 'Delete',
+  activate: 'Activate',
+  deactivate: 'Deactivate',
+  revoke: 'Revoke',
+} as const
+
+/** A provider was created, changed, deleted, activated or deactivated (L60). */
+export function providerEntry(world: Source, { kind, provider, before, by }: ProviderChange): LogEvent {
+  const detailEntry = providerDetails(provider)
+  const target: LogTarget = {
+    id: provider.id,
+    type: providerType,
+    alternateId: provider.name,
+    displayName: provider.issuer,
+    detailEntry,
+    ...(kind === 'update' && before && { changeDetails: difference(providerDetails(before), detailEntry) }),
+  }
+  return logEvent(world, {
+    eventType: `security.events.provider.${kind}`,
+    displayMessage: `${changed[kind]} a security events provider`,
+    by,
+    target: [target],
+    debugData: requestData(by),
+  })
+}
+
+function providerDetails({ issuer, jwksUrl, wellKnownUrl, type, name }: Provider): JsonObject {
+  return { issuer, jwksUrl, wellKnownUrl: wellKnownUrl ?? null, providerType: type, providerName: name }
+}
+
+/** The members whose values differ, as they were and as they are. */
+function difference(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
+  const names = Object.keys(after).filter((name) => before[name] !== after[name])
+  const only = (from: JsonObject): JsonObject =>
+    Object.fromEntries(names.map((name) => [name, from[name] ?? null]))
+  return { from: only(before), to: only(after) }
+}
+
+/** One event of a handled SET (L61, E90). `debugData` ties it to its SET and to the signals API. */
+export function receiveEventEntry(world: Source, signal: PendingSignal, event: SecurityEvent): LogEvent {
+  const { issuer } = signal.provider
+  return logEvent(world, {
+    eventType: 'security.events.provider.receive_event',
+    displayMessage: 'Security events provider reported risk',
+    by: { id: signal.provider.id, type: providerType, displayName: issuer, alternateId: issuer },
+    target: event.subject === undefined ? null : targetsOf(event.subject, event),
+    debugData: {
+      partnerRiskReportData: JSON.stringify({
+        issuer,
+        [event.type]: { subject: event.subject, ...event.claims },
+      }),
+      jti: signal.jti,
+      signalId: signal.id,
+      providerId: signal.provider.id,
+    },
+    job: signal.id,
+  })
+}
+
+function targetsOf(subject: Subject, event: SecurityEvent): readonly LogTarget[] {
+  if (!isProprietary(subject) && subject.format === 'complex') {
+    return complexMembers(subject).map(([name, member]) => targetOf(member, targetTypes.get(name) ?? name))
+  }
+  return [
+    targetOf(
+      subject,
+      event.name.startsWith('device-') ? 'Device' : (typesByFormat.get(subject.format) ?? 'User'),
+    ),
+  ]
+}
+
+/** Okta's names of the members of a complex subject. */
+const targetTypes: ReadonlyMap<string, string> = new Map([
+  ['user', 'User'],
+  ['device', 'Device'],
+  ['session', 'Session'],
+  ['application', 'AppInstance'],
+  ['tenant', 'Org'],
+  ['org_unit', 'OrgUnit'],
+  ['group', 'UserGroup'],
+])
+
+/** Formats that never identify a user. */
+const typesByFormat: ReadonlyMap<string, string> = new Map([
+  ['ip-addresses', 'IpAddress'],
+  ['jwt_id', 'Token'],
+  ['saml_assertion_id', 'Token'],
+])
+
+/** The identifiers as they came stand in `detailEntry`; an address, where there is one, is also the `alternateId`. */
+function targetOf(subject: SimpleSubject, type: string): LogTarget {
+  const identifiers: readonly PlainSubject[] =
+    isProprietary(subject) || subject.format !== 'aliases' ? [subject] : subject.identifiers
+  const [first] = identifiers
+  const address = identifiers.find(({ format }) => format === 'email') ?? first
+  const id = nameOf(first)
+  const alternateId = address === first ? id : nameOf(address)
+  return { id, type, alternateId, displayName: alternateId, detailEntry: subject }
+}
+
+function nameOf(identifier: PlainSubject | undefined): string {
+  return (identifier && subjectTerms(identifier)[0]) ?? noAlternateId
+}
+
+/** An API token was made or taken back, by `by`. */
+export interface TokenChange {
+  readonly kind: 'create' | 'revoke'
+  readonly token: Pick<ApiToken, 'id' | 'name' | 'role'>
+  readonly by: Actor
+}
+
+/** Okta's event types for its API tokens. */
+export function tokenEntry(world: Source, { kind, token, by }: TokenChange): LogEvent {
+  return logEvent(world, {
+    eventType: `system.api_token.${kind}`,
+    displayMessage: `${changed[kind]} API token`,
+    by,
+    target: [
+      {
+        id: token.id,
+        type: 'Token',
+        alternateId: noAlternateId,
+        displayName: token.name,
+        detailEntry: { role: token.role },
+      },
+    ],
+    debugData: requestData(by),
+    legacyEventType: `api.token.${kind}`,
+  })
+}
+
+export interface ServiceAppChange {
+  readonly kind: 'create' | 'update' | 'delete'
+  readonly app: Pick<ServiceApp, 'clientId' | 'name' | 'scopes' | 'dpopBound'>
+  readonly by: Actor
+}
+
+/** Okta's event types for OAuth clients. */
+export function serviceAppEntry(world: Source, { kind, app, by }: ServiceAppChange): LogEvent {
+  const eventType = `app.oauth2.client.lifecycle.${kind}`
+  return logEvent(world, {
+    eventType,
+    displayMessage: `${changed[kind]} OAuth client`,
+    by,
+    target: [
+      {
+        id: app.clientId,
+        type: serviceAppType,
+        alternateId: app.clientId,
+        displayName: app.name,
+        detailEntry: { scopes: app.scopes.join(' '), dpopBound: app.dpopBound },
+      },
+    ],
+    debugData: requestData(by),
+    legacyEventType: eventType,
+  })
+}
+
+function requestData({ requestId }: Actor): JsonObject {
+  return requestId === undefined ? {} : { requestId }
+}

@@ -1,0 +1,152 @@
+import type { Actor } from '../base/actor.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { World } from '../base/world.ts'
+
+/** One entry of the System Log in Okta's shape, its members in the order of real entries (contract 6.4, L40–L46). */
+export interface LogEvent {
+  readonly actor: LogActor
+  /** Who called over HTTP; null when nobody did. */
+  readonly client: LogClient | null
+  readonly device: null
+  readonly authenticationContext: null
+  readonly displayMessage: string
+  readonly eventType: string
+  readonly outcome: { readonly result: LogResult; readonly reason: string | null }
+  /** ISO 8601 in UTC with milliseconds (A2). */
+  readonly published: string
+  readonly securityContext: null
+  readonly severity: LogSeverity
+  readonly debugContext: { readonly debugData: JsonObject }
+  readonly legacyEventType: string | null
+  readonly transaction: LogTransaction
+  readonly uuid: string
+  readonly version: '0'
+  readonly request: { readonly ipChain: readonly LogIpAddress[] }
+  readonly target: readonly LogTarget[] | null
+}
+
+/** L41. */
+export type LogResult =
+  | 'SUCCESS'
+  | 'FAILURE'
+  | 'SKIPPED'
+  | 'ALLOW'
+  | 'DENY'
+  | 'CHALLENGE'
+  | 'UNKNOWN'
+  | 'RATE_LIMIT'
+  | 'DEFERRED'
+  | 'SCHEDULED'
+  | 'ABANDONED'
+  | 'UNANSWERED'
+
+/** L42. */
+export type LogSeverity = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
+
+/** L40. */
+export interface LogActor {
+  readonly id: string
+  readonly type: string
+  readonly alternateId: string
+  readonly displayName: string
+  /** JSON. */
+  readonly detailEntry: object | null
+}
+
+export interface LogTarget extends LogActor {
+  readonly changeDetails?: { readonly from: JsonObject; readonly to: JsonObject }
+}
+
+export interface LogClient {
+  readonly userAgent: { readonly rawUserAgent: string; readonly os: string; readonly browser: string } | null
+  readonly zone: null
+  readonly device: string
+  /** The service app, when one called. */
+  readonly id: string | null
+  readonly ipAddress: string | null
+  readonly geographicalContext: null
+}
+
+/** L43. */
+export interface LogTransaction {
+  readonly type: 'WEB' | 'JOB'
+  readonly id: string
+  readonly detail: JsonObject | null
+}
+
+export interface LogIpAddress {
+  readonly ip: string
+  readonly geographicalContext: null
+  readonly version: 'V4' | 'V6'
+  readonly source: null
+}
+
+/** What an entry says; the rest follows from it. */
+export interface LogFacts {
+  readonly eventType: string
+  readonly displayMessage: string
+  readonly by: Actor
+  readonly target: readonly LogTarget[] | null
+  readonly debugData: JsonObject
+  /** What entries that belong together share when they stem from no HTTP request: the id of a signal, say. */
+  readonly job?: string
+  readonly legacyEventType?: string
+}
+
+/** What Okta writes for an `alternateId` that there is none of. */
+export const noAlternateId = 'unknown'
+
+/** An entry that says something was done. */
+export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts): LogEvent {
+  const { by } = facts
+  const uuid = world.newUuid()
+  return {
+    actor: {
+      id: by.id,
+      type: by.type,
+      alternateId: by.alternateId ?? noAlternateId,
+      displayName: by.displayName,
+      detailEntry: null,
+    },
+    client: clientOf(by),
+    device: null,
+    authenticationContext: null,
+    displayMessage: facts.displayMessage,
+    eventType: facts.eventType,
+    outcome: { result: 'SUCCESS', reason: null },
+    published: world.now().toISOString(),
+    securityContext: null,
+    severity: 'INFO',
+    debugContext: { debugData: facts.debugData },
+    legacyEventType: facts.legacyEventType ?? null,
+    transaction: {
+      type: by.requestId === undefined ? 'JOB' : 'WEB',
+      id: by.requestId ?? facts.job ?? uuid,
+      detail: null,
+    },
+    uuid,
+    version: '0',
+    request: { ipChain: by.ip === undefined ? [] : [ipAddress(by.ip)] },
+    target: facts.target,
+  }
+}
+
+function clientOf({ id, type, ip, userAgent }: Actor): LogClient | null {
+  if (ip === undefined && userAgent === undefined) return null
+  return {
+    userAgent:
+      userAgent === undefined ? null : { rawUserAgent: userAgent, os: 'Unknown', browser: 'UNKNOWN' },
+    zone: null,
+    device: 'Unknown',
+    id: type === serviceAppType ? id : null,
+    ipAddress: ip ?? null,
+    geographicalContext: null,
+  }
+}
+
+/** Okta's name for a service app, as actor and as target. */
+export const serviceAppType = 'PublicClientApp'
+
+function ipAddress(ip: string): LogIpAddress {
+  return { ip, geographicalContext: null, version: ip.includes(':') ? 'V6' : 'V4', source: null }
+}

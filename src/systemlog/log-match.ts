@@ -1,0 +1,124 @@
+import { isJsonObject } from '../base/json.ts'
+import type { CompareOperator, Comparison, FilterValue, LogFilter } from './log-filter.ts'
+import type { LogEvent } from './log-event.ts'
+import { readIsoTime } from './log-time.ts'
+
+export type LogPredicate = (event: LogEvent) => boolean
+
+/** The filter as a question to an entry. Over lists a comparison holds when it holds for any element (L5). */
+export function filterPredicate(filter: LogFilter): LogPredicate {
+  switch (filter.kind) {
+    case 'and': {
+      const terms = filter.terms.map(filterPredicate)
+      return (event) => terms.every((holds) => holds(event))
+    }
+    case 'or': {
+      const terms = filter.terms.map(filterPredicate)
+      return (event) => terms.some((holds) => holds(event))
+    }
+    case 'not': {
+      const holds = filterPredicate(filter.term)
+      return (event) => !holds(event)
+    }
+    case 'present': {
+      const path = filter.field.split('.')
+      return (event) => valuesAt(event, path).some(isPresent)
+    }
+    case 'compare': {
+      const path = filter.field.split('.')
+      const holds = comparison(filter)
+      return (event) => valuesAt(event, path).some(holds)
+    }
+  }
+}
+
+/**
+ * Every type that an entry can have which matches, or undefined when the filter leaves the type open. For narrowing
+ * what is read: the predicate still has the last word.
+ */
+export function eventTypesOf(filter: LogFilter): readonly string[] | undefined {
+  switch (filter.kind) {
+    case 'compare':
+      return filter.field === 'eventType' && filter.operator === 'eq' && typeof filter.value === 'string'
+        ? [filter.value]
+        : undefined
+    case 'and':
+      return filter.terms
+        .map(eventTypesOf)
+        .reduce((all, types) => (all && types ? all.filter((type) => types.includes(type)) : (all ?? types)))
+    case 'or':
+      return filter.terms
+        .map(eventTypesOf)
+        .reduce((all, types) => (all && types ? [...new Set([...all, ...types])] : undefined))
+    case 'not':
+    case 'present':
+      return undefined
+  }
+}
+
+/** What stands at the path: several values below lists, `[undefined]` for nothing at all. */
+function valuesAt(event: LogEvent, path: readonly string[]): readonly unknown[] {
+  let values: readonly unknown[] = [event]
+  for (const name of path) {
+    values = values.flatMap((value): readonly unknown[] => {
+      const member: unknown = isJsonObject(value) && Object.hasOwn(value, name) ? value[name] : undefined
+      return Array.isArray(member) && member.length > 0 ? member : [member]
+    })
+  }
+  return values
+}
+
+/** Has a non-empty value. */
+function isPresent(value: unknown): boolean {
+  if (value === undefined || value === null || value === '') return false
+  return typeof value !== 'object' || Object.keys(value).length > 0
+}
+
+function comparison({ operator, value }: Comparison): (actual: unknown) => boolean {
+  switch (operator) {
+    case 'eq':
+      return (actual) => (actual ?? null) === value
+    case 'ne':
+      return (actual) => (actual ?? null) !== value
+    case 'co':
+      return onText(value, (actual, wanted) => actual.includes(wanted))
+    case 'sw':
+      return onText(value, (actual, wanted) => actual.startsWith(wanted))
+    case 'ew':
+      return onText(value, (actual, wanted) => actual.endsWith(wanted))
+    case 'gt':
+    case 'ge':
+    case 'lt':
+    case 'le':
+      return ordered(value, orders[operator])
+  }
+}
+
+function onText(
+  wanted: FilterValue,
+  holds: (actual: string, wanted: string) => boolean,
+): (actual: unknown) => boolean {
+  return (actual) => typeof actual === 'string' && typeof wanted === 'string' && holds(actual, wanted)
+}
+
+const orders: Readonly<
+  Record<Extract<CompareOperator, 'gt' | 'ge' | 'lt' | 'le'>, (order: number) => boolean>
+> = {
+  gt: (order) => order > 0,
+  ge: (order) => order >= 0,
+  lt: (order) => order < 0,
+  le: (order) => order <= 0,
+}
+
+/** Chronological for two times, lexicographical for other texts, numerical for numbers; else there is no order. */
+function ordered(wanted: FilterValue, holds: (order: number) => boolean): (actual: unknown) => boolean {
+  if (typeof wanted === 'number') return (actual) => typeof actual === 'number' && holds(actual - wanted)
+  if (typeof wanted !== 'string') return () => false
+  const wantedTime = readIsoTime(wanted)
+  return (actual) => {
+    if (typeof actual !== 'string') return false
+    const actualTime = wantedTime === undefined ? undefined : readIsoTime(actual)
+    if (wantedTime !== undefined && actualTime !== undefined) return holds(actualTime - wantedTime)
+    return holds(actual < wanted ? -1 : actual > wanted ? 1 : 0)
+  }
+}

@@ -1,0 +1,77 @@
+import type { World } from '../base/world.ts'
+import { printCursor } from './log-cursor.ts'
+import type { LogEvent } from './log-event.ts'
+import type { LogQuery } from './log-query.ts'
+import type { LogPosition, StoredLogEvent, SystemLogStore } from './system-log-store.ts'
+
+export interface LogPage {
+  readonly events: readonly LogEvent[]
+  /** The `after` of the next page; undefined on the last page of a query that ends (L11). */
+  readonly next: string | undefined
+}
+
+export interface LogPageDeps {
+  readonly systemLog: Pick<SystemLogStore, 'page'>
+  readonly world: Pick<World, 'now'>
+  readonly budgets?: ScanBudgets
+}
+
+/** How much one request may look through. */
+export interface ScanBudget {
+  readonly entriesMax: number
+  readonly ms: number
+}
+
+/** An empty page gets the larger one, because some clients take an empty page for the end (L14). */
+export interface ScanBudgets {
+  readonly some: ScanBudget
+  readonly none: ScanBudget
+}
+
+const scanBudgets: ScanBudgets = {
+  some: { entriesMax: 20_000, ms: 2_000 },
+  none: { entriesMax: 100_000, ms: 5_000 },
+}
+const scanBatchMin = 500
+
+/**
+ * One page of the log. A filter that matches little is given up after a while: then the page is short, and its `next`
+ * goes on behind the last entry looked at, so that nothing is lost and nothing comes twice.
+ */
+export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<LogPage> {
+  const { systemLog, world, budgets = scanBudgets } = deps
+  const { limit, eventTypes, matches } = query
+  const endless = query.position.order === 'persisted'
+  if (limit === 0) return { events: [], next: endless ? printCursor(query.position) : undefined }
+
+  const wanted = endless ? limit : limit + 1 // one more tells whether this page is the last
+  const batchMax = matches === undefined ? wanted : Math.max(wanted, scanBatchMin)
+  const startedAt = world.now().getTime()
+  const found: StoredLogEvent[] = []
+  let { position } = query
+  let looked = 0
+  let more = true
+  while (more && found.length < wanted) {
+    const { entriesMax, ms } = found.length === 0 ? budgets.none : budgets.some
+    if (looked >= entriesMax || world.now().getTime() - startedAt >= ms) break
+    const batch = await systemLog.page({ position, eventTypes, limit: batchMax })
+    more = batch.length === batchMax
+    for (const entry of batch) {
+      looked += 1
+      position = behind(position, entry)
+      if (matches === undefined || matches(entry.event)) found.push(entry)
+      if (found.length === wanted) break
+    }
+  }
+
+  const lastShown = found.length > limit ? found[limit - 1] : undefined
+  const events = found.slice(0, limit).map(({ event }) => event)
+  if (lastShown !== undefined) return { events, next: printCursor(behind(position, lastShown)) }
+  return { events, next: more || endless ? printCursor(position) : undefined }
+}
+
+function behind(position: LogPosition, { published, sequence }: StoredLogEvent): LogPosition {
+  return position.order === 'persisted'
+    ? { order: 'persisted', after: sequence }
+    : { ...position, after: { published, sequence } }
+}

@@ -1,0 +1,237 @@
+import * as fc from 'fast-check'
+import { describe, expect, test } from 'vitest'
+import { silentLogger } from '../../src/base/logger.ts'
+import type { Storage } from '../../src/stores.ts'
+import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'
+import { readLogPage, type LogPage, type ScanBudgets } from '../../src/systemlog/log-page.ts'
+import { readLogQuery } from '../../src/systemlog/log-query.ts'
+import { createRetention } from '../../src/systemlog/retention.ts'
+import { openTemporarySqlite } from '../contract/open-sqlite.ts'
+
+const now = new Date('2026-03-17T06:00:14.000Z')
+const world = { now: () => now }
+const before = (seconds: number): Date => new Date(now.getTime() - seconds * 1_000)
+
+function entry(name: string, publishedAt = before(60), eventType = 'test.done'): LogEvent {
+  return logEvent(
+    { now: () => publishedAt, newUuid: () => name },
+    {
+      eventType,
+      displayMessage: name,
+      by: { id: 'sse1', type: 'Test', displayName: 'Ada', alternateId: undefined },
+      target: null,
+      debugData: {},
+    },
+  )
+}
+
+interface Reading {
+  readonly budgets?: ScanBudgets
+}
+
+async function read(
+  storage: Storage,
+  query: string,
+  reading: Reading = {},
+): Promise<LogPage & { names: string[] }> {
+  const { systemLog } = storage.stores
+  const page = await readLogPage(
+    { systemLog, world, ...reading },
+    readLogQuery(new URLSearchParams(query), now),
+  )
+  return { ...page, names: page.events.map(({ displayMessage }) => displayMessage) }
+}
+
+/** Follows `next` to the end, or to the first empty page of a query that never ends. */
+async function readAll(
+  storage: Storage,
+  query: string,
+  reading: Reading & { endless: boolean },
+): Promise<string[]> {
+  const all: string[] = []
+  let page = await read(storage, query, reading)
+  for (;;) {
+    all.push(...page.names)
+    if (page.next === undefined || (reading.endless && page.names.length === 0)) return all
+    page = await read(storage, `${query}&after=${page.next}`, reading)
+  }
+}
+
+const bounded = 'since=2026-03-17T05:00:00Z&until=2026-03-17T06:00:14Z'
+const filtered = (filter: string): string => `filter=${encodeURIComponent(filter)}`
+
+describe('polling', () => {
+  test('L10: next is there on an empty page too, and goes on where the page ended', async () => {
+    await using storage = await openTemporarySqlite()
+    const first = await read(storage, 'limit=2')
+    expect([first.names, first.next]).toEqual([[], expect.any(String)])
+
+    await storage.stores.systemLog.append([entry('a'), entry('b'), entry('c')])
+    const second = await read(storage, `limit=2&after=${first.next}`)
+    const third = await read(storage, `limit=2&after=${second.next}`)
+    const fourth = await read(storage, `limit=2&after=${third.next}`)
+    expect([second.names, third.names, fourth.names]).toEqual([['a', 'b'], ['c'], []])
+
+    await storage.stores.systemLog.append([entry('d')])
+    expect((await read(storage, `limit=2&after=${fourth.next}`)).names).toEqual(['d'])
+    expect((await read(storage, `limit=2&after=${first.next}`)).names).toEqual(['a', 'b'])
+  })
+
+  test('L10: an entry that was published earlier and stored later comes later, and is not missed', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([entry('a', before(10))])
+    const page = await read(storage, '')
+    await storage.stores.systemLog.append([entry('late', before(500))])
+    expect((await read(storage, `after=${page.next}`)).names).toEqual(['late'])
+  })
+
+  test('entries that do not match are passed over once, also when nothing does', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([entry('a'), entry('b')])
+    const page = await read(storage, filtered('displayMessage eq "c"'))
+    expect(page.names).toEqual([])
+    await storage.stores.systemLog.append([entry('c')])
+    expect((await read(storage, `${filtered('displayMessage eq "c"')}&after=${page.next}`)).names).toEqual([
+      'c',
+    ])
+    expect((await read(storage, `after=${page.next}`)).names).toEqual(['c'])
+  })
+
+  test('L7: limit=0 is an empty page that moves nowhere', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([entry('a')])
+    const page = await read(storage, 'limit=0')
+    expect(page.names).toEqual([])
+    expect((await read(storage, `after=${page.next}`)).names).toEqual(['a'])
+  })
+
+  test('L1: since defaults to seven days ago', async () => {
+    await using storage = await openTemporarySqlite()
+    const week = 7 * 86_400
+    await storage.stores.systemLog.append([entry('old', before(week + 1)), entry('new', before(week))])
+    expect((await read(storage, '')).names).toEqual(['new'])
+  })
+})
+
+describe('bounded', () => {
+  test.each([
+    { count: 0, pages: [0] },
+    { count: 1, pages: [1] },
+    { count: 2, pages: [2] },
+    { count: 3, pages: [2, 1] },
+    { count: 4, pages: [2, 2] },
+  ])('L11: $count entries are pages of $pages, and the last has no next', async ({ count, pages }) => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append(Array.from({ length: count }, (_, at) => entry(`${at}`)))
+    const found: number[] = []
+    let page = await read(storage, `${bounded}&limit=2`)
+    for (;;) {
+      found.push(page.names.length)
+      if (page.next === undefined) break
+      page = await read(storage, `${bounded}&limit=2&after=${page.next}`)
+    }
+    expect(found).toEqual(pages)
+  })
+
+  test('L8, L11: ordered by published, either way', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([
+      entry('b', before(20)),
+      entry('a', before(30)),
+      entry('c', before(10)),
+    ])
+    expect((await read(storage, bounded)).names).toEqual(['a', 'b', 'c'])
+    expect((await read(storage, 'sortOrder=DESCENDING')).names).toEqual(['c', 'b', 'a'])
+  })
+
+  test('DESCENDING without until shows what is published now, and its later pages nothing newer', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([entry('a', before(1)), entry('b', now)])
+    const page = await read(storage, 'sortOrder=DESCENDING&limit=1')
+    await storage.stores.systemLog.append([entry('c', now)])
+    expect(page.names).toEqual(['b'])
+    expect((await read(storage, `sortOrder=DESCENDING&limit=1&after=${page.next}`)).names).toEqual(['a'])
+  })
+
+  test('L7: limit=0 is an empty page and the last one', async () => {
+    await using storage = await openTemporarySqlite()
+    await storage.stores.systemLog.append([entry('a')])
+    expect(await read(storage, `${bounded}&limit=0`)).toMatchObject({ names: [], next: undefined })
+  })
+})
+
+test('a page that matches little is given up after its budget, and its next goes on', async () => {
+  await using storage = await openTemporarySqlite()
+  const entries = Array.from({ length: 1_200 }, (_, at) => entry(at % 599 === 598 ? 'needle' : 'hay'))
+  await storage.stores.systemLog.append(entries.slice(0, 1_000))
+  await storage.stores.systemLog.append(entries.slice(1_000))
+  const budget = { entriesMax: 1, ms: 1_000 }
+  const needles = filtered('displayMessage eq "needle"')
+  const first = await read(storage, `${needles}&${bounded}`, { budgets: { some: budget, none: budget } })
+  expect([first.names, first.next]).toEqual([[], expect.any(String)])
+  const whole = await readAll(storage, `${needles}&${bounded}`, {
+    budgets: { some: budget, none: budget },
+    endless: false,
+  })
+  expect(whole).toEqual(['needle', 'needle'])
+})
+
+test('whatever the limit, filter, order and budget: every match exactly once', async () => {
+  await using storage = await openTemporarySqlite()
+  const types = ['x', 'y', 'z']
+  const entries = Array.from({ length: 300 }, (_, at) =>
+    entry(`${at}`, before(1 + ((at * 7) % 40)), types[at % 3]),
+  )
+  await storage.stores.systemLog.append(entries)
+  const filters = [
+    '',
+    'eventType eq "x"',
+    'eventType eq "x" or eventType eq "z"',
+    'eventType ne "x"',
+    'eventType pr',
+  ]
+  const kept: Record<string, (event: LogEvent) => boolean> = {
+    'eventType eq "x"': ({ eventType }) => eventType === 'x',
+    'eventType eq "x" or eventType eq "z"': ({ eventType }) => eventType !== 'y',
+    'eventType ne "x"': ({ eventType }) => eventType !== 'x',
+  }
+  const orders = ['', bounded, 'sortOrder=DESCENDING', `${bounded}&sortOrder=DESCENDING`]
+  await fc.assert(
+    fc.asyncProperty(
+      fc.constantFrom(...filters),
+      fc.constantFrom(...orders),
+      fc.integer({ min: 20, max: 400 }),
+      fc.integer({ min: 1, max: 700 }),
+      async (filter, order, limit, entriesMax) => {
+        const budget = { entriesMax, ms: 1_000 }
+        const query = [filtered(filter), `limit=${limit}`, order].filter((part) => part !== '').join('&')
+        const reading = { budgets: { some: budget, none: budget }, endless: order === '' }
+        const found = await readAll(storage, query, reading)
+        const expected = entries
+          .filter(kept[filter] ?? (() => true))
+          .map(({ displayMessage }) => displayMessage)
+        const inOrder = order === '' ? found : found.toSorted((a, b) => Number(a) - Number(b))
+        expect(inOrder).toEqual(expected)
+      },
+    ),
+    { numRuns: 40 },
+  )
+})
+
+test('L16: retention deletes what is older than its days, in steps, and leaves the rest', async () => {
+  await using storage = await openTemporarySqlite()
+  const day = 86_400
+  const old = Array.from({ length: 1_001 }, (_, at) => entry(`${at}`, before(90 * day + 1)))
+  await storage.stores.systemLog.append([...old, entry('kept', before(90 * day))])
+  await using retention = createRetention({
+    systemLog: storage.stores.systemLog,
+    world,
+    logger: silentLogger,
+    retentionDays: 90,
+  })
+  const signal = new AbortController().signal
+  expect(await retention.runOnce(signal)).toBe(1_000)
+  expect(await retention.runOnce(signal)).toBe(1)
+  expect(await retention.runOnce(signal)).toBe(0)
+  expect((await read(storage, 'since=2025-10-01')).names).toEqual(['kept'])
+})
