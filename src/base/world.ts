@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import { customAlphabet } from 'nanoid'
 
 /** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request (row A3). */
-export type IdPrefix = 'sse' | '0oa' | '00T' | 'key' | 'rfs' | 'oae' | 'req'
+export type IdPrefix = 'sse' | '0oa' | '00T' | 'key' | 'rfs' | 'oae' | 'req' | 'rkp'
 
 /** All that a test must be able to hold still. */
 export interface World {

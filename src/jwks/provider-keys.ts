@@ -109,7 +109,8 @@ export function createProviderKeys(
     const set = trusted(at)
     if (set === undefined || !holds(set, kid)) return getLater(kid, alg)
     if (!isOld(set, at)) return pickVerificationKey(set.keys, kid, alg)
-    if (isLongOld(set, at) && failure === undefined && waiters < limits.waitersMax) return getRefreshed(kid, alg)
+    if (isLongOld(set, at) && failure === undefined && waiters < limits.waitersMax)
+      return getRefreshed(kid, alg)
     if (fetching === undefined && heldForMs(at) === 0) void fetchAgain(at)
     return pickVerificationKey(set.keys, kid, alg)
   }

@@ -1,0 +1,291 @@
+import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
+
+/** One setting: where it comes from, what it means, and how its text becomes a value. */
+export interface SettingEntry<T> {
+  /** Environment variable, and name in a settings file. */
+  readonly variable: `WATCHBELL_${string}`
+  /** The same on the command line. */
+  readonly flag: string
+  /** The default as text for people; undefined when there is none. */
+  readonly default: string | undefined
+  /** One sentence. */
+  readonly meaning: string
+  readonly secret: boolean
+  /** The value, or throws a SettingProblem that says what would be right. */
+  readonly read: (text: string) => T
+  /** The value when nothing is set. */
+  readonly fallback: T
+}
+
+/** Why a text is no value of its setting. */
+export class SettingProblem extends Error {
+  override readonly name = 'SettingProblem'
+}
+
+export interface ListenAddress {
+  readonly host: string
+  readonly port: number
+}
+
+export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
+
+function setting<T>(
+  variable: SettingEntry<T>['variable'],
+  fallback: T,
+  rest: { default?: string; meaning: string; secret?: boolean; read: (text: string) => T },
+): SettingEntry<T> {
+  const flag = variable.replace('WATCHBELL_', '').toLowerCase().replaceAll('_', '-')
+  return {
+    variable,
+    flag,
+    fallback,
+    default: rest.default,
+    meaning: rest.meaning,
+    secret: rest.secret ?? false,
+    read: rest.read,
+  }
+}
+
+/** Every setting there is. docs/configuration.md is made from this list. */
+export const settingEntries = {
+  listen: setting<ListenAddress>(
+    'WATCHBELL_LISTEN',
+    { host: '127.0.0.1', port: 8080 },
+    {
+      default: '127.0.0.1:8080',
+      meaning: 'Address and port to listen on, `host:port`; an IPv6 address stands in brackets.',
+      read: readListen,
+    },
+  ),
+  origin: setting<string | undefined>('WATCHBELL_ORIGIN', undefined, {
+    default: 'http://<listen>',
+    meaning: 'Public origin of the hub, used in `_links`, as issuer, and as the `aud` that SETs must have.',
+    read: readOrigin,
+  }),
+  data: setting('WATCHBELL_DATA', './watchbell-data', {
+    default: './watchbell-data',
+    meaning: 'Folder of the embedded database and of the generated secret key.',
+    read: nonBlank,
+  }),
+  databaseUrl: setting<undefined>('WATCHBELL_DATABASE_URL', undefined, {
+    meaning: 'Reserved for PostgreSQL, which this version does not support yet: leave it unset.',
+    secret: true,
+    read: () => {
+      throw new SettingProblem('PostgreSQL is not supported yet; unset it to use the embedded database')
+    },
+  }),
+  adminToken: setting<string | undefined>('WATCHBELL_ADMIN_TOKEN', undefined, {
+    meaning:
+      'An API token (SSWS) with the role admin that is valid from the start; without it, the first start makes one and prints it once.',
+    secret: true,
+    read: readAdminToken,
+  }),
+  secretKey: setting<Uint8Array | undefined>('WATCHBELL_SECRET_KEY', undefined, {
+    default: 'the file secret.key in the data folder, made at the first start',
+    meaning: 'Key that encrypts secrets at rest: 32 bytes, base64.',
+    secret: true,
+    read: readSecretKey,
+  }),
+  outboundAllow: setting<OutboundAllow>('WATCHBELL_OUTBOUND_ALLOW', nothingAllowed, {
+    default: 'nothing beyond public https addresses',
+    meaning:
+      'Hosts, host:port pairs, addresses and CIDR blocks that may be fetched from although they are private, and over http too; separated by commas.',
+    read: readOutboundAllow,
+  }),
+  trustedProxies: setting<readonly string[]>('WATCHBELL_TRUSTED_PROXIES', [], {
+    default: 'none',
+    meaning: 'Addresses and CIDR blocks of proxies whose X-Forwarded-For is believed; separated by commas.',
+    read: readBlocks,
+  }),
+  logLevel: setting<LogLevel>('WATCHBELL_LOG_LEVEL', 'info', {
+    default: 'info',
+    meaning: "How much the process's own log says: debug, info, warn or error.",
+    read: (text) => oneOf(text, ['debug', 'info', 'warn', 'error']),
+  }),
+  logRetentionDays: setting('WATCHBELL_LOG_RETENTION_DAYS', 90, {
+    default: '90',
+    meaning: 'How many days System Log entries are kept, 1 to 3650.',
+    read: (text) => integer(text, 1, 3_650),
+  }),
+  apiRequestsPerMinute: setting('WATCHBELL_API_REQUESTS_PER_MINUTE', 600, {
+    default: '600',
+    meaning:
+      'API requests per minute for each token, client or (before it is known) address; 0 is without limit.',
+    read: (text) => integer(text, 0, 1_000_000),
+  }),
+  refusalsPerMinute: setting('WATCHBELL_REFUSALS_PER_MINUTE', 600, {
+    default: '600',
+    meaning:
+      'Refused SETs per minute for each issuer and each source address before the answer is 429; 0 is without limit. SETs that verify are never limited.',
+    read: (text) => integer(text, 0, 1_000_000),
+  }),
+  checkKeysOnCreate: setting('WATCHBELL_CHECK_KEYS_ON_CREATE', false, {
+    default: 'false',
+    meaning:
+      'Whether the JWKS URL of a provider must answer with a usable key before it is taken: true or false.',
+    read: boolean,
+  }),
+} as const
+
+export type SettingName = keyof typeof settingEntries
+export type SettingValues = { [Name in SettingName]: (typeof settingEntries)[Name]['fallback'] }
+type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey'
+
+/** What may be logged, apart from what never is. */
+export interface Settings extends Omit<SettingValues, SecretName> {
+  /** Where none was set, `http://` and the listen address. */
+  readonly origin: string
+  readonly secrets: Pick<SettingValues, SecretName>
+}
+
+/** Several settings were wrong: every one of them is named. */
+export class SettingsError extends Error {
+  override readonly name = 'SettingsError'
+  readonly problems: readonly string[]
+
+  constructor(problems: readonly string[]) {
+    super(`These settings cannot be used:\n${problems.map((problem) => `  ${problem}`).join('\n')}`)
+    this.problems = problems
+  }
+}
+
+/** Texts by variable, with a word on where each came from. */
+export interface SettingSource {
+  readonly where: (entry: SettingEntry<unknown>) => string
+  readonly text: (entry: SettingEntry<unknown>) => string | undefined
+}
+
+/**
+ * Reads every setting, earlier sources first. Empty texts count as not set.
+ * @param known - variables that a source may hold; others starting with WATCHBELL_ are refused as typos
+ * @throws SettingsError naming every bad value at once
+ */
+export function readSettings(
+  sources: readonly SettingSource[],
+  unknownNames: readonly string[] = [],
+): Settings {
+  const problems = unknownNames.map((name) => `${name}: there is no such setting${didYouMean(name)}`)
+  const values: Record<string, unknown> = {}
+  for (const [name, entry] of Object.entries(settingEntries)) {
+    const source = sources.find((source) => (source.text(entry) ?? '') !== '')
+    values[name] = entry.fallback
+    if (source === undefined) continue
+    try {
+      values[name] = entry.read(source.text(entry) ?? '')
+    } catch (error) {
+      if (!(error instanceof SettingProblem)) throw error
+      problems.push(`${source.where(entry)}: ${error.message}`)
+    }
+  }
+  if (problems.length > 0) throw new SettingsError(problems)
+  return combine(values as unknown as SettingValues) // each entry wrote its own type
+}
+
+const tokenCharsMinBeyondLoopback = 16
+
+function combine({ databaseUrl, adminToken, secretKey, ...values }: SettingValues): Settings {
+  const { host, port } = values.listen
+  const shownHost = host.includes(':') ? `[${host}]` : host
+  const origin = values.origin ?? `http://${shownHost}:${port}`
+  if (!isLoopback(host) && adminToken !== undefined && adminToken.length < tokenCharsMinBeyondLoopback) {
+    throw new SettingsError([
+      `WATCHBELL_ADMIN_TOKEN with WATCHBELL_LISTEN=${shownHost}:${port}: a token of fewer than ${tokenCharsMinBeyondLoopback} characters can be guessed by whoever reaches the address; use a longer random one`,
+    ])
+  }
+  if (values.origin === undefined && (host === '0.0.0.0' || host === '::')) {
+    throw new SettingsError([
+      `WATCHBELL_ORIGIN must be set when WATCHBELL_LISTEN is ${shownHost}:${port}: senders and clients cannot use that address`,
+    ])
+  }
+  return { ...values, origin, secrets: { databaseUrl, adminToken, secretKey } }
+}
+
+function isLoopback(host: string): boolean {
+  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+}
+
+function didYouMean(name: string): string {
+  const words = (text: string): Set<string> => new Set(text.toLowerCase().split('_'))
+  const asked = words(name)
+  const close = Object.values(settingEntries)
+    .map(({ variable }) => ({
+      variable,
+      shared: [...words(variable)].filter((word) => asked.has(word)).length,
+    }))
+    .filter(({ shared }) => shared > 1)
+    .toSorted((a, b) => b.shared - a.shared)[0]
+  return close === undefined ? '' : `; did you mean ${close.variable}?`
+}
+
+function readListen(text: string): ListenAddress {
+  const match = /^(?:\[([0-9a-f:.]+)\]|([^:[\]\s]+)):(\d{1,5})$/i.exec(text)
+  const host = match?.[1] ?? match?.[2]
+  const port = Number(match?.[3])
+  if (host === undefined || port > 65_535) {
+    throw new SettingProblem(`'${text}' is not host:port, such as 127.0.0.1:8080 or [::1]:8080`)
+  }
+  return { host, port }
+}
+
+function readOrigin(text: string): string {
+  const url = URL.parse(text)
+  const plain = url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === ''
+  if (!plain || (text !== url.origin && text !== `${url.origin}/`)) {
+    throw new SettingProblem(
+      `'${text}' is not an origin, such as https://hub.example: scheme, host and port, no path`,
+    )
+  }
+  return url.origin
+}
+
+function readAdminToken(text: string): string {
+  if (!/^[\x21-\x7e]{1,512}$/.test(text)) {
+    throw new SettingProblem('a token is 1 to 512 printable ASCII characters without spaces')
+  }
+  return text
+}
+
+function readSecretKey(text: string): Uint8Array {
+  const key = Buffer.from(text, 'base64')
+  if (key.length !== 32 || key.toString('base64').replace(/=+$/, '') !== text.replace(/=+$/, '')) {
+    throw new SettingProblem('it is not 32 bytes in base64; `openssl rand -base64 32` makes one')
+  }
+  return key
+}
+
+function readOutboundAllow(text: string): OutboundAllow {
+  const parsed = parseOutboundAllow(text)
+  if (!parsed.ok) throw new SettingProblem(parsed.problems.join('; '))
+  return parsed.value
+}
+
+function readBlocks(text: string): readonly string[] {
+  const parsed = parseOutboundAllow(text)
+  if (!parsed.ok || parsed.value.names.length > 0) {
+    throw new SettingProblem(
+      `'${text}' is not a list of addresses and CIDR blocks, such as 10.0.0.0/8, 192.0.2.1`,
+    )
+  }
+  return text.split(/[\s,]+/).filter((block) => block !== '')
+}
+
+function nonBlank(text: string): string {
+  if (text.trim() === '') throw new SettingProblem('it is blank')
+  return text
+}
+
+function integer(text: string, min: number, max: number): number {
+  const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
+  if (value >= min && value <= max) return value
+  throw new SettingProblem(`'${text}' is not a whole number from ${min} to ${max}`)
+}
+
+function oneOf<T extends string>(text: string, values: readonly T[]): T {
+  const value = values.find((value) => value === text)
+  if (value === undefined) throw new SettingProblem(`'${text}' is not one of ${values.join(', ')}`)
+  return value
+}
+
+function boolean(text: string): boolean {
+  return oneOf(text, ['true', 'false']) === 'true'
+}

@@ -1,0 +1,43 @@
+import type { World } from '../base/world.ts'
+import { readLogPage } from '../systemlog/log-page.ts'
+import { logParameters, readLogQuery } from '../systemlog/log-query.ts'
+import type { SystemLogStore } from '../systemlog/system-log-store.ts'
+import type { Route } from './route.ts'
+
+export interface LogRoutesDeps {
+  readonly systemLog: Pick<SystemLogStore, 'page'>
+  readonly world: Pick<World, 'now'>
+  /** Without a trailing slash. */
+  readonly origin: string
+}
+
+const path = '/api/v1/logs'
+
+/** The System Log as Okta serves it (contract 6). */
+export function logRoutes({ systemLog, world, origin }: LogRoutesDeps): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path,
+      scope: 'okta.logs.read',
+      body: 'none',
+      async handle({ query }) {
+        const { events, next } = await readLogPage({ systemLog, world }, readLogQuery(query, world.now()))
+        const links = [link(origin, query, 'self')]
+        if (next !== undefined) links.push(link(origin, query, 'next', next))
+        return { status: 200, body: events, headers: { link: links } }
+      },
+    },
+  ]
+}
+
+/** One header for each relation (L13), built on our origin (L15) and encoded anew: nothing of the request breaks out. */
+function link(origin: string, query: URLSearchParams, rel: 'self' | 'next', after?: string): string {
+  const parameters = new URLSearchParams()
+  for (const name of logParameters) {
+    const value = name === 'after' ? (after ?? query.get(name)) : query.get(name)
+    if (value !== null) parameters.set(name, value)
+  }
+  const search = parameters.toString()
+  return `<${origin}${path}${search === '' ? '' : `?${search}`}>; rel="${rel}"`
+}

@@ -1,0 +1,175 @@
+import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
+
+/** Okta's error object (contract 9.1). */
+export interface OktaError {
+  readonly errorCode: string
+  readonly errorSummary: string
+  readonly errorLink: string
+  readonly errorId: string
+  readonly errorCauses: readonly { readonly errorSummary: string }[]
+}
+
+export interface OktaErrorAnswer {
+  readonly status: number
+  readonly body: OktaError
+}
+
+/** Okta's status and fixed summary for each of its codes (contract 9.2). `{0}` is filled in from the error. */
+const oktaCodes = {
+  E0000001: [400, 'Api validation failed: {0}'],
+  E0000003: [400, 'The request body was not well-formed.'],
+  E0000005: [403, 'Invalid session'],
+  E0000006: [403, 'You do not have permission to perform the requested action'],
+  E0000007: [404, 'Not found: {0}'],
+  E0000008: [404, 'The requested path was not found'],
+  E0000009: [500, 'Internal Server Error'],
+  E0000010: [503, 'Service is in read only mode'],
+  E0000011: [401, 'Invalid token provided'],
+  E0000021: [400, 'Bad request.  Accept and/or Content-Type headers likely do not match supported values.'],
+  E0000022: [405, 'The endpoint does not support the provided HTTP method'],
+  E0000031: [400, '{0}'],
+  E0000047: [429, 'API call exceeded rate limit due to too many requests.'],
+  E0000053: [400, '{0}'],
+  E0000122: [406, "Accept Header did not contain supported media type 'application/json'"],
+} as const satisfies Record<string, readonly [number, string]>
+type OktaCode = keyof typeof oktaCodes
+
+/** The Okta code of each of ours. A new code does not compile until it is placed here. */
+const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
+  'set.malformed': 'E0000001',
+  'set.wrong_type': 'E0000001',
+  'set.algorithm_refused': 'E0000001',
+  'set.claim_invalid': 'E0000001',
+  'set.event_invalid': 'E0000001',
+  'set.subject_invalid': 'E0000001',
+  'set.unknown_issuer': 'E0000001',
+  'set.provider_inactive': 'E0000001',
+  'set.wrong_audience': 'E0000001',
+  'set.unknown_key': 'E0000001',
+  'set.key_refused': 'E0000001',
+  'set.bad_signature': 'E0000001',
+  'keys.unavailable': 'E0000010',
+  'outbound.refused': 'E0000001',
+  'outbound.failed': 'E0000001',
+  'provider.invalid': 'E0000001',
+  'provider.name_taken': 'E0000001',
+  'provider.issuer_taken': 'E0000001',
+  'provider.limit_reached': 'E0000001',
+  'provider.metadata_unusable': 'E0000001',
+  'provider.not_found': 'E0000007',
+  'risk_provider.invalid': 'E0000001',
+  'risk_provider.name_taken': 'E0000001',
+  'risk_provider.client_taken': 'E0000001',
+  'risk_provider.limit_reached': 'E0000001',
+  'risk_provider.not_found': 'E0000007',
+  'risk_event.invalid': 'E0000001',
+  'evaluation.invalid': 'E0000001',
+  'signal.not_found': 'E0000007',
+  'log.query_invalid': 'E0000001',
+  'log.filter_invalid': 'E0000053',
+  'log.filter_unsupported': 'E0000031',
+  'log.too_old': 'E0000053',
+  'access.no_credentials': 'E0000005',
+  'access.token_invalid': 'E0000011',
+  'access.oauth_token_invalid': 'E0000011',
+  'access.dpop_invalid': 'E0000011',
+  'access.scope_missing': 'E0000006',
+  'access.forbidden': 'E0000006',
+  'oauth.invalid_request': 'E0000001',
+  'oauth.invalid_client': 'E0000011',
+  'oauth.invalid_scope': 'E0000001',
+  'oauth.consent_required': 'E0000001',
+  'oauth.unsupported_grant_type': 'E0000001',
+  'oauth.invalid_dpop_proof': 'E0000001',
+  'oauth.use_dpop_nonce': 'E0000001',
+  'oauth.invalid_client_metadata': 'E0000001',
+  'token.invalid': 'E0000001',
+  'token.name_taken': 'E0000001',
+  'token.not_found': 'E0000007',
+  'client.not_found': 'E0000007',
+  'request.invalid': 'E0000001',
+  'request.malformed_json': 'E0000003',
+  'request.media_type': 'E0000021',
+  'request.not_acceptable': 'E0000122',
+  'request.too_large': 'E0000001',
+  'request.rate_limited': 'E0000047',
+  'request.path_not_found': 'E0000008',
+  'request.method_not_allowed': 'E0000022',
+  'hub.overloaded': 'E0000010',
+  'hub.unavailable': 'E0000010',
+  'hub.secret_unreadable': 'E0000009',
+}
+
+/** Statuses that Okta has no code of its own for. */
+const statusOf: Partial<Record<HubErrorCode, number>> = { 'request.too_large': 413 }
+
+/** Causes that Okta words itself; clients match these texts (R61, R62). */
+const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
+  'provider.name_taken': [{ field: 'name', message: 'Security Events Provider name must be unique' }],
+  'provider.issuer_taken': [
+    { field: 'settings', message: 'The provided issuer already exists for this organization.' },
+  ],
+}
+
+/** An error of ours as Okta words it. */
+export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnswer {
+  const code = oktaCodeOf[error.code]
+  const problems = causesOf[error.code] ?? error.problems
+  const [status, summary] = oktaCodes[code]
+  return {
+    status: statusOf[error.code] ?? status,
+    body: oktaError(code, {
+      errorId,
+      summary: summary.replace('{0}', () => subjectOf(error, problems)),
+      causes: causes(error, problems),
+    }),
+  }
+}
+
+/** What we say of an error that is nobody's but ours: little. */
+export function internalErrorAnswer(errorId: string): OktaErrorAnswer {
+  const [status, summary] = oktaCodes.E0000009
+  return { status, body: oktaError('E0000009', { errorId, summary, causes: [] }) }
+}
+
+function oktaError(
+  code: OktaCode,
+  { errorId, summary, causes }: { errorId: string; summary: string; causes: readonly string[] },
+): OktaError {
+  return {
+    errorCode: code,
+    errorSummary: summary,
+    errorLink: code,
+    errorId,
+    errorCauses: causes.map((errorSummary) => ({ errorSummary })),
+  }
+}
+
+/** What stands behind `Api validation failed:` (X3) or `Not found:`. */
+function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
+  const { id, type, summary } = error.facts
+  if (summary !== undefined) return summary
+  if (id !== undefined) return `Resource not found: ${id} (${type ?? 'Resource'})`
+  const field = problems[0]?.field.split('.')[0]
+  return field === undefined || field === '' ? error.detail : field
+}
+
+/** One cause for each problem, `<field>: <message>` (X1); well-known texts stand bare (X2). */
+function causes(error: HubError, problems: readonly FieldProblem[]): readonly string[] {
+  if (causesOf[error.code] !== undefined) return problems.map(({ message }) => message)
+  if (problems.length > 0) {
+    return problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+  }
+  return detailed.has(error.code) ? [error.detail] : []
+}
+
+/** Codes whose fixed summary says too little without the detail. */
+const detailed: ReadonlySet<HubErrorCode> = new Set([
+  'request.malformed_json',
+  'request.media_type',
+  'request.too_large',
+  'keys.unavailable',
+  'hub.overloaded',
+  'hub.unavailable',
+  'access.forbidden',
+])

@@ -1,0 +1,59 @@
+import type { Caller, RequestFacts } from '../access/caller.ts'
+import type { Scope } from '../access/scopes.ts'
+import type { JsonValue } from '../base/json.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** A request that passed its guard. Knows nothing of the HTTP framework. */
+export interface ApiRequest {
+  readonly method: Method
+  /** Path and query as they came, normalised (rows A6, A7). */
+  readonly target: string
+  /** Path parameters, percent-decoded. */
+  readonly params: Readonly<Record<string, string>>
+  readonly query: URLSearchParams
+  /** Parsed JSON of a `json` route; undefined when there was no body. */
+  readonly json: JsonValue | undefined
+  /** Members of a `form` route, from the body and the query (row O11). */
+  readonly form: URLSearchParams
+  /** One header; a repeated one is joined with `, `. */
+  header(name: string): string | undefined
+  readonly requestId: string
+  readonly ip: string
+}
+
+export interface Answer {
+  readonly status: number
+  /** Sent as JSON; undefined sends no body. */
+  readonly body?: unknown
+  /** A list sends one header for each entry. */
+  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+}
+
+interface RouteBase {
+  readonly method: Method
+  /** `/api/v1/things/:id` */
+  readonly path: string
+  /** What the body may be. `none` ignores a body and needs no media type (row A8). */
+  readonly body: 'json' | 'form' | 'none'
+}
+
+/** Who may call: whoever holds an SSWS token with the role for it, or an OAuth token with the scope. */
+export interface GuardedRoute extends RouteBase {
+  readonly scope: Scope
+  handle(request: ApiRequest, caller: Caller): Promise<Answer>
+}
+
+/** Open to everyone; `unlimited` ones are also free of rate limits (row Q6). */
+export interface PublicRoute extends RouteBase {
+  readonly scope: 'public'
+  readonly unlimited?: boolean
+  handle(request: ApiRequest): Promise<Answer>
+}
+
+export type Route = GuardedRoute | PublicRoute
+
+/** What the System Log tells of the request behind a change. */
+export function actorFacts(request: ApiRequest): RequestFacts {
+  return { ip: request.ip, userAgent: request.header('user-agent'), requestId: request.requestId }
+}

@@ -1,0 +1,227 @@
+import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
+import type { Caller } from '../access/caller.ts'
+import type { Scope } from '../access/scopes.ts'
+import { HubError } from '../base/hub-error.ts'
+import { parseIJson } from '../base/i-json.ts'
+import type { JsonValue } from '../base/json.ts'
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
+import type { Answer, ApiRequest, Method, Route } from './route.ts'
+import { normaliseTarget } from './target.ts'
+import { challengeOf } from './www-authenticate.ts'
+
+/** What a caller has left of its budget; `resetAt` is epoch seconds (row Q1). */
+export interface Budget {
+  readonly limit: number
+  readonly remaining: number
+  readonly resetAt: number
+  readonly exceeded: boolean
+}
+
+export interface ServerDeps {
+  readonly world: Pick<World, 'now' | 'newId'>
+  readonly logger: Logger
+  /** `https://hub.example`, without a trailing slash. */
+  readonly origin: string
+  readonly routes: readonly Route[]
+  /** Mounted as they are, outside the route table. */
+  readonly mount: (app: FastifyInstance) => void
+  authenticate(request: ApiRequest, needed: Scope): Promise<Caller>
+  /** Takes one request from the budget of a caller, or of an address while nobody has shown who they are. */
+  takeBudget(of: Caller | { readonly ip: string }): Promise<Budget | undefined>
+  /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
+  readonly trustedProxies: readonly string[]
+}
+
+/** Bytes of a JSON or form body. */
+export const apiBodyBytesMax = 1_048_576
+const requestTimeoutMs = 30_000
+const methods: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
+
+/** The HTTP face of a hub: mounts the route table, guards it, and turns errors into answers in one place. */
+export function createServer(deps: ServerDeps): FastifyInstance {
+  const app = Fastify({
+    logger: false,
+    genReqId: () => deps.world.newId('req'),
+    requestIdHeader: false,
+    bodyLimit: apiBodyBytesMax,
+    requestTimeout: requestTimeoutMs,
+    forceCloseConnections: 'idle',
+    trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
+    rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
+    routerOptions: { maxParamLength: 1_000, querystringParser: () => ({}) },
+  })
+  app.removeAllContentTypeParsers()
+  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+
+  app.addHook('onRequest', async (request, reply) => {
+    reply.header('x-okta-request-id', request.id) // row A9
+    reply.header('cache-control', 'no-cache, no-store')
+    reply.header('x-content-type-options', 'nosniff')
+  })
+  app.setNotFoundHandler((_request, reply) => sendError(deps, reply, new HubError('request.path_not_found')))
+  app.setErrorHandler((error, request, reply) => sendError(deps, reply, asHubError(error), request))
+
+  const known = new Map<string, Set<string>>()
+  app.addHook('onRoute', ({ url, method }) => {
+    known.set(url, new Set([...(known.get(url) ?? []), ...[method].flat()]))
+  })
+  for (const route of deps.routes) {
+    app.route({
+      method: route.method,
+      url: route.path,
+      handler: async (request, reply) => send(reply, await answer(deps, route, request, reply)),
+    })
+  }
+  deps.mount(app)
+  refuseOtherMethods(app, new Map(known))
+  return app
+}
+
+async function answer(
+  deps: ServerDeps,
+  route: Route,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<Answer> {
+  requireAcceptable(request)
+  const bare = apiRequest(request)
+  if (route.scope === 'public') {
+    if (route.unlimited !== true) await spend(deps, reply, { ip: request.ip })
+    return route.handle(withBody(route, bare, request))
+  }
+  const caller = await deps.authenticate(bare, route.scope).catch(async (error: unknown) => {
+    await spend(deps, reply, { ip: request.ip })
+    throw error
+  })
+  await spend(deps, reply, caller)
+  return route.handle(withBody(route, bare, request), caller)
+}
+
+/** Takes one request from a budget and tells what is left of it (rows Q1, Q2). */
+async function spend(
+  deps: ServerDeps,
+  reply: FastifyReply,
+  of: Caller | { readonly ip: string },
+): Promise<void> {
+  const budget = await deps.takeBudget(of)
+  if (budget === undefined) return
+  reply.header('x-rate-limit-limit', budget.limit)
+  reply.header('x-rate-limit-remaining', budget.remaining)
+  reply.header('x-rate-limit-reset', budget.resetAt)
+  if (budget.exceeded) throw new HubError('request.rate_limited')
+}
+
+function apiRequest(request: FastifyRequest): ApiRequest {
+  const query = new URLSearchParams(request.url.split('?').slice(1).join('?'))
+  return {
+    method: request.method as Method, // the router let only these through
+    target: request.url,
+    params: request.params as Record<string, string>, // of the route's own path
+    query,
+    json: undefined,
+    form: new URLSearchParams(),
+    header(name) {
+      const value = request.headers[name.toLowerCase()]
+      return Array.isArray(value) ? value.join(', ') : value
+    },
+    requestId: request.id,
+    ip: request.ip,
+  }
+}
+
+function withBody(route: Route, bare: ApiRequest, request: FastifyRequest): ApiRequest {
+  const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0)
+  switch (route.body) {
+    case 'none':
+      return bare
+    case 'json':
+      return { ...bare, json: readJson(body, request) }
+    case 'form':
+      return { ...bare, form: new URLSearchParams([...bare.query, ...readForm(body, request)]) }
+  }
+}
+
+function readJson(body: Buffer, request: FastifyRequest): JsonValue | undefined {
+  if (body.length === 0) return undefined
+  requireMediaType(request, 'application/json')
+  const parsed = parseIJson(body)
+  if (!parsed.ok) throw new HubError('request.malformed_json', { detail: parsed.reason })
+  return parsed.value
+}
+
+function readForm(body: Buffer, request: FastifyRequest): URLSearchParams {
+  if (body.length === 0) return new URLSearchParams()
+  requireMediaType(request, 'application/x-www-form-urlencoded')
+  return new URLSearchParams(body.toString('utf8'))
+}
+
+/** @throws HubError `request.media_type` */
+export function requireMediaType(request: FastifyRequest, ...allowed: readonly string[]): void {
+  const given = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
+  if (given !== undefined && allowed.includes(given)) return
+  throw new HubError('request.media_type', { detail: `The Content-Type must be ${allowed.join(' or ')}.` })
+}
+
+function requireAcceptable(request: FastifyRequest): void {
+  const { accept } = request.headers
+  if (accept === undefined || /\*\/\*|application\/(\*|json)|\+json/i.test(accept)) return
+  throw new HubError('request.not_acceptable')
+}
+
+function send(reply: FastifyReply, { status, body, headers = {} }: Answer): FastifyReply {
+  for (const [name, value] of Object.entries(headers)) {
+    reply.header(name, typeof value === 'string' ? value : [...value])
+  }
+  reply.code(status)
+  if (body === undefined) return reply.send()
+  return reply.header('content-type', 'application/json').send(JSON.stringify(body))
+}
+
+/** Every error's way out. What is not a HubError is our fault: logged whole, answered with little. */
+export function sendError(
+  deps: Pick<ServerDeps, 'world' | 'logger' | 'origin'>,
+  reply: FastifyReply,
+  error: unknown,
+  request?: FastifyRequest,
+): FastifyReply {
+  const errorId = deps.world.newId('oae')
+  if (!(error instanceof HubError)) {
+    deps.logger.error({ err: error, errorId, url: request?.url, method: request?.method }, 'a request failed')
+    return send(reply, internalErrorAnswer(errorId))
+  }
+  if (error.cause !== undefined)
+    deps.logger.warn({ err: error.cause, code: error.code, errorId }, error.message)
+  const headers: Record<string, string> = {}
+  if (error.retryAfterS !== undefined) headers['retry-after'] = String(error.retryAfterS)
+  const challenge = challengeOf(error, deps.origin)
+  if (challenge !== undefined) headers['www-authenticate'] = challenge
+  const { status, body } = oktaErrorAnswer(error, errorId)
+  // Row X13: a missing scope is told in the header alone.
+  return send(reply, { status, headers, ...(error.code !== 'access.scope_missing' && { body }) })
+}
+
+/** Errors of the framework about the request, as ours. */
+export function asHubError(error: unknown): unknown {
+  if (error instanceof HubError || !(error instanceof Error) || !('statusCode' in error)) return error
+  if (error.statusCode === 413) return new HubError('request.too_large')
+  if (typeof error.statusCode === 'number' && error.statusCode < 500) {
+    return new HubError('request.invalid', { detail: error.message })
+  }
+  return error
+}
+
+/** A known path with a method that it does not have is 405, not 404 (contract 9.2). */
+function refuseOtherMethods(app: FastifyInstance, known: ReadonlyMap<string, ReadonlySet<string>>): void {
+  for (const [url, allowed] of known) {
+    app.route({
+      method: methods.filter((method) => !allowed.has(method)),
+      url,
+      handler: (_request, reply) => {
+        reply.header('allow', [...allowed].join(', '))
+        throw new HubError('request.method_not_allowed')
+      },
+    })
+  }
+}

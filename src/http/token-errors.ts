@@ -1,0 +1,33 @@
+import type { HubError, HubErrorCode } from '../base/hub-error.ts'
+import type { Answer } from './route.ts'
+
+type TokenErrorCode = Exclude<Extract<HubErrorCode, `oauth.${string}`>, 'oauth.invalid_client_metadata'>
+
+/** How the token endpoint says no (O15, O20 to O23). A new `oauth.*` code does not compile until it is placed here. */
+const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401; readonly error: string }> = {
+  'oauth.invalid_request': { status: 400, error: 'invalid_request' },
+  'oauth.invalid_client': { status: 401, error: 'invalid_client' },
+  'oauth.invalid_scope': { status: 400, error: 'invalid_scope' },
+  'oauth.consent_required': { status: 400, error: 'consent_required' },
+  'oauth.unsupported_grant_type': { status: 400, error: 'unsupported_grant_type' },
+  'oauth.invalid_dpop_proof': { status: 400, error: 'invalid_dpop_proof' },
+  'oauth.use_dpop_nonce': { status: 400, error: 'use_dpop_nonce' },
+}
+
+/** The answer of the token endpoint to its own errors; undefined for those that look the same everywhere. */
+export function tokenErrorAnswer({ code, detail, facts }: HubError): Answer | undefined {
+  if (!isTokenErrorCode(code)) return undefined
+  const { status, error } = tokenErrors[code]
+  return {
+    status,
+    body: { error, error_description: detail },
+    headers: {
+      'Cache-Control': 'no-store',
+      ...(facts['nonce'] !== undefined && { 'dpop-nonce': facts['nonce'] }),
+    },
+  }
+}
+
+function isTokenErrorCode(code: HubErrorCode): code is TokenErrorCode {
+  return code in tokenErrors
+}

@@ -1,0 +1,89 @@
+import type { Logger } from '../base/logger.ts'
+import type { Refusal } from '../signals/signal.ts'
+import type { RefusalCount, SignalStore } from '../signals/signal-store.ts'
+
+/** Remembers what was refused: the newest in rings, all of them in counters. */
+export interface RefusalRecorder extends AsyncDisposable {
+  /** Resolves when the refusal is counted on disk, or when storing failed; it is then counted with a later one. */
+  record(refusal: Refusal): Promise<void>
+  /** Counts without keeping: for what comes too often to be looked at. */
+  count(providerId: string | undefined, code: string): Promise<void>
+}
+
+/** How many refusals a provider's ring holds, and the one of all unknown issuers. */
+export const refusalRingMax = 200
+/** Rings in one round; what comes on top is counted and not kept. */
+const ringsMax = 100
+
+/**
+ * Gathers while a round is being written, like the inbox, but merges: what a round writes is bounded by rings and codes
+ * and not by how much garbage came, so a flood of it costs next to nothing.
+ */
+export function createRefusalRecorder(
+  signals: Pick<SignalStore, 'recordRefusals'>,
+  logger: Logger,
+  ringMax: number = refusalRingMax,
+): RefusalRecorder {
+  let rings = new Map<string, Refusal[]>()
+  let counts = new Map<string, RefusalCount>()
+  let writing: Promise<void> | undefined
+  let next: Promise<void> | undefined
+
+  async function write(): Promise<void> {
+    const [kept, counted] = [[...rings.values()].flat(), [...counts.values()]]
+    rings = new Map()
+    counts = new Map()
+    try {
+      await signals.recordRefusals({ kept, counts: counted, ringMax })
+    } catch (error) {
+      logger.error(
+        { err: error, refusals: kept.length },
+        'refusals could not be stored; they stay counted in memory',
+      )
+      for (const { providerId, code, count } of counted) add(providerId, code, count)
+    }
+  }
+
+  function add(providerId: string | undefined, code: string, count: number): void {
+    const key = `${providerId ?? ''}/${code}`
+    counts.set(key, { providerId, code, count: count + (counts.get(key)?.count ?? 0) })
+  }
+
+  /** The round that will hold what was added just now. */
+  function round(): Promise<void> {
+    if (writing === undefined) {
+      writing = Promise.resolve()
+        .then(write)
+        .finally(() => (writing = undefined))
+      return writing
+    }
+    next ??= writing.then(() => {
+      next = undefined
+      return round()
+    })
+    return next
+  }
+
+  return {
+    record(refusal) {
+      const key = refusal.providerId ?? ''
+      const ring = rings.get(key)
+      if (ring !== undefined) {
+        ring.push(refusal)
+        if (ring.length > ringMax) ring.shift()
+      } else if (rings.size < ringsMax) {
+        rings.set(key, [refusal])
+      }
+      add(refusal.providerId, refusal.code, 1)
+      return round()
+    },
+    count(providerId, code) {
+      add(providerId, code, 1)
+      return round()
+    },
+    async [Symbol.asyncDispose]() {
+      if (counts.size > 0) await round()
+      await writing
+    },
+  }
+}

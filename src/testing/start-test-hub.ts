@@ -1,0 +1,76 @@
+import { mkdtemp, rm } from 'node:fs/promises'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { readSettings, settingEntries, type SettingName } from '../config/settings.ts'
+import type { Hub } from '../hub.ts'
+import { startHub } from '../run-hub.ts'
+
+export interface TestHub extends AsyncDisposable {
+  readonly origin: string
+  /** An API token with the role admin. */
+  readonly adminToken: string
+  readonly hub: Hub
+  /** Works out what every accepted SET leads to, and returns when that is done. */
+  handleAll(): Promise<void>
+  /** A request with the admin token; `body` is sent as JSON. */
+  api(method: string, path: string, body?: unknown): Promise<Response>
+  /** Pushes a compact SET. */
+  push(set: string): Promise<Response>
+}
+
+export interface TestHubOptions {
+  /** Settings by name, as text. Default: loopback may be fetched from, no rate limits, a quiet log. */
+  readonly settings?: Partial<Record<SettingName, string>>
+  /** Keep data there instead of in a folder that is removed at the end. */
+  readonly folder?: string
+}
+
+export const testAdminToken = 'test-admin-token'
+
+/** A whole hub on a free port of this machine, over a database of its own: real sockets, real files. */
+export async function startTestHub({ settings = {}, folder }: TestHubOptions = {}): Promise<TestHub> {
+  const data = folder ?? (await mkdtemp(join(tmpdir(), 'watchbell-hub-')))
+  const texts: Partial<Record<SettingName, string>> = {
+    listen: '127.0.0.1:0',
+    adminToken: testAdminToken,
+    outboundAllow: '127.0.0.1, localhost, [::1]',
+    apiRequestsPerMinute: '0',
+    refusalsPerMinute: '0',
+    logLevel: 'error',
+    ...settings,
+    data,
+  }
+  const byVariable = new Map(
+    Object.entries(texts).map(([name, text]) => [settingEntries[name as SettingName].variable, text]), // keys of the type above
+  )
+  const running = await startHub(
+    readSettings([{ text: ({ variable }) => byVariable.get(variable), where: ({ variable }) => variable }]),
+  )
+  const { origin, hub } = running
+  const adminToken = texts.adminToken ?? ''
+  return {
+    origin,
+    adminToken,
+    hub,
+    handleAll: () => running.handleAll(),
+    api: (method, path, body) =>
+      fetch(origin + path, {
+        method,
+        headers: {
+          authorization: `SSWS ${adminToken}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    push: (set) =>
+      fetch(`${origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
+        body: set,
+      }),
+    async [Symbol.asyncDispose]() {
+      await running[Symbol.asyncDispose]()
+      if (folder === undefined) await rm(data, { recursive: true, force: true })
+    },
+  }
+}

@@ -1,0 +1,104 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import { dirname, join, relative, resolve } from 'node:path'
+import { expect, test } from 'vitest'
+
+const src = resolve(import.meta.dirname, '../src')
+
+/** Rooms and files of the first floor, as in docs/ARCHITECTURE.md: each may import what stands before it. */
+const order = [
+  'base',
+  'set',
+  'events',
+  'access',
+  'providers',
+  'jwks',
+  'streams',
+  'signals',
+  'subjects',
+  'risk',
+  'policy',
+  'systemlog',
+  'delivery',
+  'stores.ts',
+  'ingest',
+  'hub.ts',
+  'http',
+  'storage',
+  'sqlite-thread.ts',
+  'embedded.ts',
+  'config',
+  'run-hub.ts',
+  'testing',
+  'cli',
+  'index.ts',
+]
+
+/** Which packages the domain must not know. */
+const outside = ['fastify', 'kysely', 'better-sqlite3', 'pg', 'commander', 'pino']
+const domain = order.slice(0, order.indexOf('hub.ts'))
+/** http and storage stand side by side: neither knows the other, and storage knows only the ports and the nouns. */
+const apart: Readonly<Record<string, readonly string[]>> = {
+  storage: ['http', 'hub.ts', 'ingest', 'access', 'config'],
+  http: ['storage', 'config'],
+}
+/** Ports that live in a room which storage otherwise has no business in. */
+const portsOf = /^access\/.*(-store|api-token|service-app|scopes)\.ts$/
+
+interface Import {
+  readonly from: string
+  readonly to: string
+}
+
+const files = readdirSync(src, { recursive: true, encoding: 'utf8' })
+  .map((file) => file.replaceAll('\\', '/'))
+  .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+
+const specifiers = (file: string): string[] =>
+  [...readFileSync(join(src, file), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+    ([, to]) => to ?? '',
+  )
+
+const imports: readonly Import[] = files.flatMap((from) =>
+  specifiers(from)
+    .filter((to) => to.startsWith('.'))
+    .map((to) => ({ from, to: relative(src, resolve(src, dirname(from), to)).replaceAll('\\', '/') })),
+)
+
+const roomOf = (file: string): string => file.split('/')[0] ?? ''
+
+test('every file is in a room that the order knows', () => {
+  expect([...new Set(files.map(roomOf))].filter((room) => !order.includes(room))).toEqual([])
+})
+
+test('imports point up the page, never down', () => {
+  const down = imports.filter(({ from, to }) => order.indexOf(roomOf(to)) > order.indexOf(roomOf(from)))
+  expect(down.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
+})
+
+test('http and storage do not know each other, and storage reads only ports and nouns', () => {
+  const wrong = imports.filter(
+    ({ from, to }) => (apart[roomOf(from)] ?? []).includes(roomOf(to)) && !portsOf.test(to),
+  )
+  expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
+})
+
+test('the domain knows no HTTP framework, no SQL and no driver', () => {
+  const known = files
+    .filter((file) => domain.includes(roomOf(file)))
+    .flatMap((file) => specifiers(file).map((to) => ({ file, to })))
+    .filter(({ to }) => outside.some((name) => to === name || to.startsWith(`${name}/`)))
+  expect(known).toEqual([])
+})
+
+test('nobody reads clock, chance or network on the side', () => {
+  // The World is made in base/world.ts; the composition and the command line are where the real one comes from.
+  const free = ['base/world.ts', 'base/worker.ts', 'sqlite-thread.ts']
+  const outsideWorld = files
+    .filter((file) => !free.includes(file) && !['cli', 'testing', 'config'].includes(roomOf(file)))
+    .filter((file) =>
+      /Date\.now\(\)|new Date\(\)|randomUUID\(|Math\.random\(|globalThis\.fetch\(/.test(
+        readFileSync(join(src, file), 'utf8'),
+      ),
+    )
+  expect(outsideWorld).toEqual([])
+})

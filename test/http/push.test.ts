@@ -1,0 +1,418 @@
+import { request } from 'node:http'
+import Database from 'better-sqlite3'
+import * as fc from 'fast-check'
+import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { eventCatalogue } from '../../src/events/event-catalogue.ts'
+import { breakages, type BreakageName } from '../../src/testing/breakages.ts'
+import { startTestHub } from '../../src/testing/start-test-hub.ts'
+import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { ada, startHubWithProvider } from './with-provider.ts'
+
+const receiveEvent = encodeURIComponent('eventType eq "security.events.provider.receive_event"')
+
+/** For tests that leave no trace which another could trip over. */
+let shared: Awaited<ReturnType<typeof startHubWithProvider>>
+beforeAll(async () => {
+  shared = await startHubWithProvider()
+})
+afterAll(() => shared[Symbol.asyncDispose]())
+
+describe('a SET that verifies', () => {
+  test('E3, R38: is answered 202 with an empty body, kept, handled and logged', async () => {
+    await using site = await startHubWithProvider()
+    const answer = await site.hub.push(site.sign({ jti: 'one' }))
+    expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([202, '', '0'])
+    await site.hub.handleAll()
+    expect(await site.signals()).toMatchObject([
+      { outcome: 'handled', provider: site.providerId, iss: site.transmitter.issuer, jti: 'one', repeats: 0 },
+    ])
+    expect(await site.logs(`?filter=${receiveEvent}`)).toMatchObject([
+      {
+        eventType: 'security.events.provider.receive_event',
+        outcome: { result: 'SUCCESS' },
+        actor: { type: 'SecurityEventProvider', displayName: site.transmitter.issuer },
+        target: [{ type: 'User', alternateId: 'ada@example.com' }],
+        debugContext: { debugData: { jti: 'one' } },
+      },
+    ])
+  })
+
+  test('E42, R36: a repeat is 202 as well, is counted, and has no second effect', async () => {
+    await using site = await startHubWithProvider()
+    const set = site.sign()
+    for (let time = 0; time < 3; time += 1) expect((await site.hub.push(set)).status).toBe(202)
+    await site.hub.handleAll()
+    expect((await site.hub.push(set)).status).toBe(202)
+    await site.hub.handleAll()
+    expect(await site.signals()).toMatchObject([{ outcome: 'handled', repeats: 3 }])
+    expect(await site.logs(`?filter=${receiveEvent}`)).toHaveLength(1)
+  })
+
+  test('fifty copies at once are one signal', async () => {
+    await using site = await startHubWithProvider()
+    const set = site.sign()
+    const answers = await Promise.all(Array.from({ length: 50 }, () => site.hub.push(set)))
+    expect(answers.map(({ status }) => status)).toEqual(Array(50).fill(202))
+    await site.hub.handleAll()
+    expect(await site.signals()).toMatchObject([{ repeats: 49 }])
+    expect(await site.logs(`?filter=${receiveEvent}`)).toHaveLength(1)
+  })
+
+  test('survives a restart, and its repeat after it is still a repeat', async () => {
+    await using folder = await temporaryFolder()
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    const port = new URL((await startAndStop()).origin).port
+    const settings = { listen: `127.0.0.1:${port}` }
+    async function startAndStop(): Promise<{ origin: string }> {
+      await using hub = await startTestHub()
+      return { origin: hub.origin }
+    }
+    let set: string
+    {
+      await using hub = await startTestHub({ folder: folder.path, settings })
+      const { issuer, jwksUrl } = transmitter
+      await hub.api('POST', '/api/v1/security-events-providers', {
+        name: 'idp',
+        type: 'test',
+        settings: { issuer, jwks_url: jwksUrl },
+      })
+      set = transmitter.sign({ type: 'session-revoked', subject: ada, aud: hub.origin })
+      expect((await hub.push(set)).status).toBe(202)
+    }
+    await using hub = await startTestHub({ folder: folder.path, settings })
+    expect((await hub.push(set)).status).toBe(202)
+    await hub.handleAll()
+    expect(await (await hub.api('GET', '/v1/signals')).json()).toMatchObject({
+      signals: [{ outcome: 'handled', repeats: 1 }],
+    })
+  })
+
+  test.each(eventCatalogue.map((entry) => [`${entry.family}/${entry.name}`, entry] as const))(
+    'every catalogued event is taken and decoded: %s',
+    async (name, entry) => {
+      const site = shared
+      const jti = `catalogue ${name}`
+      expect((await site.hub.push(site.sign({ type: entry.type, jti }))).status).toBe(202)
+      expect(await site.signals(`?jti=${encodeURIComponent(jti)}`)).toMatchObject([
+        { events: [{ type: entry.type, family: entry.family, name: entry.name }] },
+      ])
+    },
+  )
+
+  test('of an unknown type only is kept as it came (not E48)', async () => {
+    await using site = await startHubWithProvider()
+    const events = { 'https://vendor.example/events/odd': { subject: ada, deep: { er: [1, 'two', null] } } }
+    expect((await site.hub.push(site.sign({ events } as object))).status).toBe(202)
+    await site.hub.handleAll()
+    expect(await site.signals()).toMatchObject([
+      { outcome: 'handled', events: [{ family: 'unknown', claims: { deep: { er: [1, 'two', null] } } }] },
+    ])
+  })
+
+  test('E47: with several events, all are handled and none is dropped', async () => {
+    await using site = await startHubWithProvider()
+    const events = Object.fromEntries(
+      eventCatalogue
+        .filter(({ family }) => family === 'risc')
+        .map(({ type, example }) => [type, { ...example, subject: ada }]),
+    )
+    expect((await site.hub.push(site.sign({ events } as object))).status).toBe(202)
+    await site.hub.handleAll()
+    const [signal] = await site.signals()
+    expect(signal?.events).toHaveLength(Object.keys(events).length)
+    expect(await site.logs(`?filter=${receiveEvent}`)).toHaveLength(Object.keys(events).length)
+  })
+
+  test.each([
+    ['the origin', (origin: string) => origin],
+    ['with a trailing slash', (origin: string) => `${origin}/`],
+    ['in an array', (origin: string) => [origin]],
+    ['in an array with others', (origin: string) => ['https://other.example', `${origin}/`]],
+  ])('E41, R8: aud %s', async (_name, aud) => {
+    const site = shared
+    expect((await site.hub.push(site.sign({ aud: aud(site.hub.origin) }))).status).toBe(202)
+  })
+
+  test.each([
+    ['bare', (set: string) => set],
+    ['E5: in double quotes', (set: string) => `"${set}"`],
+    ['with white space around', (set: string) => `\r\n ${set} \n`],
+  ])('body %s', async (_name, body) => {
+    const site = shared
+    expect((await site.hub.push(body(site.sign()))).status).toBe(202)
+  })
+
+  test.each(['secevent+jwt', 'application/secevent+jwt', 'SECEVENT+JWT', 'Application/SecEvent+JWT'])(
+    'E30, R57: typ %s',
+    async (typ) => {
+      const site = shared
+      expect((await site.hub.push(site.sign({ header: { typ } }))).status).toBe(202)
+    },
+  )
+
+  test('E1: an Authorization header is ignored', async () => {
+    const site = shared
+    const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/secevent+jwt', authorization: 'Bearer nonsense' },
+      body: site.sign(),
+    })
+    expect(answer.status).toBe(202)
+  })
+
+  test('A6, A7: paths with // and absolute-form targets arrive', async () => {
+    const site = shared
+    const { port } = new URL(site.hub.origin)
+    const statuses = [
+      '//security/api/v1/security-events',
+      'http://elsewhere.example/security/api/v1/security-events',
+    ].map(
+      (path) =>
+        new Promise((resolve, reject) => {
+          const headers = { 'content-type': 'application/secevent+jwt', 'proxy-authorization': 'Basic Og==' }
+          request({ port, path, method: 'POST', headers }, ({ statusCode }) => resolve(statusCode))
+            .on('error', reject)
+            .end(site.sign())
+        }),
+    )
+    expect(await Promise.all(statuses)).toEqual([202, 202])
+  })
+})
+
+describe('a SET that does not verify', () => {
+  const errOf: Partial<Record<string, string>> = {
+    'set.wrong_audience': 'invalid_audience',
+    'set.unknown_issuer': 'invalid_issuer',
+    'set.unknown_key': 'invalid_key',
+    'set.key_refused': 'invalid_key',
+    'set.bad_signature': 'invalid_key',
+  }
+  const names = Object.keys(breakages) as BreakageName[] // the record's own keys
+
+  test.each(names.filter((name) => name !== 'oversized'))(
+    'E4, R39, R40: broken by %s is 400 in the words of RFC 8935, and shown with the reason',
+    async (name) => {
+      await using site = await startHubWithProvider()
+      const set = await site.transmitter.signBroken(name, {
+        type: 'session-revoked',
+        aud: site.hub.origin,
+        subject: ada,
+      })
+      const answer = await site.hub.push(set)
+      const { code } = breakages[name]
+      expect([answer.status, answer.headers.get('content-language')]).toEqual([400, 'en'])
+      expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
+      const body = (await answer.json()) as { err: string; description: string }
+      expect(Object.keys(body)).toEqual(['err', 'description'])
+      expect(body.err).toBe(errOf[code] ?? 'invalid_request')
+      expect(await site.signals()).toMatchObject([
+        { outcome: 'refused', code, reason: body.description, events: [] },
+      ])
+      expect(await (await site.hub.api('GET', '/v1/signals/counts')).json()).toMatchObject({
+        accepted: 0,
+        refused: [{ code, count: 1 }],
+      })
+      expect(await site.logs(`?filter=${receiveEvent}`)).toEqual([]) // L75
+    },
+  )
+
+  test('E20, E22: wording byte for byte', async () => {
+    await using site = await startHubWithProvider()
+    const words = async (type: string, claims: object): Promise<unknown> =>
+      ((await (await site.hub.push(site.sign({ type, claims }))).json()) as { description: string })
+        .description
+    expect(await words('device-compliance-change', { previous_status: undefined })).toBe(
+      "Failed claim validation in security event token. 'events.mediationDeviceComplianceChangeEvent.previousStatus': The field cannot be left blank",
+    )
+    expect(
+      await words('user-risk-change', {
+        current_level: '',
+        previous_level: undefined,
+        initiating_entity: 'nobody',
+      }),
+    ).toBe(
+      "Failed claim validation in security event token. 'events.mediationUserRiskChangeEvent.initiatingEntity': Not one of the allowed values, 'events.mediationUserRiskChangeEvent.currentRiskLevel': The field cannot be left blank, 'events.mediationUserRiskChangeEvent.previousRiskLevel': The field cannot be left blank",
+    )
+  })
+
+  test('a refused SET does not use up its jti', async () => {
+    await using site = await startHubWithProvider()
+    const draft = { jti: 'same', type: 'session-revoked', subject: ada, aud: site.hub.origin }
+    expect((await site.hub.push(await site.transmitter.signBroken('signature', draft))).status).toBe(400)
+    expect((await site.hub.push(site.sign(draft))).status).toBe(202)
+    await site.hub.handleAll()
+    expect(await site.signals()).toMatchObject([{ outcome: 'handled', repeats: 0 }, { outcome: 'refused' }])
+  })
+
+  test('E93, Z3: of a deactivated provider is refused at once, and taken again after activation', async () => {
+    await using site = await startHubWithProvider()
+    const path = `/api/v1/security-events-providers/${site.providerId}/lifecycle`
+    await site.hub.api('POST', `${path}/deactivate`)
+    const answer = await site.hub.push(site.sign())
+    expect(answer.status).toBe(400)
+    expect(await answer.json()).toMatchObject({ err: 'authentication_failed' })
+    await site.hub.api('POST', `${path}/activate`)
+    expect((await site.hub.push(site.sign())).status).toBe(202)
+  })
+
+  test('no SET is taken after the answer to deactivate, however many are on their way', async () => {
+    await using site = await startHubWithProvider()
+    const pushes: Promise<Response>[] = []
+    for (let count = 0; count < 100; count += 1) pushes.push(site.hub.push(site.sign()))
+    await site.hub.api('POST', `/api/v1/security-events-providers/${site.providerId}/lifecycle/deactivate`)
+    const before = await accepted()
+    await Promise.all(pushes)
+    expect(await accepted()).toBe(before)
+    async function accepted(): Promise<number> {
+      return ((await (await site.hub.api('GET', '/v1/signals/counts')).json()) as { accepted: number })
+        .accepted
+    }
+  })
+
+  test.each([[undefined], ['application/json'], ['text/plain'], ['application/jwt']])(
+    'R37: media type %s is 400',
+    async (type) => {
+      const site = shared
+      const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: type === undefined ? {} : { 'content-type': type },
+        body: new TextEncoder().encode(site.sign()),
+      })
+      expect(answer.status).toBe(400)
+      expect(await answer.json()).toMatchObject({
+        err: 'invalid_request',
+        description: 'The Content-Type must be application/secevent+jwt.',
+      })
+    },
+  )
+
+  test('an empty body is 400, one above the limit 413, another method 405', async () => {
+    const site = shared
+    expect((await site.hub.push('')).status).toBe(400)
+    const tooLarge = await site.hub.push('x'.repeat(65_537))
+    expect([tooLarge.status, await tooLarge.json()]).toMatchObject([413, { err: 'invalid_request' }])
+    expect((await fetch(`${site.hub.origin}/security/api/v1/security-events`)).status).toBe(405)
+  })
+
+  test('a flood of garbage meets 429 (E7), is counted whole, and does not keep honest SETs out', async () => {
+    await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '5' } } })
+    const forged = await site.transmitter.signBroken('signature', {
+      type: 'session-revoked',
+      aud: site.hub.origin,
+      subject: ada,
+    })
+    const statuses: number[] = []
+    for (let count = 0; count < 12; count += 1) statuses.push((await site.hub.push(forged)).status)
+    expect(statuses).toEqual([...Array<number>(5).fill(400), ...Array<number>(7).fill(429)])
+    const limited = await site.hub.push(forged)
+    expect([limited.headers.get('retry-after'), await limited.json()]).toMatchObject([
+      '60',
+      { errorCode: 'E0000047' },
+    ])
+    expect((await site.hub.push(site.sign())).status).toBe(202)
+    expect(await (await site.hub.api('GET', '/v1/signals/counts')).json()).toMatchObject({
+      accepted: 1,
+      refused: [
+        { code: 'request.rate_limited', count: 8 },
+        { code: 'set.bad_signature', count: 5 },
+      ],
+    })
+  })
+
+  test('garbage without an issuer we know stays in a ring of its own', async () => {
+    await using site = await startHubWithProvider()
+    await using stranger = await startTransmitter({ alg: 'ES256' })
+    for (let count = 0; count < 210; count += 1) {
+      await site.hub.push(stranger.sign({ type: 'session-revoked', aud: site.hub.origin, subject: ada }))
+    }
+    await site.hub.push(
+      await site.transmitter.signBroken('typ', { type: 'session-revoked', aud: site.hub.origin }),
+    )
+    const unknown = await site.signals(
+      `?outcome=refused&iss=${encodeURIComponent(stranger.issuer)}&limit=200`,
+    )
+    expect(unknown).toHaveLength(200)
+    expect(await site.signals(`?outcome=refused&provider=${site.providerId}`)).toMatchObject([
+      { code: 'set.wrong_type' },
+    ])
+    expect(await (await site.hub.api('GET', '/v1/signals/counts')).json()).toMatchObject({
+      refused: [
+        { provider: null, code: 'set.unknown_issuer', count: 210 },
+        { provider: site.providerId, count: 1 },
+      ],
+    })
+  })
+})
+
+describe('faults that are not the sender’s', () => {
+  test('a key set that cannot be fetched is 503 with Retry-After, and the SET is taken later', async () => {
+    await using site = await startHubWithProvider()
+    site.transmitter.down = true
+    const set = site.sign()
+    const answer = await site.hub.push(set)
+    expect(answer.status).toBe(503)
+    expect(Number(answer.headers.get('retry-after'))).toBeGreaterThan(0)
+    expect(await site.signals()).toEqual([]) // not a refusal: nothing is wrong with the SET
+    site.transmitter.down = false
+    await expect.poll(async () => (await site.hub.push(set)).status, { timeout: 10_000 }).toBe(202)
+  })
+
+  test('a rotated key works at once', async () => {
+    await using site = await startHubWithProvider()
+    expect((await site.hub.push(site.sign())).status).toBe(202)
+    await site.transmitter.rotateKey()
+    expect((await site.hub.push(site.sign())).status).toBe(202)
+    expect(site.transmitter.fetches.keys).toBe(2)
+  })
+
+  test('a database that does not take the SET is 503, never 400, and the SET is taken when it is back', async () => {
+    await using folder = await temporaryFolder()
+    await using site = await startHubWithProvider({ hub: { folder: folder.path } })
+    const set = site.sign()
+    const blocker = new Database(`${folder.path}/watchbell.db`)
+    blocker.exec('BEGIN IMMEDIATE')
+    const answer = await site.hub.push(set)
+    expect([answer.status, answer.headers.get('retry-after')]).toEqual([503, '5'])
+    blocker.exec('ROLLBACK')
+    blocker.close()
+    expect((await site.hub.push(set)).status).toBe(202)
+    expect(await site.signals()).toMatchObject([{ repeats: 0 }])
+  })
+})
+
+test('whatever bytes are posted, the answer is never 5xx', { timeout: 120_000 }, async () => {
+  await using site = await startHubWithProvider()
+  const parts = site.sign().split('.')
+  const json = fc
+    .jsonValue({ maxDepth: 4 })
+    .map((value) => Buffer.from(JSON.stringify(value)).toString('base64url'))
+  const segment = fc.oneof(
+    json,
+    fc.base64String(),
+    fc.constantFrom(...parts),
+    fc.uint8Array({ maxLength: 300 }).map((bytes) => Buffer.from(bytes).toString('base64url')),
+    fc.string({ unit: 'binary' }),
+  )
+  const body = fc.oneof(
+    fc.uint8Array({ maxLength: 2_000 }),
+    fc.tuple(segment, segment, segment).map((three) => Buffer.from(three.join('.'))),
+    fc.record({ at: fc.nat(), byte: fc.nat(255) }).map(({ at, byte }) => {
+      const bytes = Buffer.from(parts.join('.'))
+      bytes[at % bytes.length] = byte
+      return bytes
+    }),
+  )
+  await fc.assert(
+    fc.asyncProperty(body, async (bytes) => {
+      const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/secevent+jwt' },
+        body: Buffer.from(bytes),
+      })
+      await answer.arrayBuffer()
+      expect([202, 400, 429]).toContain(answer.status)
+    }),
+    { numRuns: 500 },
+  )
+})
