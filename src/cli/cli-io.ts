@@ -1,0 +1,57 @@
+import type { World } from '../base/world.ts'
+
+export interface TextOutput {
+  write(text: string): unknown
+  readonly isTTY: boolean
+  /** Width of the terminal, when it is one. */
+  readonly columns: number
+}
+
+/** All that a command touches of the process that it runs in; tests hand in their own. */
+export interface CliIo {
+  readonly stdout: TextOutput
+  readonly stderr: TextOutput
+  readonly stdin: AsyncIterable<Uint8Array>
+  readonly env: Readonly<Record<string, string | undefined>>
+  readonly world: World
+  /** Aborted by Ctrl-C or SIGTERM. From the first call on these no longer end the process by themselves. */
+  stopSignal(): AbortSignal
+}
+
+/** The hub or the command said no. */
+export const exitRefused = 1
+/** The command line or a setting is wrong. */
+export const exitWrongUsage = 2
+
+/** Ends a command with a message for its user, which names the fix. Only the command line throws it. */
+export class CliError extends Error {
+  override readonly name = 'CliError'
+  readonly exitCode: number
+
+  constructor(message: string, exitCode: number = exitRefused) {
+    super(message)
+    this.exitCode = exitCode
+  }
+}
+
+export function wrongUsage(message: string): CliError {
+  return new CliError(message, exitWrongUsage)
+}
+
+/** One line; without an argument an empty one. */
+export function printLine({ write }: Pick<TextOutput, 'write'>, text = ''): void {
+  write(`${text}\n`)
+}
+
+export function printJson(output: Pick<TextOutput, 'write'>, value: unknown): void {
+  printLine(output, jsonText(value, 2))
+}
+
+/** JSON that cannot steer a terminal, whatever stands in it: what is not printable is written as an escape. */
+export function jsonText(value: unknown, indent?: number): string {
+  return JSON.stringify(value, undefined, indent).replace(/[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu, (character) =>
+    [...Array(character.length).keys()]
+      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
+      .join(''),
+  )
+}

@@ -1,0 +1,152 @@
+import type { Command } from 'commander'
+import { outboundError } from '../base/guarded-fetch.ts'
+import { isJsonObject } from '../base/json.ts'
+import { CliError, wrongUsage, type CliIo } from './cli-io.ts'
+
+/** What the options of `hubOptions` give. */
+export interface HubOptions {
+  readonly url?: string
+  readonly token?: string
+  readonly json?: boolean
+}
+
+/** Speaks the hub's API. */
+export interface HubClient {
+  readonly origin: string
+  /**
+   * The JSON of the answer; undefined when it has no body.
+   * @throws HubAnswerError when the hub says no, CliError when there is no hub
+   */
+  request(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown>
+}
+
+/** The hub said no. */
+export class HubAnswerError extends CliError {
+  readonly status: number
+
+  constructor(status: number, message: string) {
+    super(message)
+    this.status = status
+  }
+}
+
+/** No answer came. */
+export class NoHubError extends CliError {}
+
+const requestTimeoutMs = 30_000
+
+/** The options of every command that talks to a hub. */
+export function hubOptions(command: Command): Command {
+  return command
+    .option(
+      '--url <origin>',
+      'where the hub is (WATCHBELL_URL, else WATCHBELL_ORIGIN, else http://127.0.0.1:8080)',
+    )
+    .option('--token <token>', 'an API token of the hub (WATCHBELL_TOKEN, else WATCHBELL_ADMIN_TOKEN)')
+    .option('--json', 'print JSON for machines')
+}
+
+/** @throws CliError when no token was given, or the URL is none */
+export function openHub(io: CliIo, options: HubOptions): HubClient {
+  const { env } = io
+  const token = firstGiven(options.token, env['WATCHBELL_TOKEN'], env['WATCHBELL_ADMIN_TOKEN'])
+  if (token === undefined) {
+    throw wrongUsage(
+      'This needs an API token of the hub: give --token or set WATCHBELL_TOKEN. The first start of the hub printed ' +
+        'one; `watchbell token create --name cli` makes another on the machine of the hub.',
+    )
+  }
+  return { origin: hubOrigin(io, options.url), request: requester(io, hubOrigin(io, options.url), token) }
+}
+
+/** Where the hub is. @throws CliError when that is no URL */
+export function hubOrigin({ env }: Pick<CliIo, 'env'>, given: string | undefined): string {
+  const text = firstGiven(given, env['WATCHBELL_URL'], env['WATCHBELL_ORIGIN']) ?? 'http://127.0.0.1:8080'
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol)) {
+    throw wrongUsage(
+      `'${text}' is not the URL of a hub, such as https://hub.example or http://127.0.0.1:8080.`,
+    )
+  }
+  return url.origin
+}
+
+/** What went wrong on the way to a host, in words. */
+export function noAnswer(error: unknown, origin: string): NoHubError {
+  const { detail } = outboundError(error, new URL(origin).host)
+  return new NoHubError(
+    `No hub answers at ${origin}: ${detail} Is \`watchbell serve\` running there? Another address goes into --url or ` +
+      'WATCHBELL_URL.',
+  )
+}
+
+function requester({ world }: CliIo, origin: string, token: string): HubClient['request'] {
+  return async (method, path, body) => {
+    let response: Response
+    let text: string
+    try {
+      response = await world.fetch(origin + path, {
+        method,
+        headers: {
+          authorization: `SSWS ${token}`,
+          accept: 'application/json',
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+        redirect: 'manual',
+        signal: AbortSignal.timeout(requestTimeoutMs),
+      })
+      text = await response.text()
+    } catch (error) {
+      throw noAnswer(error, origin)
+    }
+    if (response.ok) return text === '' ? undefined : readJson(text, origin)
+    throw new HubAnswerError(response.status, refusal(response.status, text, origin))
+  }
+}
+
+function readJson(text: string, origin: string): unknown {
+  try {
+    return JSON.parse(text)
+  } catch {
+    throw new CliError(
+      `What answers at ${origin} does not speak the hub's API: its answer is not JSON. Check --url.`,
+    )
+  }
+}
+
+const fixes: Readonly<Record<number, string>> = {
+  401: 'Check --token or WATCHBELL_TOKEN; on the machine of the hub `watchbell token create --name cli` makes a new one.',
+  403: 'Use a token with the role admin.',
+  429: 'Wait a minute, or raise WATCHBELL_API_REQUESTS_PER_MINUTE of the hub.',
+}
+
+function refusal(status: number, text: string, origin: string): string {
+  const fix = fixes[status] === undefined ? '' : ` ${fixes[status]}`
+  return `The hub at ${origin} says ${status}: ${withStop(inWords(text) ?? 'nothing more')}${fix}`
+}
+
+/** Okta's error object: its causes say more than its summary. */
+function inWords(text: string): string | undefined {
+  let body: unknown
+  try {
+    body = JSON.parse(text)
+  } catch {
+    return undefined
+  }
+  if (!isJsonObject(body)) return undefined
+  const { errorSummary, errorCauses } = body
+  const causes = (Array.isArray(errorCauses) ? errorCauses : []).flatMap((cause: unknown) =>
+    isJsonObject(cause) && typeof cause['errorSummary'] === 'string' ? [cause['errorSummary']] : [],
+  )
+  if (causes.length > 0) return causes.join('; ')
+  return typeof errorSummary === 'string' ? errorSummary : undefined
+}
+
+function withStop(text: string): string {
+  return /[.!?]$/.test(text) ? text : `${text}.`
+}
+
+function firstGiven(...texts: readonly (string | undefined)[]): string | undefined {
+  return texts.find((text) => text !== undefined && text !== '')
+}

@@ -1,0 +1,37 @@
+import { readFile } from 'node:fs/promises'
+import { parseIJson } from '../base/i-json.ts'
+import type { JsonValue } from '../base/json.ts'
+import { wrongUsage, type CliIo } from './cli-io.ts'
+
+const inputBytesMax = 1_048_576
+
+/**
+ * All of a file, or of standard input for `-` and when no file is named.
+ * @throws CliError when it cannot be read
+ */
+export async function readInput({ stdin }: Pick<CliIo, 'stdin'>, file: string | undefined): Promise<Buffer> {
+  if (file !== undefined && file !== '-') {
+    try {
+      return await readFile(file)
+    } catch (error) {
+      throw wrongUsage(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
+    }
+  }
+  const chunks: Uint8Array[] = []
+  let bytes = 0
+  for await (const chunk of stdin) {
+    bytes += chunk.length
+    if (bytes > inputBytesMax) throw wrongUsage(`Standard input holds more than ${inputBytesMax} bytes.`)
+    chunks.push(chunk)
+  }
+  return Buffer.concat(chunks)
+}
+
+/** @throws CliError when it cannot be read, or is no JSON that everyone reads alike */
+export async function readJsonInput(io: Pick<CliIo, 'stdin'>, file: string | undefined): Promise<JsonValue> {
+  const parsed = parseIJson(await readInput(io, file))
+  if (parsed.ok) return parsed.value
+  throw wrongUsage(
+    `${file === undefined || file === '-' ? 'Standard input' : file} is refused: ${parsed.reason}.`,
+  )
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander'
+import { loadSettings } from '../config/load-settings.ts'
+import type { Stores } from '../stores.ts'
+import { CliError, type CliIo } from './cli-io.ts'
+
+/** What the options of `localOptions` give. */
+export interface LocalOptions {
+  readonly data?: string
+  readonly envFile?: string
+  readonly json?: boolean
+}
+
+/** A hub's database, opened in this process, whether or not a hub is running on it. */
+export interface LocalHub extends AsyncDisposable {
+  readonly stores: Stores
+  transaction<T>(work: (stores: Stores) => Promise<T>): Promise<T>
+}
+
+export const localGroup = 'Commands on the database of a hub, on its own machine:'
+
+/** The options of every command that works on the database itself. */
+export function localOptions(command: Command): Command {
+  return command
+    .option('--data <folder>', "the hub's folder (WATCHBELL_DATA, else ./watchbell-data)")
+    .option('--env-file <file>', "a file with the hub's settings, a NAME=value on each line")
+    .option('--json', 'print JSON for machines')
+}
+
+/**
+ * Opens the database that the settings name; SQLite lets that happen beside a running hub.
+ * @throws SettingsError, CliError when the folder cannot be used
+ */
+export async function openLocalHub(io: CliIo, { data, envFile }: LocalOptions): Promise<LocalHub> {
+  const settings = loadSettings({ environment: io.env, flags: { data }, file: envFile })
+  const { openSqliteInThread } = await import('../storage/sqlite/in-thread.ts') // loads the driver
+  try {
+    const { storage } = await openSqliteInThread(settings.data, io.world.now())
+    return storage
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CliError(
+      `The database in ${settings.data} cannot be opened: ${reason}. Give the hub's folder with --data, and run this as ` +
+        'the user that runs the hub.',
+    )
+  }
+}

@@ -1,0 +1,45 @@
+#!/usr/bin/env node
+import { realWorld } from '../base/world.ts'
+import type { CliIo, TextOutput } from './cli-io.ts'
+import { runCli } from './run.ts'
+
+const columnsDefault = 80
+
+function output(stream: NodeJS.WriteStream): TextOutput {
+  // Whoever read our output may have seen enough: `watchbell signals | head`.
+  stream.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code === 'EPIPE') process.exit(process.exitCode)
+    throw error
+  })
+  return {
+    write: (text) => stream.write(text),
+    get isTTY() {
+      return stream.isTTY
+    },
+    get columns() {
+      return stream.isTTY ? stream.columns : columnsDefault
+    },
+  }
+}
+
+let stop: AbortController | undefined
+
+function stopSignal(): AbortSignal {
+  if (stop === undefined) {
+    const controller = new AbortController()
+    // Once: a second Ctrl-C ends the process in the ordinary way.
+    for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
+    stop = controller
+  }
+  return stop.signal
+}
+
+const io: CliIo = {
+  stdout: output(process.stdout),
+  stderr: output(process.stderr),
+  stdin: process.stdin,
+  env: process.env,
+  world: realWorld(globalThis.fetch),
+  stopSignal,
+}
+process.exitCode = await runCli(process.argv.slice(2), io)

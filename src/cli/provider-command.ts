@@ -1,0 +1,150 @@
+import type { Command } from 'commander'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { facts, table } from './table.ts'
+
+/** A provider as the API shows it (contract 1.3). */
+export interface ProviderBody {
+  readonly id: string
+  readonly name: string
+  readonly type: string
+  readonly status: 'ACTIVE' | 'INACTIVE'
+  readonly settings: { readonly well_known_url?: string; readonly issuer: string; readonly jwks_url: string }
+}
+
+export const providersPath = '/api/v1/security-events-providers'
+
+interface CreateOptions extends HubOptions {
+  readonly name: string
+  readonly type: string
+  readonly wellKnownUrl?: string
+  readonly issuer?: string
+  readonly jwksUrl?: string
+}
+
+export function registerProvider(program: Command, io: CliIo): void {
+  const provider = program
+    .command('provider')
+    .description('Who may send security events: register, look at, switch off and remove transmitters.')
+    .helpGroup('Commands that talk to a running hub:')
+
+  hubOptions(provider.command('list'))
+    .description('List all providers.')
+    .action(async (options: HubOptions) => {
+      const providers = await listProviders(openHub(io, options))
+      if (options.json === true) return printJson(io.stdout, providers)
+      if (providers.length === 0)
+        return printLine(
+          io.stdout,
+          'There are no providers yet; `watchbell provider create --help` tells how to add one.',
+        )
+      const rows = providers.map(({ id, status, name, settings }) => [id, status, name, settings.issuer])
+      printLine(io.stdout, table(io, ['ID', 'STATUS', 'NAME', 'ISSUER'], rows))
+    })
+
+  hubOptions(provider.command('create'))
+    .description(
+      'Register a provider, by the URL of its metadata or by its issuer and JWKS URL. It is active at once.',
+    )
+    .requiredOption('--name <name>', 'what to call it; unique, 100 characters at most')
+    .option('--type <type>', 'what kind of application it is, any word (okta, Google, Netskope …)', 'custom')
+    .option('--well-known-url <url>', 'its metadata; the hub reads issuer and JWKS URL there')
+    .option('--issuer <issuer>', 'the `iss` of its tokens, character for character')
+    .option('--jwks-url <url>', 'where it publishes its keys')
+    .addHelpText('after', createExamples)
+    .action(async (options: CreateOptions) => {
+      const hub = openHub(io, options)
+      const { name, type } = options
+      const created = asProvider(
+        await hub.request('POST', providersPath, { name, type, settings: settingsOf(options) }),
+      )
+      if (options.json === true) return printJson(io.stdout, created)
+      printLine(io.stdout, described(io, created))
+    })
+
+  hubOptions(provider.command('show'))
+    .description('Show one provider.')
+    .argument('<id-or-name>')
+    .action(async (wanted: string, options: HubOptions) => {
+      const found = await findProvider(openHub(io, options), wanted)
+      if (options.json === true) return printJson(io.stdout, found)
+      printLine(io.stdout, described(io, found))
+    })
+
+  for (const [verb, description, result] of lifecycles) {
+    hubOptions(provider.command(verb))
+      .description(description)
+      .argument('<id-or-name>')
+      .action(async (wanted: string, options: HubOptions) => {
+        const hub = openHub(io, options)
+        const { id } = await findProvider(hub, wanted)
+        const changed = asProvider(await hub.request('POST', `${providersPath}/${id}/lifecycle/${verb}`))
+        if (options.json === true) return printJson(io.stdout, changed)
+        printLine(io.stdout, `${changed.name} (${id}) is ${changed.status}: ${result}`)
+      })
+  }
+
+  hubOptions(provider.command('delete'))
+    .description('Remove a provider for good. What it sent stays; what it sends from now on is refused.')
+    .argument('<id-or-name>')
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const { id, name } = await findProvider(hub, wanted)
+      await hub.request('DELETE', `${providersPath}/${id}`)
+      if (options.json === true) return printJson(io.stdout, { id, deleted: true })
+      printLine(io.stdout, `${name} (${id}) is deleted.`)
+    })
+}
+
+const lifecycles = [
+  ['activate', 'Take security events from a provider again.', 'the hub takes its events.'],
+  ['deactivate', 'Refuse whatever a provider sends, at once.', 'the hub refuses its events.'],
+] as const
+
+const createExamples = `
+Examples:
+  $ watchbell provider create --name "Example IdP" --type okta \\
+      --well-known-url https://idp.example/.well-known/ssf-configuration
+  $ watchbell provider create --name MDM --issuer https://mdm.example \\
+      --jwks-url https://mdm.example/jwks.json`
+
+/** Either shape of contract 1.2. @throws CliError when it is neither */
+function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
+  if (wellKnownUrl !== undefined && issuer === undefined && jwksUrl === undefined) {
+    return { well_known_url: wellKnownUrl }
+  }
+  if (wellKnownUrl === undefined && issuer !== undefined && jwksUrl !== undefined) {
+    return { issuer, jwks_url: jwksUrl }
+  }
+  throw wrongUsage('Give --well-known-url alone, or --issuer and --jwks-url together.')
+}
+
+export async function listProviders(hub: HubClient): Promise<readonly ProviderBody[]> {
+  return (await hub.request('GET', providersPath)) as readonly ProviderBody[] // row R1
+}
+
+/** @throws CliError when there is none with this id or name */
+export async function findProvider(hub: HubClient, idOrName: string): Promise<ProviderBody> {
+  const all = await listProviders(hub)
+  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName)
+  if (found !== undefined) return found
+  throw new CliError(
+    `There is no provider with the id or name '${idOrName}'; \`watchbell provider list\` shows them all.`,
+  )
+}
+
+export function asProvider(answer: unknown): ProviderBody {
+  return answer as ProviderBody // rows R2, R4, R6, R7
+}
+
+function described(io: CliIo, { id, name, type, status, settings }: ProviderBody): string {
+  return facts(io, {
+    id,
+    name,
+    type,
+    status,
+    issuer: settings.issuer,
+    'jwks url': settings.jwks_url,
+    'well-known url': settings.well_known_url,
+  })
+}

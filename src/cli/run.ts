@@ -1,0 +1,86 @@
+import { readFileSync } from 'node:fs'
+import { Command, CommanderError } from 'commander'
+import { isHubError } from '../base/hub-error.ts'
+import { SettingsError } from '../config/settings.ts'
+import { CliError, exitRefused, exitWrongUsage, printLine, type CliIo } from './cli-io.ts'
+import { registerClient } from './client-command.ts'
+import { registerProvider } from './provider-command.ts'
+import { registerServe } from './serve-command.ts'
+import { registerSend } from './send-command.ts'
+import { registerSet } from './set-command.ts'
+import { registerSignals } from './signals-command.ts'
+import { registerToken } from './token-command.ts'
+
+/** Runs one command line. @returns the exit code: 0 all is well, 1 the hub or the command said no, 2 wrong usage */
+export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+  try {
+    await createProgram(io).parseAsync(args, { from: 'user' })
+    return 0
+  } catch (error) {
+    return tell(error, io)
+  }
+}
+
+function createProgram(io: CliIo): Command {
+  const program = new Command('watchbell')
+    .description('A self-hosted Shared Signals hub that speaks Okta’s public API.')
+    .version(version(), '-V, --version')
+    .exitOverride()
+    .configureOutput({
+      writeOut: (text) => void io.stdout.write(text),
+      writeErr: (text) => void io.stderr.write(text),
+      getOutHelpWidth: () => io.stdout.columns,
+      getErrHelpWidth: () => io.stderr.columns,
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      outputError: (text, write) => write(text.replace(/^error: /, 'watchbell: ')),
+    })
+    .showHelpAfterError('Add --help to see what can be given.')
+    .addHelpText('after', examples)
+  program.commandsGroup('The hub itself:')
+  registerServe(program, io)
+  registerProvider(program, io)
+  registerSignals(program, io)
+  registerSend(program, io)
+  registerToken(program, io)
+  registerClient(program, io)
+  registerSet(program, io)
+  return program
+}
+
+const examples = `
+Examples:
+  $ watchbell send session-revoked --register   sends a hub a signed event
+  $ watchbell signals --follow                  shows what arrives, and its verdict
+  $ watchbell set decode token.jwt              shows what is in a token
+
+Exit codes: 0 all is well, 1 the hub or the command said no, 2 wrong usage or settings.`
+
+/** The same two folders up in a checkout and in dist. */
+function version(): string {
+  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
+  return (manifest as { version: string }).version // npm insists on it
+}
+
+function tell(error: unknown, io: CliIo): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage // it has told already
+  const debug = io.env['WATCHBELL_LOG_LEVEL'] === 'debug' && error instanceof Error
+  const say = (message: string): void => {
+    printLine(io.stderr, `watchbell: ${debug ? (error.stack ?? message) : message}`)
+  }
+  if (error instanceof CliError) {
+    say(error.message)
+    return error.exitCode
+  }
+  if (error instanceof SettingsError) {
+    say(error.message)
+    return exitWrongUsage
+  }
+  if (isHubError(error)) {
+    say(error.detail)
+    return exitRefused
+  }
+  const message = error instanceof Error ? error.message : String(error)
+  say(`this should not happen: ${message}${debug ? '' : ' (WATCHBELL_LOG_LEVEL=debug tells where)'}`)
+  return exitRefused
+}

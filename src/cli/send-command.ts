@@ -1,0 +1,335 @@
+import { readFileSync, writeFileSync } from 'node:fs'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Option, type Command } from 'commander'
+import { parseIJson } from '../base/i-json.ts'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { eventCatalogue } from '../events/event-catalogue.ts'
+import { breakageNames, breakages, isBreakageName, type BreakageName } from '../testing/breakages.ts'
+import type { PushAnswer } from '../testing/push-client.ts'
+import { findEventType, type SetDraft } from '../testing/set-draft.ts'
+import { startTransmitter, type Transmitter } from '../testing/transmitter.ts'
+import { privateJwk, readSigningKey } from '../testing/transmitter-keys.ts'
+import { generateSigningKey, type SigningKey } from '../set/sign.ts'
+import { setAlgorithms, type SetAlgorithm } from '../set/verification-key.ts'
+import { CliError, jsonText, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { typeUri } from './event-types.ts'
+import { hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'
+import {
+  integerFrom,
+  jsonObject,
+  listenAddress,
+  subjectIdentifier,
+  words,
+  type Listen,
+} from './option-readers.ts'
+import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
+import { subjectInWords } from './signals-command.ts'
+import { lineWidth, painter, table, wrap } from './table.ts'
+
+interface SendOptions {
+  readonly to?: string
+  readonly aud?: string
+  readonly token?: string
+  readonly register?: boolean
+  readonly listen: Listen
+  readonly origin?: string
+  readonly serve?: boolean
+  readonly subject?: JsonObject
+  readonly subjectJson?: JsonObject
+  readonly claims?: JsonObject
+  readonly count: number
+  readonly rate?: number
+  readonly break?: readonly string[]
+  readonly alg?: SetAlgorithm
+  readonly issuer?: string
+  readonly key?: string
+  readonly list?: boolean
+  readonly json?: boolean
+}
+
+const eventDefault = 'session-revoked'
+const countMax = 1_000_000
+const rateMax = 10_000
+
+export function registerSend(program: Command, io: CliIo): void {
+  program
+    .command('send')
+    .description(
+      'A test transmitter: makes a key, serves its metadata and keys, and pushes signed events, sound or broken on purpose.',
+    )
+    .helpGroup('Commands that talk to a running hub:')
+    .argument(
+      '[events...]',
+      `what to send: names of the catalogue (--list), or any URI; ${eventDefault} unless given`,
+    )
+    .option(
+      '--to <url>',
+      'the hub, or the whole URL of another receiver (WATCHBELL_URL, else http://127.0.0.1:8080)',
+    )
+    .option('--aud <audience>', 'the `aud` of the tokens; the origin of --to unless given')
+    .option('--register', 'register with the hub as a provider first; needs --token')
+    .option('--token <token>', 'an API token of the hub (WATCHBELL_TOKEN, else WATCHBELL_ADMIN_TOKEN)')
+    .option(
+      '--subject <format:value>',
+      'about whom, such as email:ada@example.com or opaque:device-7',
+      subjectIdentifier,
+    )
+    .option('--subject-json <json>', 'the same as a subject identifier of RFC 9493', jsonObject)
+    .option('--claims <json>', "members of the event, beside or in place of the catalogue's", jsonObject)
+    .option('--count <n>', 'how many times', integerFrom(1, countMax), 1)
+    .option('--rate <n>', 'how many a second at most', integerFrom(1, rateMax))
+    .option(
+      '--break <name>',
+      'break the token in this way (below); may be repeated, `all` is all of them',
+      words,
+    )
+    .addOption(
+      new Option('--alg <alg>', 'what to sign with; RS256 unless --key says otherwise').choices(
+        setAlgorithms,
+      ),
+    )
+    .option('--issuer <issuer>', 'the `iss` of the tokens; where this transmitter is reached unless given')
+    .option(
+      '--key <file>',
+      'its private key (a JWK): keeps one identity between runs; made when it is not there',
+    )
+    .option(
+      '--listen <host:port>',
+      'where to serve metadata and keys',
+      listenAddress,
+      listenAddress('127.0.0.1:0'),
+    )
+    .option('--origin <url>', 'where the hub reaches that, if it is somewhere else')
+    .option('--serve', 'go on serving until Ctrl-C; without events it only serves')
+    .option('--list', 'show the catalogue of events, and send nothing')
+    .option('--json', 'print JSON for machines, one object a line')
+    .addHelpText('after', help)
+    .action(async (events: readonly string[], options: SendOptions) => {
+      if (options.list === true) return printCatalogue(io, options)
+      await send(io, events, options)
+    })
+}
+
+const help = `
+The hub fetches the keys from this transmitter. Where that is a private address, as on one machine, the hub must be
+started with WATCHBELL_OUTBOUND_ALLOW=127.0.0.1.
+
+Ways to break a token:
+${breakageNames.map((name) => `  ${name.padEnd(18)}${breakages[name].broken}`).join('\n')}
+
+Examples:
+  $ watchbell send session-revoked --register --subject email:ada@example.com
+  $ watchbell send --break signature,aud --register
+  $ watchbell send --serve --listen 127.0.0.1:9000 --key transmitter.jwk
+
+Exit code 0 when sound tokens were taken and broken ones refused.`
+
+function printCatalogue(io: CliIo, { json }: SendOptions): void {
+  if (json === true) return printLine(io.stdout, jsonText(eventCatalogue, 2))
+  const rows = eventCatalogue.map(({ family, name, title }) => [`${family}/${name}`, title])
+  printLine(io.stdout, table(io, ['EVENT', 'WHAT HAPPENED'], rows))
+}
+
+/** One push to be made: a sound event, or a broken token. */
+interface Order {
+  readonly type: string
+  readonly breakage: BreakageName | undefined
+}
+
+async function send(io: CliIo, events: readonly string[], options: SendOptions): Promise<void> {
+  const orders = ordersOf(events, options)
+  const to = options.to ?? hubOrigin(io, undefined)
+  if (URL.parse(to) === null) throw wrongUsage(`--to: '${to}' is not a URL.`)
+  const hub = options.register === true ? openHub(io, { ...options, url: to }) : undefined
+  const stopped = options.serve === true ? io.stopSignal() : undefined
+
+  await using transmitter = await start(io, options)
+  introduce(io, transmitter, options)
+  if (hub !== undefined) await register(io, hub, transmitter)
+
+  let unexpected = 0
+  let pushes = 0
+  for (let round = 0; round < options.count; round++) {
+    for (const order of orders) {
+      if (stopped?.aborted === true) break
+      if (pushes++ > 0 && options.rate !== undefined) await sleep(1_000 / options.rate)
+      if (!(await pushOne(io, transmitter, to, order, options))) unexpected++
+    }
+  }
+  if (stopped !== undefined && !stopped.aborted) {
+    printLine(io.stderr, 'Serving metadata and keys; Ctrl-C ends it.')
+    await new Promise((resolve) => stopped.addEventListener('abort', resolve, { once: true }))
+  }
+  if (unexpected > 0) {
+    throw new CliError(
+      `${unexpected} of ${pushes} tokens did not come out as they should: sound ones taken, broken ones refused.`,
+    )
+  }
+}
+
+function ordersOf(events: readonly string[], options: SendOptions): readonly Order[] {
+  const broken = (options.break ?? []).flatMap(breakagesOf)
+  if (events.length === 0 && broken.length === 0 && options.serve === true) return []
+  const types = (events.length === 0 ? [eventDefault] : events).map(typeUri)
+  const ways = broken.length === 0 ? [undefined] : broken
+  return types.flatMap((type) => ways.map((breakage) => ({ type, breakage })))
+}
+
+function breakagesOf(name: string): readonly BreakageName[] {
+  if (name === 'all') return breakageNames
+  if (isBreakageName(name)) return [name]
+  throw wrongUsage(`--break: there is no '${name}'; take ${breakageNames.join(', ')}, or all.`)
+}
+
+async function start(io: CliIo, options: SendOptions): Promise<Transmitter> {
+  const { listen, issuer, alg, origin } = options
+  const key = options.key === undefined ? undefined : await openKey(options.key, alg)
+  try {
+    return await startTransmitter({
+      ...listen,
+      world: io.world,
+      ...(issuer !== undefined && { issuer }),
+      ...(alg !== undefined && { alg }),
+      ...(key !== undefined && { key }),
+      ...(origin !== undefined && { origin: originOf(origin) }),
+    })
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error)) throw error
+    throw wrongUsage(`--listen: ${listen.host}:${listen.port} cannot be listened on: ${error.message}.`)
+  }
+}
+
+function originOf(text: string): string {
+  const url = URL.parse(text)
+  if (url === null || !/^https?:$/.test(url.protocol))
+    throw wrongUsage(`--origin: '${text}' is not an http(s) URL.`)
+  return url.origin
+}
+
+/** The key in the file; made and put there when there is no such file. */
+async function openKey(file: string, alg: SetAlgorithm | undefined): Promise<SigningKey> {
+  let text: string
+  try {
+    text = readFileSync(file, 'utf8')
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
+      throw wrongUsage(
+        `--key: ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
+      )
+    }
+    const key = await generateSigningKey(alg ?? 'RS256')
+    writeFileSync(file, `${JSON.stringify(privateJwk(key))}\n`, { mode: 0o600, flag: 'wx' })
+    return key
+  }
+  const json = parseIJson(text)
+  if (!json.ok || !isJsonObject(json.value)) throw wrongUsage(`--key: ${file} does not hold a private JWK.`)
+  const key = await readSigningKey(json.value)
+  if (alg !== undefined && alg !== key.alg)
+    throw wrongUsage(`--alg: the key in ${file} is for ${key.alg}, not ${alg}.`)
+  return key
+}
+
+function introduce(io: CliIo, { issuer, jwksUrl, wellKnownUrl }: Transmitter, { json }: SendOptions): void {
+  if (json === true) {
+    return printLine(io.stdout, jsonText({ issuer, jwks_url: jwksUrl, well_known_url: wellKnownUrl }))
+  }
+  printLine(io.stderr, `Transmitter ${issuer}, keys at ${jwksUrl}`)
+}
+
+/** Makes the hub know this transmitter under its present URLs; a provider with its issuer is brought up to date. */
+async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Promise<void> {
+  const { issuer, jwksUrl, wellKnownUrl, origin } = transmitter
+  const settings = issuer === origin ? { well_known_url: wellKnownUrl } : { issuer, jwks_url: jwksUrl }
+  const known = (await listProviders(hub)).find((provider) => provider.settings.issuer === issuer)
+  let provider: ProviderBody
+  if (known === undefined) {
+    const name = `watchbell send ${issuer}`.slice(0, 100)
+    provider = asProvider(
+      await hub.request('POST', providersPath, { name, type: 'watchbell-send', settings }),
+    )
+  } else if (known.settings.jwks_url === jwksUrl) {
+    provider = known
+  } else {
+    const { id, name, type } = known
+    provider = asProvider(await hub.request('PUT', `${providersPath}/${id}`, { name, type, settings }))
+  }
+  const off =
+    provider.status === 'ACTIVE' ? '' : `, and is deactivated: \`watchbell provider activate ${provider.id}\``
+  printLine(io.stderr, `Registered as provider ${provider.id} (${provider.name})${off}`)
+}
+
+/** @returns whether the answer is the right one: a sound token taken, a broken one refused */
+async function pushOne(
+  io: CliIo,
+  transmitter: Transmitter,
+  to: string,
+  { type, breakage }: Order,
+  options: SendOptions,
+): Promise<boolean> {
+  const jti = io.world.newUuid()
+  const subject = options.subjectJson ?? options.subject ?? usualSubject(type)
+  const draft: SetDraft = {
+    type,
+    jti,
+    subject,
+    aud: options.aud ?? new URL(to).origin,
+    ...(options.claims !== undefined && { claims: options.claims }),
+  }
+  const token =
+    breakage === undefined ? transmitter.sign(draft) : await transmitter.signBroken(breakage, draft)
+  const answer = await transmitter.push(to, token).catch((error: unknown) => {
+    throw noAnswer(error, new URL(to).origin)
+  })
+  const expected =
+    breakage === undefined ? answer.status === 202 : answer.status >= 400 && answer.status < 500
+  if (options.json === true) {
+    const { status, err, description } = answer
+    printLine(
+      io.stdout,
+      jsonText({ type, broken: breakage ?? null, jti, subject, status, err, description, expected }),
+    )
+  } else {
+    const what = `${findEventType(type)?.name ?? type} ${subjectInWords(subject)}`
+    printLine(io.stdout, inWords(io, { answer, what, breakage, expected, jti }))
+  }
+  return expected
+}
+
+function usualSubject(type: string): JsonObject {
+  const entry = findEventType(type)
+  if (entry?.family === 'ssf') return { format: 'opaque', id: 'stream-1' }
+  if (entry?.name.startsWith('device-') === true) return { format: 'opaque', id: 'device-1' }
+  return { format: 'email', email: 'ada@example.com' }
+}
+
+interface Pushed {
+  readonly answer: PushAnswer
+  readonly what: string
+  readonly breakage: BreakageName | undefined
+  readonly expected: boolean
+  readonly jti: string
+}
+
+function inWords(io: CliIo, { answer, what, breakage, expected, jti }: Pushed): string {
+  const verdict = answer.status === 202 ? 'taken' : answer.status < 500 ? 'refused' : 'not taken'
+  const subject = breakage === undefined ? what : `--break ${breakage}: ${breakages[breakage].broken}`
+  const head = painter(io)(expected ? 'green' : 'red', `${answer.status} ${verdict.padEnd(9)}`)
+  const lines = [`${head}  ${wrap(subject, Infinity)}`]
+  const words = [answer.err, answer.description].filter((word) => word !== undefined).join(': ')
+  if (words !== '') lines.push(wrap(words, lineWidth(io), '      '))
+  if (answer.status === 202) lines.push(painter(io)('dim', `      jti ${jti}`))
+  if (!expected) lines.push(wrap(advice(answer, breakage), lineWidth(io), '      '))
+  return lines.join('\n')
+}
+
+/** What to do about an answer that should have been another one. */
+function advice({ status, err, retryAfterS }: PushAnswer, breakage: BreakageName | undefined): string {
+  if (breakage !== undefined && status < 400) return 'A receiver must not take this token.'
+  if (err === 'invalid_issuer') return 'The hub does not know this transmitter: add --register.'
+  if (err === 'invalid_audience') return 'Give the public origin of the receiver with --aud.'
+  if (status === 404) return 'There is no push endpoint: check --to.'
+  if (status === 429 || status >= 500) {
+    return retryAfterS === undefined ? 'Try again later.' : `Try again after ${retryAfterS} s.`
+  }
+  return 'The receiver should have taken this token, as far as we can tell.'
+}

@@ -1,0 +1,115 @@
+import type { Command } from 'commander'
+import { loadSettings, unknownNames } from '../config/load-settings.ts'
+import { settingEntries, SettingsError, type Settings } from '../config/settings.ts'
+import { startHub } from '../run-hub.ts'
+import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
+
+/** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
+const stopMaxMs = 10_000
+
+const help = `
+Every flag is also an environment variable (--listen is WATCHBELL_LISTEN) and may stand in the file that --env-file
+names. A flag beats the environment, which beats the file. docs/configuration.md lists them all.
+
+Examples:
+  $ watchbell serve
+  $ watchbell serve --listen 0.0.0.0:8080 --origin https://hub.example --data /var/lib/watchbell
+
+Stop it with Ctrl-C or SIGTERM: it lets requests under way end, stores what waits, and is gone within 10 seconds.`
+
+/** `watchbell serve`: the hub itself. */
+export function registerServe(program: Command, io: CliIo): void {
+  const command = program
+    .command('serve')
+    .description('Run the hub: receive security events, and answer the API.')
+    .option('--env-file <file>', 'file of NAME=value lines with settings')
+    .option('--json', 'say where it listens as one line of JSON')
+    .addHelpText('after', help)
+  for (const { flag, meaning, default: shown } of Object.values(settingEntries)) {
+    command.option(`--${flag} <value>`, shown === undefined ? meaning : `${meaning} Default: ${shown}.`)
+  }
+  command.action(async (_options: unknown, command: Command) => {
+    const options = command.opts<Record<string, string | boolean | undefined>>()
+    await serve(io, {
+      file: text(options['envFile']),
+      json: options['json'] === true,
+      flags: Object.fromEntries(
+        Object.values(settingEntries).map(({ flag }) => [flag, text(options[camelCase(flag)])]),
+      ),
+    })
+  })
+}
+
+interface ServeOptions {
+  readonly file: string | undefined
+  readonly json: boolean
+  readonly flags: Readonly<Record<string, string | undefined>>
+}
+
+async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<void> {
+  for (const name of unknownNames(io.env)) {
+    printLine(io.stderr, `watchbell: ${name} is set and is no setting of Watchbell; it is ignored`)
+  }
+  const stop = io.stopSignal()
+  const settings = loadSettings({ environment: io.env, flags, file })
+  const running = await startHub(settings).catch((error: unknown) => {
+    throw cannotStart(error, settings.listen)
+  })
+  try {
+    announce(io, running, json)
+    await Promise.race([stopped(stop), running.died])
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error)
+    throw new CliError(`the database stopped working (${reason}); start again`, exitRefused)
+  } finally {
+    const overdue = setTimeout(() => {
+      printLine(io.stderr, 'watchbell: stopping took longer than 10 seconds; ending at once')
+      process.exit(exitRefused)
+    }, stopMaxMs)
+    await running[Symbol.asyncDispose]()
+    clearTimeout(overdue)
+  }
+}
+
+function cannotStart(error: unknown, { host, port }: Settings['listen']): unknown {
+  if (!(error instanceof Error) || error instanceof SettingsError) return error
+  const code = 'code' in error ? error.code : undefined
+  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+    return new CliError(`cannot listen on ${host}:${port} (${code}); choose another address with --listen`)
+  }
+  return new CliError(`cannot start: ${error.message}`)
+}
+
+function announce(
+  io: CliIo,
+  { origin, firstToken }: { origin: string; firstToken: string | undefined },
+  json: boolean,
+): void {
+  if (json) {
+    printLine(
+      io.stdout,
+      JSON.stringify({ origin, ...(firstToken !== undefined && { admin_token: firstToken }) }),
+    )
+    return
+  }
+  printLine(io.stdout, `Watchbell listens on ${origin}`)
+  if (firstToken === undefined) return
+  printLine(io.stdout, '')
+  printLine(io.stdout, `Admin token, shown this once: ${firstToken}`)
+  printLine(io.stdout, `  curl -H 'Authorization: SSWS ${firstToken}' ${origin}/v1/signals`)
+}
+
+function stopped(signal: AbortSignal): Promise<void> {
+  return new Promise((resolve) => {
+    if (signal.aborted) resolve()
+    else signal.addEventListener('abort', () => resolve(), { once: true })
+  })
+}
+
+function text(value: string | boolean | undefined): string | undefined {
+  return typeof value === 'string' ? value : undefined
+}
+
+function camelCase(flag: string): string {
+  return flag.replace(/-([a-z])/g, (_match, letter: string) => letter.toUpperCase())
+}

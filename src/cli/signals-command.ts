@@ -1,0 +1,201 @@
+import { Option, type Command } from 'commander'
+import { isJsonObject } from '../base/json.ts'
+import { jsonText, printJson, printLine, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { integerFrom, timeAsIso } from './option-readers.ts'
+import { findProvider } from './provider-command.ts'
+import { followSignals, newestSignals, signalsPath, type SignalBody } from './signal-pages.ts'
+import { facts, lineWidth, painter, shorten, wrap, type Style } from './table.ts'
+import { typeUri } from './event-types.ts'
+
+interface SignalsOptions extends HubOptions {
+  readonly provider?: string
+  readonly iss?: string
+  readonly jti?: string
+  readonly type?: string
+  readonly subject?: string
+  readonly outcome?: string
+  readonly since?: string
+  readonly until?: string
+  readonly limit: number
+  readonly follow?: boolean
+  readonly interval: number
+}
+
+interface ShowOptions extends HubOptions {
+  readonly includeToken?: boolean
+}
+
+const limitDefault = 20
+const intervalSDefault = 1
+
+export function registerSignals(program: Command, io: CliIo): void {
+  const time = timeAsIso(() => io.world.now())
+  const signals = hubOptions(program.command('signals'))
+    .description(
+      'What arrived, and the verdict on it: every token that reached the hub, accepted or refused and why.',
+    )
+    .helpGroup('Commands that talk to a running hub:')
+    .enablePositionalOptions()
+    .option('--provider <id-or-name>', 'only from this provider')
+    .option('--iss <issuer>', 'only with this issuer')
+    .option('--jti <id>', 'only the token with this jti')
+    .option('--type <event>', 'only with an event of this type: a name such as session-revoked, or a URI')
+    .option('--subject <identifier>', 'only about this subject: an address, a sub, an opaque id …')
+    .addOption(
+      new Option('--outcome <outcome>', 'only with this outcome').choices([
+        'pending',
+        'handled',
+        'failed',
+        'refused',
+      ]),
+    )
+    .option(
+      '--since <time>',
+      'only received since then: 2026-01-31T12:00:00Z, or how long ago: 15m, 2h, 3d',
+      time,
+    )
+    .option('--until <time>', 'only received before then', time)
+    .option(
+      '--limit <count>',
+      'how many; with --follow, how many of those already there',
+      integerFrom(0, 100_000),
+      limitDefault,
+    )
+    .option('-f, --follow', 'go on showing new ones as they come, oldest first, until Ctrl-C')
+    .option('--interval <seconds>', 'how often --follow asks', integerFrom(1, 3_600), intervalSDefault)
+    .addHelpText('after', examples)
+    .action(async (options: SignalsOptions) => {
+      const hub = openHub(io, options)
+      const filters = await filtersOf(hub, options)
+      await (options.follow === true ? follow(io, hub, filters, options) : list(io, hub, filters, options))
+    })
+
+  hubOptions(signals.command('show'))
+    .description('Show one signal whole.')
+    .argument('<id>', 'its id, as `watchbell signals` shows it')
+    .option('--include-token', 'show the token that came, too: it is the evidence')
+    .action(async (id: string, options: ShowOptions) => {
+      const query = options.includeToken === true ? '?include=token' : ''
+      const path = `${signalsPath}/${encodeURIComponent(id)}${query}`
+      const signal = (await openHub(io, options).request('GET', path)) as SignalBody // the hub's own API
+      if (options.json === true) return printJson(io.stdout, signal)
+      printLine(io.stdout, whole(io, signal))
+    })
+}
+
+const examples = `
+Examples:
+  $ watchbell signals --outcome refused --since 1h
+  $ watchbell signals --follow --subject ada@example.com
+  $ watchbell signals show rfsXz1a2B3c4D5e6F7g8`
+
+async function filtersOf(hub: HubClient, options: SignalsOptions): Promise<URLSearchParams> {
+  const filters = new URLSearchParams()
+  for (const name of ['iss', 'jti', 'subject', 'outcome', 'since', 'until'] as const) {
+    if (options[name] !== undefined) filters.set(name, options[name])
+  }
+  if (options.type !== undefined) filters.set('type', typeUri(options.type))
+  if (options.provider !== undefined) filters.set('provider', (await findProvider(hub, options.provider)).id)
+  return filters
+}
+
+async function list(
+  io: CliIo,
+  hub: HubClient,
+  filters: URLSearchParams,
+  options: SignalsOptions,
+): Promise<void> {
+  const signals = await newestSignals(hub, filters, options.limit)
+  if (options.json === true) return printJson(io.stdout, signals)
+  if (signals.length === 0) return printLine(io.stdout, 'There are no such signals.')
+  for (const signal of signals) printLine(io.stdout, brief(io, signal))
+}
+
+async function follow(
+  io: CliIo,
+  hub: HubClient,
+  filters: URLSearchParams,
+  options: SignalsOptions,
+): Promise<void> {
+  const coming = followSignals(hub, {
+    filters,
+    limit: options.limit,
+    intervalMs: options.interval * 1_000,
+    stopped: io.stopSignal(),
+    onTrouble: (trouble) => {
+      printLine(io.stderr, trouble === undefined ? 'The hub answers again.' : `${trouble} Trying again …`)
+    },
+  })
+  for await (const signal of coming) {
+    printLine(io.stdout, options.json === true ? jsonText(signal) : brief(io, signal))
+  }
+}
+
+const styles: Readonly<Record<SignalBody['outcome'], Style>> = {
+  handled: 'green',
+  pending: 'yellow',
+  failed: 'red',
+  refused: 'red',
+}
+const indent = '    '
+
+/** Two or three lines: when, verdict and what about whom; why; where to look further. */
+function brief(io: CliIo, signal: SignalBody): string {
+  const paint = painter(io)
+  const width = lineWidth(io)
+  const time = signal.received_at.replace(/\.\d+Z$/, 'Z')
+  const head = `${time}  `
+  const outcome = signal.outcome.padEnd(7)
+  const what = wrap(signal.events.length === 0 ? (signal.code ?? '') : eventsOf(signal), Infinity)
+  const lines = [
+    head + paint(styles[signal.outcome], outcome) + '  ' + shorten(what, width - head.length - 9),
+  ]
+  if (signal.reason !== undefined) lines.push(wrap(signal.reason, width, indent))
+  const repeats =
+    signal.repeats === 0 ? '' : `, came again ${signal.repeats} ${signal.repeats === 1 ? 'time' : 'times'}`
+  lines.push(
+    paint(
+      'dim',
+      shorten(wrap(`${indent}${signal.id} from ${signal.iss ?? 'nobody'}${repeats}`, Infinity), width),
+    ),
+  )
+  return lines.join('\n')
+}
+
+function eventsOf({ events }: SignalBody): string {
+  return events.map(({ name, subject }) => `${name} ${subjectInWords(subject)}`.trim()).join(', ')
+}
+
+/** The identifiers of a subject, without what kind they are of. */
+export function subjectInWords(subject: unknown): string {
+  if (!isJsonObject(subject)) return ''
+  return Object.entries(subject)
+    .filter(([name]) => name !== 'format')
+    .flatMap(([, value]) => (Array.isArray(value) ? value : [value]) as readonly unknown[]) // members of JSON
+    .map((value) => (typeof value === 'string' ? value : subjectInWords(value)))
+    .filter((text) => text !== '')
+    .join(' ')
+}
+
+function whole(io: CliIo, signal: SignalBody): string {
+  const { events, token } = signal
+  const parts = [
+    facts(io, {
+      id: signal.id,
+      outcome: signal.outcome,
+      code: signal.code,
+      reason: signal.reason,
+      received: signal.received_at,
+      issued: signal.issued_at ?? undefined,
+      provider: signal.provider ?? undefined,
+      iss: signal.iss ?? undefined,
+      jti: signal.jti ?? undefined,
+      repeats: String(signal.repeats),
+    }),
+    ...events.map((event) => `${painter(io)('bold', event.type)}\n${jsonText(event, 2)}`),
+  ]
+  if (token !== undefined)
+    parts.push(`${painter(io)('bold', 'token')}\n${token ?? 'None is kept of a refused one.'}`)
+  return parts.join('\n\n')
+}

@@ -1,0 +1,110 @@
+import { spawnSync } from 'node:child_process'
+import { request } from 'node:http'
+import { resolve } from 'node:path'
+import { expect, test } from 'vitest'
+import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { freePort, serve } from './serve.ts'
+
+const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
+const run = (environment: Record<string, string>, ...args: string[]) =>
+  spawnSync(process.execPath, [main, ...args], {
+    env: { PATH: process.env['PATH'], ...environment },
+    encoding: 'utf8',
+    timeout: 20_000,
+  })
+
+test('a bad value stops the start, and every bad value is named at once', () => {
+  const { status, stderr, stdout } = run(
+    {
+      WATCHBELL_LISTEN: 'nowhere',
+      WATCHBELL_ORIGIN: 'https://hub.example/path',
+      WATCHBELL_LOG_LEVEL: 'loud',
+    },
+    'serve',
+    '--log-retention-days',
+    '0',
+  )
+  expect([status, stdout]).toEqual([2, ''])
+  for (const name of [
+    'WATCHBELL_LISTEN',
+    'WATCHBELL_ORIGIN',
+    'WATCHBELL_LOG_LEVEL',
+    '--log-retention-days',
+  ]) {
+    expect(stderr).toContain(`  ${name}: `)
+  }
+  expect(stderr).not.toMatch(/\n\s+at /)
+})
+
+test('the first start makes an admin token and prints it once', async () => {
+  await using folder = await temporaryFolder()
+  const port = await freePort()
+  const first = await serve(folder.path, port, { WATCHBELL_ADMIN_TOKEN: '' })
+  const token = /Admin token, shown this once: (\S+)/.exec(first.output())?.[1]
+  const status = await fetch(`${first.origin}/v1/signals`, { headers: { authorization: `SSWS ${token}` } })
+  expect(status.status).toBe(200)
+  expect(await first.stop('SIGTERM')).toBe(0)
+  const second = await serve(folder.path, port, { WATCHBELL_ADMIN_TOKEN: '' })
+  expect(second.output()).not.toContain('Admin token')
+  await second.stop('SIGTERM')
+})
+
+test('SIGTERM lets a request under way end, and loses nothing', async () => {
+  await using folder = await temporaryFolder()
+  await using transmitter = await startTransmitter({ alg: 'ES256' })
+  const port = await freePort()
+  const hub = await serve(folder.path, port)
+  const { issuer, jwksUrl } = transmitter
+  await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'idp',
+    type: 'test',
+    settings: { issuer, jwks_url: jwksUrl },
+  })
+  const set = transmitter.sign({
+    type: 'session-revoked',
+    aud: hub.origin,
+    subject: { format: 'opaque', id: '1' },
+  })
+  // Half of the body before the signal, half after it.
+  const answer = new Promise<number | undefined>((resolve, reject) => {
+    const headers = { 'content-type': 'application/secevent+jwt', 'content-length': set.length }
+    const sending = request(
+      { port, path: '/security/api/v1/security-events', method: 'POST', headers },
+      (response) => {
+        response.resume()
+        resolve(response.statusCode)
+      },
+    )
+    sending.on('error', reject)
+    sending.write(set.slice(0, 100), () => {
+      setTimeout(() => {
+        hub.process.kill('SIGTERM')
+        setTimeout(() => sending.end(set.slice(100)), 200)
+      }, 200)
+    })
+  })
+  expect(await answer).toBe(202)
+  expect(await hub.ended()).toBe(0)
+  const again = await serve(folder.path, port)
+  expect(await (await again.api('GET', '/v1/signals/counts')).json()).toMatchObject({ accepted: 1 })
+  await again.stop('SIGTERM')
+})
+
+test('a second hub on the same folder, and a port that is taken, are refused in words', async () => {
+  await using folder = await temporaryFolder()
+  await using other = await temporaryFolder()
+  const port = await freePort()
+  const hub = await serve(folder.path, port)
+  const sameFolder = run({ WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: '127.0.0.1:0' }, 'serve')
+  expect([sameFolder.status, sameFolder.stderr]).toEqual([
+    1,
+    expect.stringContaining('another Watchbell is running'),
+  ])
+  const samePort = run({ WATCHBELL_DATA: other.path, WATCHBELL_LISTEN: `127.0.0.1:${port}` }, 'serve')
+  expect([samePort.status, samePort.stderr]).toEqual([
+    1,
+    expect.stringContaining('choose another address with --listen'),
+  ])
+  await hub.stop('SIGTERM')
+})

@@ -1,0 +1,93 @@
+import { spawn, type ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer, type AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
+
+const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
+
+export interface ServeProcess {
+  readonly origin: string
+  readonly process: ChildProcess
+  /** All that it wrote to stdout and stderr so far. */
+  output(): string
+  api(method: string, path: string, body?: unknown): Promise<Response>
+  push(set: string): Promise<Response>
+  /** Ends it by a signal. @returns exit code, or undefined when the signal itself ended it */
+  stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | undefined>
+  /** Resolves when it has ended, in the same way. */
+  ended(): Promise<number | undefined>
+}
+
+export const adminToken = 'e2e-admin-token'
+
+/** A real `watchbell serve` in a process of its own; ready when it resolves. */
+export async function serve(
+  folder: string,
+  port: number,
+  environment: Record<string, string> = {},
+): Promise<ServeProcess> {
+  const child = spawn(process.execPath, [main, 'serve'], {
+    env: {
+      PATH: process.env['PATH'],
+      WATCHBELL_LISTEN: `127.0.0.1:${port}`,
+      WATCHBELL_DATA: folder,
+      WATCHBELL_ADMIN_TOKEN: adminToken,
+      WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1',
+      WATCHBELL_API_REQUESTS_PER_MINUTE: '0',
+      ...environment,
+    },
+    stdio: ['ignore', 'pipe', 'pipe'],
+  })
+  const said: string[] = []
+  child.stdout.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+  child.stderr.on('data', (chunk: Buffer) => said.push(chunk.toString()))
+  const ended = once(child, 'exit')
+  const exitCode = async (): Promise<number | undefined> => {
+    const [code] = (await ended) as [number | null]
+    return code ?? undefined
+  }
+  const origin = `http://127.0.0.1:${port}`
+  for (;;) {
+    if (child.exitCode !== null) throw new Error(`serve ended with ${child.exitCode}: ${said.join('')}`)
+    const ready = await fetch(`${origin}/readyz`).then(
+      ({ status }) => status === 200,
+      () => false,
+    )
+    if (ready) break
+    await new Promise((resolve) => setTimeout(resolve, 20))
+  }
+  return {
+    origin,
+    process: child,
+    output: () => said.join(''),
+    api: (method, path, body) =>
+      fetch(origin + path, {
+        method,
+        headers: {
+          authorization: `SSWS ${adminToken}`,
+          ...(body !== undefined && { 'content-type': 'application/json' }),
+        },
+        ...(body !== undefined && { body: JSON.stringify(body) }),
+      }),
+    push: (set) =>
+      fetch(`${origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/secevent+jwt' },
+        body: set,
+      }),
+    stop(signal) {
+      child.kill(signal)
+      return exitCode()
+    },
+    ended: exitCode,
+  }
+}
+
+export async function freePort(): Promise<number> {
+  const probe = createServer().listen(0, '127.0.0.1')
+  await once(probe, 'listening')
+  const { port } = probe.address() as AddressInfo // a TCP server's address is never a string
+  probe.close()
+  await once(probe, 'close')
+  return port
+}
