@@ -1,0 +1,97 @@
+import { connect } from 'node:net'
+import { readFileSync } from 'node:fs'
+import { parentPort, workerData } from 'node:worker_threads'
+
+/** What one load run saw. */
+export interface LoadResult {
+  readonly seconds: number
+  /** Answers by status. */
+  readonly statuses: Readonly<Record<string, number>>
+  /** Milliseconds from request to answer, sorted. */
+  readonly p50Ms: number
+  readonly p99Ms: number
+}
+
+export interface LoadJob {
+  readonly port: number
+  readonly path: string
+  readonly connections: number
+  /** File of one body a line. */
+  readonly bodies: string
+  readonly headers: string
+  readonly from: number
+  readonly count: number
+}
+
+/**
+ * Sends every body once over keep-alive connections, one request at a time on each, and as fast as the server answers.
+ * Sockets are handled by hand, so that the generator costs a fraction of what any server does.
+ */
+export async function sendAll({
+  port,
+  path,
+  connections,
+  bodies,
+  headers,
+  from,
+  count,
+}: LoadJob): Promise<LoadResult> {
+  const requests = readFileSync(bodies, 'latin1')
+    .split('\n')
+    .slice(from, from + count)
+    .map((body) =>
+      Buffer.from(
+        `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`,
+        'latin1',
+      ),
+    )
+  const statuses: Record<string, number> = {}
+  const latencies = new Float64Array(requests.length)
+  let next = 0
+  let done = 0
+  const startedAt = performance.now()
+  await Promise.all(
+    Array.from(
+      { length: connections },
+      () =>
+        new Promise<void>((resolve, reject) => {
+          const socket = connect(port, '127.0.0.1')
+          socket.setNoDelay(true)
+          let sentAt = 0
+          let received = Buffer.alloc(0)
+          const send = (): void => {
+            const request = requests[next]
+            if (request === undefined) {
+              socket.destroy()
+              return resolve()
+            }
+            next += 1
+            sentAt = performance.now()
+            socket.write(request)
+          }
+          socket.on('connect', send)
+          socket.on('error', reject)
+          socket.on('data', (chunk) => {
+            received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
+            const end = received.indexOf('\r\n\r\n')
+            if (end < 0) return
+            const head = received.toString('latin1', 0, end)
+            const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
+            if (received.length < end + 4 + length) return
+            received = Buffer.alloc(0)
+            const status = head.slice(9, 12)
+            statuses[status] = (statuses[status] ?? 0) + 1
+            latencies[done] = performance.now() - sentAt
+            done += 1
+            send()
+          })
+        }),
+    ),
+  )
+  const seconds = (performance.now() - startedAt) / 1_000
+  const sorted = latencies.slice(0, done).toSorted()
+  const percentile = (share: number): number => sorted[Math.floor((sorted.length - 1) * share)] ?? 0
+  return { seconds, statuses, p50Ms: percentile(0.5), p99Ms: percentile(0.99) }
+}
+
+if (parentPort !== null) parentPort.postMessage(await sendAll(workerData as LoadJob)) // given by main.ts

@@ -1,0 +1,122 @@
+import { expect, test } from 'vitest'
+import { temporaryFolder } from '../../../test/temporary-folder.ts'
+import { openConnection, type SqliteConnection } from './connection.ts'
+import { localSessions, type LocalSessions } from './local-sessions.ts'
+
+interface Site extends AsyncDisposable {
+  readonly connection: SqliteConnection
+  readonly sessions: LocalSessions
+  /** What another connection sees: only what is committed. */
+  committed(): unknown[]
+  /** Statements that were run, in order. */
+  readonly run: string[]
+}
+
+async function open(): Promise<Site> {
+  const folder = await temporaryFolder()
+  const file = `${folder.path}/test.db`
+  const connection = openConnection({ file, readOnly: false })
+  connection.run('CREATE TABLE t (n INTEGER PRIMARY KEY)', [])
+  const other = openConnection({ file, readOnly: true })
+  const run: string[] = []
+  const watched: SqliteConnection = {
+    ...connection,
+    run(sql, parameters) {
+      run.push(sql)
+      return connection.run(sql, parameters)
+    },
+  }
+  const sessions = localSessions(watched)
+  return {
+    connection,
+    sessions,
+    committed: () => other.run('SELECT n FROM t ORDER BY n', []).rows.map((row) => (row as { n: number }).n),
+    run,
+    async [Symbol.asyncDispose]() {
+      other.close()
+      await sessions.close()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+const insert =
+  (n: number) =>
+  (connection: SqliteConnection): number => {
+    connection.prepare('INSERT INTO t VALUES (?)').run(n)
+    return n
+  }
+
+test('every connection commits with fsync', async () => {
+  await using site = await open()
+  expect(site.connection.run('PRAGMA synchronous', []).rows).toEqual([{ synchronous: 2 }]) // FULL
+  expect(site.connection.run('PRAGMA journal_mode', []).rows).toEqual([{ journal_mode: 'wal' }])
+})
+
+test('who follows closely shares one commit, and is told only after it', async () => {
+  await using site = await open()
+  const works = [1, 2, 3].map(async (n) => {
+    await site.sessions.exclusively(insert(n))
+    return site.committed()
+  })
+  expect(await Promise.all(works)).toEqual([
+    [1, 2, 3],
+    [1, 2, 3],
+    [1, 2, 3],
+  ])
+  expect(site.run.filter((sql) => sql === 'COMMIT')).toHaveLength(1)
+})
+
+test('work that fails takes only itself back', async () => {
+  await using site = await open()
+  const results = await Promise.allSettled([
+    site.sessions.exclusively(insert(1)),
+    site.sessions.exclusively((connection) => {
+      insert(2)(connection)
+      return insert(1)(connection)
+    }),
+    site.sessions.exclusively(insert(3)),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['fulfilled', 'rejected', 'fulfilled'])
+  expect(results[1]).toMatchObject({ reason: { name: 'SqlError', code: 'SQLITE_CONSTRAINT_PRIMARYKEY' } })
+  expect(site.committed()).toEqual([1, 3])
+})
+
+test('a commit that fails fails all who share it, keeps nothing, and the next work goes on', async () => {
+  await using site = await open()
+  site.connection.run('CREATE TABLE parent (id INTEGER PRIMARY KEY)', [])
+  site.connection.run(
+    'CREATE TABLE child (id INTEGER REFERENCES parent (id) DEFERRABLE INITIALLY DEFERRED)',
+    [],
+  )
+  const results = await Promise.allSettled([
+    site.sessions.exclusively(insert(1)),
+    site.sessions.exclusively((connection) => connection.prepare('INSERT INTO child VALUES (7)').run()),
+  ])
+  expect(results.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
+  expect(site.committed()).toEqual([])
+  await site.sessions.exclusively(insert(2))
+  expect(site.committed()).toEqual([2])
+})
+
+test('a transaction of several statements is alone on the connection', async () => {
+  await using site = await open()
+  const session = site.sessions.open()
+  await session.begin()
+  await session.run('INSERT INTO t VALUES (1)', [])
+  const other = site.sessions.exclusively(
+    (connection) => connection.run('SELECT count(*) AS c FROM t', []).rows,
+  )
+  await session.run('INSERT INTO t VALUES (2)', [])
+  await session.rollback()
+  expect(await other).toEqual([{ c: 0 }])
+})
+
+test('an endless queue does not put off the first answer for ever', async () => {
+  await using site = await open()
+  const works = Array.from({ length: 100 }, (_, n) => site.sessions.exclusively(insert(n)))
+  await works[0]
+  expect(site.committed().length).toBeLessThan(100)
+  await Promise.all(works)
+  expect(site.committed()).toHaveLength(100)
+})
