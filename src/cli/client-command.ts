@@ -6,6 +6,7 @@ import type { ServiceApp } from '../access/service-app.ts'
 import { createServiceApps, type ServiceApps } from '../access/service-apps.ts'
 import type { JsonValue } from '../base/json.ts'
 import { generateSigningKey, publicJwk } from '../set/sign.ts'
+import { journaledAccess } from '../systemlog/access-entries.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readJsonInput } from './input.ts'
@@ -120,8 +121,8 @@ function asKeySet(value: JsonValue): JsonValue {
   return typeof value === 'object' && value !== null && 'kty' in value ? { keys: [value] } : value
 }
 
-function appsOf({ world }: CliIo, { stores }: LocalHub): ServiceApps {
-  return createServiceApps({ world, store: stores.serviceApps })
+function appsOf({ world }: CliIo, storage: LocalHub): ServiceApps {
+  return createServiceApps({ world, storage: journaledAccess(world, storage) })
 }
 
 async function listAll(apps: ServiceApps): Promise<readonly ServiceApp[]> {

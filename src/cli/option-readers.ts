@@ -45,24 +45,24 @@ export function listenAddress(text: string): Listen {
 }
 
 /** Subject formats with one member that is the identifier itself (RFC 9493 §3.2), by the word before the colon. */
-const subjectMembers: Readonly<Record<string, readonly [format: string, member: string]>> = {
-  email: ['email', 'email'],
-  phone: ['phone_number', 'phone_number'],
-  phone_number: ['phone_number', 'phone_number'],
-  opaque: ['opaque', 'id'],
-  account: ['account', 'uri'],
-  uri: ['uri', 'uri'],
-  did: ['did', 'url'],
-}
+const subjectMembers: ReadonlyMap<string, readonly [format: string, member: string]> = new Map([
+  ['email', ['email', 'email']],
+  ['phone', ['phone_number', 'phone_number']],
+  ['phone_number', ['phone_number', 'phone_number']],
+  ['opaque', ['opaque', 'id']],
+  ['account', ['account', 'uri']],
+  ['uri', ['uri', 'uri']],
+  ['did', ['did', 'url']],
+])
 
 /** `email:ada@example.com` and the like, as a subject identifier. */
 export function subjectIdentifier(text: string): JsonObject {
   const at = text.indexOf(':')
-  const [format, member] = subjectMembers[text.slice(0, at)] ?? []
+  const [format, member] = subjectMembers.get(text.slice(0, at)) ?? []
   const value = text.slice(at + 1)
   if (format === undefined || member === undefined || value === '') {
     throw new InvalidArgumentError(
-      `It must be FORMAT:VALUE with one of ${Object.keys(subjectMembers).join(', ')}, such as email:ada@example.com; ` +
+      `It must be FORMAT:VALUE with one of ${[...subjectMembers.keys()].join(', ')}, such as email:ada@example.com; ` +
         '--subject-json takes all others.',
     )
   }

@@ -35,6 +35,7 @@ function createProgram(io: CliIo): Command {
       getErrHasColors: () => false,
       outputError: (text, write) => write(text.replace(/^error: /, 'watchbell: ')),
     })
+    .helpCommand(false)
     .showHelpAfterError('Add --help to see what can be given.')
     .addHelpText('after', examples)
   program.commandsGroup('The hub itself:')

@@ -1,4 +1,4 @@
-import { readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
 import { parseIJson } from '../base/i-json.ts'
@@ -24,7 +24,7 @@ import {
 } from './option-readers.ts'
 import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
 import { subjectInWords } from './signals-command.ts'
-import { lineWidth, painter, table, wrap } from './table.ts'
+import { lineWidth, oneLine, painter, table, wrap } from './table.ts'
 
 interface SendOptions {
   readonly to?: string
@@ -208,25 +208,26 @@ function originOf(text: string): string {
 
 /** The key in the file; made and put there when there is no such file. */
 async function openKey(file: string, alg: SetAlgorithm | undefined): Promise<SigningKey> {
-  let text: string
-  try {
-    text = readFileSync(file, 'utf8')
-  } catch (error) {
-    if (!(error instanceof Error && 'code' in error && error.code === 'ENOENT')) {
-      throw wrongUsage(
-        `--key: ${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`,
-      )
-    }
+  const text = orWrongUsage('--key', () => (existsSync(file) ? readFileSync(file, 'utf8') : undefined))
+  if (text === undefined) {
     const key = await generateSigningKey(alg ?? 'RS256')
-    writeFileSync(file, `${JSON.stringify(privateJwk(key))}\n`, { mode: 0o600, flag: 'wx' })
+    const jwk = `${JSON.stringify(privateJwk(key))}\n`
+    orWrongUsage('--key', () => writeFileSync(file, jwk, { mode: 0o600, flag: 'wx' }))
     return key
   }
   const json = parseIJson(text)
   if (!json.ok || !isJsonObject(json.value)) throw wrongUsage(`--key: ${file} does not hold a private JWK.`)
   const key = await readSigningKey(json.value)
-  if (alg !== undefined && alg !== key.alg)
-    throw wrongUsage(`--alg: the key in ${file} is for ${key.alg}, not ${alg}.`)
-  return key
+  if (alg === undefined || alg === key.alg) return key
+  throw wrongUsage(`--alg: the key in ${file} is for ${key.alg}, not ${alg}.`)
+}
+
+function orWrongUsage<T>(option: string, work: () => T): T {
+  try {
+    return work()
+  } catch (error) {
+    throw wrongUsage(`${option}: ${error instanceof Error ? error.message : String(error)}.`)
+  }
 }
 
 function introduce(io: CliIo, { issuer, jwksUrl, wellKnownUrl }: Transmitter, { json }: SendOptions): void {
@@ -314,7 +315,7 @@ function inWords(io: CliIo, { answer, what, breakage, expected, jti }: Pushed): 
   const verdict = answer.status === 202 ? 'taken' : answer.status < 500 ? 'refused' : 'not taken'
   const subject = breakage === undefined ? what : `--break ${breakage}: ${breakages[breakage].broken}`
   const head = painter(io)(expected ? 'green' : 'red', `${answer.status} ${verdict.padEnd(9)}`)
-  const lines = [`${head}  ${wrap(subject, Infinity)}`]
+  const lines = [`${head}  ${oneLine(subject, Infinity)}`]
   const words = [answer.err, answer.description].filter((word) => word !== undefined).join(': ')
   if (words !== '') lines.push(wrap(words, lineWidth(io), '      '))
   if (answer.status === 202) lines.push(painter(io)('dim', `      jti ${jti}`))

@@ -1,7 +1,6 @@
 import type { Command } from 'commander'
 import { loadSettings, unknownNames } from '../config/load-settings.ts'
 import { settingEntries, SettingsError, type Settings } from '../config/settings.ts'
-import { startHub } from '../run-hub.ts'
 import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
 
 /** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
@@ -52,6 +51,7 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   }
   const stop = io.stopSignal()
   const settings = loadSettings({ environment: io.env, flags, file })
+  const { startHub } = await import('../run-hub.ts') // only this command needs the whole hub
   const running = await startHub(settings).catch((error: unknown) => {
     throw cannotStart(error, settings.listen)
   })

@@ -5,7 +5,7 @@ import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-clie
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { findProvider } from './provider-command.ts'
 import { followSignals, newestSignals, signalsPath, type SignalBody } from './signal-pages.ts'
-import { facts, lineWidth, painter, shorten, wrap, type Style } from './table.ts'
+import { facts, lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 import { typeUri } from './event-types.ts'
 
 interface SignalsOptions extends HubOptions {
@@ -142,24 +142,16 @@ const indent = '    '
 
 /** Two or three lines: when, verdict and what about whom; why; where to look further. */
 function brief(io: CliIo, signal: SignalBody): string {
+  const { id, outcome, events, code, reason, iss, repeats } = signal
   const paint = painter(io)
   const width = lineWidth(io)
   const time = signal.received_at.replace(/\.\d+Z$/, 'Z')
-  const head = `${time}  `
-  const outcome = signal.outcome.padEnd(7)
-  const what = wrap(signal.events.length === 0 ? (signal.code ?? '') : eventsOf(signal), Infinity)
-  const lines = [
-    head + paint(styles[signal.outcome], outcome) + '  ' + shorten(what, width - head.length - 9),
-  ]
-  if (signal.reason !== undefined) lines.push(wrap(signal.reason, width, indent))
-  const repeats =
-    signal.repeats === 0 ? '' : `, came again ${signal.repeats} ${signal.repeats === 1 ? 'time' : 'times'}`
-  lines.push(
-    paint(
-      'dim',
-      shorten(wrap(`${indent}${signal.id} from ${signal.iss ?? 'nobody'}${repeats}`, Infinity), width),
-    ),
-  )
+  const head = `${time}  ${paint(styles[outcome], outcome.padEnd(7))}  `
+  const what = events.length === 0 ? (code ?? '') : eventsOf(signal)
+  const lines = [head + oneLine(what, width - time.length - 11)]
+  if (reason !== undefined) lines.push(wrap(reason, width, indent))
+  const again = repeats === 0 ? '' : `, came again ${repeats} ${repeats === 1 ? 'time' : 'times'}`
+  lines.push(paint('dim', indent + oneLine(`${id} from ${iss ?? 'nobody'}${again}`, width - indent.length)))
   return lines.join('\n')
 }
 

@@ -56,7 +56,12 @@ export function facts(
     .join('\n')
 }
 
-export function shorten(text: string, charsMax: number): string {
+/** Text from outside on one line of at most `charsMax` characters. */
+export function oneLine(text: string, charsMax: number): string {
+  return shorten(printable(text, cellCharsMax), charsMax)
+}
+
+function shorten(text: string, charsMax: number): string {
   return text.length <= charsMax ? text : `${text.slice(0, Math.max(0, charsMax - 1)).toWellFormed()}…`
 }
 

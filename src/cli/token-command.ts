@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import type { ApiToken, TokenRole } from '../access/api-token.ts'
 import { createApiTokens, type ApiTokens } from '../access/api-tokens.ts'
 import { silentLogger } from '../base/logger.ts'
+import { journaledAccess } from '../systemlog/access-entries.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, openLocalHub, type LocalHub, type LocalOptions } from './local-hub.ts'
 import { table } from './table.ts'
@@ -75,7 +76,7 @@ Examples:
   $ export WATCHBELL_TOKEN=$(watchbell token create --name cli)`
 
 function tokensOf({ world }: CliIo, storage: LocalHub): ApiTokens {
-  return createApiTokens({ world, storage, logger: silentLogger })
+  return createApiTokens({ world, storage: journaledAccess(world, storage), logger: silentLogger })
 }
 
 function tokenBody({ id, name, role, createdAt, lastUsedAt, revokedAt }: ApiToken): object {

@@ -1,0 +1,182 @@
+import { describe, expect, test } from 'vitest'
+import { runInProcess, type CliRun } from '../../test/run-cli.ts'
+import { startLocalServer } from '../../test/local-server.ts'
+import { startTestHub, type TestHub } from '../testing/start-test-hub.ts'
+import { startTransmitter } from '../testing/transmitter.ts'
+import type { ProviderBody } from './provider-command.ts'
+
+const mdm = [
+  '--name',
+  'MDM',
+  '--issuer',
+  'https://mdm.example',
+  '--jwks-url',
+  'https://mdm.example/jwks.json',
+]
+
+function run(hub: TestHub, ...args: readonly string[]): Promise<CliRun> {
+  const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken }
+  return runInProcess(['provider', ...args], { env })
+}
+
+describe('providers over a real hub', () => {
+  test('are created by issuer and JWKS URL, shown, switched off and on, and deleted, by id and by name', async () => {
+    await using hub = await startTestHub()
+    const created = await run(hub, 'create', ...mdm, '--type', 'Example', '--json')
+    expect(created).toMatchObject({ exitCode: 0, stderr: '' })
+    const { id } = JSON.parse(created.stdout) as ProviderBody
+    expect(JSON.parse(created.stdout)).toMatchObject({ name: 'MDM', type: 'Example', status: 'ACTIVE' })
+
+    expect((await run(hub, 'show', id)).stdout).toContain('https://mdm.example/jwks.json')
+    expect((await run(hub, 'deactivate', 'MDM')).stdout).toBe(
+      `MDM (${id}) is INACTIVE: the hub refuses its events.\n`,
+    )
+    expect((await run(hub, 'list')).stdout).toMatch(new RegExp(`${id} +INACTIVE +MDM +https://mdm.example`))
+    expect((await run(hub, 'activate', id)).stdout).toBe(`MDM (${id}) is ACTIVE: the hub takes its events.\n`)
+    expect((await run(hub, 'delete', 'MDM')).stdout).toBe(`MDM (${id}) is deleted.\n`)
+    expect((await run(hub, 'list')).stdout).toContain('There are no providers yet')
+    expect(JSON.parse((await run(hub, 'list', '--json')).stdout)).toEqual([])
+  })
+
+  test('are created by their metadata', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startTransmitter({ alg: 'EdDSA' })
+    const created = await run(hub, 'create', '--name', 'IdP', '--well-known-url', transmitter.wellKnownUrl)
+    expect(created.exitCode).toBe(0)
+    expect(created.stdout).toContain(transmitter.jwksUrl)
+  })
+
+  test('a list fits a terminal of 80 columns, and is not cut in a pipe', async () => {
+    await using hub = await startTestHub()
+    const issuer = `https://${'long.'.repeat(20)}example`
+    await run(
+      hub,
+      'create',
+      '--name',
+      'n'.repeat(90),
+      '--issuer',
+      issuer,
+      '--jwks-url',
+      'https://a.example/k',
+    )
+    const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken, NO_COLOR: '1' }
+    const terminal = await runInProcess(['provider', 'list'], { env, terminalColumns: 80 })
+    expect(Math.max(...terminal.stdout.split('\n').map((line) => line.length))).toBe(80)
+    expect((await run(hub, 'list')).stdout).toContain(issuer)
+  })
+
+  test.each([
+    [
+      'neither shape',
+      ['create', '--name', 'x'],
+      'Give --well-known-url alone, or --issuer and --jwks-url together.',
+    ],
+    [
+      'both shapes',
+      ['create', ...mdm, '--well-known-url', 'https://a.example'],
+      'Give --well-known-url alone',
+    ],
+    ['half a shape', ['create', '--name', 'x', '--issuer', 'i'], 'Give --well-known-url alone'],
+    [
+      'no name',
+      ['create', '--issuer', 'i', '--jwks-url', 'https://a.example'],
+      "'--name <name>' not specified",
+    ],
+    ['no id', ['show'], "missing required argument 'id-or-name'"],
+    ['an unknown option', ['list', '--colour'], "unknown option '--colour'"],
+    ['a URL that is none', ['list', '--url', 'hub.example'], "'hub.example' is not the URL of a hub"],
+    ['a URL of another scheme', ['list', '--url', 'ftp://hub.example'], 'is not the URL of a hub'],
+  ])('%s is wrong usage', async (_, args, message) => {
+    const env = { WATCHBELL_URL: 'http://127.0.0.1:9', WATCHBELL_TOKEN: 't' }
+    const { exitCode, stdout, stderr } = await runInProcess(['provider', ...args], { env })
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' })
+    expect(stderr).toContain(message)
+  })
+
+  test.each([
+    ['an unknown provider', ['show', 'nobody'], "There is no provider with the id or name 'nobody'"],
+    ['a wrong token', ['list', '--token', 'wrong'], 'says 401: Invalid token provided. Check --token'],
+    ['an issuer that is taken (R62)', ['create', ...mdm], 'already exists'],
+    [
+      'a name that is taken (R61)',
+      ['create', '--name', 'MDM', '--issuer', 'i', '--jwks-url', 'https://a.example/k'],
+      'Security Events Provider name must be unique',
+    ],
+    [
+      'a private URL (R63)',
+      ['create', '--name', 'y', '--issuer', 'i', '--jwks-url', 'http://10.0.0.1/k'],
+      'jwks_url is not valid',
+    ],
+  ])('%s is refused with the reason', async (_, args, message) => {
+    await using hub = await startTestHub()
+    await run(hub, 'create', ...mdm)
+    const { exitCode, stdout, stderr } = await run(hub, ...args)
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+    expect(stderr).toContain(message)
+    expect(stderr).not.toMatch(/\n {4}at /)
+  })
+
+  test('a token with the role read_only may look and not change', async () => {
+    await using hub = await startTestHub()
+    const { secret } = await hub.hub.apiTokens.create({ name: 'looks', role: 'read_only' })
+    expect((await run(hub, 'list', '--token', secret)).exitCode).toBe(0)
+    const refused = await run(hub, 'create', ...mdm, '--token', secret)
+    expect(refused.exitCode).toBe(1)
+    expect(refused.stderr).toContain('Use a token with the role admin.')
+  })
+})
+
+describe('hubs that are none', () => {
+  test('nothing listens there', async () => {
+    await using gone = await startLocalServer(() => undefined)
+    await gone[Symbol.asyncDispose]()
+    const env = { WATCHBELL_ORIGIN: gone.origin, WATCHBELL_ADMIN_TOKEN: 't' }
+    const { exitCode, stderr } = await runInProcess(['provider', 'list'], { env })
+    expect(exitCode).toBe(1)
+    expect(stderr).toBe(
+      `watchbell: No hub answers at ${gone.origin}: ${gone.origin.slice(7)} could not be fetched: the connection was ` +
+        'refused. Is `watchbell serve` running there? Another address goes into --url or WATCHBELL_URL.\n',
+    )
+  })
+
+  test.each([
+    ['a web page', 200, '<h1>Hello</h1>', "does not speak the hub's API"],
+    ['a proxy without a hub', 502, '<h1>Bad Gateway</h1>', 'says 502: nothing more.'],
+    ['a redirect', 302, '', 'says 302'],
+    ['JSON errors of another kind', 400, '{"error":1}', 'says 400: nothing more.'],
+    ['a limit', 429, '{"errorSummary":"too many","errorCauses":[]}', 'says 429: too many. Wait a minute'],
+  ])('%s', async (_, status, body, message) => {
+    await using other = await startLocalServer(
+      (_request, response) => void response.writeHead(status).end(body),
+    )
+    const env = { WATCHBELL_URL: other.origin, WATCHBELL_TOKEN: 't' }
+    const { exitCode, stderr } = await runInProcess(['provider', 'list'], { env })
+    expect(exitCode).toBe(1)
+    expect(stderr).toContain(message)
+  })
+
+  test('what a hub says cannot steer the terminal', async () => {
+    const evil = {
+      id: 'sse1',
+      name: 'a\u001b[31mb\u202ec',
+      type: 't',
+      status: 'ACTIVE',
+      settings: { issuer: 'i', jwks_url: 'u' },
+    }
+    await using hub = await startLocalServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify([evil]))
+    })
+    const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: 't' }
+    for (const args of [['list'], ['list', '--json'], ['show', 'sse1']]) {
+      const { exitCode, stdout } = await runInProcess(['provider', ...args], { env })
+      expect(exitCode).toBe(0)
+      expect(stdout).not.toMatch(/[^\P{C}\n]/u)
+    }
+  })
+
+  test('without any token it is told how to get one', async () => {
+    const { exitCode, stderr } = await runInProcess(['provider', 'list'])
+    expect(exitCode).toBe(2)
+    expect(stderr).toContain('watchbell token create --name cli')
+  })
+})
