@@ -6,6 +6,9 @@ import { isSignedBy, readJwt, seconds } from './jwt.ts'
 import { isScope, type Scope } from './scopes.ts'
 import { signingAlgorithm, type SigningKeys } from './signing-keys.ts'
 
+/** How long an access token is good (O13). */
+export const accessTokenLifetimeS = 3_600
+
 /** What an access token of ours says. */
 export interface AccessTokenClaims {
   readonly clientId: string

@@ -2,12 +2,12 @@ import { createHash } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
-import type { AccessStorage } from './access-storage.ts'
+import { operator, type JournaledAccess, type TokenChange } from './access-journal.ts'
 import type { ApiToken, TokenRole } from './api-token.ts'
 
 export interface ApiTokensDeps {
   readonly world: Pick<World, 'now' | 'newId' | 'newSecret'>
-  readonly storage: AccessStorage
+  readonly storage: JournaledAccess
   readonly logger: Logger
 }
 
@@ -17,6 +17,7 @@ export interface NewApiToken {
   readonly secret: string
 }
 
+/** The verbs for API tokens. Only whoever runs the hub has them; each change is journaled as the operator's. */
 export interface ApiTokens {
   /** @throws HubError `token.invalid`, `token.name_taken` */
   create(wanted: { readonly name: string; readonly role: TokenRole }): Promise<NewApiToken>
@@ -62,12 +63,11 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
       const problem = nameProblem(name)
       if (problem !== undefined) throw new HubError('token.invalid', { detail: `The name ${problem}.` })
       const made = { token: newToken(name, role), secret: newSecret() }
-      await storage.stores.apiTokens.insert(made.token, hashOf(made.secret))
-      return made
+      return storage.transaction((tx) => insert(tx, made))
     },
     list: () => storage.stores.apiTokens.list(tokensListedMax),
     revoke: (idOrName) =>
-      storage.transaction(async ({ apiTokens }) => {
+      storage.transaction(async ({ apiTokens, journal }) => {
         const token = (await apiTokens.findLiveByName(idOrName)) ?? (await apiTokens.find(idOrName))
         const revokedAt = world.now()
         if (token === undefined || !(await apiTokens.revoke(token.id, revokedAt))) {
@@ -75,6 +75,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
             detail: `There is no live API token with the id or name ${idOrName.slice(0, nameCharsMax)}.`,
           })
         }
+        await journal.recordToken(change('revoke', token))
         return { ...token, revokedAt }
       }),
     async findBySecret(secret) {
@@ -96,25 +97,38 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
           detail: `${configuredTokenName} must have 1 to ${secretCharsMax} visible ASCII characters, without spaces.`,
         })
       }
-      return storage.transaction(async ({ apiTokens }) => {
+      return storage.transaction(async (tx) => {
+        const { apiTokens, journal } = tx
         const now = world.now()
         const named = await apiTokens.findLiveByName(configuredTokenName)
         const same = await apiTokens.findLiveByHash(hashOf(secret))
         if (named !== undefined && named.id === same?.id) return named
-        for (const token of [named, same]) if (token !== undefined) await apiTokens.revoke(token.id, now)
-        const token = newToken(configuredTokenName, 'admin')
-        await apiTokens.insert(token, hashOf(secret))
-        return token
+        for (const token of [named, same]) {
+          if (token === undefined) continue
+          await apiTokens.revoke(token.id, now)
+          await journal.recordToken(change('revoke', token))
+        }
+        return (await insert(tx, { token: newToken(configuredTokenName, 'admin'), secret })).token
       })
     },
     ensureFirst: () =>
-      storage.transaction(async ({ apiTokens }) => {
-        if (await apiTokens.hasAny()) return undefined
-        const made = { token: newToken(firstTokenName, 'admin'), secret: newSecret() }
-        await apiTokens.insert(made.token, hashOf(made.secret))
-        return made
+      storage.transaction(async (tx) => {
+        if (await tx.apiTokens.hasAny()) return undefined
+        return insert(tx, { token: newToken(firstTokenName, 'admin'), secret: newSecret() })
       }),
   }
+}
+
+type Transaction = Parameters<Parameters<JournaledAccess['transaction']>[0]>[0]
+
+async function insert({ apiTokens, journal }: Transaction, made: NewApiToken): Promise<NewApiToken> {
+  await apiTokens.insert(made.token, hashOf(made.secret))
+  await journal.recordToken(change('create', made.token))
+  return made
+}
+
+function change(kind: TokenChange['kind'], token: ApiToken): TokenChange {
+  return { kind, token, by: operator }
 }
 
 /** A secret is random (or the operator's own), so one round of SHA-256 keeps it: there is nothing to guess. */

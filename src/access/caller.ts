@@ -32,15 +32,17 @@ export interface RequestFacts {
 }
 
 /** The caller as the System Log names it: Okta calls a service app `PublicClientApp`; an API token acts as its user. */
-export function actorOf(caller: Caller, { ip, userAgent, requestId }: RequestFacts): Actor {
+export function actorOf(caller: Caller, from?: RequestFacts): Actor {
   return {
     ...(caller.kind === 'token'
       ? { id: userIdOf(caller.id), type: 'User', alternateId: caller.name }
       : { id: caller.clientId, type: 'PublicClientApp', alternateId: caller.clientId }),
     displayName: caller.name,
-    ip,
-    requestId,
-    ...(userAgent !== undefined && { userAgent }),
+    ...(from !== undefined && {
+      ip: from.ip,
+      requestId: from.requestId,
+      ...(from.userAgent !== undefined && { userAgent: from.userAgent }),
+    }),
   }
 }
 

@@ -1,59 +1,81 @@
 import { HubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
-import type { Caller } from './caller.ts'
+import { operator, type JournaledAccess, type ServiceAppChange } from './access-journal.ts'
+import { actorOf, type Caller, type RequestFacts } from './caller.ts'
 import type { ServiceAppDraft } from './client-metadata.ts'
 import { permits, type Scope } from './scopes.ts'
-import type { ServiceApp, ServiceAppStore } from './service-app.ts'
+import type { ServiceApp } from './service-app.ts'
 
 /** Who changes a service app: a caller, or whoever runs the command line on the hub's own machine. */
 export type Registrar = Caller | 'operator'
 
-/** The verbs for service apps. A service app can grant no scope that it does not hold, and cannot change itself. */
+/**
+ * The verbs for service apps. A service app can grant no scope that it does not hold, and cannot change itself. Every
+ * change is journaled, with where its request came from (`from`) if it came over HTTP.
+ */
 export interface ServiceApps {
   /** @throws HubError `access.forbidden` */
-  create(draft: ServiceAppDraft, by: Registrar): Promise<ServiceApp>
+  create(draft: ServiceAppDraft, by: Registrar, from?: RequestFacts): Promise<ServiceApp>
   list(page: { readonly after: string | undefined; readonly limit: number }): Promise<readonly ServiceApp[]>
   /** @throws HubError `client.not_found` */
   get(clientId: string): Promise<ServiceApp>
   /** Takes effect at once, for tokens that were issued before too. @throws HubError `client.not_found`, `access.forbidden` */
-  replace(clientId: string, draft: ServiceAppDraft, by: Registrar): Promise<ServiceApp>
+  replace(clientId: string, draft: ServiceAppDraft, by: Registrar, from?: RequestFacts): Promise<ServiceApp>
   /** Its tokens stop working at once. @throws HubError `client.not_found`, `access.forbidden` */
-  delete(clientId: string, by: Registrar): Promise<void>
+  delete(clientId: string, by: Registrar, from?: RequestFacts): Promise<void>
 }
 
 export interface ServiceAppsDeps {
   readonly world: Pick<World, 'now' | 'newId'>
-  readonly store: ServiceAppStore
+  readonly storage: JournaledAccess
 }
 
-export function createServiceApps({ world, store }: ServiceAppsDeps): ServiceApps {
-  async function get(clientId: string): Promise<ServiceApp> {
-    return (await store.find(clientId)) ?? notFound(clientId)
-  }
+export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceApps {
+  const store = storage.stores.serviceApps
 
   return {
-    async create({ name, keys, scopes, dpopBound }, by) {
+    async create({ name, keys, scopes, dpopBound }, by, from) {
       requireMayGrant(by, scopes)
       const now = world.now()
       const clientId = world.newId('0oa')
       const app: ServiceApp = { clientId, name, keys, scopes, dpopBound, createdAt: now, updatedAt: now }
-      await store.insert(app)
-      return app
+      return storage.transaction(async ({ serviceApps, journal }) => {
+        await serviceApps.insert(app)
+        await journal.recordServiceApp(change('create', app, by, from))
+        return app
+      })
     },
     list: (page) => store.list(page),
-    get,
-    async replace(clientId, { name, keys, scopes, dpopBound }, by) {
+    get: async (clientId) => (await store.find(clientId)) ?? notFound(clientId),
+    async replace(clientId, { name, keys, scopes, dpopBound }, by, from) {
       requireOther(by, clientId)
       requireMayGrant(by, scopes)
-      const app = { ...(await get(clientId)), name, keys, scopes, dpopBound, updatedAt: world.now() }
-      if (!(await store.replace(app))) notFound(clientId)
-      return app
+      return storage.transaction(async ({ serviceApps, journal }) => {
+        const before = (await serviceApps.find(clientId)) ?? notFound(clientId)
+        const app = { ...before, name, keys, scopes, dpopBound, updatedAt: world.now() }
+        await serviceApps.replace(app)
+        await journal.recordServiceApp(change('update', app, by, from))
+        return app
+      })
     },
-    async delete(clientId, by) {
+    async delete(clientId, by, from) {
       requireOther(by, clientId)
-      if (!(await store.delete(clientId))) notFound(clientId)
+      await storage.transaction(async ({ serviceApps, journal }) => {
+        const app = (await serviceApps.find(clientId)) ?? notFound(clientId)
+        await serviceApps.delete(clientId)
+        await journal.recordServiceApp(change('delete', app, by, from))
+      })
     },
   }
+}
+
+function change(
+  kind: ServiceAppChange['kind'],
+  app: ServiceApp,
+  by: Registrar,
+  from: RequestFacts | undefined,
+): ServiceAppChange {
+  return { kind, app, by: by === 'operator' ? operator : actorOf(by, from) }
 }
 
 function requireMayGrant(by: Registrar, wanted: readonly Scope[]): void {

@@ -224,3 +224,20 @@ describe('client', () => {
     expect(await run(folder.path, 'client', 'revoke', '0oaNobody')).toMatchObject({ exitCode: 1, stdout: '' })
   })
 })
+
+describe('key', () => {
+  test('a rotated key is published beside the one before it, by a running hub too', async () => {
+    await using folder = await temporaryFolder()
+    await using hub = await startTestHub({ folder: folder.path })
+    const kids = async (): Promise<string[]> => {
+      const document = (await (await fetch(`${hub.origin}/oauth2/v1/keys`)).json()) as {
+        keys: { kid: string }[]
+      }
+      return document.keys.map(({ kid }) => kid)
+    }
+    const before = await kids()
+    const { kid } = JSON.parse((await run(folder.path, 'key', 'rotate', '--json')).stdout) as { kid: string }
+    expect(before).not.toContain(kid)
+    expect((await kids()).toSorted()).toEqual([...before, kid].toSorted())
+  })
+})

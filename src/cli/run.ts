@@ -4,6 +4,7 @@ import { isHubError } from '../base/hub-error.ts'
 import { SettingsError } from '../config/settings.ts'
 import { CliError, exitRefused, exitWrongUsage, printLine, type CliIo } from './cli-io.ts'
 import { registerClient } from './client-command.ts'
+import { registerKey } from './key-command.ts'
 import { registerProvider } from './provider-command.ts'
 import { registerServe } from './serve-command.ts'
 import { registerSend } from './send-command.ts'
@@ -45,6 +46,7 @@ function createProgram(io: CliIo): Command {
   registerSend(program, io)
   registerToken(program, io)
   registerClient(program, io)
+  registerKey(program, io)
   registerSet(program, io)
   return program
 }

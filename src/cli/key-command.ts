@@ -1,0 +1,38 @@
+import type { Command } from 'commander'
+import { accessTokenLifetimeS } from '../access/access-tokens.ts'
+import { createSigningKeys } from '../access/signing-keys.ts'
+import { createSecretBox } from '../base/secret-box.ts'
+import { loadSettings } from '../config/load-settings.ts'
+import { secretKey } from '../config/secret-key.ts'
+import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { localGroup, localOptions, openLocalHub, type LocalOptions } from './local-hub.ts'
+
+/** `watchbell key`: the keys that sign the hub's own access tokens. */
+export function registerKey(program: Command, io: CliIo): void {
+  const key = program
+    .command('key')
+    .description('The keys that sign access tokens (GET /oauth2/v1/keys): rotate them.')
+    .helpGroup(localGroup)
+
+  localOptions(key.command('rotate'))
+    .description(
+      'Make a new key sign from now on. Tokens signed before stay good until they expire, an hour at most. A running hub takes part at once.',
+    )
+    .action(async (options: LocalOptions) => {
+      await using hub = await openLocalHub(io, options)
+      const { secrets, data } = loadSettings({
+        environment: io.env,
+        flags: { data: options.data },
+        file: options.envFile,
+      })
+      const keys = createSigningKeys({
+        world: io.world,
+        storage: hub,
+        box: createSecretBox(secretKey(secrets.secretKey, data)),
+        signedForMaxMs: accessTokenLifetimeS * 1_000,
+      })
+      const { kid } = await keys.rotate()
+      if (options.json === true) return printJson(io.stdout, { kid })
+      printLine(io.stdout, `The key ${kid} signs from now on.`)
+    })
+}
