@@ -2,12 +2,13 @@ import { gzipSync } from 'node:zlib'
 import type { RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
-import { fetchJson, type FetchJsonLimits } from './fetch-json.ts'
+import type { FetchLimits } from './fetch-bytes.ts'
+import { fetchJson } from './fetch-json.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import { HubError } from './hub-error.ts'
 import { parseOutboundAllow } from './outbound-allow.ts'
 
-const limits: FetchJsonLimits = { timeoutMs: 10_000, bytesMax: 1_000 }
+const limits: FetchLimits = { timeoutMs: 10_000, bytesMax: 1_000 }
 
 function guarded() {
   const allow = parseOutboundAllow('127.0.0.1')
@@ -16,13 +17,13 @@ function guarded() {
 }
 
 /** What fetchJson makes of a server. */
-async function fetched(handle: RequestListener, withLimits: FetchJsonLimits = limits) {
+async function fetched(handle: RequestListener, withLimits: FetchLimits = limits) {
   await using server = await startLocalServer(handle)
   await using guard = guarded()
   return await fetchJson(guard.fetch, `${server.origin}/jwks?key=secret`, withLimits)
 }
 
-async function failure(handle: RequestListener, withLimits?: FetchJsonLimits): Promise<string> {
+async function failure(handle: RequestListener, withLimits?: FetchLimits): Promise<string> {
   const error = await fetched(handle, withLimits).then(
     () => new Error('it was fetched'),
     (reason: unknown) => reason,
@@ -171,7 +172,7 @@ describe('a document that is not taken', () => {
 })
 
 describe('a slow server', () => {
-  const impatient: FetchJsonLimits = { ...limits, timeoutMs: 60 }
+  const impatient: FetchLimits = { ...limits, timeoutMs: 60 }
 
   test('that never answers', async () => {
     expect(await failure(() => undefined, impatient)).toContain('did not answer in full within 60 ms')

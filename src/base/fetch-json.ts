@@ -1,15 +1,6 @@
-import { outboundError } from './guarded-fetch.ts'
-import { HubError } from './hub-error.ts'
+import { fetchBytes, fetchFailure, type FetchLimits } from './fetch-bytes.ts'
 import { parseIJson } from './i-json.ts'
 import type { JsonValue } from './json.ts'
-
-export interface FetchJsonLimits {
-  /** For everything together: resolve, connect, headers and body. */
-  readonly timeoutMs: number
-  /** Of the body, after decompression. */
-  readonly bytesMax: number
-  readonly signal?: AbortSignal
-}
 
 export interface FetchedJson {
   readonly value: JsonValue
@@ -25,37 +16,13 @@ export interface FetchedJson {
 export async function fetchJson(
   fetch: typeof globalThis.fetch,
   url: string,
-  { timeoutMs, bytesMax, signal }: FetchJsonLimits,
+  limits: FetchLimits,
 ): Promise<FetchedJson> {
-  const host = URL.parse(url)?.host ?? url.slice(0, 200)
-  const fail = (reason: string): HubError => new HubError('outbound.failed', { detail: `${host} ${reason}.` })
-  const clock = new AbortController()
-  const timer = setTimeout(
-    () => clock.abort(fail(`did not answer in full within ${timeoutMs} ms`)),
-    timeoutMs,
-  )
-  const stop = () => clock.abort(fail('was given up because the fetch is no longer needed'))
-  if (signal?.aborted) stop()
-  signal?.addEventListener('abort', stop, { once: true })
-  try {
-    const response = await fetch(url, { headers: { accept: 'application/json' }, signal: clock.signal })
-    const problem = headProblem(response)
-    if (problem !== undefined) {
-      await response.body?.cancel()
-      throw fail(problem)
-    }
-    const bytes = await readBytes(response, bytesMax)
-    if (bytes === undefined) throw fail(`answered with more than ${bytesMax} bytes`)
-    const parsed = parseIJson(bytes)
-    if (!parsed.ok) throw fail(`answered with a body that is not JSON: ${parsed.reason}`)
-    return { value: parsed.value, maxAgeS: maxAgeOf(response.headers.get('cache-control')) }
-  } catch (error) {
-    // The reason of `clock` is always one of ours, above.
-    throw outboundError(clock.signal.aborted ? clock.signal.reason : error, host)
-  } finally {
-    clearTimeout(timer)
-    signal?.removeEventListener('abort', stop)
-  }
+  const request = { headers: { accept: 'application/json' } }
+  const { headers, body } = await fetchBytes(fetch, url, request, limits, headProblem)
+  const parsed = parseIJson(body)
+  if (!parsed.ok) throw fetchFailure(url, `answered with a body that is not JSON: ${parsed.reason}`)
+  return { value: parsed.value, maxAgeS: maxAgeOf(headers.get('cache-control')) }
 }
 
 function headProblem(response: Response): string | undefined {
@@ -65,18 +32,6 @@ function headProblem(response: Response): string | undefined {
   const essence = (type.split(';')[0] ?? '').trim().toLowerCase()
   if (essence === 'application/json' || /^[a-z]+\/[^\s/]+\+json$/.test(essence)) return undefined
   return `answered with Content-Type ${essence.slice(0, 100)}; it must be application/json`
-}
-
-/** The body, or undefined as soon as it grows beyond `bytesMax`; the rest is then not read. */
-async function readBytes(response: Response, bytesMax: number): Promise<Uint8Array | undefined> {
-  const chunks: Uint8Array[] = []
-  let bytes = 0
-  for await (const chunk of response.body ?? []) {
-    bytes += chunk.byteLength
-    if (bytes > bytesMax) return undefined // leaving the loop cancels the stream
-    chunks.push(chunk)
-  }
-  return Buffer.concat(chunks)
 }
 
 function maxAgeOf(cacheControl: string | null): number | undefined {

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { readIsoTime } from './log-time.ts'
+import { readIsoTime } from './iso-time.ts'
 
 test.each([
   ['2026-03-17T06:00:14.123Z', '2026-03-17T06:00:14.123Z'],

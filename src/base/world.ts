@@ -1,8 +1,22 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { customAlphabet } from 'nanoid'
 
-/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request (row A3). */
-export type IdPrefix = 'sse' | '0oa' | '00T' | 'key' | 'rfs' | 'oae' | 'req' | 'rkp'
+/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (row A3). */
+export type IdPrefix =
+  | 'sse'
+  | '0oa'
+  | '00T'
+  | 'key'
+  | 'rfs'
+  | 'oae'
+  | 'req'
+  | 'rkp'
+  | 'str'
+  | '00u'
+  | 'dev'
+  | 'ses'
+  | 'ent'
+  | 'era'
 
 /** All that a test must be able to hold still. */
 export interface World {
@@ -12,6 +26,8 @@ export interface World {
   newUuid(): string
   /** A random value that nobody can guess, base64url. */
   newSecret(bytes: number): string
+  /** From 0 up to but not including 1; for jitter, never for secrets. */
+  random(): number
   /** Reaches only what settings allow: see guarded-fetch.ts. */
   fetch: typeof globalThis.fetch
 }
@@ -26,6 +42,7 @@ export function realWorld(fetch: typeof globalThis.fetch): World {
     newId: (prefix) => prefix + random17(),
     newUuid: () => randomUUID(),
     newSecret: (bytes) => randomBytes(bytes).toString('base64url'),
+    random: () => Math.random(),
     fetch,
   }
 }

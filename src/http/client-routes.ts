@@ -2,7 +2,7 @@ import { readClientMetadata } from '../access/client-metadata.ts'
 import type { ServiceApp } from '../access/service-app.ts'
 import type { ServiceApps } from '../access/service-apps.ts'
 import { HubError } from '../base/hub-error.ts'
-import type { ApiRequest, Route } from './route.ts'
+import { actorFacts, type ApiRequest, type Route } from './route.ts'
 
 export interface ClientRoutesDeps {
   readonly origin: string
@@ -24,7 +24,7 @@ export function clientRoutes({ origin, serviceApps }: ClientRoutesDeps): Route[]
       body: 'json',
       scope: 'okta.clients.manage',
       async handle(request, caller) {
-        const app = await serviceApps.create(readClientMetadata(request.json), caller)
+        const app = await serviceApps.create(readClientMetadata(request.json), caller, actorFacts(request))
         return { status: 201, body: metadataOf(app), headers: { 'Cache-Control': 'no-store' } }
       },
     },
@@ -62,7 +62,8 @@ export function clientRoutes({ origin, serviceApps }: ClientRoutesDeps): Route[]
       async handle(request, caller) {
         const clientId = idOf(request)
         const draft = readClientMetadata(request.json, clientId)
-        return { status: 200, body: metadataOf(await serviceApps.replace(clientId, draft, caller)) }
+        const app = await serviceApps.replace(clientId, draft, caller, actorFacts(request))
+        return { status: 200, body: metadataOf(app) }
       },
     },
     {
@@ -71,7 +72,7 @@ export function clientRoutes({ origin, serviceApps }: ClientRoutesDeps): Route[]
       body: 'none',
       scope: 'okta.clients.manage',
       async handle(request, caller) {
-        await serviceApps.delete(idOf(request), caller)
+        await serviceApps.delete(idOf(request), caller, actorFacts(request))
         return { status: 204 }
       },
     },

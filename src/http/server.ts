@@ -7,7 +7,7 @@ import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
-import type { Answer, ApiRequest, Method, Route } from './route.ts'
+import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
 
@@ -29,7 +29,10 @@ export interface ServerDeps {
   readonly mount: (app: FastifyInstance) => void
   authenticate(request: ApiRequest, needed: Scope): Promise<Caller>
   /** Takes one request from the budget of a caller, or of an address while nobody has shown who they are. */
-  takeBudget(of: Caller | { readonly ip: string }): Promise<Budget | undefined>
+  takeBudget(
+    of: Caller | { readonly ip: string },
+    budget?: GuardedRoute['budget'],
+  ): Promise<Budget | undefined>
   /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[]
 }
@@ -37,7 +40,6 @@ export interface ServerDeps {
 /** Bytes of a JSON or form body. */
 export const apiBodyBytesMax = 1_048_576
 const requestTimeoutMs = 30_000
-const methods: readonly Method[] = ['GET', 'POST', 'PUT', 'PATCH', 'DELETE']
 
 /** The HTTP face of a hub: mounts the route table, guards it, and turns errors into answers in one place. */
 export function createServer(deps: ServerDeps): FastifyInstance {
@@ -51,17 +53,25 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
     routerOptions: { maxParamLength: 1_000, querystringParser: () => ({}) },
+    frameworkErrors: (error, request, reply) => {
+      markAnswer(request, reply)
+      void refuseEarly(deps, reply, asHubError(error), request)
+    },
   })
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
-  app.addHook('onRequest', async (request, reply) => {
-    reply.header('x-okta-request-id', request.id) // row A9
-    reply.header('cache-control', 'no-cache, no-store')
-    reply.header('x-content-type-options', 'nosniff')
+  app.addHook('onRequest', async (request, reply) => markAnswer(request, reply))
+  app.setNotFoundHandler(async (request, reply) => {
+    await spend(deps, reply, { ip: request.ip })
+    throw new HubError('request.path_not_found')
   })
-  app.setNotFoundHandler((_request, reply) => sendError(deps, reply, new HubError('request.path_not_found')))
-  app.setErrorHandler((error, request, reply) => sendError(deps, reply, asHubError(error), request))
+  app.setErrorHandler(async (thrown, request, reply) => {
+    const error = asHubError(thrown)
+    return error === thrown
+      ? sendError(deps, reply, error, request)
+      : refuseEarly(deps, reply, error, request)
+  })
 
   const known = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -75,8 +85,29 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     })
   }
   deps.mount(app)
-  refuseOtherMethods(app, new Map(known))
+  refuseOtherMethods(deps, app, new Map(known))
   return app
+}
+
+/** Refuses what the framework stopped, for its size say, before it came to a route and was taken from a budget. */
+async function refuseEarly(
+  deps: ServerDeps,
+  reply: FastifyReply,
+  error: unknown,
+  request: FastifyRequest,
+): Promise<FastifyReply> {
+  const verdict = await spend(deps, reply, { ip: request.ip }).then(
+    () => error,
+    (limited: unknown) => limited,
+  )
+  return sendError(deps, reply, verdict, request)
+}
+
+/** What every answer has, whatever else it says. */
+function markAnswer(request: FastifyRequest, reply: FastifyReply): void {
+  reply.header('x-okta-request-id', request.id) // row A9
+  reply.header('cache-control', 'no-cache, no-store')
+  reply.header('x-content-type-options', 'nosniff')
 }
 
 async function answer(
@@ -85,17 +116,19 @@ async function answer(
   request: FastifyRequest,
   reply: FastifyReply,
 ): Promise<Answer> {
-  requireAcceptable(request)
+  reply.headers(route.headers ?? {})
   const bare = apiRequest(request)
   if (route.scope === 'public') {
     if (route.unlimited !== true) await spend(deps, reply, { ip: request.ip })
+    requireAcceptable(request)
     return route.handle(withBody(route, bare, request))
   }
   const caller = await deps.authenticate(bare, route.scope).catch(async (error: unknown) => {
     await spend(deps, reply, { ip: request.ip })
     throw error
   })
-  await spend(deps, reply, caller)
+  await spend(deps, reply, caller, route.budget)
+  requireAcceptable(request)
   return route.handle(withBody(route, bare, request), caller)
 }
 
@@ -104,8 +137,9 @@ async function spend(
   deps: ServerDeps,
   reply: FastifyReply,
   of: Caller | { readonly ip: string },
+  from?: GuardedRoute['budget'],
 ): Promise<void> {
-  const budget = await deps.takeBudget(of)
+  const budget = await deps.takeBudget(of, from)
   if (budget === undefined) return
   reply.header('x-rate-limit-limit', budget.limit)
   reply.header('x-rate-limit-remaining', budget.remaining)
@@ -164,11 +198,15 @@ export function requireMediaType(request: FastifyRequest, ...allowed: readonly s
   throw new HubError('request.media_type', { detail: `The Content-Type must be ${allowed.join(' or ')}.` })
 }
 
-function requireAcceptable(request: FastifyRequest): void {
-  const { accept } = request.headers
-  if (accept === undefined || /\*\/\*|application\/(\*|json)|\+json/i.test(accept)) return
+/** @throws HubError `request.not_acceptable` when every kind of JSON is left out or refused (RFC 9110 §12.5.1) */
+function requireAcceptable({ headers: { accept } }: FastifyRequest): void {
+  if (accept === undefined || accept.split(',').some((range) => json.test(range) && !refused.test(range)))
+    return
   throw new HubError('request.not_acceptable')
 }
+
+const json = /^\s*(\*\/\*|application\/(\*|json|[\w.-]+\+json))\s*(;|$)/i
+const refused = /;\s*q\s*=\s*0(\.0*)?\s*(;|$)/i
 
 function send(reply: FastifyReply, { status, body, headers = {} }: Answer): FastifyReply {
   for (const [name, value] of Object.entries(headers)) {
@@ -206,6 +244,8 @@ export function sendError(
 export function asHubError(error: unknown): unknown {
   if (error instanceof HubError || !(error instanceof Error) || !('statusCode' in error)) return error
   if (error.statusCode === 413) return new HubError('request.too_large')
+  if (error.statusCode === 415) return new HubError('request.media_type', { detail: error.message })
+  if (error.statusCode === 414) return new HubError('request.path_not_found') // no id is that long
   if (typeof error.statusCode === 'number' && error.statusCode < 500) {
     return new HubError('request.invalid', { detail: error.message })
   }
@@ -213,12 +253,17 @@ export function asHubError(error: unknown): unknown {
 }
 
 /** A known path with a method that it does not have is 405, not 404 (contract 9.2). */
-function refuseOtherMethods(app: FastifyInstance, known: ReadonlyMap<string, ReadonlySet<string>>): void {
+function refuseOtherMethods(
+  deps: ServerDeps,
+  app: FastifyInstance,
+  known: ReadonlyMap<string, ReadonlySet<string>>,
+): void {
   for (const [url, allowed] of known) {
     app.route({
-      method: methods.filter((method) => !allowed.has(method)),
+      method: app.supportedMethods.filter((method) => !allowed.has(method)),
       url,
-      handler: (_request, reply) => {
+      handler: async (request, reply) => {
+        await spend(deps, reply, { ip: request.ip })
         reply.header('allow', [...allowed].join(', '))
         throw new HubError('request.method_not_allowed')
       },

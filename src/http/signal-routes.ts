@@ -1,4 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { readIsoTime } from '../base/iso-time.ts'
+import type { EventMatch } from '../ingest/matches.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Signal, SignalOutcome } from '../signals/signal.ts'
 import type { SignalQuery, SignalStore } from '../signals/signal-store.ts'
@@ -7,6 +9,8 @@ import type { Route } from './route.ts'
 export interface SignalRoutesDeps {
   readonly origin: string
   readonly signals: Pick<SignalStore, 'find' | 'list' | 'counts'>
+  /** Which events of signals were applied to whom they are about. */
+  readonly matchesOf: (signals: readonly Signal[]) => Promise<readonly (readonly EventMatch[])[]>
   readonly providers: Pick<Providers, 'list'>
 }
 
@@ -30,7 +34,7 @@ const parameters = [
 ]
 
 /** The verdict on every SET that reached us, accepted or refused. Newest first; `after` is where the last page ended. */
-export function signalRoutes({ origin, signals, providers }: SignalRoutesDeps): readonly Route[] {
+export function signalRoutes({ origin, signals, matchesOf, providers }: SignalRoutesDeps): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -42,9 +46,13 @@ export function signalRoutes({ origin, signals, providers }: SignalRoutesDeps): 
         const withToken = includesToken(parameters)
         const page = await signals.list(query)
         const next = page.next === undefined ? undefined : nextLink(origin, parameters, page.next)
+        const matches = await matchesOf(page.signals)
         return {
           status: 200,
-          body: { signals: page.signals.map((signal) => signalBody(signal, withToken)), next: next ?? null },
+          body: {
+            signals: page.signals.map((signal, at) => signalBody(signal, matches[at] ?? [], withToken)),
+            next: next ?? null,
+          },
           ...(next !== undefined && { headers: { link: `<${next}>; rel="next"` } }),
         }
       },
@@ -77,16 +85,18 @@ export function signalRoutes({ origin, signals, providers }: SignalRoutesDeps): 
       scope,
       body: 'none',
       handle: async ({ params, query }) => {
+        const withToken = includesToken(query)
         const id = params['id'] ?? ''
         const signal = await signals.find(id)
         if (signal === undefined) throw new HubError('signal.not_found', { facts: { id, type: 'Signal' } })
-        return { status: 200, body: signalBody(signal, includesToken(query)) }
+        const [matches = []] = await matchesOf([signal])
+        return { status: 200, body: signalBody(signal, matches, withToken) }
       },
     },
   ]
 }
 
-function signalBody(signal: Signal, withToken: boolean): object {
+function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: boolean): object {
   return {
     id: signal.id,
     outcome: signal.outcome,
@@ -100,9 +110,11 @@ function signalBody(signal: Signal, withToken: boolean): object {
     repeats: signal.repeats,
     repeated_at: signal.repeatedAt ?? null,
     ...(signal.code !== undefined && { code: signal.code, reason: signal.reason }),
-    events: signal.events.map(({ occurredAt, ...event }) => ({
+    events: signal.events.map(({ occurredAt, ...event }, at) => ({
       ...event,
       occurred_at: occurredAt === undefined ? null : new Date(occurredAt),
+      matched: matches[at]?.matched ?? null,
+      ...(matches[at]?.reason !== undefined && { unmatched_reason: matches[at].reason }),
     })),
     ...(withToken && { token: signal.token ?? null }),
   }
@@ -125,10 +137,13 @@ function readQuery(query: URLSearchParams): SignalQuery {
         field: name,
         message: `There is no such parameter; known are ${parameters.join(', ')}`,
       })
-    } else if (query.getAll(name).length > 1)
+    } else if (query.getAll(name).length > 1) {
       problems.push({ field: name, message: 'The parameter may be given once' })
+    } else if (query.get(name) === '') {
+      problems.push({ field: name, message: 'The parameter is empty; give it a value or leave it out' })
+    }
   }
-  const text = (name: string): string | undefined => query.get(name) ?? undefined
+  const text = (name: string): string | undefined => query.get(name) || undefined
   const integer = (name: string, min: number, max: number): number | undefined => {
     const value = text(name)
     if (value === undefined) return undefined
@@ -140,8 +155,8 @@ function readQuery(query: URLSearchParams): SignalQuery {
   const time = (name: string): Date | undefined => {
     const value = text(name)
     if (value === undefined) return undefined
-    const date = new Date(/^\d{4}-\d{2}-\d{2}/.test(value) ? value : Number.NaN)
-    if (!Number.isNaN(date.getTime())) return date
+    const ms = readIsoTime(value)
+    if (ms !== undefined) return new Date(ms)
     problems.push({ field: name, message: `'${value}' is not an ISO 8601 time such as 2026-01-31T12:00:00Z` })
     return undefined
   }

@@ -237,7 +237,11 @@ async function blaming<T>(field: 'well_known_url' | 'jwks_url', work: () => Prom
 }
 
 function notFound(id: string): never {
-  throw new HubError('provider.not_found', { detail: `There is no provider with the id ${id.slice(0, 50)}.` })
+  const shown = id.slice(0, 50)
+  throw new HubError('provider.not_found', {
+    detail: `There is no provider with the id ${shown}.`,
+    facts: { id: shown, type: 'SecurityEventsProvider' },
+  })
 }
 
 function limitReached(providersMax: number): HubError {

@@ -89,6 +89,7 @@ function received(event: SecurityEvent) {
     sequence: 7,
     provider: { id: 'sse1', issuer: 'https://vendor.example' },
     jti: 'jti-1',
+    issuedAt: new Date(0),
     receivedAt: now,
     events: [event],
   }

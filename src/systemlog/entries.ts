@@ -1,5 +1,4 @@
-import type { ApiToken } from '../access/api-token.ts'
-import type { ServiceApp } from '../access/service-app.ts'
+import type { ServiceAppChange, TokenChange } from '../access/access-journal.ts'
 import type { Actor } from '../base/actor.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { World } from '../base/world.ts'
@@ -62,7 +61,7 @@ export function receiveEventEntry(world: Source, signal: PendingSignal, event: S
   return logEvent(world, {
     eventType: 'security.events.provider.receive_event',
     displayMessage: 'Security events provider reported risk',
-    by: { id: signal.provider.id, type: providerType, displayName: issuer, alternateId: issuer },
+    by: providerActor(signal.provider),
     target: event.subject === undefined ? null : targetsOf(event.subject, event),
     debugData: {
       partnerRiskReportData: JSON.stringify({
@@ -75,6 +74,11 @@ export function receiveEventEntry(world: Source, signal: PendingSignal, event: S
     },
     job: signal.id,
   })
+}
+
+/** A provider as somebody who said something. */
+export function providerActor({ id, issuer }: PendingSignal['provider']): Actor {
+  return { id, type: providerType, displayName: issuer, alternateId: issuer }
 }
 
 function targetsOf(subject: Subject, event: SecurityEvent): readonly LogTarget[] {
@@ -122,13 +126,6 @@ function nameOf(identifier: PlainSubject | undefined): string {
   return (identifier && subjectTerms(identifier)[0]) ?? noAlternateId
 }
 
-/** An API token was made or taken back, by `by`. */
-export interface TokenChange {
-  readonly kind: 'create' | 'revoke'
-  readonly token: Pick<ApiToken, 'id' | 'name' | 'role'>
-  readonly by: Actor
-}
-
 /** Okta's event types for its API tokens. */
 export function tokenEntry(world: Source, { kind, token, by }: TokenChange): LogEvent {
   return logEvent(world, {
@@ -147,12 +144,6 @@ export function tokenEntry(world: Source, { kind, token, by }: TokenChange): Log
     debugData: requestData(by),
     legacyEventType: `api.token.${kind}`,
   })
-}
-
-export interface ServiceAppChange {
-  readonly kind: 'create' | 'update' | 'delete'
-  readonly app: Pick<ServiceApp, 'clientId' | 'name' | 'scopes' | 'dpopBound'>
-  readonly by: Actor
 }
 
 /** Okta's event types for OAuth clients. */

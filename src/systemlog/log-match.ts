@@ -1,7 +1,7 @@
+import { readIsoTime } from '../base/iso-time.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { CompareOperator, Comparison, FilterValue, LogFilter } from './log-filter.ts'
 import type { LogEvent } from './log-event.ts'
-import { readIsoTime } from './log-time.ts'
 
 export type LogPredicate = (event: LogEvent) => boolean
 

@@ -1,9 +1,9 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { readIsoTime } from '../base/iso-time.ts'
 import { parseCursor } from './log-cursor.ts'
 import { parseLogFilter } from './log-filter.ts'
 import { keywordPredicate, readKeywords } from './log-keywords.ts'
 import { eventTypesOf, filterPredicate, type LogPredicate } from './log-match.ts'
-import { readIsoTime } from './log-time.ts'
 import type { LogPosition } from './system-log-store.ts'
 
 /** What a client asks of the log. */

@@ -18,6 +18,7 @@ import { silentLogger } from '../../src/base/logger.ts'
 import { createSecretBox } from '../../src/base/secret-box.ts'
 import { realWorld } from '../../src/base/world.ts'
 import { createHub, type Hub } from '../../src/hub.ts'
+import { defaultOutcomeRules } from '../../src/policy/outcome.ts'
 import type { Storage } from '../../src/stores.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
 
@@ -66,6 +67,10 @@ export async function openAccess(): Promise<TestAccess> {
       apiRequestsPerMinute: 0,
       refusalsPerMinute: 0,
       checkKeysOnCreate: false,
+      riskProvidersMax: 3,
+      riskEventRequestsPerMinute: 0,
+      riskOutcomes: defaultOutcomeRules,
+      logEvaluations: 'all',
     },
   })
   const nowS = (): number => now / 1_000

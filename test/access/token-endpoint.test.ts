@@ -15,6 +15,7 @@ import { createSecretBox } from '../../src/base/secret-box.ts'
 import { startLocalServer } from '../local-server.ts'
 import {
   assert,
+  assertionType,
   makeKey,
   openAccess,
   origin,
@@ -278,16 +279,25 @@ describe('requests that are refused', () => {
     await expect(access.requestToken(app, over)).rejects.toMatchObject({ code })
   })
 
-  test('a parameter given twice, or none at all', async () => {
+  test('a parameter given twice, in body and query say, or missing', async () => {
     await using access = await openAccess()
-    const form = new URLSearchParams('grant_type=client_credentials&scope=a&scope=b')
-    const plain = { authorization: undefined, dpop: undefined }
-    for (const request of [
-      form,
-      new URLSearchParams(),
-      new URLSearchParams('grant_type=client_credentials'),
-    ]) {
-      await expect(access.issueToken({ form: request, ...plain })).rejects.toMatchObject({
+    const app = await registered(access, await makeKey())
+    const sound = {
+      grant_type: 'client_credentials',
+      client_assertion_type: assertionType,
+      client_assertion: await assert(app, { iat: access.nowS() }),
+      scope: 'okta.logs.read',
+    }
+    const forms = [
+      ...Object.entries(sound).map((again) => new URLSearchParams([...Object.entries(sound), again])),
+      ...['grant_type', 'client_assertion_type', 'client_assertion'].map(
+        (left) => new URLSearchParams(Object.entries(sound).filter(([name]) => name !== left)),
+      ),
+    ]
+    for (const form of forms) {
+      await expect(
+        access.issueToken({ form, authorization: undefined, dpop: undefined }),
+      ).rejects.toMatchObject({
         code: 'oauth.invalid_request',
       })
     }
@@ -415,7 +425,9 @@ describe('DPoP at the token endpoint', () => {
     const nonce = (await first?.make()) ?? ''
     expect(await second?.isGood(nonce)).toBe(true)
     expect(await stranger?.isGood(nonce)).toBe(false)
-    const somethingElse = await createSecretBox(new Uint8Array(32).fill(1)).seal('9999999999999')
+    const somethingElse = await createSecretBox(new Uint8Array(32).fill(1)).seal(
+      `some-other secret 9999999999999`.slice(1),
+    )
     expect(await first?.isGood(somethingElse)).toBe(false)
   })
 
@@ -465,6 +477,10 @@ describe('DPoP at the token endpoint', () => {
         code: 'oauth.invalid_dpop_proof',
       })
     }
+    const dpop = await prove(app, claims, { jwk: { ...app.publicJwk, d: 'x' } })
+    await expect(access.requestToken(app, { dpop })).rejects.toMatchObject({
+      detail: expect.stringMatching(/private/),
+    })
     expect(await access.requestToken(app, { dpop: await prove(app, claims) })).toMatchObject({ type: 'DPoP' })
   })
 
