@@ -1,5 +1,8 @@
 import { defineConfig } from 'vitest/config'
 
+// Hubs under test start threads and processes that load our sources anew; compiled once, they start in half the time.
+process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/node-compile'
+
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'test/**/*.test.ts'],

@@ -1,9 +1,8 @@
 import { siblingModule } from './base/sibling-module.ts'
+import type { EmbeddedData } from './sqlite-thread.ts'
 import { openSqlite, type SqliteStorage } from './storage/sqlite.ts'
 
-export interface EmbeddedOptions {
-  readonly folder: string
-  readonly logLevel: string
+export interface EmbeddedOptions extends EmbeddedData {
   readonly onDeath: (error: Error) => void
 }
 
@@ -13,8 +12,12 @@ export interface EmbeddedStorage extends SqliteStorage {
 }
 
 /** The embedded database with the handler working beside the data, in the writing thread. */
-export async function openEmbedded({ folder, logLevel, onDeath }: EmbeddedOptions): Promise<EmbeddedStorage> {
+export async function openEmbedded({
+  folder,
+  onDeath,
+  ...writerData
+}: EmbeddedOptions): Promise<EmbeddedStorage> {
   const writer = siblingModule('./sqlite-thread', import.meta.url)
-  const storage = await openSqlite({ folder, writer, writerData: { logLevel }, onDeath })
+  const storage = await openSqlite({ folder, writer, writerData, onDeath })
   return { ...storage, handle: () => storage.call<number>('handle', undefined) }
 }

@@ -1,4 +1,4 @@
-import { createAccessTokens } from './access/access-tokens.ts'
+import { accessTokenLifetimeS, createAccessTokens } from './access/access-tokens.ts'
 import { createApiTokens, type ApiTokens } from './access/api-tokens.ts'
 import { createAuthenticator, type Authenticator } from './access/authenticator.ts'
 import { createClientKeys } from './access/client-keys.ts'
@@ -13,17 +13,38 @@ import type { SecretBox } from './base/secret-box.ts'
 import { createWorker } from './base/worker.ts'
 import type { World } from './base/world.ts'
 import { createInbox } from './ingest/inbox.ts'
-import { push, type Receipt } from './ingest/push.ts'
+import { accept, type Receipt } from './ingest/accept.ts'
+import { createErasures, type Erasures } from './ingest/erase.ts'
+import { createExpiry } from './ingest/expire.ts'
+import { matchesOf, type EventMatch } from './ingest/matches.ts'
+import { createStreamPoller } from './ingest/poll-streams.ts'
+import { pushToStream, type StreamPush } from './ingest/push-to-stream.ts'
 import { createRefusalRecorder } from './ingest/refusals.ts'
+import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
 import { createKeyCache, type KeyCache } from './jwks/key-cache.ts'
 import { fetchKeySet } from './jwks/key-set.ts'
 import { defaultKeyLimits } from './jwks/provider-keys.ts'
 import { createProviders, type Providers } from './providers/providers.ts'
+import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
+import type { OutcomeRules } from './policy/outcome.ts'
+import { applyNews, newsOfReason } from './risk/news.ts'
+import { createPeople, type People } from './risk/people.ts'
+import { createProviderActions, type ProviderActions } from './risk/provider-actions.ts'
+import { createRiskEvents, type RiskEvents } from './risk/risk-events.ts'
+import { createRiskProviders, type RiskProviders } from './risk/risk-providers.ts'
+import type { RiskEventCounts } from './risk/risk-provider-store.ts'
+import { createRiskSources } from './risk/risk-sources.ts'
 import { createSetVerifier } from './set/set-verifier.ts'
+import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
+import { journaledAccess } from './systemlog/access-entries.ts'
 import { providerEntry } from './systemlog/entries.ts'
+import { evaluationEntry } from './systemlog/evaluation-entry.ts'
+import { createLogRecorder } from './systemlog/log-recorder.ts'
+import { riskEntry, subjectEntry } from './systemlog/risk-entries.ts'
+import { providerActionEntry, riskProviderEntry, riskSignalEntry } from './systemlog/risk-provider-entries.ts'
 import { createRetention } from './systemlog/retention.ts'
 
 export interface HubSettings {
@@ -35,6 +56,11 @@ export interface HubSettings {
   /** Per issuer and per source address; 0 is without limit. */
   readonly refusalsPerMinute: number
   readonly checkKeysOnCreate: boolean
+  readonly riskProvidersMax: number
+  /** Per risk provider; 0 is without limit. */
+  readonly riskEventRequestsPerMinute: number
+  readonly riskOutcomes: OutcomeRules
+  readonly logEvaluations: 'all' | 'non_allow'
 }
 
 export interface HubDeps {
@@ -60,15 +86,28 @@ export interface Hub extends AsyncDisposable {
   readonly signingKeys: SigningKeys
   readonly authenticator: Authenticator
   readonly rateLimits: RateLimits
+  readonly riskEventLimits: RateLimits
+  readonly riskProviders: RiskProviders
+  readonly riskEvents: RiskEvents
+  readonly providerActions: ProviderActions
+  readonly evaluator: Evaluator
+  readonly people: People
+  readonly erasures: Pick<Erasures, 'erase'>
+  /** Which events of signals were applied to whom they are about. */
+  matchesOf(signals: readonly Signal[]): Promise<readonly (readonly EventMatch[])[]>
+  /** By the id of the risk provider. */
+  riskEventCounts(): Promise<ReadonlyMap<string, RiskEventCounts>>
+  readonly intake: StreamIntake
   readonly urlProblem: HubDeps['urlProblem']
   issueToken(request: TokenRequest): Promise<IssuedToken>
-  /** Takes one pushed SET. @see push */
+  /** Takes one pushed SET. @see accept */
   push(body: Uint8Array, source: string): Promise<Receipt>
+  /** Takes one SET pushed to the URL of a stream. @see pushToStream */
+  pushToStream(push: StreamPush): Promise<Receipt>
   /** Whether the storage answers. */
   isReady(): Promise<boolean>
 }
 
-const accessTokenLifetimeS = 3_600
 const housekeepingMs = 60_000
 
 export async function createHub(deps: HubDeps): Promise<Hub> {
@@ -76,13 +115,15 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const { origin } = settings
   const { stores } = storage
 
-  const apiTokens = createApiTokens({ world, storage, logger })
+  const access = journaledAccess(world, storage)
+  const apiTokens = createApiTokens({ world, storage: access, logger })
   const signingKeys = createSigningKeys({
     world,
     storage,
     box: secretBox,
     signedForMaxMs: accessTokenLifetimeS * 1_000,
   })
+  await signingKeys.current() // makes the first one, and shows at once when the secret key is not the right one
   const accessTokens = createAccessTokens({
     world,
     keys: signingKeys,
@@ -101,15 +142,31 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   }
 
   const keys = createKeyCache({ world, logger, limits: defaultKeyLimits })
+  const sources = await createRiskSources(stores.riskSources)
+  /** A transaction after which the words of sources may count for more or less. */
+  const changingSources = async <T>(work: (stores: Stores) => Promise<T>): Promise<T> => {
+    const result = await storage.transaction(work)
+    await sources.refresh()
+    return result
+  }
   const providers = await createProviders({
     world,
     store: stores.providers,
     unitOfWork: {
       transaction: (work) =>
-        storage.transaction(({ providers, systemLog }) =>
+        changingSources(({ providers, systemLog, riskSources, streams, dialects }) =>
           work({
             providers,
-            journal: { record: (change) => systemLog.append([providerEntry(world, change)]) },
+            journal: {
+              async record(change) {
+                if (change.kind === 'delete') {
+                  await riskSources.forgetAction(change.provider.id)
+                  await streams.deleteOfProvider(change.provider.id)
+                  await dialects.set(change.provider.id, [])
+                }
+                await systemLog.append([providerEntry(world, change)])
+              },
+            },
           }),
         ),
     },
@@ -120,33 +177,131 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     providersMax: 1_000,
   })
 
+  const intake = await createStreamIntake({
+    world,
+    logger,
+    storage,
+    box: secretBox,
+    origin,
+    urlProblem,
+    providers,
+  })
+
   const deleteProvider = async (...[id, by]: Parameters<Providers['delete']>): Promise<void> => {
     await providers.delete(id, by)
     keys.forget(id)
+    intake.forgetProvider(id)
+  }
+
+  const recorder = createLogRecorder(stores.systemLog)
+  const risk = {
+    riskProviders: createRiskProviders({
+      world,
+      store: stores.riskProviders,
+      transaction: (work) =>
+        changingSources(({ riskProviders, serviceApps, systemLog }) =>
+          work({
+            riskProviders,
+            serviceApps,
+            journal: { record: (change) => systemLog.append([riskProviderEntry(world, change)]) },
+          }),
+        ),
+      providersMax: settings.riskProvidersMax,
+    }),
+    riskEvents: createRiskEvents({
+      world,
+      transaction: (work) =>
+        storage.transaction(({ riskProviders, systemLog, subjects, risk }) =>
+          work({
+            riskProviders,
+            async putReasons(reasons) {
+              const deps = { subjects, risk, world, actionOf: sources.actionOf, ignoreUnknownUsers: false }
+              await applyNews(deps, reasons.map(newsOfReason))
+            },
+            journal: {
+              record: ({ events, ...from }) =>
+                systemLog.append(events.map((event) => riskSignalEntry(world, { ...from, event }))),
+            },
+          }),
+        ),
+    }),
+    riskEventCounts: () => stores.riskProviders.counts(),
+    riskEventLimits: createRateLimits(world, {
+      perToken: settings.riskEventRequestsPerMinute,
+      perClient: settings.riskEventRequestsPerMinute,
+      perAddress: 0,
+    }),
+    providerActions: createProviderActions({
+      sources,
+      transaction: (work) =>
+        changingSources(({ providers, riskSources, systemLog }) =>
+          work({
+            providers,
+            riskSources,
+            journal: { record: (change) => systemLog.append([providerActionEntry(world, change)]) },
+          }),
+        ),
+    }),
+    evaluator: createEvaluator({
+      world,
+      reader: stores.riskReader,
+      sources,
+      rules: settings.riskOutcomes,
+      journalsAllowed: settings.logEvaluations === 'all',
+      journal: { record: (evaluation) => recorder.record(evaluationEntry(world, evaluation)) },
+    }),
   }
 
   const inbox = createInbox(stores.signals)
   const refusals = createRefusalRecorder(stores.signals, logger)
   const { refusalsPerMinute, apiRequestsPerMinute } = settings
-  const pushDeps = {
+  const acceptDeps = {
     world,
     providers,
     keys,
     verifier: createSetVerifier(world),
+    streams: intake.gate,
+    registry: intake.registry,
+    management: intake.streams,
     inbox,
     refusals,
     refusalLimiter: createRefusalLimiter({ perIssuer: refusalsPerMinute, perAddress: refusalsPerMinute }),
     audiences: [origin, `${origin}/`],
   }
 
+  const people = createPeople({
+    world,
+    actionOf: sources.actionOf,
+    stores,
+    transaction: (work) =>
+      storage.transaction(({ subjects, risk, systemLog }) =>
+        work({
+          subjects,
+          risk,
+          journal: {
+            levelsChanged: (changes, by) =>
+              systemLog.append(
+                changes.map((change) =>
+                  riskEntry(world, change, { by, detectionName: 'Admin Reported User Risk' }),
+                ),
+              ),
+            loaded: (subject, by) => systemLog.append([subjectEntry(world, { kind: 'load', subject, by })]),
+          },
+        }),
+      ),
+  })
+  const erasures = createErasures({ storage, world, logger })
+
+  const poller = createStreamPoller({ world, logger, intake, leases: stores.streams, accepting: acceptDeps })
+  poller.start()
   const workers = [
+    intake.keeper,
+    createExpiry({ storage, world, sources, logger, historyDays: settings.logRetentionDays }),
+    erasures.worker,
     createRetention({ systemLog: stores.systemLog, world, logger, retentionDays: settings.logRetentionDays }),
     createWorker({
       name: 'access housekeeping',
-      runOnce: async () => {
-        await pruneAccess(world, storage)
-        return 0
-      },
+      runOnce: () => pruneAccess(world, storage),
       idleMs: housekeepingMs,
       afterErrorMs: housekeepingMs,
       logger,
@@ -162,7 +317,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     systemLog: stores.systemLog,
     apiTokens,
     apiTokenStore: stores.apiTokens,
-    serviceApps: createServiceApps({ world, store: stores.serviceApps }),
+    serviceApps: createServiceApps({ world, storage: access }),
     signingKeys,
     authenticator: createAuthenticator({
       world,
@@ -176,9 +331,15 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       perClient: apiRequestsPerMinute,
       perAddress: apiRequestsPerMinute,
     }),
+    ...risk,
+    people,
+    erasures,
+    matchesOf: (signals) => matchesOf(stores.subjects, signals),
+    intake,
     urlProblem,
     issueToken: (request) => issueToken(tokenEndpoint, request),
-    push: (body, source) => push(pushDeps, body, source),
+    push: (body, source) => accept(acceptDeps, body, { via: 'push', source }),
+    pushToStream: (push) => pushToStream(acceptDeps, push),
     async isReady() {
       return stores.signals.counts().then(
         () => true,
@@ -186,7 +347,9 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       )
     },
     async [Symbol.asyncDispose]() {
+      await poller[Symbol.asyncDispose]() // what it fetched goes into the inbox
       await inbox[Symbol.asyncDispose]()
+      await recorder[Symbol.asyncDispose]()
       await refusals[Symbol.asyncDispose]()
       for (const worker of workers) await worker[Symbol.asyncDispose]()
       await keys[Symbol.asyncDispose]()

@@ -31,12 +31,20 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
   const logger = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }))
   await using opened = new AsyncDisposableStack()
 
-  const guarded = opened.use(createGuardedFetch({ allow: settings.outboundAllow, connectTimeoutMs }))
+  const guarded = opened.use(
+    createGuardedFetch({ allow: settings.outboundAllow, extraCa: settings.caFile, connectTimeoutMs }),
+  )
   const world = realWorld(guarded.fetch)
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
   const storage = opened.use(
-    await openEmbedded({ folder: settings.data, logLevel: settings.logLevel, onDeath: death.reject }),
+    await openEmbedded({
+      folder: settings.data,
+      logLevel: settings.logLevel,
+      riskOverrides: settings.riskRules,
+      unknownUsers: settings.unknownUsers,
+      onDeath: death.reject,
+    }),
   )
   const { host, port } = settings.listen
   const listen = { host, port: port === 0 ? await freePort(host) : port }
@@ -52,7 +60,18 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
     }),
   )
   const first = await ensureAdmin(hub, settings.secrets.adminToken)
-  const server = hubServer({ hub, world, logger, trustedProxies: settings.trustedProxies })
+  const server = hubServer({
+    hub,
+    world,
+    logger,
+    trustedProxies: settings.trustedProxies,
+    forwardAuth: {
+      userHeader: settings.forwardAuthUserHeader,
+      addressHeader: settings.forwardAuthAddressHeader,
+      token: settings.secrets.forwardAuthToken,
+    },
+    deprecationHeaders: settings.deprecationHeaders,
+  })
   opened.defer(() => server.close())
   await server.listen(listen)
 

@@ -1,5 +1,6 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
+import { getCACertificates } from 'node:tls'
 import { Agent, buildConnector, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici'
 import { isHubError, HubError } from './hub-error.ts'
 import { addressProblem, urlProblem, type OutboundAllow, type OutboundTarget } from './outbound-allow.ts'
@@ -8,6 +9,8 @@ export interface GuardedFetchOptions {
   readonly allow: OutboundAllow
   /** Time to resolve the name, connect and agree on TLS. */
   readonly connectTimeoutMs: number
+  /** Certificate authorities to trust besides the system's, PEM. */
+  readonly extraCa?: readonly string[]
   /** How names are resolved; the operating system's way unless given. */
   readonly lookup?: LookupFunction
 }
@@ -74,7 +77,13 @@ export function outboundError(error: unknown, host: string): HubError {
   })
 }
 
-function guardedConnector({ allow, connectTimeoutMs, lookup = systemLookup }: GuardedFetchOptions) {
+function guardedConnector({
+  allow,
+  connectTimeoutMs,
+  extraCa = [],
+  lookup = systemLookup,
+}: GuardedFetchOptions) {
+  const trust = extraCa.length === 0 ? {} : { ca: [...getCACertificates('default'), ...extraCa] }
   return (options: buildConnector.Options, callback: buildConnector.Callback): void => {
     const target: OutboundTarget = {
       protocol: options.protocol === 'http:' ? 'http:' : 'https:',
@@ -95,7 +104,10 @@ function guardedConnector({ allow, connectTimeoutMs, lookup = systemLookup }: Gu
         answer(null, first.address, first.family)
       })
     }
-    buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup: checkedLookup })(options, callback)
+    buildConnector({ timeout: connectTimeoutMs, allowH2: false, lookup: checkedLookup, ...trust })(
+      options,
+      callback,
+    )
   }
 }
 

@@ -134,6 +134,7 @@ function inWords(text: string): string | undefined {
   } catch {
     return undefined
   }
+  if (typeof body === 'string') return body // errors of the evaluation API are strings
   if (!isJsonObject(body)) return undefined
   const { errorSummary, errorCauses } = body
   const causes = (Array.isArray(errorCauses) ? errorCauses : []).flatMap((cause: unknown) =>

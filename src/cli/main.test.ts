@@ -35,7 +35,7 @@ async function watchbell(
 
 test('version, help, and wrong usage', async () => {
   const [version, help, nothing, unknown] = await Promise.all(
-    [['--version'], ['--help'], [], ['ring']].map((args) => watchbell(args)),
+    [['--version'], ['--help'], [], ['xyzzy']].map((args) => watchbell(args)),
   )
   expect(version).toMatchObject({ exitCode: 0, stderr: '' })
   expect(version?.stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
@@ -47,7 +47,7 @@ test('version, help, and wrong usage', async () => {
   expect(unknown).toEqual({
     exitCode: 2,
     stdout: '',
-    stderr: "watchbell: unknown command 'ring'\nAdd --help to see what can be given.\n",
+    stderr: "watchbell: unknown command 'xyzzy'\nAdd --help to see what can be given.\n",
   })
 })
 

@@ -5,11 +5,15 @@ import { SettingsError } from '../config/settings.ts'
 import { CliError, exitRefused, exitWrongUsage, printLine, type CliIo } from './cli-io.ts'
 import { registerClient } from './client-command.ts'
 import { registerKey } from './key-command.ts'
+import { registerEvaluate } from './evaluate-command.ts'
 import { registerProvider } from './provider-command.ts'
+import { registerRisk } from './risk-command.ts'
+import { registerRiskProvider } from './risk-provider-command.ts'
 import { registerServe } from './serve-command.ts'
 import { registerSend } from './send-command.ts'
 import { registerSet } from './set-command.ts'
 import { registerSignals } from './signals-command.ts'
+import { registerStream } from './stream-command.ts'
 import { registerToken } from './token-command.ts'
 
 /** Runs one command line. @returns the exit code: 0 all is well, 1 the hub or the command said no, 2 wrong usage */
@@ -42,6 +46,10 @@ function createProgram(io: CliIo): Command {
   program.commandsGroup('The hub itself:')
   registerServe(program, io)
   registerProvider(program, io)
+  registerRiskProvider(program, io)
+  registerRisk(program, io)
+  registerEvaluate(program, io)
+  registerStream(program, io)
   registerSignals(program, io)
   registerSend(program, io)
   registerToken(program, io)

@@ -7,7 +7,8 @@ import { eventCatalogue } from '../events/event-catalogue.ts'
 import { breakageNames, breakages, isBreakageName, type BreakageName } from '../testing/breakages.ts'
 import type { PushAnswer } from '../testing/push-client.ts'
 import { findEventType, type SetDraft } from '../testing/set-draft.ts'
-import { startTransmitter, type Transmitter } from '../testing/transmitter.ts'
+import { misbehaviourNames, misbehaviours } from '../testing/misbehaviours.ts'
+import { startTransmitter, type Transmitter, type TransmitterOptions } from '../testing/transmitter.ts'
 import { privateJwk, readSigningKey } from '../testing/transmitter-keys.ts'
 import { generateSigningKey, type SigningKey } from '../set/sign.ts'
 import { setAlgorithms, type SetAlgorithm } from '../set/verification-key.ts'
@@ -23,6 +24,7 @@ import {
   type Listen,
 } from './option-readers.ts'
 import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
+import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
 import { subjectInWords } from './signals-command.ts'
 import { lineWidth, oneLine, painter, table, wrap } from './table.ts'
 
@@ -43,6 +45,8 @@ interface SendOptions {
   readonly alg?: SetAlgorithm
   readonly issuer?: string
   readonly key?: string
+  readonly ssf?: boolean
+  readonly misbehave?: readonly string[]
   readonly list?: boolean
   readonly json?: boolean
 }
@@ -101,11 +105,14 @@ export function registerSend(program: Command, io: CliIo): void {
     )
     .option('--origin <url>', 'where the hub reaches that, if it is somewhere else')
     .option('--serve', 'go on serving until Ctrl-C; without events it only serves')
+    .option('--ssf', 'be a whole SSF transmitter: streams, push and poll, OAuth tokens; serves until Ctrl-C')
+    .option('--misbehave <name>', 'with --ssf: do this wrong (below); may be repeated', words)
     .option('--list', 'show the catalogue of events, and send nothing')
     .option('--json', 'print JSON for machines, one object a line')
     .addHelpText('after', help)
     .action(async (events: readonly string[], options: SendOptions) => {
       if (options.list === true) return printCatalogue(io, options)
+      if (options.ssf === true) return sendBySsf(io, events, options)
       await send(io, events, options)
     })
 }
@@ -117,10 +124,14 @@ started with WATCHBELL_OUTBOUND_ALLOW=127.0.0.1.
 Ways to break a token:
 ${breakageNames.map((name) => `  ${name.padEnd(18)}${breakages[name].broken}`).join('\n')}
 
+What --ssf can do wrong:
+${misbehaviourNames.map((name) => `  ${name.padEnd(22)}${misbehaviours[name]}`).join('\n')}
+
 Examples:
   $ watchbell send session-revoked --register --subject email:ada@example.com
   $ watchbell send --break signature,aud --register
   $ watchbell send --serve --listen 127.0.0.1:9000 --key transmitter.jwk
+  $ watchbell send session-revoked --ssf --listen 127.0.0.1:9000 --count 100 --rate 2
 
 Exit code 0 when sound tokens were taken and broken ones refused.`
 
@@ -182,21 +193,55 @@ function breakagesOf(name: string): readonly BreakageName[] {
 }
 
 async function start(io: CliIo, options: SendOptions): Promise<Transmitter> {
-  const { listen, issuer, alg, origin } = options
-  const key = options.key === undefined ? undefined : await openKey(options.key, alg)
+  const wanted = await transmitterOptions(io, options)
+  return listening(options.listen, () => startTransmitter(wanted))
+}
+
+async function listening<T>({ host, port }: Listen, work: () => Promise<T>): Promise<T> {
   try {
-    return await startTransmitter({
-      ...listen,
-      world: io.world,
-      ...(issuer !== undefined && { issuer }),
-      ...(alg !== undefined && { alg }),
-      ...(key !== undefined && { key }),
-      ...(origin !== undefined && { origin: originOf(origin) }),
-    })
+    return await work()
   } catch (error) {
     if (!(error instanceof Error && 'code' in error)) throw error
-    throw wrongUsage(`--listen: ${listen.host}:${listen.port} cannot be listened on: ${error.message}.`)
+    throw wrongUsage(`--listen: ${host}:${port} cannot be listened on: ${error.message}.`)
   }
+}
+
+async function transmitterOptions(
+  io: CliIo,
+  { listen, issuer, alg, origin, key: file }: SendOptions,
+): Promise<TransmitterOptions> {
+  const key = file === undefined ? undefined : await openKey(file, alg)
+  return {
+    ...listen,
+    world: io.world,
+    ...(issuer !== undefined && { issuer }),
+    ...(alg !== undefined && { alg }),
+    ...(key !== undefined && { key }),
+    ...(origin !== undefined && { origin: originOf(origin) }),
+  }
+}
+
+async function sendBySsf(io: CliIo, events: readonly string[], options: SendOptions): Promise<void> {
+  for (const name of ['to', 'aud', 'register', 'break'] as const) {
+    if (options[name] !== undefined)
+      throw wrongUsage(`--${name} has no meaning with --ssf: receivers come by themselves.`)
+  }
+  const { subjectJson, subject, claims, count, rate = 1, json = false } = options
+  const wanted = {
+    ...(await transmitterOptions(io, options)),
+    misbehaving: (options.misbehave ?? []).map(misbehaviourOf),
+  }
+  await using transmitter = await listening(options.listen, () => startSsf(wanted))
+  await serveSsf(io, transmitter, {
+    drafts: events.map(typeUri).map((type) => ({
+      type,
+      subject: subjectJson ?? subject ?? usualSubject(type),
+      ...(claims !== undefined && { claims }),
+    })),
+    count,
+    perSecond: rate,
+    json,
+  })
 }
 
 function originOf(text: string): string {

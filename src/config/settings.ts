@@ -1,4 +1,9 @@
+import { X509Certificate } from 'node:crypto'
+import { readFileSync } from 'node:fs'
+import { parseIJson } from '../base/i-json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
+import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
+import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
 
 /** One setting: where it comes from, what it means, and how its text becomes a value. */
 export interface SettingEntry<T> {
@@ -92,6 +97,12 @@ export const settingEntries = {
       'Hosts, host:port pairs, addresses and CIDR blocks that may be fetched from although they are private, and over http too; separated by commas.',
     read: readOutboundAllow,
   }),
+  caFile: setting<readonly string[]>('WATCHBELL_CA_FILE', [], {
+    default: "the system's certificate authorities alone",
+    meaning:
+      'Path of a PEM file with certificate authorities that are trusted besides those of the system, wherever the hub fetches from.',
+    read: readCaFile,
+  }),
   trustedProxies: setting<readonly string[]>('WATCHBELL_TRUSTED_PROXIES', [], {
     default: 'none',
     meaning: 'Addresses and CIDR blocks of proxies whose X-Forwarded-For is believed; separated by commas.',
@@ -125,11 +136,68 @@ export const settingEntries = {
       'Whether the JWKS URL of a provider must answer with a usable key before it is taken: true or false.',
     read: boolean,
   }),
+  riskRules: setting<readonly RiskOverride[]>('WATCHBELL_RISK_RULES', [], {
+    default: 'the table of docs/risk.md as it is',
+    meaning:
+      'Path of a JSON file that says what security events mean for risk where the built-in table is to be overridden.',
+    read: readRiskRules,
+  }),
+  unknownUsers: setting<'welcome' | 'ignored'>('WATCHBELL_UNKNOWN_USERS', 'welcome', {
+    default: 'welcome',
+    meaning:
+      'What becomes of events about users whom nobody loaded: they are taken as they come (welcome), or lead to nothing, as at Okta (ignored).',
+    read: (text) => oneOf(text, ['welcome', 'ignored']),
+  }),
+  riskProvidersMax: setting('WATCHBELL_RISK_PROVIDERS_MAX', 3, {
+    default: '3',
+    meaning: 'How many risk providers there may be, 1 to 100; Okta allows three.',
+    read: (text) => integer(text, 1, 100),
+  }),
+  riskEventRequestsPerMinute: setting('WATCHBELL_RISK_EVENT_REQUESTS_PER_MINUTE', 30, {
+    default: '30',
+    meaning: 'Requests with risk events per minute for each risk provider; 0 is without limit.',
+    read: (text) => integer(text, 0, 1_000_000),
+  }),
+  deprecationHeaders: setting('WATCHBELL_DEPRECATION_HEADERS', false, {
+    default: 'false',
+    meaning:
+      'Whether answers of APIs that Okta calls deprecated (risk providers and risk events) say so in a Deprecation header (RFC 9745): true or false.',
+    read: boolean,
+  }),
+  riskOutcomes: setting<OutcomeRules>('WATCHBELL_RISK_OUTCOMES', defaultOutcomeRules, {
+    default: 'HIGH=deny,MEDIUM=challenge',
+    meaning:
+      'What each risk level of a user, device, session or address leads to at sign-in: allow, challenge or deny; a level that is not named allows.',
+    read: readOutcomes,
+  }),
+  logEvaluations: setting<'all' | 'non_allow'>('WATCHBELL_LOG_EVALUATIONS', 'all', {
+    default: 'all',
+    meaning:
+      'Which evaluations the System Log has: all, or only those that do not allow (non_allow), for busy installations.',
+    read: (text) => oneOf(text, ['all', 'non_allow']),
+  }),
+  forwardAuthUserHeader: setting('WATCHBELL_FORWARD_AUTH_USER_HEADER', 'X-Forwarded-User', {
+    default: 'X-Forwarded-User',
+    meaning: 'Header in which a trusted proxy names the user when it asks /access/v1/forward-auth.',
+    read: headerName,
+  }),
+  forwardAuthAddressHeader: setting('WATCHBELL_FORWARD_AUTH_ADDRESS_HEADER', 'X-Forwarded-For', {
+    default: 'X-Forwarded-For',
+    meaning:
+      'Header in which a trusted proxy names the address of the user when it asks /access/v1/forward-auth; of a list the last that is no trusted proxy counts.',
+    read: headerName,
+  }),
+  forwardAuthToken: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_TOKEN', undefined, {
+    meaning:
+      'What a proxy must show in X-Watchbell-Token when it asks /access/v1/forward-auth; without it, its address is enough.',
+    secret: true,
+    read: readAdminToken,
+  }),
 } as const
 
 export type SettingName = keyof typeof settingEntries
 export type SettingValues = { [Name in SettingName]: (typeof settingEntries)[Name]['fallback'] }
-type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey'
+type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken'
 
 /** What may be logged, apart from what never is. */
 export interface Settings extends Omit<SettingValues, SecretName> {
@@ -183,7 +251,13 @@ export function readSettings(
 
 const tokenCharsMinBeyondLoopback = 16
 
-function combine({ databaseUrl, adminToken, secretKey, ...values }: SettingValues): Settings {
+function combine({
+  databaseUrl,
+  adminToken,
+  secretKey,
+  forwardAuthToken,
+  ...values
+}: SettingValues): Settings {
   const { host, port } = values.listen
   const shownHost = host.includes(':') ? `[${host}]` : host
   const origin = values.origin ?? `http://${shownHost}:${port}`
@@ -197,7 +271,7 @@ function combine({ databaseUrl, adminToken, secretKey, ...values }: SettingValue
       `WATCHBELL_ORIGIN must be set when WATCHBELL_LISTEN is ${shownHost}:${port}: senders and clients cannot use that address`,
     ])
   }
-  return { ...values, origin, secrets: { databaseUrl, adminToken, secretKey } }
+  return { ...values, origin, secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken } }
 }
 
 function isLoopback(host: string): boolean {
@@ -259,6 +333,30 @@ function readOutboundAllow(text: string): OutboundAllow {
   return parsed.value
 }
 
+function readCaFile(path: string): readonly string[] {
+  let text: string
+  try {
+    text = readFileSync(path, 'utf8')
+  } catch (error) {
+    throw new SettingProblem(
+      `the file cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+  const certificates = text.match(/-----BEGIN CERTIFICATE-----[^-]+-----END CERTIFICATE-----/g) ?? []
+  if (certificates.length === 0) throw new SettingProblem(`the file ${path} holds no PEM certificate`)
+  const unreadable = certificates.findIndex((certificate) => !isCertificate(certificate))
+  if (unreadable === -1) return certificates
+  throw new SettingProblem(`certificate ${unreadable + 1} of the file ${path} cannot be read`)
+}
+
+function isCertificate(pem: string): boolean {
+  try {
+    return new X509Certificate(pem).subject !== undefined
+  } catch {
+    return false
+  }
+}
+
 function readBlocks(text: string): readonly string[] {
   const parsed = parseOutboundAllow(text)
   if (!parsed.ok || parsed.value.names.length > 0) {
@@ -267,6 +365,35 @@ function readBlocks(text: string): readonly string[] {
     )
   }
   return text.split(/[\s,]+/).filter((block) => block !== '')
+}
+
+function readRiskRules(file: string): readonly RiskOverride[] {
+  let bytes: Uint8Array
+  try {
+    bytes = readFileSync(file)
+  } catch (error) {
+    throw new SettingProblem(
+      `the file '${file}' cannot be read: ${error instanceof Error ? error.message : String(error)}`,
+    )
+  }
+  const parsed = parseIJson(bytes)
+  if (!parsed.ok) throw new SettingProblem(`the file '${file}' is not JSON: ${parsed.reason}`)
+  const overrides = readRiskOverrides(parsed.value)
+  if (!overrides.ok) throw new SettingProblem(`in the file '${file}' ${overrides.problems.join('; ')}`)
+  return overrides.value
+}
+
+function readOutcomes(text: string): OutcomeRules {
+  const rules = readOutcomeRules(text)
+  if (typeof rules === 'string') throw new SettingProblem(rules)
+  return rules
+}
+
+function headerName(text: string): string {
+  if (!/^[A-Za-z0-9-]{1,64}$/.test(text)) {
+    throw new SettingProblem(`'${text}' is not the name of a header: letters, digits and hyphens`)
+  }
+  return text
 }
 
 function nonBlank(text: string): string {

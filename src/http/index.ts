@@ -4,14 +4,22 @@ import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import type { Hub } from '../hub.ts'
 import { clientRoutes } from './client-routes.ts'
+import { authzenMetadataRoute, mountEvaluation } from './evaluation-routes.ts'
+import { mountForwardAuth, type ForwardAuthOptions } from './forward-auth-route.ts'
 import { healthRoutes } from './health-routes.ts'
 import { logRoutes } from './log-routes.ts'
 import { oauthRoutes } from './oauth-routes.ts'
+import { providerActionRoutes } from './provider-action-routes.ts'
 import { providerRoutes } from './provider-routes.ts'
-import { mountPush } from './push-route.ts'
+import { mountPush, mountStreamPush } from './push-route.ts'
+import { riskEventCountRoute, riskEventRoutes } from './risk-event-routes.ts'
+import { deprecated, riskProviderRoutes } from './risk-provider-routes.ts'
 import type { Route } from './route.ts'
-import { createServer } from './server.ts'
+import { createServer, type ServerDeps } from './server.ts'
 import { signalRoutes } from './signal-routes.ts'
+import { streamRoutes } from './stream-routes.ts'
+import { subjectRoutes } from './subject-routes.ts'
+import { userRiskRoutes } from './user-risk-routes.ts'
 import { userRoutes } from './user-routes.ts'
 
 export interface HubServerOptions {
@@ -20,18 +28,35 @@ export interface HubServerOptions {
   readonly logger: Logger
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
+  readonly forwardAuth: Omit<ForwardAuthOptions, 'trustedProxies'>
+  /** Whether answers of APIs that Okta calls deprecated say so. */
+  readonly deprecationHeaders: boolean
 }
 
 /** Everything the hub answers over HTTP. */
-export function hubServer({ hub, world, logger, trustedProxies }: HubServerOptions): FastifyInstance {
-  const { origin } = hub
+export function hubServer(options: HubServerOptions): FastifyInstance {
+  const { hub, world, logger, trustedProxies, forwardAuth, deprecationHeaders } = options
+  const { origin, evaluator } = hub
+  const takeBudget: ServerDeps['takeBudget'] = (of, from) =>
+    (from === 'risk_events' ? hub.riskEventLimits : hub.rateLimits).count(rateSubject(of))
+  const oktaRisk = [
+    ...riskProviderRoutes({ origin, riskProviders: hub.riskProviders }),
+    ...riskEventRoutes(hub.riskEvents),
+  ]
   const routes: readonly Route[] = [
     ...providerRoutes({ origin, providers: hub.providers, urlProblem: hub.urlProblem }),
-    ...signalRoutes({ origin, signals: hub.signals, providers: hub.providers }),
+    ...signalRoutes({ origin, signals: hub.signals, matchesOf: hub.matchesOf, providers: hub.providers }),
+    ...subjectRoutes({ origin, people: hub.people, erasures: hub.erasures }),
+    ...userRiskRoutes({ origin, people: hub.people }),
     ...logRoutes({ origin, systemLog: hub.systemLog, world }),
     ...oauthRoutes({ origin, issueToken: hub.issueToken, signingKeys: hub.signingKeys }),
     ...clientRoutes({ origin, serviceApps: hub.serviceApps }),
     ...userRoutes({ origin, apiTokens: hub.apiTokenStore }),
+    ...(deprecationHeaders ? deprecated(oktaRisk) : oktaRisk),
+    riskEventCountRoute(hub),
+    ...providerActionRoutes(hub.providerActions),
+    ...streamRoutes({ intake: hub.intake, providers: hub.providers, urlProblem: hub.urlProblem }),
+    authzenMetadataRoute(origin),
     ...healthRoutes(hub),
   ]
   return createServer({
@@ -39,7 +64,13 @@ export function hubServer({ hub, world, logger, trustedProxies }: HubServerOptio
     logger,
     origin,
     routes,
-    mount: (app) => mountPush(app, { world, logger, origin }, hub.push),
+    mount(app) {
+      mountPush(app, { world, logger, origin }, hub.push)
+      mountStreamPush(app, { world, logger, origin }, hub.pushToStream)
+      const { authenticate } = hub.authenticator
+      mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget })
+      mountForwardAuth(app, { origin, evaluator, trustedProxies, ...forwardAuth })
+    },
     authenticate: (request, needed) => {
       const [path = ''] = request.target.split('?')
       return hub.authenticator.authenticate(
@@ -53,12 +84,12 @@ export function hubServer({ hub, world, logger, trustedProxies }: HubServerOptio
         needed,
       )
     },
-    takeBudget: (of) => hub.rateLimits.count(rateSubject(of)),
+    takeBudget,
     trustedProxies,
   })
 }
 
-function rateSubject(of: Parameters<Parameters<typeof createServer>[0]['takeBudget']>[0]): RateSubject {
+function rateSubject(of: Parameters<ServerDeps['takeBudget']>[0]): RateSubject {
   if ('ip' in of) return { kind: 'address', id: of.ip }
   return of.kind === 'token' ? { kind: 'token', id: of.id } : { kind: 'client', id: of.clientId }
 }

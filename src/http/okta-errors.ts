@@ -48,6 +48,8 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'set.unknown_key': 'E0000001',
   'set.key_refused': 'E0000001',
   'set.bad_signature': 'E0000001',
+  'set.state_invalid': 'E0000001',
+  'set.push_unauthorized': 'E0000011',
   'keys.unavailable': 'E0000010',
   'outbound.refused': 'E0000001',
   'outbound.failed': 'E0000001',
@@ -57,6 +59,15 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'provider.limit_reached': 'E0000001',
   'provider.metadata_unusable': 'E0000001',
   'provider.not_found': 'E0000007',
+  'stream.invalid': 'E0000001',
+  'stream.not_found': 'E0000007',
+  'stream.exists': 'E0000001',
+  'stream.not_connected': 'E0000010',
+  'stream.unsupported': 'E0000001',
+  'stream.token_refused': 'E0000001',
+  'stream.transmitter_refused': 'E0000001',
+  'stream.transmitter_unavailable': 'E0000001',
+  'stream.answer_unusable': 'E0000001',
   'risk_provider.invalid': 'E0000001',
   'risk_provider.name_taken': 'E0000001',
   'risk_provider.client_taken': 'E0000001',
@@ -64,6 +75,10 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'risk_provider.not_found': 'E0000007',
   'risk_event.invalid': 'E0000001',
   'evaluation.invalid': 'E0000001',
+  'subject.invalid': 'E0000001',
+  'subject.contradictory': 'E0000001',
+  'subject.not_found': 'E0000007',
+  'user_risk.invalid': 'E0000001',
   'signal.not_found': 'E0000007',
   'log.query_invalid': 'E0000001',
   'log.filter_invalid': 'E0000053',
@@ -101,11 +116,26 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
 }
 
 /** Statuses that Okta has no code of its own for. */
-const statusOf: Partial<Record<HubErrorCode, number>> = { 'request.too_large': 413 }
+const statusOf: Partial<Record<HubErrorCode, number>> = {
+  'request.too_large': 413,
+  'stream.token_refused': 502,
+  'stream.transmitter_refused': 502,
+  'stream.transmitter_unavailable': 502,
+  'stream.answer_unusable': 502,
+}
 
 /** Causes that Okta words itself; clients match these texts (R61, R62). */
 const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   'provider.name_taken': [{ field: 'name', message: 'Security Events Provider name must be unique' }],
+  'risk_provider.name_taken': [
+    { field: 'name', message: 'name: An object with this field already exists in the current organization' },
+  ],
+  'risk_provider.client_taken': [
+    {
+      field: 'clientId',
+      message: 'clientId: An object with this field already exists in the current organization',
+    },
+  ],
   'provider.issuer_taken': [
     { field: 'settings', message: 'The provided issuer already exists for this organization.' },
   ],
@@ -172,4 +202,5 @@ const detailed: ReadonlySet<HubErrorCode> = new Set([
   'hub.overloaded',
   'hub.unavailable',
   'access.forbidden',
+  'subject.contradictory',
 ])

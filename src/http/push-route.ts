@@ -1,26 +1,54 @@
-import type { FastifyInstance } from 'fastify'
+import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isHubError } from '../base/hub-error.ts'
-import type { Receipt } from '../ingest/push.ts'
+import type { Receipt } from '../ingest/accept.ts'
+import type { StreamPush } from '../ingest/push-to-stream.ts'
 import { setBytesMax } from '../set/parse-token.ts'
 import { asHubError, requireMediaType, sendError, type ServerDeps } from './server.ts'
 import { setErrorAnswer } from './set-errors.ts'
 
 /** Okta's path for pushed SETs (contract 2). The token is the credential; an Authorization header is ignored (E1). */
 export const pushPath = '/security/api/v1/security-events'
+/** Where each stream has a URL of its own (R11). */
+const streamPushPath = '/ssf/streams/:id/events'
 
-/** Receives SETs (RFC 8935 §2): 202 when durable, 400 with `err` when refused, 503 when the fault is not the sender's. */
+type PushRouteDeps = Pick<ServerDeps, 'world' | 'logger' | 'origin'>
+
+/** Receives SETs from everybody whose token holds. */
 export function mountPush(
   app: FastifyInstance,
-  deps: Pick<ServerDeps, 'world' | 'logger' | 'origin'>,
+  deps: PushRouteDeps,
   push: (body: Uint8Array, source: string) => Promise<Receipt>,
+): void {
+  mountReceiver(app, deps, pushPath, (request) => push(bodyOf(request), request.ip))
+}
+
+/** Receives the SETs of each stream, from whoever has the Authorization value that the stream was created with. */
+export function mountStreamPush(
+  app: FastifyInstance,
+  deps: PushRouteDeps,
+  push: (push: StreamPush) => Promise<Receipt>,
+): void {
+  mountReceiver(app, deps, streamPushPath, (request) => {
+    const { id = '' } = request.params as { readonly id?: string } // of the path
+    const { authorization } = request.headers
+    return push({ streamId: id, authorization, body: bodyOf(request), source: request.ip })
+  })
+}
+
+/** RFC 8935 §2: 202 when durable, 400 with `err` when refused, 503 when the fault is not the sender's. */
+function mountReceiver(
+  app: FastifyInstance,
+  deps: PushRouteDeps,
+  url: string,
+  take: (request: FastifyRequest) => Promise<Receipt>,
 ): void {
   app.route({
     method: 'POST',
-    url: pushPath,
+    url,
     bodyLimit: setBytesMax,
     handler: async (request, reply) => {
       requireMediaType(request, 'application/secevent+jwt') // R37
-      await push(request.body instanceof Buffer ? request.body : Buffer.alloc(0), request.ip)
+      await take(request)
       return reply.code(202).send()
     },
     errorHandler: (thrown, request, reply) => {
@@ -31,9 +59,14 @@ export function mountPush(
         return
       }
       reply.code(refusal.status)
+      if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // R42
       reply.header('content-type', 'application/json')
       reply.header('content-language', 'en') // R40
       void reply.send(JSON.stringify(refusal.body))
     },
   })
+}
+
+function bodyOf({ body }: FastifyRequest): Uint8Array {
+  return body instanceof Buffer ? body : Buffer.alloc(0)
 }

@@ -36,11 +36,15 @@ interface RouteBase {
   readonly path: string
   /** What the body may be. `none` ignores a body and needs no media type (row A8). */
   readonly body: 'json' | 'form' | 'none'
+  /** Of every answer of the route, refusals too. */
+  readonly headers?: Readonly<Record<string, string>>
 }
 
 /** Who may call: whoever holds an SSWS token with the role for it, or an OAuth token with the scope. */
 export interface GuardedRoute extends RouteBase {
   readonly scope: Scope
+  /** Which budget a request is taken from, when it is not that of the whole API. */
+  readonly budget?: 'risk_events'
   handle(request: ApiRequest, caller: Caller): Promise<Answer>
 }
 

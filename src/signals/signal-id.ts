@@ -14,6 +14,11 @@ export function signalId(iss: string, jti: string): string {
   return prefix + signalKey(iss, jti)
 }
 
+/** @param key - the 16 bytes of a signal's key */
+export function signalIdOfKey(key: Uint8Array): string {
+  return prefix + Buffer.from(key).toString('hex')
+}
+
 /** The key inside an id, or undefined when it is not the id of an accepted signal. */
 export function keyOfSignalId(id: string): string | undefined {
   return new RegExp(`^${prefix}([0-9a-f]{32})$`).exec(id)?.[1]

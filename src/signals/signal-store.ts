@@ -1,4 +1,12 @@
-import type { Acceptance, AcceptedSet, PendingSignal, Refusal, Signal, SignalOutcome } from './signal.ts'
+import type {
+  Acceptance,
+  AcceptedSet,
+  PendingSignal,
+  Refusal,
+  Signal,
+  SignalOutcome,
+  UnmatchedEvent,
+} from './signal.ts'
 
 export interface SignalQuery {
   readonly providerId?: string
@@ -42,7 +50,11 @@ export interface RefusalCount {
 
 /** What handling a batch settled. */
 export interface HandledBatch {
-  readonly handled: readonly { readonly sequence: number; readonly terms: readonly string[] }[]
+  readonly handled: readonly {
+    readonly sequence: number
+    readonly terms: readonly string[]
+    readonly unmatched?: readonly UnmatchedEvent[]
+  }[]
   readonly failed: readonly { readonly sequence: number; readonly error: string; readonly at: Date }[]
 }
 

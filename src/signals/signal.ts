@@ -41,6 +41,12 @@ export interface Refusal {
 /** Accepted ones are `pending` until the handler has been there, then `handled`, or `failed` when it could not. */
 export type SignalOutcome = 'pending' | 'handled' | 'failed' | 'refused'
 
+/** An event that was not applied to anybody, by its place in the signal, and why. */
+export interface UnmatchedEvent {
+  readonly event: number
+  readonly reason: string
+}
+
 /** One SET that reached us, and its verdict. */
 export interface Signal {
   /** `sig` + 32 hex digits made from issuer and `jti`; `rfs…` for a refused one. */
@@ -54,6 +60,8 @@ export interface Signal {
   readonly jti: string | undefined
   readonly issuedAt: Date | undefined
   readonly events: readonly SecurityEvent[]
+  /** Why events led to nothing although they were handled: their subjects could not be told, say. */
+  readonly unmatched: readonly UnmatchedEvent[]
   /** How often the same SET came again, and when last. */
   readonly repeats: number
   readonly repeatedAt: Date | undefined
@@ -71,6 +79,7 @@ export interface PendingSignal {
   readonly sequence: number
   readonly provider: { readonly id: string; readonly issuer: string }
   readonly jti: string
+  readonly issuedAt: Date
   readonly receivedAt: Date
   readonly events: readonly SecurityEvent[]
 }

@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
 import { HubError } from '../base/hub-error.ts'
 import type { RiskProviderStore } from '../risk/risk-provider-store.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
@@ -47,6 +47,23 @@ export function createRiskProviderStore(db: Kysely<Schema>): RiskProviderStore {
         .executeTakeFirstOrThrow()
       return numDeletedRows > 0n
     },
+    async count(id, { taken, ignored }) {
+      await db
+        .updateTable('risk_providers')
+        .set((row) => ({
+          events_taken: row('events_taken', '+', taken),
+          events_ignored: row('events_ignored', '+', ignored),
+        }))
+        .where('id', '=', id)
+        .execute()
+    },
+    async counts() {
+      const rows = await db
+        .selectFrom('risk_providers')
+        .select(['id', 'events_taken as taken', 'events_ignored as ignored'])
+        .execute()
+      return new Map(rows.map(({ id, taken, ignored }) => [id, { taken, ignored }]))
+    },
   }
 }
 
@@ -61,7 +78,7 @@ function refuseTaken(error: unknown): never {
   }
 }
 
-function providerOf(row: RiskProviderRow): RiskProvider {
+function providerOf(row: Selectable<RiskProviderRow>): RiskProvider {
   return {
     id: row.id,
     name: row.name,
@@ -72,7 +89,7 @@ function providerOf(row: RiskProviderRow): RiskProvider {
   }
 }
 
-function rowOf(provider: RiskProvider): RiskProviderRow {
+function rowOf(provider: RiskProvider): Insertable<RiskProviderRow> {
   return {
     id: provider.id,
     name: provider.name,

@@ -18,9 +18,22 @@ export interface Schema {
   signing_keys: SigningKeyRow
   used_once: { key: string; expires_at: number }
   log_events: LogEventRow
+  anchors: AnchorRow
+  loaded_users: LoadedUserRow
+  claims: ClaimRow
+  claim_anchors: { node: number; claim: string }
+  risk_reasons: RiskReasonRow
+  risk_history: RiskHistoryRow
+  revocations: RevocationRow
+  signal_unmatched: { sequence: number; event: number; reason: string }
+  erasures: ErasureRow
   risk_providers: RiskProviderRow
   /** Only of security events providers whose action was set. */
   provider_actions: { provider_id: string; action: RiskAction }
+  streams: StreamRow
+  stream_states: { stream_id: string; hash: string; asked_at: number; used_by_jti: string | null }
+  leases: { name: string; holder: string; until: number }
+  provider_dialects: { provider_id: string; dialect: string }
 }
 
 export interface ProviderRow {
@@ -123,6 +136,111 @@ export interface RiskProviderRow {
   name: string
   client_id: string
   action: RiskAction
+  created_at: number
+  updated_at: number
+  events_taken: Generated<number>
+  events_ignored: Generated<number>
+}
+
+export interface AnchorRow {
+  node: Generated<number>
+  anchor: string
+  bare: string | null
+  id: string
+  /** The number of the entity's oldest anchor. */
+  entity: number
+  seen_at: number
+  ended_at: number | null
+  recycled_at: number | null
+  /** Of the entity, on its oldest anchor only: the level written down last, and when it may change by itself. */
+  level: number
+  changes_at: number | null
+}
+
+export interface LoadedUserRow {
+  node: number
+  login: string
+  display_name: string | null
+  loaded_at: number
+  claim: string | null
+}
+
+export interface ClaimRow {
+  key: string
+  /** JSON array of anchors. */
+  anchors: string
+  first_at: number
+  first_id: string
+  last_at: number
+  last_id: string
+  refused: string | null
+}
+
+export interface RiskReasonRow {
+  node: number
+  source: string
+  slot: string
+  /** JSON array of the keys of claims that it stands and falls with. */
+  claims: string
+  id: string
+  source_kind: 'security_events_provider' | 'risk_provider' | 'admin'
+  detection: string
+  level: number
+  message: string | null
+  occurred_at: number
+  received_at: number
+  expires_at: number | null
+  signal_id: string | null
+  event_type: string | null
+}
+
+export interface RiskHistoryRow {
+  sequence: Generated<number>
+  node: number
+  received_at: number
+  /** JSON of the reason. */
+  reason: string
+}
+
+/** Members that are not named are 0; `node` is the session, or else the user, or else the device. */
+export interface RevocationRow {
+  node: number
+  provider_id: string
+  user_node: number
+  device_node: number
+  session_node: number
+  claims: string
+  revoked_at: number
+  received_at: number
+  signal_id: string
+  message: string | null
+}
+
+export interface ErasureRow {
+  id: string
+  /** JSON array of what is erased. */
+  names: string
+  /** JSON: how far it has come. */
+  place: string
+}
+
+export interface StreamRow {
+  id: string
+  provider_id: string
+  /** JSON, as are the other objects of a stream. */
+  settings: string
+  sealed_secrets: string
+  push_authorization: string
+  endpoints: string | null
+  remote: string | null
+  status: 'enabled' | 'paused' | 'disabled' | null
+  status_reason: string | null
+  verification_asked_at: number | null
+  verified_at: number | null
+  last_event_at: number | null
+  last_poll_at: number | null
+  checked_at: number | null
+  last_error: string | null
   created_at: number
   updated_at: number
 }

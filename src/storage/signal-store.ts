@@ -1,7 +1,7 @@
 import { hash } from 'node:crypto'
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { SecurityEvent } from '../events/security-event.ts'
-import { keyOfSignalId, signalId, signalKey } from '../signals/signal-id.ts'
+import { keyOfSignalId, signalIdOfKey, signalKey } from '../signals/signal-id.ts'
 import type { Acceptance, Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
 import type { RefusalBatch, SignalQuery, SignalStore } from '../signals/signal-store.ts'
 import { signalTerm, termsOf } from '../signals/signal-terms.ts'
@@ -51,15 +51,25 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
       const rows = await db
         .selectFrom('inbox')
         .innerJoin('signals', 'signals.sequence', 'inbox.sequence')
-        .select(['signals.sequence', 'provider_id', 'iss', 'jti', 'received_at', 'events'])
+        .select([
+          'signals.sequence',
+          'provider_id',
+          'key',
+          'iss',
+          'jti',
+          'issued_at',
+          'received_at',
+          'events',
+        ])
         .orderBy('inbox.sequence')
         .limit(max)
         .execute()
       return rows.map((row) => ({
-        id: signalId(row.iss, row.jti),
+        id: signalIdOfKey(row.key),
         sequence: row.sequence,
         provider: { id: row.provider_id, issuer: row.iss },
         jti: row.jti,
+        issuedAt: new Date(row.issued_at),
         receivedAt: new Date(row.received_at),
         events: readEventsColumn(row.events),
       }))
@@ -75,6 +85,15 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
       await sql`DELETE FROM inbox WHERE sequence IN (SELECT value FROM json_each(${JSON.stringify(settled)}))`.execute(
         db,
       )
+      const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
+        unmatched.map(({ event, reason }) => [sequence, event, reason]),
+      )
+      if (unmatched.length > 0) {
+        await sql`INSERT OR REPLACE INTO signal_unmatched (sequence, event, reason)
+          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(unmatched)})`.execute(
+          db,
+        )
+      }
       for (const { sequence, error, at } of failed) {
         await db.insertInto('signal_failures').values({ sequence, error, failed_at: at.getTime() }).execute()
       }
@@ -143,7 +162,9 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
       sql`true`,
     ]
     const { rows } = await sql<AcceptedRow>`
-      SELECT s.*, k.repeats, k.repeated_at, i.sequence AS waiting, f.error AS failure
+      SELECT s.*, k.repeats, k.repeated_at, i.sequence AS waiting, f.error AS failure,
+        (SELECT json_group_array(json_object('event', u.event, 'reason', u.reason))
+          FROM signal_unmatched u WHERE u.sequence = s.sequence) AS unmatched
       FROM ${from}
         LEFT JOIN inbox i ON i.sequence = s.sequence
         LEFT JOIN signal_failures f ON f.sequence = s.sequence
@@ -206,6 +227,8 @@ type Condition = RawBuilder<unknown>
 interface AcceptedRow extends SignalRow {
   waiting: number | null
   failure: string | null
+  /** JSON array of UnmatchedEvent. */
+  unmatched: string
   repeats: number | null
   repeated_at: number | null
 }
@@ -232,7 +255,7 @@ function termsAsked({ subject, type, iss, providerId }: SignalQuery): readonly s
 }
 
 /** 52 bits of the term's hash: a narrow key that a number holds exactly. */
-function termKey(term: string): number {
+export function termKey(term: string): number {
   return Number.parseInt(hash('sha256', term, 'hex').slice(0, 13), 16)
 }
 
@@ -246,7 +269,7 @@ function readEventsColumn(text: string): readonly SecurityEvent[] {
 
 function acceptedSignal(row: AcceptedRow): Signal {
   return {
-    id: signalId(row.iss, row.jti),
+    id: signalIdOfKey(row.key),
     sequence: row.sequence,
     outcome: row.waiting !== null ? 'pending' : row.failure !== null ? 'failed' : 'handled',
     receivedAt: new Date(row.received_at),
@@ -255,13 +278,14 @@ function acceptedSignal(row: AcceptedRow): Signal {
     jti: row.jti,
     issuedAt: new Date(row.issued_at),
     events: readEventsColumn(row.events),
+    unmatched: JSON.parse(row.unmatched) as Signal['unmatched'], // made by `select`
     repeats: row.repeats ?? 0,
     repeatedAt: row.repeated_at === null ? undefined : new Date(row.repeated_at),
     code: row.failure === null ? undefined : 'handling_failed',
     reason: row.failure ?? undefined,
     via: row.via,
     source: row.source ?? undefined,
-    token: row.token,
+    token: row.token === '' ? undefined : row.token, // '' when it was erased
   }
 }
 
@@ -290,6 +314,7 @@ function refusedSignal(row: RefusalRow): Signal {
     jti: row.jti ?? undefined,
     issuedAt: undefined,
     events: [],
+    unmatched: [],
     repeats: 0,
     repeatedAt: undefined,
     code: row.code,

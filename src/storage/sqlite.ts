@@ -2,8 +2,7 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
-import type { SignalProcedures } from './signal-store.ts'
-import { sqlStorage } from './sql-storage.ts'
+import { sqlStorage, type Procedures } from './sql-storage.ts'
 import { sessionDialect } from './sqlite/dialect.ts'
 import { callThread, type ThreadLink } from './sqlite/thread-link.ts'
 
@@ -23,21 +22,29 @@ export interface SqliteStorage extends Storage {
   call<Result>(procedure: string, argument: unknown): Promise<Result>
 }
 
-/** The embedded database: one thread writes (and commits with fsync), one reads, this one waits for neither. */
+/** The embedded database: one thread writes (and commits with fsync), two read, this one waits for none of them. */
 export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const { folder, writer, writerData, onDeath } = options
   const writing = await startThread(writer, { ...writerData, folder }, onDeath)
-  const reading = await startThread(
-    siblingModule('./sqlite/reader-thread', import.meta.url),
-    { folder },
-    onDeath,
-  )
-  const procedures: SignalProcedures = {
+  const reader = siblingModule('./sqlite/reader-thread', import.meta.url)
+  const [reading, deciding] = await Promise.all([
+    startThread(reader, { folder }, onDeath),
+    startThread(reader, { folder }, onDeath),
+  ])
+  const procedures: Procedures = {
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
+    readRisks: (questions) => deciding.call('readRisks', questions),
+    findLiveTokens: (hashes) => deciding.call('findLiveTokens', hashes),
+    findServiceApps: (clientIds) => deciding.call('findServiceApps', clientIds),
   }
+  const storage = sqlStorage(sessionDialect(writing, reading), procedures)
   return {
-    ...sqlStorage(sessionDialect(writing, reading), procedures),
+    ...storage,
+    async [Symbol.asyncDispose]() {
+      await deciding.close()
+      await storage[Symbol.asyncDispose]()
+    },
     call: (procedure, argument) => writing.call(procedure, argument),
   }
 }

@@ -91,6 +91,8 @@ export interface LogFacts {
   /** What entries that belong together share when they stem from no HTTP request: the id of a signal, say. */
   readonly job?: string
   readonly legacyEventType?: string
+  /** Unless it simply succeeded. */
+  readonly outcome?: LogEvent['outcome']
 }
 
 /** What Okta writes for an `alternateId` that there is none of. */
@@ -113,7 +115,7 @@ export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts)
     authenticationContext: null,
     displayMessage: facts.displayMessage,
     eventType: facts.eventType,
-    outcome: { result: 'SUCCESS', reason: null },
+    outcome: facts.outcome ?? { result: 'SUCCESS', reason: null },
     published: world.now().toISOString(),
     securityContext: null,
     severity: 'INFO',

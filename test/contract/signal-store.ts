@@ -102,6 +102,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         jti: 'a',
         issuedAt: at(0),
         events: [revoked('a@example.com')],
+        unmatched: [],
         repeats: 0,
         repeatedAt: undefined,
         code: undefined,

@@ -29,6 +29,7 @@ export async function serve(
   const child = spawn(process.execPath, [main, 'serve'], {
     env: {
       PATH: process.env['PATH'],
+      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       WATCHBELL_LISTEN: `127.0.0.1:${port}`,
       WATCHBELL_DATA: folder,
       WATCHBELL_ADMIN_TOKEN: adminToken,

@@ -105,7 +105,9 @@ describe('what is written', () => {
     })
     const [signal] = ((await (await hub.api('GET', '/v1/signals')).json()) as { signals: { id: string }[] })
       .signals // its own shape
-    const bySignal = { filter: `debugContext.debugData.signalId eq "${signal?.id}"` }
+    const bySignal = {
+      filter: `eventType eq "${receiveEvent}" and debugContext.debugData.signalId eq "${signal?.id}"`,
+    }
     expect((await logs(hub, bySignal)).entries).toEqual(entries)
     expect((await logs(hub, { q: 'ADA@example.com session-revoked' })).entries).toEqual(entries)
   })

@@ -10,7 +10,9 @@ export const riskProviders: Migration = {
       client_id TEXT NOT NULL UNIQUE,
       action TEXT NOT NULL CHECK (action IN ('none', 'log_only', 'enforce_and_log')),
       created_at INTEGER NOT NULL,
-      updated_at INTEGER NOT NULL
+      updated_at INTEGER NOT NULL,
+      events_taken INTEGER NOT NULL DEFAULT 0,
+      events_ignored INTEGER NOT NULL DEFAULT 0
     ) STRICT`,
     `CREATE TABLE provider_actions (
       provider_id TEXT PRIMARY KEY,

@@ -1,8 +1,10 @@
 import { signals } from './0001-signals.ts'
 import { access } from './0002-access.ts'
 import { systemLog } from './0003-system-log.ts'
+import { risk } from './0004-risk.ts'
 import { riskProviders } from './0005-risk-providers.ts'
+import { streams } from './0006-streams.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, in order. */
-export const migrations: readonly Migration[] = [signals, access, systemLog, riskProviders]
+export const migrations: readonly Migration[] = [signals, access, systemLog, risk, riskProviders, streams]

@@ -30,6 +30,7 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
   if (!readOnly) {
     database.pragma('journal_mode = WAL')
     database.pragma('wal_autocheckpoint = 4000')
+    database.pragma('secure_delete = ON') // what was erased is not left in free pages
   }
   database.pragma('synchronous = FULL')
   database.pragma('foreign_keys = ON')

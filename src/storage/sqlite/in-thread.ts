@@ -1,10 +1,11 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { migrate } from '../migrate.ts'
-import type { SignalProcedures } from '../signal-store.ts'
-import { sqlStorage, type SqlStorage } from '../sql-storage.ts'
+import { sqlStorage, type Procedures, type SqlStorage } from '../sql-storage.ts'
+import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { openConnection } from './connection.ts'
 import { sessionDialect } from './dialect.ts'
+import { readRisks } from './risk-procedures.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
 import { appendSignals, recordRefusals } from './signal-procedures.ts'
 
@@ -13,16 +14,19 @@ export const databaseFile = (folder: string): string => join(folder, 'watchbell.
 export interface SqliteInThread {
   readonly storage: SqlStorage
   readonly sessions: LocalSessions
-  readonly procedures: SignalProcedures
+  readonly procedures: Procedures
 }
 
 /** Opens and migrates the embedded database in the calling thread, which every statement then blocks. */
 export async function openSqliteInThread(folder: string, now: Date): Promise<SqliteInThread> {
   mkdirSync(folder, { recursive: true, mode: 0o700 })
   const sessions = localSessions(openConnection({ file: databaseFile(folder), readOnly: false }))
-  const procedures: SignalProcedures = {
+  const procedures: SqliteInThread['procedures'] = {
     appendSignals: (rows) => sessions.exclusively((connection) => appendSignals(connection, rows)),
     recordRefusals: (refusals) => sessions.exclusively((connection) => recordRefusals(connection, refusals)),
+    readRisks: (questions) => sessions.exclusively((connection) => readRisks(connection, questions)),
+    findLiveTokens: (hashes) => sessions.exclusively((connection) => findLiveTokens(connection, hashes)),
+    findServiceApps: (ids) => sessions.exclusively((connection) => findServiceApps(connection, ids)),
   }
   const storage = sqlStorage(sessionDialect(sessions), procedures)
   try {

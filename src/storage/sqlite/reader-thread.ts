@@ -1,14 +1,29 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { openConnection } from './connection.ts'
 import { databaseFile } from './in-thread.ts'
+import { readRisks, type RiskQuestion } from './risk-procedures.ts'
 import { readSessions } from './read-sessions.ts'
 import { answerCalls } from './thread-link.ts'
 
-// The thread that reads for people and SIEMs, so that a long search holds up neither intake nor the event loop.
+// A thread that only reads: one for people and SIEMs, so that a long search holds up neither intake nor the event loop,
+// and one for the question at sign-in, which no search holds up.
 if (parentPort === null) throw new Error('This file runs as a worker thread.')
 const { folder } = workerData as { folder: string } // given by openSqlite
-const sessions = readSessions(openConnection({ file: databaseFile(folder), readOnly: true }))
-const closed = answerCalls(parentPort, sessions, {})
+const connection = openConnection({ file: databaseFile(folder), readOnly: true })
+const sessions = readSessions(connection)
+const closed = answerCalls(parentPort, sessions, {
+  findLiveTokens: async (hashes: readonly string[]) => findLiveTokens(connection, hashes),
+  findServiceApps: async (clientIds: readonly string[]) => findServiceApps(connection, clientIds),
+  async readRisks(questions: readonly RiskQuestion[]) {
+    connection.run('BEGIN', []) // one look at the data for all of them
+    try {
+      return readRisks(connection, questions)
+    } finally {
+      connection.run('COMMIT', [])
+    }
+  },
+})
 parentPort.postMessage('ready')
 await closed
 await sessions.close()

@@ -1,0 +1,70 @@
+import type { Command } from 'commander'
+import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
+import { painter, wrap, type Style } from './table.ts'
+
+interface EvaluateOptions extends HubOptions {
+  readonly user: string
+  readonly ip?: string
+  readonly device?: string
+  readonly session?: string
+  readonly issuedAt?: string
+  readonly userAgent?: string
+  readonly action: string
+  readonly resource: string
+}
+
+interface Opinion {
+  readonly outcome: 'allow' | 'challenge' | 'deny'
+  readonly level: string
+  readonly reasons: readonly { readonly text: string }[]
+}
+
+interface Answer {
+  readonly decision: boolean
+  readonly context: Opinion & { readonly reported: Opinion; readonly notes?: readonly string[] }
+}
+
+const styles: Record<Opinion['outcome'], Style> = { allow: 'green', challenge: 'yellow', deny: 'red' }
+
+export function registerEvaluate(program: Command, io: CliIo): void {
+  hubOptions(program.command('evaluate'))
+    .description('Ask whether a user may come in now, as a sign-in does; the answer tells why.')
+    .helpGroup('Commands that talk to a running hub:')
+    .requiredOption('--user <user>', 'sign-in name, email address or entity id')
+    .option('--ip <address>', 'the address that the user comes from')
+    .option('--device <id>', 'the device')
+    .option('--session <id>', 'the session')
+    .option('--issued-at <time>', 'when the session began, such as 2026-01-31T12:00:00Z')
+    .option('--user-agent <text>', 'the browser, for the System Log')
+    .option('--action <name>', 'what the user wants to do', 'authenticate')
+    .option('--resource <id>', 'what the user wants to do it with', 'watchbell evaluate')
+    .action(async (options: EvaluateOptions) => {
+      const { user, ip, device, session, issuedAt, userAgent, action, resource } = options
+      const answer = (await openHub(io, options).request('POST', '/access/v1/evaluation', {
+        subject: { type: 'user', id: user },
+        action: { name: action },
+        resource: { type: 'app', id: resource },
+        context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
+      })) as Answer // Authorization API 1.0 §6.2, and our own context
+      if (options.json === true) return printJson(io.stdout, answer)
+      printLine(io.stdout, inWords(io, answer))
+    })
+}
+
+function inWords(io: CliIo, { context }: Answer): string {
+  const { outcome, level, reasons, reported, notes = [] } = context
+  const listed = (texts: readonly string[]): string[] =>
+    texts.map((text) => `  ${wrap(text, io.stdout.columns - 4, '    ').trim()}`)
+  return [
+    `${painter(io)(styles[outcome], outcome.toUpperCase())}, risk level ${level}`,
+    ...listed(reasons.map(({ text }) => text)),
+    ...(reported.reasons.length === 0
+      ? []
+      : [
+          `Log-only sources would have said ${outcome === reported.outcome ? 'the same' : reported.outcome.toUpperCase()}, risk level ${reported.level}:`,
+          ...listed(reported.reasons.map(({ text }) => text)),
+        ]),
+    ...notes,
+  ].join('\n')
+}

@@ -1,0 +1,126 @@
+import { Option, type Command } from 'commander'
+import { riskActions } from '../risk/risk-action.ts'
+import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { facts, table } from './table.ts'
+
+/** A risk provider as the API shows it (contract section 4). */
+export interface RiskProviderBody {
+  readonly id: string
+  readonly name: string
+  readonly clientId: string
+  readonly action: string
+  readonly created: string
+  readonly lastUpdated: string
+}
+
+interface CreateOptions extends HubOptions {
+  readonly name: string
+  readonly client: string
+  readonly action: string
+}
+
+const path = '/api/v1/risk/providers'
+
+export function registerRiskProvider(program: Command, io: CliIo): void {
+  const riskProvider = program
+    .command('risk-provider')
+    .description('Service apps that report risky addresses: register, look at and remove them.')
+    .helpGroup('Commands that talk to a running hub:')
+
+  hubOptions(riskProvider.command('list'))
+    .description('List all risk providers.')
+    .action(async (options: HubOptions) => {
+      const all = await listRiskProviders(openHub(io, options))
+      if (options.json === true) return printJson(io.stdout, all)
+      if (all.length === 0) {
+        return printLine(
+          io.stdout,
+          'There are no risk providers yet; `watchbell risk-provider create --help` tells how to add one.',
+        )
+      }
+      const rows = all.map(({ id, action, name, clientId }) => [id, action, name, clientId])
+      printLine(io.stdout, table(io, ['ID', 'ACTION', 'NAME', 'CLIENT'], rows))
+    })
+
+  hubOptions(riskProvider.command('create'))
+    .description('Let a service app report risky addresses.')
+    .requiredOption('--name <name>', 'what to call it; unique, 50 characters at most')
+    .requiredOption(
+      '--client <client-id>',
+      'the service app that will send; `watchbell client create` makes one',
+    )
+    .addOption(
+      new Option('--action <action>', 'what its word counts for').choices(riskActions).default('log_only'),
+    )
+    .addHelpText('after', createExample)
+    .action(async ({ name, client, action, ...options }: CreateOptions) => {
+      const hub = openHub(io, options)
+      const made = asRiskProvider(await hub.request('POST', path, { name, clientId: client, action }))
+      if (options.json === true) return printJson(io.stdout, made)
+      printLine(io.stdout, described(io, made))
+    })
+
+  hubOptions(riskProvider.command('show'))
+    .description('Show one risk provider, and how many events it has sent.')
+    .argument('<id-or-name>')
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const found = await findRiskProvider(hub, wanted)
+      const counts = (await hub.request('GET', `/v1/risk/providers/${found.id}/counts`)) as Counts // its own shape
+      if (options.json === true) return printJson(io.stdout, { ...found, events: counts })
+      printLine(io.stdout, described(io, found, counts))
+    })
+
+  hubOptions(riskProvider.command('delete'))
+    .description('Remove a risk provider. What it has said counts for nothing from then on.')
+    .argument('<id-or-name>')
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const { id, name } = await findRiskProvider(hub, wanted)
+      await hub.request('DELETE', `${path}/${id}`)
+      if (options.json === true) return printJson(io.stdout, { id, deleted: true })
+      printLine(io.stdout, `${name} (${id}) is deleted.`)
+    })
+}
+
+const createExample = `
+Example:
+  $ watchbell client create --name partner --scope okta.riskEvents.manage --generate
+  $ watchbell risk-provider create --name Partner --client 0oa… --action enforce_and_log`
+
+interface Counts {
+  readonly taken: number
+  readonly ignored: number
+}
+
+async function listRiskProviders(hub: HubClient): Promise<readonly RiskProviderBody[]> {
+  return (await hub.request('GET', path)) as readonly RiskProviderBody[] // row K1
+}
+
+/** @throws CliError when there is none with this id or name */
+async function findRiskProvider(hub: HubClient, idOrName: string): Promise<RiskProviderBody> {
+  const all = await listRiskProviders(hub)
+  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName)
+  if (found !== undefined) return found
+  throw new CliError(
+    `There is no risk provider with the id or name '${idOrName}'; \`watchbell risk-provider list\` shows them all.`,
+  )
+}
+
+function asRiskProvider(answer: unknown): RiskProviderBody {
+  return answer as RiskProviderBody // row K2
+}
+
+function described(io: CliIo, provider: RiskProviderBody, counts?: Counts): string {
+  const { id, name, clientId, action, created, lastUpdated } = provider
+  return facts(io, {
+    id,
+    name,
+    client: clientId,
+    action,
+    created,
+    updated: lastUpdated,
+    ...(counts && { events: `${counts.taken} taken, ${counts.ignored} ignored` }),
+  })
+}

@@ -1,0 +1,377 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { InvalidArgumentError, type Command } from 'commander'
+import type { JsonObject } from '../base/json.ts'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { readInput, readJsonInput } from './input.ts'
+import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
+import {
+  asProvider,
+  findProvider,
+  listProviders,
+  providersPath,
+  type ProviderBody,
+} from './provider-command.ts'
+import { facts, painter, type Style } from './table.ts'
+
+/** A stream as the API shows it; what the command line reads of it. */
+interface StreamBody {
+  readonly id: string
+  readonly connected: boolean
+  readonly delivery: 'push' | 'poll'
+  readonly push_url?: string
+  readonly auth: { readonly method: string; readonly client_id?: string }
+  readonly subjects: string
+  readonly transmitter?: {
+    readonly stream_id: string
+    readonly aud: readonly string[]
+    readonly endpoint_url: string | null
+    readonly events_delivered: readonly string[] | null
+  }
+  readonly status: string
+  readonly status_reason: string | null
+  readonly verification_asked_at: string | null
+  readonly verified_at: string | null
+  readonly last_event_at: string | null
+  readonly last_poll_at: string | null
+  readonly last_error: string | null
+}
+
+interface HealthBody {
+  readonly healthy: boolean
+  readonly checks: readonly { readonly name: string; readonly result: string; readonly detail: string }[]
+}
+
+interface ConnectOptions extends HubOptions {
+  readonly push?: boolean
+  readonly poll?: boolean
+  readonly name?: string
+  readonly type: string
+  readonly auth?: AuthMethod
+  readonly clientId?: string
+  readonly secret?: string
+  readonly secretFile?: string
+  readonly clientKey?: string
+  readonly tokenUrl?: string
+  readonly authorizationServer?: string
+  readonly scope?: string
+  readonly dpop?: boolean
+  readonly events?: readonly string[]
+  readonly description?: string
+  readonly subjects: 'all' | 'listed'
+  readonly audience?: readonly string[]
+  readonly wait: number
+}
+
+const authMethods = ['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
+type AuthMethod = (typeof authMethods)[number]
+
+const waitDefaultS = 15
+const lookEveryMs = 500
+
+export function registerStream(program: Command, io: CliIo): void {
+  const stream = program
+    .command('stream')
+    .description('Streams: let the hub set itself up with a transmitter, by push or by poll.')
+    .helpGroup('Commands that talk to a running hub:')
+
+  hubOptions(stream.command('connect'))
+    .description(
+      'Create the stream at a transmitter, or adopt and repair the one that is there, and see it verified. Registers ' +
+        'the provider first when there is none.',
+    )
+    .argument('<transmitter>', 'the URL of its metadata, its issuer URL, or the id or name of a provider')
+    .option('--push', 'the transmitter sends to us (the default)')
+    .option('--poll', 'we ask the transmitter; nothing has to reach this hub')
+    .option('--name <name>', 'what to call a provider that is registered now; its host unless given')
+    .option('--type <type>', 'what kind of application that is', 'custom')
+    .option('--auth <method>', authMethods.join(', '), oneOf(authMethods))
+    .option('--client-id <id>', 'our client at its authorization server')
+    .option('--secret <secret>', 'the client secret, or the bearer token')
+    .option('--secret-file <file>', 'the same from a file; - is standard input')
+    .option('--client-key <file>', 'the private JWK of private_key_jwt; - is standard input')
+    .option('--token-url <url>', 'its token endpoint; discovered unless given')
+    .option('--authorization-server <issuer>', 'the issuer of its authorization server, for discovery')
+    .option('--scope <scope>', 'scopes to ask for')
+    .option('--dpop', 'bind access tokens to a key (RFC 9449)')
+    .option('--events <types>', 'event types wanted; every one that the hub understands unless given', words)
+    .option('--description <text>', 'what the transmitter shall call the stream')
+    .option(
+      '--subjects <policy>',
+      'all, or listed: only those added one by one',
+      oneOf(['all', 'listed']),
+      'all',
+    )
+    .option('--audience <aud>', 'what the tokens’ aud must be', words)
+    .option(
+      '--wait <seconds>',
+      'how long to wait for the verification event',
+      integerFrom(0, 600),
+      waitDefaultS,
+    )
+    .addHelpText('after', connectExamples)
+    .action(async (transmitter: string, options: ConnectOptions) => {
+      const hub = openHub(io, options)
+      const body = await draftOf(io, options)
+      const provider = await findOrRegister(hub, transmitter, options)
+      const connected = asStream(await hub.request('PUT', pathOf(provider), body))
+      const seen = await waitForVerification(hub, provider, connected, options.wait)
+      if (options.json === true) return printJson(io.stdout, seen)
+      printLine(io.stdout, described(io, provider, seen))
+    })
+
+  hubOptions(stream.command('show'))
+    .description('Show the stream of a provider.')
+    .argument('<provider>', 'id or name')
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const provider = await findProvider(hub, wanted)
+      const shown = asStream(await hub.request('GET', pathOf(provider)))
+      if (options.json === true) return printJson(io.stdout, shown)
+      printLine(io.stdout, described(io, provider, shown))
+    })
+
+  hubOptions(stream.command('verify'))
+    .description('Ask for a verification event and wait until it came.')
+    .argument('<provider>', 'id or name')
+    .option('--wait <seconds>', 'how long to wait', integerFrom(0, 600), waitDefaultS)
+    .action(async (wanted: string, options: HubOptions & { readonly wait: number }) => {
+      const hub = openHub(io, options)
+      const provider = await findProvider(hub, wanted)
+      const asked = asStream(await hub.request('POST', `${pathOf(provider)}/verify`))
+      const seen = await waitForVerification(hub, provider, asked, options.wait)
+      if (options.json === true) return printJson(io.stdout, seen)
+      printLine(
+        io.stdout,
+        `The stream of ${provider.name} is verified: the event came at ${seen.verified_at ?? ''}.`,
+      )
+    })
+
+  for (const [verb, status, description] of statusVerbs) {
+    hubOptions(stream.command(verb))
+      .description(description)
+      .argument('<provider>', 'id or name')
+      .option('--reason <text>', 'told to the transmitter')
+      .action(async (wanted: string, options: HubOptions & { readonly reason?: string }) => {
+        const hub = openHub(io, options)
+        const provider = await findProvider(hub, wanted)
+        const { reason } = options
+        const body = { status, ...(reason !== undefined && { reason }) }
+        const answer = (await hub.request('PUT', `${pathOf(provider)}/status`, body)) as { status: string } // its shape
+        if (options.json === true) return printJson(io.stdout, answer)
+        printLine(io.stdout, `The stream of ${provider.name} is ${answer.status}.`)
+      })
+  }
+
+  for (const [verb, path, description] of subjectVerbs) {
+    hubOptions(stream.command(verb))
+      .description(description)
+      .argument('<provider>', 'id or name')
+      .option('--subject <subject>', 'FORMAT:VALUE, such as email:ada@example.com', subjectIdentifier)
+      .option('--subject-json <json>', 'any subject identifier', jsonObject)
+      .action(
+        async (
+          wanted: string,
+          options: HubOptions & { readonly subject?: JsonObject; readonly subjectJson?: JsonObject },
+        ) => {
+          const subject = options.subject ?? options.subjectJson
+          if (subject === undefined) throw wrongUsage('Give --subject or --subject-json.')
+          const hub = openHub(io, options)
+          const provider = await findProvider(hub, wanted)
+          await hub.request('POST', pathOf(provider) + path, { subject })
+          if (options.json === true) return printJson(io.stdout, { subject })
+          printLine(
+            io.stdout,
+            `${provider.name} took it. That promises nothing: a transmitter need not tell (SSF 1.0 §9.1).`,
+          )
+        },
+      )
+  }
+
+  hubOptions(stream.command('rotate-authorization'))
+    .description(
+      'Give the transmitter a new Authorization value to push with; the old one stays good for a while.',
+    )
+    .argument('<provider>', 'id or name')
+    .option('--overlap <seconds>', 'for how long the old one stays good', integerFrom(0, 604_800), 3_600)
+    .action(async (wanted: string, options: HubOptions & { readonly overlap: number }) => {
+      const hub = openHub(io, options)
+      const provider = await findProvider(hub, wanted)
+      const body = { overlap_seconds: options.overlap }
+      const rotated = await hub.request('POST', `${pathOf(provider)}/rotate-authorization`, body)
+      if (options.json === true) return printJson(io.stdout, rotated)
+      printLine(
+        io.stdout,
+        `${provider.name} pushes with a new value; the old one is good for ${options.overlap} s more.`,
+      )
+    })
+
+  hubOptions(stream.command('disconnect'))
+    .description('Delete the stream, at the transmitter first. The provider stays.')
+    .argument('<provider>', 'id or name')
+    .option('--force', 'delete it here even when the transmitter cannot or will not')
+    .action(async (wanted: string, options: HubOptions & { readonly force?: boolean }) => {
+      const hub = openHub(io, options)
+      const provider = await findProvider(hub, wanted)
+      await hub.request('DELETE', pathOf(provider) + (options.force === true ? '?force=true' : ''))
+      if (options.json === true) return printJson(io.stdout, { provider: provider.id, deleted: true })
+      printLine(io.stdout, `The stream of ${provider.name} is deleted.`)
+    })
+
+  hubOptions(stream.command('doctor'))
+    .description('Look at everything that a stream needs, and say what is wrong and what to do.')
+    .argument('<provider>', 'id or name')
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const provider = await findProvider(hub, wanted)
+      const health = (await hub.request('GET', `${pathOf(provider)}/health`)) as HealthBody // its shape
+      if (options.json === true) printJson(io.stdout, health)
+      else printLine(io.stdout, diagnosis(io, health))
+      if (!health.healthy) throw new CliError(`The stream of ${provider.name} does not work as it should.`)
+    })
+}
+
+const statusVerbs = [
+  ['pause', 'paused', 'Ask the transmitter to hold its events back.'],
+  ['resume', 'enabled', 'Ask the transmitter to deliver (again).'],
+  ['disable', 'disabled', 'Ask the transmitter to neither deliver nor keep events.'],
+] as const
+
+const subjectVerbs = [
+  ['add-subject', '/subjects', 'Ask the transmitter for the events about a subject.'],
+  ['remove-subject', '/subjects/remove', 'Ask the transmitter for no more events about a subject.'],
+] as const
+
+const connectExamples = `
+Examples:
+  $ watchbell stream connect https://idp.example/.well-known/ssf-configuration --poll \\
+      --client-id watchbell --secret-file idp.secret
+  $ watchbell stream connect https://idp.example --push --secret-file idp.token --auth bearer`
+
+function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
+  return (text) => {
+    const value = values.find((each) => each === text)
+    if (value !== undefined) return value
+    throw new InvalidArgumentError(`It must be one of ${values.join(', ')}.`)
+  }
+}
+
+async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
+  if (options.push === true && options.poll === true) throw wrongUsage('Give --push or --poll, not both.')
+  const { events, description, subjects, audience } = options
+  return {
+    delivery: options.poll === true ? 'poll' : 'push',
+    auth: await authOf(io, options),
+    subjects,
+    ...(events !== undefined && { events_requested: events }),
+    ...(description !== undefined && { description }),
+    ...(audience !== undefined && { audience }),
+  }
+}
+
+async function authOf(io: CliIo, options: ConnectOptions): Promise<object> {
+  const { clientId, clientKey, tokenUrl, authorizationServer, scope, dpop } = options
+  const usual =
+    clientKey !== undefined ? 'private_key_jwt' : clientId !== undefined ? 'client_secret_basic' : 'bearer'
+  const method = options.auth ?? usual
+  const client = {
+    ...(clientId !== undefined && { client_id: clientId }),
+    ...(tokenUrl !== undefined && { token_url: tokenUrl }),
+    ...(authorizationServer !== undefined && { authorization_server: authorizationServer }),
+    ...(scope !== undefined && { scope }),
+    ...(dpop === true && { dpop }),
+  }
+  if (method === 'private_key_jwt') {
+    if (clientKey === undefined)
+      throw wrongUsage('private_key_jwt needs --client-key, a file with a private JWK.')
+    return { method, ...client, client_key: await readJsonInput(io, clientKey) }
+  }
+  const secret =
+    options.secret ??
+    (options.secretFile && (await readInput(io, options.secretFile)).toString('utf8').trim())
+  if (secret === undefined) {
+    throw wrongUsage(
+      `${method} needs --secret or --secret-file: the ${method === 'bearer' ? 'token' : 'client secret'}.`,
+    )
+  }
+  return method === 'bearer' ? { method, token: secret } : { method, ...client, client_secret: secret }
+}
+
+/** The provider with this id, name, metadata or issuer; registered now when it is a URL that nobody has. */
+async function findOrRegister(
+  hub: HubClient,
+  transmitter: string,
+  { name, type }: ConnectOptions,
+): Promise<ProviderBody> {
+  const url = URL.parse(transmitter)
+  if (url === null) return findProvider(hub, transmitter)
+  const known = (await listProviders(hub)).find(
+    ({ settings }) => settings.well_known_url === transmitter || settings.issuer === transmitter,
+  )
+  if (known !== undefined) return known
+  const settings = { well_known_url: transmitter }
+  return asProvider(await hub.request('POST', providersPath, { name: name ?? url.host, type, settings }))
+}
+
+/** @throws CliError when it did not come in time */
+async function waitForVerification(
+  hub: HubClient,
+  provider: ProviderBody,
+  asked: StreamBody,
+  waitS: number,
+): Promise<StreamBody> {
+  const isVerified = ({ verification_asked_at: at, verified_at: came }: StreamBody): boolean =>
+    at === null || (came !== null && came >= at)
+  let seen = asked
+  for (let tries = (waitS * 1_000) / lookEveryMs; tries > 0 && !isVerified(seen); tries -= 1) {
+    await delay(lookEveryMs)
+    seen = asStream(await hub.request('GET', pathOf(provider)))
+  }
+  if (isVerified(seen) || waitS === 0) return seen
+  throw new CliError(
+    `The stream of ${provider.name} is set up, and no verification event came within ${waitS} s. ` +
+      `\`watchbell stream doctor ${provider.id}\` looks into it.`,
+  )
+}
+
+function pathOf({ id }: ProviderBody): string {
+  return `/v1/providers/${id}/stream`
+}
+
+function asStream(answer: unknown): StreamBody {
+  return answer as StreamBody // what its routes answer with
+}
+
+function described(io: CliIo, provider: ProviderBody, stream: StreamBody): string {
+  const { transmitter, auth } = stream
+  return facts(io, {
+    provider: `${provider.name} (${provider.id})`,
+    stream: stream.id,
+    delivery: stream.delivery,
+    'pushed to': stream.push_url,
+    'polled at': stream.delivery === 'poll' ? (transmitter?.endpoint_url ?? undefined) : undefined,
+    'stream id': transmitter?.stream_id ?? 'not connected',
+    audience: transmitter?.aud.join(', '),
+    'event types':
+      transmitter?.events_delivered == null ? undefined : String(transmitter.events_delivered.length),
+    auth: auth.client_id === undefined ? auth.method : `${auth.method} as ${auth.client_id}`,
+    subjects: stream.subjects,
+    status: stream.status_reason === null ? stream.status : `${stream.status}: ${stream.status_reason}`,
+    verified: stream.verified_at ?? 'not yet',
+    'last event': stream.last_event_at ?? undefined,
+    'last poll': stream.last_poll_at ?? undefined,
+    problem: stream.last_error ?? undefined,
+  })
+}
+
+const resultStyles: Readonly<Record<string, Style>> = { ok: 'green', warning: 'yellow', failed: 'red' }
+
+function diagnosis(io: CliIo, { checks }: HealthBody): string {
+  const paint = painter(io)
+  return checks
+    .map(({ name, result, detail }) => {
+      const style = resultStyles[result] ?? 'dim'
+      return `${paint(style, result.padEnd(7))}  ${name.padEnd(12)}  ${detail}`
+    })
+    .join('\n')
+}

@@ -1,0 +1,141 @@
+import { HubError } from '../base/hub-error.ts'
+import { isJsonArray } from '../base/i-json.ts'
+import { readIsoTime } from '../base/iso-time.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import type { Question } from '../policy/question.ts'
+import { canonicalAddress } from '../subjects/address.ts'
+
+/** One evaluation that cannot be made, in words for whoever asked. */
+export interface Unreadable {
+  readonly problem: string
+}
+
+/** How several evaluations are answered (Authorization API 1.0 §7.1.2.1). */
+export const semantics = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const
+export type Semantic = (typeof semantics)[number]
+
+export interface EvaluationsRequest {
+  readonly semantic: Semantic
+  readonly questions: readonly (Question | Unreadable)[]
+}
+
+export const evaluationsMax = 100
+const charactersMax = 1_000
+const userAgentCharsMax = 500
+
+export function isUnreadable(question: Question | Unreadable): question is Unreadable {
+  return 'problem' in question
+}
+
+/**
+ * Reads the body of one evaluation (Authorization API 1.0 §6.1). Members that it does not know are ignored.
+ * @throws HubError `evaluation.invalid`
+ */
+export function readEvaluation(body: JsonValue | undefined): Question {
+  const question = readQuestion(requireObject(body), {})
+  if (isUnreadable(question)) throw refusal(question.problem)
+  return question
+}
+
+/**
+ * Reads the body of several evaluations (§7.1): members of the whole are defaults for each, a member of one taking its
+ * place whole (§7.1.1). What is wrong with one is an answer to that one.
+ * @returns a single question when there are no evaluations: then the whole is one
+ * @throws HubError `evaluation.invalid`
+ */
+export function readEvaluations(body: JsonValue | undefined): EvaluationsRequest | Question {
+  const whole = requireObject(body)
+  const { evaluations, options = {} } = whole
+  if (evaluations === undefined || (isJsonArray(evaluations) && evaluations.length === 0))
+    return readEvaluation(whole)
+  if (!isJsonArray(evaluations)) throw refusal('evaluations must be an array')
+  if (evaluations.length > evaluationsMax) {
+    throw refusal(`evaluations may have ${evaluationsMax} members at most; it has ${evaluations.length}`)
+  }
+  if (!isJsonObject(options)) throw refusal('options must be an object')
+  const wanted = options['evaluations_semantic'] ?? 'execute_all'
+  const semantic = semantics.find((known) => known === wanted)
+  if (semantic === undefined) {
+    throw refusal(`options.evaluations_semantic must be one of ${semantics.join(', ')}`)
+  }
+  const questions = evaluations.map((one) =>
+    isJsonObject(one) ? readQuestion(one, whole) : { problem: 'an evaluation must be an object' },
+  )
+  return { semantic, questions }
+}
+
+function requireObject(body: JsonValue | undefined): JsonObject {
+  if (isJsonObject(body)) return body
+  throw refusal('the body must be a JSON object with subject, action and resource')
+}
+
+function refusal(problem: string): HubError {
+  return new HubError('evaluation.invalid', { detail: `The evaluation request is malformed: ${problem}.` })
+}
+
+/** The first problem is enough: this runs at every sign-in. */
+function readQuestion(own: JsonObject, defaults: JsonObject): Question | Unreadable {
+  const subject = own['subject'] ?? defaults['subject']
+  const action = own['action'] ?? defaults['action']
+  const resource = own['resource'] ?? defaults['resource']
+  const context = own['context'] ?? defaults['context'] ?? {}
+  if (!isJsonObject(subject)) return { problem: 'subject must be an object with type and id' }
+  if (!isJsonObject(action)) return { problem: 'action must be an object with a name' }
+  if (!isJsonObject(resource)) return { problem: 'resource must be an object with type and id' }
+  if (!isJsonObject(context)) return { problem: 'context must be an object' }
+  const { type, id, properties: about = {} } = subject
+  if (!isJsonObject(about)) return { problem: 'subject.properties must be an object' }
+  if (type !== 'user') return { problem: 'subject.type must be user: questions are about users here' }
+  if (!isText(id)) return unreadableText('subject.id')
+  if (!isText(action['name'])) return unreadableText('action.name')
+  if (!isText(resource['type'])) return unreadableText('resource.type')
+  if (!isText(resource['id'])) return unreadableText('resource.id')
+
+  // Authorization API 1.0 §5.1.1 gives address and device a place of their own in the subject.
+  const ip = context['ip'] ?? about['ip_address'] ?? undefined
+  const device = context['device'] ?? about['device_id'] ?? undefined
+  const session = context['session'] ?? undefined
+  const userAgent = context['user_agent'] ?? undefined
+  const address = typeof ip === 'string' ? canonicalAddress(ip) : undefined
+  if (ip !== undefined && address === undefined) {
+    return { problem: 'context.ip must be a plain IPv4 or IPv6 address, without zone, port or prefix length' }
+  }
+  if (device !== undefined && !isText(device)) return unreadableText('context.device')
+  if (session !== undefined && !isText(session)) return unreadableText('context.session')
+  if (userAgent !== undefined && typeof userAgent !== 'string') {
+    return { problem: 'context.user_agent must be a string' }
+  }
+  const issuedAt = readIssuedAt(context['issued_at'] ?? undefined)
+  if (issuedAt === 'unreadable') {
+    return {
+      problem:
+        'context.issued_at must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or seconds since 1970',
+    }
+  }
+  return {
+    user: id,
+    action: action['name'],
+    resource: { type: resource['type'], id: resource['id'] },
+    ip: address,
+    device,
+    session,
+    userAgent: userAgent?.slice(0, userAgentCharsMax),
+    issuedAt,
+  }
+}
+
+function isText(value: JsonValue | undefined): value is string {
+  return typeof value === 'string' && value !== '' && value.length <= charactersMax
+}
+
+function unreadableText(place: string): Unreadable {
+  return { problem: `${place} must be a string of 1 to ${charactersMax} characters` }
+}
+
+/** A time as sessions tell it: a string, or the seconds of a token's `iat`. */
+function readIssuedAt(given: JsonValue | undefined): Date | undefined | 'unreadable' {
+  if (given === undefined) return undefined
+  const seconds = typeof given === 'number' && given >= 0 ? given : Number.NaN
+  const date = new Date((typeof given === 'string' ? readIsoTime(given) : seconds * 1_000) ?? Number.NaN)
+  return Number.isNaN(date.getTime()) ? 'unreadable' : date
+}

@@ -1,0 +1,196 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import type { Credentials } from '../access/authenticator.ts'
+import { actorOf, type Caller } from '../access/caller.ts'
+import type { Scope } from '../access/scopes.ts'
+import type { Actor } from '../base/actor.ts'
+import { HubError } from '../base/hub-error.ts'
+import { parseIJson } from '../base/i-json.ts'
+import type { JsonValue } from '../base/json.ts'
+import type { Evaluator } from '../policy/evaluator.ts'
+import type { Ground, Opinion, Verdict } from '../policy/evaluate.ts'
+import type { Question } from '../policy/question.ts'
+import {
+  isUnreadable,
+  readEvaluation,
+  readEvaluations,
+  type EvaluationsRequest,
+  type Unreadable,
+} from './authzen-request.ts'
+import { oktaErrorAnswer } from './okta-errors.ts'
+import type { Route } from './route.ts'
+import { asHubError, requireMediaType, type ServerDeps } from './server.ts'
+import { challengeOf } from './www-authenticate.ts'
+
+export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
+  readonly evaluator: Evaluator
+  authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
+  /** Takes one request from the budget of an address that nobody has shown anything good for. */
+  takeBudget(of: { readonly ip: string }): Promise<{ readonly exceeded: boolean } | undefined>
+}
+
+const base = '/access/v1'
+const scope = 'watchbell.access.evaluate'
+
+/** Where to ask (Authorization API 1.0 §9). */
+export function authzenMetadataRoute(origin: string): Route {
+  return {
+    method: 'GET',
+    path: '/.well-known/authzen-configuration',
+    scope: 'public',
+    unlimited: true,
+    body: 'none',
+    handle: async () => ({
+      status: 200,
+      body: {
+        policy_decision_point: origin,
+        access_evaluation_endpoint: `${origin}${base}/evaluation`,
+        access_evaluations_endpoint: `${origin}${base}/evaluations`,
+      },
+    }),
+  }
+}
+
+/**
+ * The question at sign-in (Authorization API 1.0 §6, §7, §10). Mounted apart from the route table because it is asked
+ * at every sign-in: whoever shows good credentials is not rate limited, and errors are strings as that API has them.
+ */
+export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): void {
+  const { evaluator } = deps
+  const mount = (path: string, work: (body: JsonValue | undefined, by: Actor) => Promise<object>): void => {
+    app.route({
+      method: 'POST',
+      url: base + path,
+      onRequest: async (request, reply) => echoRequestId(request, reply),
+      handler: async (request, reply) => {
+        const caller = await requireCaller(deps, request, base + path)
+        const by = actorOf(caller, {
+          ip: request.ip,
+          userAgent: request.headers['user-agent'],
+          requestId: request.id,
+        })
+        const answer = await work(readJson(request), by)
+        return reply.header('content-type', 'application/json').send(JSON.stringify(answer))
+      },
+      errorHandler: (error, request, reply) => refuse(deps, asHubError(error), request, reply),
+    })
+  }
+  mount('/evaluation', async (body, by) => decision(await evaluator.answer(readEvaluation(body), by)))
+  mount('/evaluations', async (body, by) => {
+    const asked = readEvaluations(body)
+    if ('user' in asked) return decision(await evaluator.answer(asked, by))
+    return { evaluations: await answerAll(asked, async (one) => decision(await evaluator.answer(one, by))) }
+  })
+}
+
+/** §10.1.9: whoever sends an id gets it back, whatever the answer. */
+function echoRequestId(request: FastifyRequest, reply: FastifyReply): void {
+  const id = request.headers['x-request-id']
+  if (id !== undefined) reply.header('x-request-id', id)
+}
+
+async function requireCaller(deps: EvaluationDeps, request: FastifyRequest, path: string): Promise<Caller> {
+  const { authorization, dpop } = request.headers
+  try {
+    return await deps.authenticate(
+      {
+        authorization,
+        dpop: Array.isArray(dpop) ? dpop.join(', ') : dpop,
+        method: 'POST',
+        url: deps.origin + path,
+        resource: path,
+      },
+      scope,
+    )
+  } catch (error) {
+    if ((await deps.takeBudget({ ip: request.ip }))?.exceeded === true) {
+      throw new HubError('request.rate_limited')
+    }
+    throw error
+  }
+}
+
+function readJson(request: FastifyRequest): JsonValue | undefined {
+  if (!(request.body instanceof Buffer) || request.body.length === 0) return undefined
+  requireMediaType(request, 'application/json')
+  const parsed = parseIJson(request.body)
+  if (!parsed.ok) throw new HubError('request.malformed_json', { detail: parsed.reason })
+  return parsed.value
+}
+
+interface Decision {
+  readonly decision: boolean
+  readonly context: object
+}
+
+/** In the order of the questions; the semantics that stop early answer no further (§7.1.2.1). */
+async function answerAll(
+  { semantic, questions }: EvaluationsRequest,
+  answer: (question: Question) => Promise<Decision>,
+): Promise<readonly Decision[]> {
+  const one = async (question: Question | Unreadable): Promise<Decision> =>
+    isUnreadable(question) ? closed(question) : answer(question)
+  if (semantic === 'execute_all') return Promise.all(questions.map(one))
+  const stopAt = semantic === 'permit_on_first_permit'
+  const decisions: Decision[] = []
+  for (const question of questions) {
+    const made = await one(question)
+    decisions.push(made)
+    if (made.decision === stopAt) break
+  }
+  return decisions
+}
+
+/** An evaluation that cannot be made permits nothing (§7.2.1). */
+function closed({ problem }: Unreadable): Decision {
+  return { decision: false, context: { error: { status: 400, message: `${problem}.` } } }
+}
+
+/** Only `allow` is a yes: whoever challenges first has not let anybody in. */
+function decision(verdict: Verdict): Decision {
+  const { outcome, reported, notes, userId } = verdict
+  return {
+    decision: outcome === 'allow',
+    context: {
+      ...opinionBody(verdict),
+      reported: opinionBody(reported),
+      ...(userId !== undefined && { user: userId }),
+      ...(notes.length > 0 && { notes }),
+    },
+  }
+}
+
+function opinionBody({ outcome, level, grounds }: Opinion): object {
+  return { outcome, level, reasons: grounds.map(groundBody) }
+}
+
+function groundBody({ text, about, level, source, occurredAt, expiresAt, signalId }: Ground): object {
+  return {
+    text,
+    about,
+    level: level ?? null,
+    source,
+    occurred_at: occurredAt,
+    expires_at: expiresAt ?? null,
+    ...(signalId !== undefined && { signal_id: signalId }),
+  }
+}
+
+/** Errors are strings (§10.1.7), and missing credentials 401 rather than Okta's 403. */
+function refuse(deps: EvaluationDeps, error: unknown, request: FastifyRequest, reply: FastifyReply): void {
+  const errorId = deps.world.newId('oae')
+  const send = (status: number, message: string): void => {
+    void reply.code(status).header('content-type', 'application/json').send(JSON.stringify(message))
+  }
+  if (!(error instanceof HubError)) {
+    deps.logger.error({ err: error, errorId, url: request.url }, 'an evaluation failed')
+    return send(500, `Internal error ${errorId}.`)
+  }
+  if (error.cause !== undefined) {
+    deps.logger.warn({ err: error.cause, code: error.code, errorId }, error.message)
+  }
+  const missing = error.code === 'access.no_credentials'
+  const challenge = missing ? `Bearer realm="${deps.origin}"` : challengeOf(error, deps.origin)
+  if (challenge !== undefined) reply.header('www-authenticate', challenge)
+  if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS))
+  send(missing ? 401 : oktaErrorAnswer(error, errorId).status, error.detail)
+}

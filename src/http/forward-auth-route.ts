@@ -1,0 +1,149 @@
+import { timingSafeEqual, createHash } from 'node:crypto'
+import { BlockList, isIPv6 } from 'node:net'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { HubError } from '../base/hub-error.ts'
+import type { Evaluator } from '../policy/evaluator.ts'
+import type { Outcome } from '../policy/outcome.ts'
+import { canonicalAddress } from '../subjects/address.ts'
+
+export interface ForwardAuthOptions {
+  /** Which header names the user who is signed in. */
+  readonly userHeader: string
+  /** Which header names the address that the request came from, with the proxies it came through behind it. */
+  readonly addressHeader: string
+  /** What the proxy must show in `X-Watchbell-Token`, beside its address; undefined when the address is enough. */
+  readonly token: string | undefined
+  /** Addresses and CIDR blocks of proxies whose headers are believed. */
+  readonly trustedProxies: readonly string[]
+}
+
+export interface ForwardAuthDeps extends ForwardAuthOptions {
+  readonly origin: string
+  readonly evaluator: Evaluator
+}
+
+export const forwardAuthPath = '/access/v1/forward-auth'
+const tokenHeader = 'x-watchbell-token'
+const headerCharsMax = 1_000
+
+const statusOf: Record<Outcome, number> = { allow: 200, challenge: 401, deny: 403 }
+
+/**
+ * Answers a reverse proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, Caddy
+ * forward_auth, Envoy ext_authz): 200, 401 or 403, without a body. Envoy asks with the method and path of the request
+ * that it holds, so every method and every path behind this one is taken.
+ */
+export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): void {
+  const isTrusted = addressMatcher(deps.trustedProxies)
+  const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
+    requireProxy(request, deps.token, isTrusted)
+    const user = single(request, deps.userHeader)
+    if (user === undefined) {
+      return reply.code(401).header('www-authenticate', `Bearer realm="${deps.origin}"`).send()
+    }
+    const verdict = await deps.evaluator.answer(
+      {
+        user,
+        action: 'access',
+        resource: { type: 'http', id: single(request, 'x-forwarded-host') ?? 'unknown' },
+        ip: clientAddress(request, deps.addressHeader, isTrusted),
+        device: undefined,
+        session: undefined,
+        userAgent: request.headers['user-agent'],
+        issuedAt: undefined,
+      },
+      {
+        id: 'forward-auth',
+        type: 'SystemPrincipal',
+        displayName: 'Forward auth',
+        alternateId: undefined,
+        requestId: request.id,
+      },
+    )
+    reply.header('x-watchbell-risk', verdict.level)
+    if (verdict.outcome === 'challenge') {
+      // RFC 9470 §3: signing in anew, and better, is what helps.
+      reply.header(
+        'www-authenticate',
+        `Bearer realm="${deps.origin}", error="insufficient_user_authentication"`,
+      )
+    }
+    return reply.code(statusOf[verdict.outcome]).send()
+  }
+  for (const url of [forwardAuthPath, `${forwardAuthPath}/*`]) app.all(url, handler)
+}
+
+/** @throws HubError `access.forbidden` */
+function requireProxy(
+  request: FastifyRequest,
+  token: string | undefined,
+  isTrusted: (address: string) => boolean,
+): void {
+  const peer = request.raw.socket.remoteAddress ?? ''
+  if (!isTrusted(peer)) {
+    throw new HubError('access.forbidden', {
+      detail: `${peer} is not a trusted proxy; WATCHBELL_TRUSTED_PROXIES names those whose headers are believed.`,
+    })
+  }
+  if (token !== undefined && !isSame(single(request, tokenHeader) ?? '', token)) {
+    throw new HubError('access.forbidden', {
+      detail:
+        'The header X-Watchbell-Token is missing or wrong; it must be what WATCHBELL_FORWARD_AUTH_TOKEN says.',
+    })
+  }
+}
+
+function isSame(given: string, wanted: string): boolean {
+  const hash = (text: string): Buffer => createHash('sha256').update(text).digest()
+  return timingSafeEqual(hash(given), hash(wanted))
+}
+
+/**
+ * A header that may stand there once: a client could send one of its own, and a proxy that adds instead of replacing
+ * would pass both on.
+ * @throws HubError `request.invalid`
+ */
+function single(request: FastifyRequest, name: string): string | undefined {
+  const values = request.raw.headersDistinct[name.toLowerCase()] ?? []
+  const [value] = values
+  if (values.length > 1 || (value !== undefined && value.length > headerCharsMax)) {
+    throw invalid(name, `must be given once, with ${headerCharsMax} characters at most`)
+  }
+  return value === undefined || value.trim() === '' ? undefined : value.trim()
+}
+
+/** The last address that is none of our proxies: what stands before it, anybody could have written. */
+function clientAddress(
+  request: FastifyRequest,
+  name: string,
+  isTrusted: (address: string) => boolean,
+): string | undefined {
+  const chain = (request.raw.headersDistinct[name.toLowerCase()] ?? []).flatMap((value) => value.split(','))
+  const addresses = chain.map((entry) => entry.trim()).filter((entry) => entry !== '')
+  const last = addresses.findLast((entry) => !isTrusted(entry)) ?? addresses[0]
+  if (last === undefined) return undefined
+  return canonicalAddress(last) ?? refuseAddress(name)
+}
+
+function refuseAddress(name: string): never {
+  throw invalid(name, 'must hold plain IPv4 or IPv6 addresses, separated by commas')
+}
+
+function invalid(name: string, problem: string): HubError {
+  const problems = [{ field: name, message: `The header ${problem}` }]
+  return new HubError('request.invalid', { detail: `The header ${name} ${problem}.`, problems })
+}
+
+function addressMatcher(blocks: readonly string[]): (address: string) => boolean {
+  const list = new BlockList()
+  for (const block of blocks) {
+    const [address = '', bits] = block.replaceAll(/[[\]]/g, '').split('/')
+    const family = isIPv6(address) ? 'ipv6' : 'ipv4'
+    if (bits === undefined) list.addAddress(address, family)
+    else list.addSubnet(address, Number(bits), family)
+  }
+  return (address) => {
+    const canonical = canonicalAddress(address)
+    return canonical !== undefined && list.check(canonical, isIPv6(canonical) ? 'ipv6' : 'ipv4')
+  }
+}

@@ -1,0 +1,45 @@
+import { actorOf } from '../access/caller.ts'
+import { readRiskEvents } from '../risk/risk-event.ts'
+import type { RiskEvents } from '../risk/risk-events.ts'
+import type { RiskEventCounts } from '../risk/risk-provider-store.ts'
+import type { RiskProviders } from '../risk/risk-providers.ts'
+import { actorFacts, type Route } from './route.ts'
+
+export interface RiskEventCountDeps {
+  readonly riskProviders: Pick<RiskProviders, 'get'>
+  riskEventCounts(): Promise<ReadonlyMap<string, RiskEventCounts>>
+}
+
+/** How many risk events a provider sent: what is left of those that its action `none` set aside. */
+export function riskEventCountRoute({ riskProviders, riskEventCounts }: RiskEventCountDeps): Route {
+  return {
+    method: 'GET',
+    path: '/v1/risk/providers/:id/counts',
+    scope: 'okta.riskProviders.read',
+    body: 'none',
+    handle: async ({ params }) => {
+      const { id } = await riskProviders.get(params['id'] ?? '')
+      const { taken, ignored } = (await riskEventCounts()).get(id) ?? { taken: 0, ignored: 0 }
+      return { status: 200, body: { taken, ignored } }
+    },
+  }
+}
+
+/** Risk Events (contract section 5): 202 without a body, when all of them are durable. */
+export function riskEventRoutes(riskEvents: RiskEvents): readonly Route[] {
+  return [
+    {
+      method: 'POST',
+      path: '/api/v1/risk/events/ip',
+      scope: 'okta.riskEvents.manage',
+      budget: 'risk_events', // V17
+      body: 'json',
+      handle: async (request, caller) => {
+        const clientId = caller.kind === 'client' ? caller.clientId : undefined
+        const by = actorOf(caller, actorFacts(request))
+        await riskEvents.consume(clientId, readRiskEvents(request.json), by)
+        return { status: 202 } // V11
+      },
+    },
+  ]
+}

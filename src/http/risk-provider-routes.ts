@@ -1,0 +1,94 @@
+import { actorOf } from '../access/caller.ts'
+import { readRiskProviderDraft } from '../risk/risk-provider-draft.ts'
+import type { RiskProvider } from '../risk/risk-provider.ts'
+import type { RiskProviders } from '../risk/risk-providers.ts'
+import { actorFacts, type Route } from './route.ts'
+
+export interface RiskProviderRoutesDeps {
+  readonly origin: string
+  readonly riskProviders: RiskProviders
+}
+
+const base = '/api/v1/risk/providers'
+const read = 'okta.riskProviders.read'
+const manage = 'okta.riskProviders.manage'
+
+/** Risk Providers (contract section 4). */
+export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutesDeps): readonly Route[] {
+  const body = (provider: RiskProvider): object => providerBody(origin, provider)
+  return [
+    {
+      method: 'GET',
+      path: base,
+      scope: read,
+      body: 'none',
+      handle: async () => ({ status: 200, body: (await riskProviders.list()).map(body) }),
+    },
+    {
+      method: 'POST',
+      path: base,
+      scope: manage,
+      body: 'json',
+      handle: async (request, caller) => {
+        const draft = readRiskProviderDraft(request.json)
+        const provider = await riskProviders.create(draft, actorOf(caller, actorFacts(request)))
+        return { status: 201, body: body(provider) } // K2
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/:id`,
+      scope: read,
+      body: 'none',
+      handle: async ({ params }) => ({
+        status: 200,
+        body: body(await riskProviders.get(params['id'] ?? '')),
+      }),
+    },
+    {
+      method: 'PUT',
+      path: `${base}/:id`,
+      scope: manage,
+      body: 'json',
+      handle: async (request, caller) => {
+        const id = request.params['id'] ?? ''
+        await riskProviders.get(id) // an unknown id is told before a bad body
+        const draft = readRiskProviderDraft(request.json)
+        const provider = await riskProviders.replace(id, draft, actorOf(caller, actorFacts(request)))
+        return { status: 200, body: body(provider) }
+      },
+    },
+    {
+      method: 'DELETE',
+      path: `${base}/:id`,
+      scope: manage,
+      body: 'none',
+      handle: async (request, caller) => {
+        await riskProviders.delete(request.params['id'] ?? '', actorOf(caller, actorFacts(request)))
+        return { status: 204 } // K5
+      },
+    },
+  ]
+}
+
+/** Okta's shape (K20 to K26). */
+function providerBody(origin: string, provider: RiskProvider): object {
+  const { id, name, clientId, action, createdAt, updatedAt } = provider
+  return {
+    id,
+    name,
+    clientId,
+    action,
+    created: createdAt.toISOString(),
+    lastUpdated: updatedAt.toISOString(),
+    _links: { self: { href: `${origin}${base}/${id}`, hints: { allow: ['GET', 'PUT', 'DELETE'] } } },
+  }
+}
+
+/** When Okta's specification dropped these paths, in the form of RFC 9745 §2: a date as seconds since 1970. */
+export const deprecatedSince = '@1759276800' // 2025-10-01
+
+/** Says of every answer that Okta calls the path deprecated (RFC 9745). */
+export function deprecated(routes: readonly Route[]): readonly Route[] {
+  return routes.map((route): Route => ({ ...route, headers: { deprecation: deprecatedSince } }))
+}

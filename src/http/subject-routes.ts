@@ -1,0 +1,183 @@
+import { actorOf } from '../access/caller.ts'
+import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import type { Erasures } from '../ingest/erase.ts'
+import type { People, SubjectDetails } from '../risk/people.ts'
+import { riskLevels } from '../risk/risk-level.ts'
+import type { RiskReason } from '../risk/risk-reason.ts'
+import { formatOf, scopeOf, subjectKinds, valueOf } from '../subjects/anchor.ts'
+import type { Subject, SubjectQuery } from '../subjects/subject-store.ts'
+import { readUserDraft } from '../subjects/user-draft.ts'
+import { actorFacts, type Route } from './route.ts'
+
+export interface SubjectRoutesDeps {
+  readonly origin: string
+  readonly people: Pick<People, 'list' | 'get' | 'load'>
+  readonly erasures: Pick<Erasures, 'erase'>
+}
+
+const base = '/v1/subjects'
+const read = 'watchbell.subjects.read'
+const manage = 'watchbell.subjects.manage'
+const limitDefault = 50
+const limitMax = 200
+const searchCharsMax = 320
+const parameters = ['kind', 'level', 'search', 'limit', 'after']
+
+/** Users, devices, sessions and addresses: who they are, and how risky. Newest first. */
+export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path: base,
+      scope: read,
+      body: 'none',
+      async handle({ query: parameters }) {
+        const { subjects, next } = await people.list(readQuery(parameters))
+        const link = next === undefined ? null : nextLink(origin, parameters, next)
+        return {
+          status: 200,
+          body: { subjects: subjects.map(subjectBody), next: link },
+          ...(link !== null && { headers: { link: `<${link}>; rel="next"` } }),
+        }
+      },
+    },
+    {
+      method: 'POST',
+      path: base,
+      scope: manage,
+      body: 'json',
+      async handle(request, caller) {
+        const by = actorOf(caller, actorFacts(request))
+        const loaded = await people.load(readUserDraft(request.json), by)
+        return { status: loaded.created ? 201 : 200, body: detailsBody(loaded) }
+      },
+    },
+    {
+      method: 'GET',
+      path: `${base}/:id`,
+      scope: read,
+      body: 'none',
+      handle: async ({ params }) => ({
+        status: 200,
+        body: detailsBody(await people.get(params['id'] ?? '')),
+      }),
+    },
+    {
+      method: 'DELETE',
+      path: `${base}/:id`,
+      scope: manage,
+      body: 'none',
+      async handle(request, caller) {
+        const { subject } = await people.get(request.params['id'] ?? '')
+        const outcome = await erasures.erase(subject.id, actorOf(caller, actorFacts(request)))
+        return outcome === 'done' ? { status: 204 } : { status: 202, body: { erasure: 'under_way' } }
+      },
+    },
+  ]
+}
+
+function subjectBody({ id, kind, anchors, level, firstSeenAt, loaded }: Subject): object {
+  return {
+    id,
+    kind,
+    level: riskLevels[level],
+    first_seen_at: firstSeenAt,
+    login: loaded?.login ?? null,
+    display_name: loaded?.displayName ?? null,
+    loaded_at: loaded?.loadedAt ?? null,
+    identifiers: anchors.map(({ anchor }) => ({
+      format: kind === 'address' ? 'ip' : formatOf(anchor),
+      value: valueOf(anchor),
+      issuer: scopeOf(anchor) ?? null,
+    })),
+  }
+}
+
+function detailsBody({ subject, enforced, reported, inForce, history }: SubjectDetails): object {
+  return {
+    ...subjectBody(subject),
+    level: enforced,
+    reported_level: reported,
+    reasons: inForce.map(reasonBody),
+    history: history.map(reasonBody),
+  }
+}
+
+function reasonBody({ source, detection, level, message, ...reason }: RiskReason): object {
+  return {
+    source: source.kind,
+    source_id: source.id,
+    slot: reason.slot,
+    detection,
+    level,
+    message: message ?? null,
+    identifier: valueOf(reason.anchor),
+    occurred_at: reason.occurredAt,
+    received_at: reason.receivedAt,
+    expires_at: reason.expiresAt ?? null,
+    signal_id: reason.signalId ?? null,
+    event_type: reason.eventType ?? null,
+  }
+}
+
+/** @throws HubError `request.invalid` with every problem */
+function readQuery(query: URLSearchParams): SubjectQuery {
+  const problems: FieldProblem[] = []
+  for (const name of new Set(query.keys())) {
+    if (!parameters.includes(name)) {
+      problems.push({
+        field: name,
+        message: `There is no such parameter; known are ${parameters.join(', ')}`,
+      })
+    } else if (query.getAll(name).length > 1) {
+      problems.push({ field: name, message: 'The parameter may be given once' })
+    }
+  }
+  const choice = <T extends string>(name: string, allowed: readonly T[]): T | undefined => {
+    const value = query.get(name)
+    const chosen = allowed.find((each) => each === value)
+    if (value !== null && chosen === undefined) {
+      problems.push({
+        field: name,
+        message: `'${value}' is not one of the allowed values: ${allowed.join(', ')}`,
+      })
+    }
+    return chosen
+  }
+  const integer = (name: string, max: number): number | undefined => {
+    const value = query.get(name)
+    if (value === null) return undefined
+    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
+    if (number >= 1 && number <= max) return number
+    problems.push({ field: name, message: `'${value}' is not a whole number from 1 to ${max}` })
+    return undefined
+  }
+  const kind = choice('kind', subjectKinds)
+  const level = choice(
+    'level',
+    riskLevels.filter((level) => level !== 'NONE'),
+  )
+  const text = query.get('search')
+  if (text !== null && (text === '' || text.length > searchCharsMax)) {
+    problems.push({ field: 'search', message: `It must have 1 to ${searchCharsMax} characters` })
+  }
+  const before = integer('after', Number.MAX_SAFE_INTEGER)
+  const limit = integer('limit', limitMax) ?? limitDefault
+  if (problems.length > 0) {
+    const detail = problems.map(({ field, message }) => `${field}: ${message}`).join('; ')
+    throw new HubError('request.invalid', { detail, problems })
+  }
+  return {
+    limit,
+    ...(kind !== undefined && { kind }),
+    ...(level !== undefined && { level: riskLevels.indexOf(level) }),
+    ...(text !== null && { text: text.normalize('NFC').toLowerCase() }),
+    ...(before !== undefined && { before }),
+  }
+}
+
+function nextLink(origin: string, query: URLSearchParams, after: number): string {
+  const next = new URLSearchParams(query)
+  next.set('after', String(after))
+  return `${origin}${base}?${next.toString()}`
+}

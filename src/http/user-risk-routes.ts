@@ -1,0 +1,54 @@
+import { actorOf } from '../access/caller.ts'
+import { readUserRisk, type SubjectRisk } from '../risk/user-risk.ts'
+import type { People } from '../risk/people.ts'
+import { actorFacts, type Route } from './route.ts'
+
+export interface UserRiskRoutesDeps {
+  readonly origin: string
+  readonly people: Pick<People, 'userRisk' | 'setUserRisk'>
+}
+
+const path = '/api/v1/users/:userId/risk'
+
+/** A user's risk as Okta serves it (contract 7.1, U1 to U8). */
+export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly Route[] {
+  return [
+    {
+      method: 'GET',
+      path,
+      scope: 'okta.userRisk.read',
+      body: 'none',
+      handle: async ({ params }) => ({
+        status: 200,
+        body: riskBody(origin, await people.userRisk(params['userId'] ?? '')),
+      }),
+    },
+    {
+      method: 'PUT',
+      path,
+      scope: 'okta.userRisk.manage',
+      body: 'json',
+      async handle(request, caller) {
+        const userId = request.params['userId'] ?? ''
+        await people.userRisk(userId) // an unknown user is told before a bad body
+        const by = actorOf(caller, actorFacts(request))
+        const risk = await people.setUserRisk(userId, readUserRisk(request.json), by)
+        return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // U3
+      },
+    },
+  ]
+}
+
+/** U2, U6: the worst reason stands for all of them; there is none of NONE. */
+function riskBody(origin: string, { subject, enforced, inForce }: SubjectRisk): object {
+  const user = `${origin}/api/v1/users/${subject.id}`
+  const [reason] = inForce.filter(({ level }) => level === enforced)
+  return {
+    riskLevel: enforced,
+    ...(reason !== undefined && { reason: reason.message ?? reason.detection }),
+    _links: {
+      self: { href: `${user}/risk`, hints: { allow: ['GET', 'PUT'] } },
+      user: { href: user, hints: { allow: ['GET'] } },
+    },
+  }
+}

@@ -1,0 +1,145 @@
+import type { RefusalLimiter } from '../access/rate-limits.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import { printable } from '../base/printable.ts'
+import type { World } from '../base/world.ts'
+import { readEvents } from '../events/read-events.ts'
+import type { KeyCache } from '../jwks/key-cache.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Providers } from '../providers/providers.ts'
+import { parseToken } from '../set/parse-token.ts'
+import type { SetVerifier } from '../set/set-verifier.ts'
+import type { Acceptance, Delivery } from '../signals/signal.ts'
+import type { StreamGate } from '../streams/stream-gate.ts'
+import type { Stream } from '../streams/stream.ts'
+import type { Inbox } from './inbox.ts'
+import type { RefusalRecorder } from './refusals.ts'
+
+export interface AcceptDeps {
+  readonly world: Pick<World, 'now' | 'newId'>
+  readonly providers: Pick<Providers, 'activeByIssuer' | 'findByIssuer'>
+  readonly keys: Pick<KeyCache, 'keysOf'>
+  readonly verifier: SetVerifier
+  readonly streams: StreamGate
+  readonly inbox: Inbox
+  readonly refusals: RefusalRecorder
+  /** Only refusals are limited: nobody can use up an honest transmitter's budget by sending garbage in its name. */
+  readonly refusalLimiter: RefusalLimiter
+  /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (E41). */
+  readonly audiences: readonly string[]
+}
+
+/** Where a SET comes in. */
+export interface Entrance {
+  readonly via: Delivery
+  /** The address it came from; undefined when we fetched it, and then refusals are not limited. */
+  readonly source: string | undefined
+  /** The stream that it came over: only that stream's provider speaks here. Okta's path has none and takes everybody's. */
+  readonly stream?: Stream
+  /** What a poll answer calls it: its `jti`, or something is wrong (R50). */
+  readonly named?: string
+}
+
+/** How much of a refused token's `iss` and `jti` is remembered. */
+const claimKeptCharsMax = 256
+const refusalWindowS = 60
+
+/** A SET that is durable: stored now, or stored before. */
+export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
+
+/**
+ * Takes one SET from bytes to a durable signal (RFC 8935 §2, RFC 8936 §2.4).
+ * @throws HubError `set.*` when the SET is refused (and that is remembered), `request.rate_limited` when too much was
+ *   refused lately, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
+ */
+export async function accept(
+  deps: AcceptDeps,
+  body: Uint8Array | string,
+  entrance: Entrance,
+): Promise<Receipt> {
+  let claimed: Readonly<{ iss?: string; jti?: string }> = {}
+  try {
+    const token = parseToken(body) // size, shape, header, claims
+    claimed = token.claims
+    if (entrance.named !== undefined) requireName(entrance.named, token.claims.jti)
+    const provider = senderOf(deps, token.claims.iss, entrance)
+    const stream = deps.streams.ofProvider(provider.id)
+    const set = await deps.verifier.verify(token, trust(deps, provider, stream)) // signature, aud, iat
+    const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
+    if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
+    const acceptance = await deps.inbox.accept({
+      provider,
+      jti: set.jti,
+      issuedAt: new Date(set.iat * 1000),
+      receivedAt: deps.world.now(),
+      events,
+      token: token.compact,
+      via: entrance.via,
+      source: entrance.source,
+    }) // durable when it resolves; a repeat is no error
+    if (acceptance === 'provider_inactive') throw new HubError('set.provider_inactive')
+    if (stream !== undefined) await deps.streams.taken(stream, { provider, jti: set.jti, events }, acceptance)
+    return acceptance
+  } catch (error) {
+    if (isHubError(error) && error.code.startsWith('set.')) {
+      await refuse(deps, error, { ...error.facts, ...claimed }, entrance)
+    }
+    throw error
+  }
+}
+
+/** The provider whose issuer the token claims, when it may come in here (R7). */
+function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
+  const provider = providers.activeByIssuer(iss)
+  if (stream === undefined || stream.providerId === provider.id) return provider
+  throw new HubError('set.unknown_issuer', {
+    detail: `This stream is for the SETs of its own transmitter; the token's iss is ${printable(iss, claimKeptCharsMax)}.`,
+  })
+}
+
+/** @throws HubError `set.claim_invalid` */
+function requireName(named: string, jti: string): void {
+  if (named === jti) return
+  const [called, own] = [named, jti].map((text) => printable(text, claimKeptCharsMax))
+  throw new HubError('set.claim_invalid', {
+    detail: `The poll answer calls this token ${called}, and its jti is ${own}; they must be the same (RFC 8936 §2.3).`,
+  })
+}
+
+/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (R7, R20). */
+function trust(
+  { audiences, keys }: AcceptDeps,
+  provider: Provider,
+  stream: Stream | undefined,
+): Parameters<SetVerifier['verify']>[1] {
+  return {
+    issuer: provider.issuer,
+    audiences: stream?.remote?.aud ?? audiences,
+    keys: keys.keysOf(provider),
+  }
+}
+
+/** Remembers a refusal. @throws HubError `request.rate_limited` instead of the reason when the budget is spent */
+export async function refuse(
+  deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter'>,
+  error: HubError,
+  { iss, jti }: Readonly<{ iss?: string; jti?: string }>,
+  { via, source, stream }: Entrance,
+): Promise<void> {
+  const providerId =
+    stream?.providerId ?? (iss === undefined ? undefined : deps.providers.findByIssuer(iss)?.id)
+  if (source !== undefined && (await deps.refusalLimiter.count(iss, source))) {
+    await deps.refusals.count(providerId, 'request.rate_limited')
+    throw new HubError('request.rate_limited', { retryAfterS: refusalWindowS })
+  }
+  await deps.refusals.record({
+    id: deps.world.newId('rfs'),
+    providerId,
+    iss: iss?.slice(0, claimKeptCharsMax),
+    jti: jti?.slice(0, claimKeptCharsMax),
+    receivedAt: deps.world.now(),
+    code: error.code,
+    reason: error.detail,
+    via,
+    source,
+  })
+}

@@ -1,0 +1,116 @@
+import type { Logger } from '../base/logger.ts'
+import type { SecretBox } from '../base/secret-box.ts'
+import type { World } from '../base/world.ts'
+import { fetchKeySet } from '../jwks/key-set.ts'
+import { defaultKeyLimits } from '../jwks/provider-keys.ts'
+import type { Provider } from '../providers/provider.ts'
+import type { Providers } from '../providers/providers.ts'
+import type { Storage } from '../stores.ts'
+import { defaultDiscoveryLimits, readTransmitterMetadata } from '../streams/discovery.ts'
+import { createProviderDialects, type ProviderDialects } from '../streams/provider-dialects.ts'
+import { createStreamGate, type StreamGate } from '../streams/stream-gate.ts'
+import { examineStream, type StreamHealth } from '../streams/stream-health.ts'
+import type { StreamTransaction } from '../streams/stream-journal.ts'
+import { createStreamKeeper, type StreamKeeper } from '../streams/stream-keeper.ts'
+import { createStreamRegistry, type StreamRegistry } from '../streams/stream-registry.ts'
+import { createStreams, type Streams } from '../streams/streams.ts'
+import type { Stream } from '../streams/stream.ts'
+import { dialectsEntry, streamEntry } from '../systemlog/stream-entries.ts'
+
+export interface StreamIntakeDeps {
+  readonly world: World
+  readonly logger: Logger
+  readonly storage: Pick<Storage, 'stores' | 'transaction'>
+  readonly box: SecretBox
+  readonly origin: string
+  readonly urlProblem: (url: string) => string | undefined
+  readonly providers: Pick<Providers, 'get' | 'findByIssuer'>
+}
+
+/** Everything about our streams at transmitters, wired over storage and System Log. */
+export interface StreamIntake {
+  readonly registry: StreamRegistry
+  readonly streams: Streams
+  readonly gate: StreamGate
+  readonly keeper: StreamKeeper
+  readonly dialects: ProviderDialects
+  /** Whether the stream is connected and its provider switched on. */
+  isActive(stream: Stream): boolean
+  /** @throws HubError `provider.not_found`, `stream.not_found` */
+  examine(providerId: string): Promise<StreamHealth>
+  /** After the provider is gone, and its stream with it. */
+  forgetProvider(providerId: string): void
+}
+
+export async function createStreamIntake(deps: StreamIntakeDeps): Promise<StreamIntake> {
+  const { world, logger, storage, box, origin, urlProblem, providers } = deps
+  const { stores } = storage
+  const registry = await createStreamRegistry(stores.streams)
+  const transaction: StreamTransaction = (work) =>
+    storage.transaction(({ streams, systemLog }) =>
+      work({ streams, journal: { record: (change) => systemLog.append([streamEntry(world, change)]) } }),
+    )
+  const dialects = await createProviderDialects({
+    store: stores.dialects,
+    providers,
+    transaction: (work) =>
+      storage.transaction(({ dialects, systemLog }) =>
+        work({ dialects, journal: { record: (change) => systemLog.append([dialectsEntry(world, change)]) } }),
+      ),
+  })
+  const readMetadata = ({ wellKnownUrl, issuer }: Provider) =>
+    readTransmitterMetadata({ world, urlProblem }, wellKnownUrl ?? issuer, defaultDiscoveryLimits)
+  const streams = createStreams({
+    world,
+    origin,
+    providers,
+    registry,
+    store: stores.streams,
+    transaction,
+    box,
+    readMetadata,
+    urlProblem,
+    dialectsOf: dialects.of,
+  })
+  const isActive = ({ providerId, remote }: Stream): boolean => {
+    const provider = providers.findByIssuer(remote?.iss ?? '')
+    return provider?.id === providerId && provider.status === 'ACTIVE'
+  }
+  const keeper = createStreamKeeper({ world, logger, registry, streams, leases: stores.streams, isActive })
+  const gate = createStreamGate({
+    world,
+    logger,
+    registry,
+    store: stores.streams,
+    transaction,
+    onDoubt: keeper.hurry,
+  })
+  return {
+    registry,
+    streams,
+    gate,
+    keeper,
+    dialects,
+    isActive,
+    async examine(providerId) {
+      const provider = await providers.get(providerId)
+      return examineStream(
+        {
+          now: world.now,
+          readMetadata,
+          countKeys: async ({ jwksUrl }) =>
+            (await fetchKeySet(world, jwksUrl, defaultKeyLimits)).keys.filter((key) => 'algorithms' in key)
+              .length,
+          probe: streams.probe,
+        },
+        provider,
+        streams.get(providerId),
+      )
+    },
+    forgetProvider(providerId) {
+      const stream = registry.ofProvider(providerId)
+      if (stream !== undefined) registry.forget(stream.id)
+      dialects.forget(providerId)
+    },
+  }
+}

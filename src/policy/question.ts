@@ -1,0 +1,15 @@
+/** What somebody who lets people in wants to know: is this still fine? */
+export interface Question {
+  /** Entity id, sign-in name, email address, or what else names a user. */
+  readonly user: string
+  /** What the user wants to do: `authenticate`, or any other name. It makes no difference to the answer. */
+  readonly action: string
+  readonly resource: { readonly type: string; readonly id: string }
+  /** Canonical; see canonicalAddress. */
+  readonly ip: string | undefined
+  readonly device: string | undefined
+  readonly session: string | undefined
+  readonly userAgent: string | undefined
+  /** When the session began. */
+  readonly issuedAt: Date | undefined
+}

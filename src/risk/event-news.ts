@@ -1,0 +1,199 @@
+import { printable } from '../base/printable.ts'
+import { isJsonObject } from '../base/json.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import { complexMembers, isProprietary } from '../set/subject.ts'
+import type { SimpleSubject, Subject } from '../set/subject.ts'
+import { anchorsOf, formatOf, kindOf, mainAnchor, type Anchor } from '../subjects/anchor.ts'
+import type { NewEnding } from '../subjects/join.ts'
+import type { About } from './detection-table.ts'
+import type { NamedThing, News } from './news.ts'
+import type { RiskReason } from './risk-reason.ts'
+import type { Reading, RiskRules } from './risk-rules.ts'
+
+/** A handled signal, as far as its events are news. */
+export interface NewsOrigin {
+  readonly id: string
+  readonly provider: { readonly id: string; readonly issuer: string }
+  readonly issuedAt: Date
+  readonly receivedAt: Date
+}
+
+/** What an event of a signal means for risk: news, why it means nothing, or undefined when it is about nobody. */
+export type EventNews = { readonly news: News } | { readonly unmatched: string } | undefined
+
+const messageCharsMax = 500
+
+/**
+ * Turns one event into news.
+ *
+ * A complex subject narrows and never widens (SSF 1.0 §3.3): what is said of a user's session is not said of the user.
+ * Its members are different things and are not joined; only several names of one member are.
+ * @param index - of the event within its signal
+ */
+export function newsOfEvent(
+  rules: RiskRules,
+  signal: NewsOrigin,
+  event: SecurityEvent,
+  index: number,
+): EventNews {
+  const reading = rules.read(event, signal.provider.issuer)
+  if (reading === undefined) return undefined
+  if (event.subject === undefined) return { unmatched: 'the event names no subject' }
+  const named = thingsOf(event.subject, event, reading.about, signal.provider.issuer)
+  if (typeof named === 'string') return { unmatched: named }
+  const targets = targetsOf(named, reading, event)
+  if (typeof targets === 'string') return { unmatched: targets }
+
+  const id = `${signal.id}/${index}`
+  // An event from the future happened when it came: a fast clock must not outdo all later news.
+  const occurredAt = new Date(
+    Math.min(event.occurredAt ?? signal.issuedAt.getTime(), signal.receivedAt.getTime()),
+  )
+  const source = { kind: 'security_events_provider', id: signal.provider.id } as const
+  const message = messageOf(event)
+  const reasons = targets.flatMap((anchor): RiskReason[] =>
+    reading.detections.map(({ slot, detection, level, holdsMs }) => ({
+      id: `${id}/${slot}`,
+      anchor,
+      source,
+      slot,
+      detection,
+      level,
+      message,
+      occurredAt,
+      receivedAt: signal.receivedAt,
+      expiresAt: holdsMs === undefined ? undefined : new Date(occurredAt.getTime() + holdsMs),
+      signalId: signal.id,
+      eventType: event.type,
+    })),
+  )
+  const anchorOf = (kind: string): Anchor | undefined => {
+    const thing = named.find((thing) => thing.kind === kind)
+    return thing && mainAnchor(thing.anchors)
+  }
+  const revokes = revokesSessions(event)
+    ? {
+        user: anchorOf('user'),
+        device: anchorOf('device'),
+        session: anchorOf('session'),
+        signalId: signal.id,
+        message,
+      }
+    : undefined
+  const { receivedAt } = signal
+  return {
+    news: {
+      source,
+      id,
+      occurredAt,
+      receivedAt,
+      things: named,
+      reasons,
+      revokes,
+      endings: endingsOf(event, named, occurredAt),
+    },
+  }
+}
+
+/** Members of complex subjects that say in which realm the others are, and narrow nothing that we keep. */
+const context: ReadonlySet<string> = new Set(['application', 'tenant', 'org_unit', 'group'])
+const kept: ReadonlySet<string> = new Set(['user', 'device', 'session'])
+
+/** Everything that the subject names, or why it cannot be told. */
+function thingsOf(
+  subject: Subject,
+  event: SecurityEvent,
+  about: About,
+  issuer: string,
+): readonly NamedThing[] | string {
+  if (isProprietary(subject) || subject.format !== 'complex') {
+    const kind = kindOfSimple(subject, event, about)
+    const anchors = anchorsOf(subject, kind, issuer)
+    if (anchors === undefined) return unreadable(subject)
+    return [{ kind: kindOf(anchors[0] ?? ''), anchors }]
+  }
+  const things: NamedThing[] = []
+  for (const [name, member] of complexMembers(subject)) {
+    if (context.has(name)) continue
+    if (!kept.has(name))
+      return `the subject is narrowed by '${printable(name, 64)}', which is nothing we know`
+    const anchors = anchorsOf(member, name, issuer)
+    if (anchors === undefined) return `${name}: ${unreadable(member)}`
+    if (anchors.some((anchor) => kindOf(anchor) !== name)) return `${name}: it is named by its addresses only`
+    things.push({ kind: name, anchors })
+  }
+  return things.length > 0 ? things : 'the subject names no user, device, session or address'
+}
+
+function unreadable(subject: SimpleSubject): string {
+  return `the subject has a name in a format that we cannot read (${printable(subject.format, 64)})`
+}
+
+const namesUsers: ReadonlySet<string> = new Set(['email', 'phone_number', 'account', 'iss_sub', 'did'])
+const namesSessions: ReadonlySet<string> = new Set(['jwt_id', 'saml_assertion_id'])
+
+/** What a simple subject names, going by its formats first and then by the event. */
+function kindOfSimple(subject: SimpleSubject, event: SecurityEvent, about: About): string {
+  const formats =
+    !isProprietary(subject) && subject.format === 'aliases'
+      ? subject.identifiers.map(({ format }) => format)
+      : [subject.format]
+  if (formats.some((format) => namesSessions.has(format))) return 'session'
+  if (about === 'device')
+    return formats.some((format) => format === 'email' || format === 'phone_number') ? 'user' : 'device'
+  // CAEP's own sample of session-revoked names the session with a bare opaque id, and users by iss_sub or email.
+  if (about === 'session' && event.family === 'caep' && !formats.some((format) => namesUsers.has(format)))
+    return 'session'
+  return 'user'
+}
+
+/** The anchors that reasons are put on: of the narrowest thing that the event is about. Or why there is none. */
+function targetsOf(
+  things: readonly NamedThing[],
+  { about }: Reading,
+  event: SecurityEvent,
+): readonly Anchor[] | string {
+  if (event.family === 'caep' && event.name === 'risk-level-change') {
+    const { principal } = event.claims
+    if (
+      !['USER', 'DEVICE', 'SESSION'].includes(principal) &&
+      things.every(({ kind }) => kind !== 'address')
+    ) {
+      return `the principal is '${printable(principal, 64)}', and we keep the risk of users, devices, sessions and addresses`
+    }
+  }
+  const addresses = things.find(({ kind }) => kind === 'address')
+  if (addresses !== undefined) return addresses.anchors
+  const find = (kind: string) => things.find((thing) => thing.kind === kind)
+  const thing = about === 'device' ? find('device') : (find('session') ?? find('device') ?? find('user'))
+  if (thing === undefined) return 'the event is about a device, and the subject names none'
+  return [mainAnchor(thing.anchors)]
+}
+
+function revokesSessions({ family, name }: SecurityEvent): boolean {
+  return (
+    (family === 'caep' && name === 'session-revoked') || (family === 'risc' && name === 'sessions-revoked')
+  )
+}
+
+/** RISC 1.0 §2.5, §2.6: from then on the old address or number names nobody, or somebody else. */
+function endingsOf(
+  { family, name }: SecurityEvent,
+  things: readonly NamedThing[],
+  at: Date,
+): readonly NewEnding[] {
+  if (family !== 'risc' || (name !== 'identifier-changed' && name !== 'identifier-recycled')) return []
+  const recycled = name === 'identifier-recycled'
+  return things.flatMap(({ anchors }) =>
+    anchors
+      .filter((anchor) => ['email', 'phone'].includes(formatOf(anchor)))
+      .map((anchor) => ({ anchor, at, recycled })),
+  )
+}
+
+/** The provider's words for administrators, in English where it has them, else its words for a machine. */
+function messageOf({ claims }: SecurityEvent): string | undefined {
+  const { reason_admin: localised, risk_reason: risk } = claims as Readonly<Record<string, unknown>> // any family's
+  const words = isJsonObject(localised) ? (localised['en'] ?? Object.values(localised)[0]) : risk
+  return typeof words === 'string' && words !== '' ? printable(words, messageCharsMax) : undefined
+}

@@ -1,0 +1,63 @@
+import { HubError } from '../base/hub-error.ts'
+import { claimKey } from '../subjects/claim.ts'
+import type { Subject, SubjectStore } from '../subjects/subject-store.ts'
+import type { UserDraft } from '../subjects/user-draft.ts'
+import { applyNews, type LevelChange, type NewsDeps } from './news.ts'
+
+export interface LoadedSubject {
+  readonly subject: Subject
+  /** Whether this sign-in name was loaded for the first time. */
+  readonly created: boolean
+  readonly changes: readonly LevelChange[]
+}
+
+/** Before everything that signals can tell. */
+const always = -1
+
+/**
+ * Makes a user known with all identifiers, or those of a user loaded before others. What an administrator loads counts
+ * as said before anything a provider says: no signal can contradict it. Runs inside a transaction.
+ * @throws HubError `subject.contradictory` when another loaded user has one of the identifiers
+ */
+export async function loadUser(
+  deps: Omit<NewsDeps, 'subjects' | 'ignoreUnknownUsers'> & {
+    readonly subjects: NewsDeps['subjects'] & Pick<SubjectStore, 'putLoaded' | 'ofEntities' | 'loadedBefore'>
+  },
+  draft: UserDraft,
+): Promise<LoadedSubject> {
+  const now = deps.world.now()
+  const { subjects } = deps
+  const by = draft.loginAnchor
+  const key = draft.anchors.length > 1 ? claimKey(draft.anchors, by) : undefined
+  const before = await subjects.loadedBefore(draft.loginAnchor)
+  const stale = before?.claim !== undefined && before.claim !== key ? [before.claim] : []
+  const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
+    {
+      source: { kind: 'admin', id: 'admin' },
+      id: by,
+      occurredAt: now,
+      receivedAt: now,
+      things: [{ kind: 'user', anchors: draft.anchors }],
+      claimed: { by, first: always },
+      withdraws: stale,
+      reasons: [],
+      revokes: undefined,
+      endings: [],
+    },
+  ])
+  if (heard?.refused !== undefined) {
+    throw new HubError('subject.contradictory', {
+      detail: `The identifiers of '${draft.login}' cannot belong to one user: ${heard.refused}.`,
+    })
+  }
+  await subjects.putLoaded(draft.loginAnchor, {
+    login: draft.login,
+    displayName: draft.displayName,
+    loadedAt: now,
+    claim: key,
+  })
+  const [node] = await subjects.resolve([draft.loginAnchor])
+  const [subject] = node === undefined ? [] : await subjects.ofEntities([node.entity])
+  if (subject === undefined) throw new Error('A loaded user was not stored.')
+  return { subject, created: before === undefined, changes: heard?.changes ?? [] }
+}

@@ -1,0 +1,299 @@
+import type { World } from '../base/world.ts'
+import { kindOf, type Anchor } from '../subjects/anchor.ts'
+import { claimKey, type Claim } from '../subjects/claim.ts'
+import { join, tooManyClaims, type JoinDeps, type Joined, type NewEnding } from '../subjects/join.ts'
+import type { AnchorNode, SubjectStore } from '../subjects/subject-store.ts'
+import type { RiskAction } from './risk-action.ts'
+import { riskLevels, type RiskLevel } from './risk-level.ts'
+import type { RiskReason, RiskSource } from './risk-reason.ts'
+import { isLater, levelsOf, nextExpiry, reasonsInForce } from './risk-state.ts'
+import type { EntityState, NewReason, NewRevocation, RiskStore, StoredReason } from './risk-store.ts'
+
+/** One thing that news speaks of, by every name it is given. Several names claim to name the same. */
+export interface NamedThing {
+  readonly kind: string
+  /** Sorted, each once. */
+  readonly anchors: readonly Anchor[]
+}
+
+/** What is said of somebody or something, and what it does. */
+export interface News {
+  readonly source: RiskSource
+  /** Settles what happened at the same moment: the same whenever it comes. */
+  readonly id: string
+  readonly occurredAt: Date
+  readonly receivedAt: Date
+  /** Everything that it names. What is not of an accepted kind, or makes a contradictory claim, makes it unmatched. */
+  readonly things: readonly NamedThing[]
+  readonly reasons: readonly RiskReason[]
+  /** Which of the things' sessions are over. */
+  readonly revokes: NewsRevocation | undefined
+  readonly endings: readonly NewEnding[]
+  /** What sets a loaded user's claim apart: whose it is, and since when it counts, in milliseconds since 1970. */
+  readonly claimed?: { readonly by: string; readonly first: number }
+  /** Keys of claims that it takes back. */
+  readonly withdraws?: readonly string[]
+}
+
+export interface NewsRevocation {
+  readonly user: Anchor | undefined
+  readonly device: Anchor | undefined
+  readonly session: Anchor | undefined
+  readonly signalId: string
+  readonly message: string | undefined
+}
+
+/** The enforced level of an entity went from one to another. */
+export interface LevelChange {
+  readonly entity: Pick<EntityState, 'id' | 'kind' | 'name'>
+  readonly previous: RiskLevel
+  readonly level: RiskLevel
+  /** What counts now. */
+  readonly inForce: readonly RiskReason[]
+}
+
+/** What became of one piece of news. */
+export interface Heard {
+  /** Why it was not applied for good; undefined when it was, or when its claims are not believed for now. */
+  readonly unmatched: string | undefined
+  /** Whether it was about an unknown user. */
+  readonly ignored: boolean
+  /** Why its claims are not believed, for now. */
+  readonly refused: string | undefined
+  readonly changes: readonly LevelChange[]
+}
+
+export interface NewsDeps {
+  readonly subjects: JoinDeps['subjects'] & Pick<SubjectStore, 'loadedAmong'>
+  readonly risk: Pick<RiskStore, 'states' | 'writeReasons' | 'addHistory' | 'putLevels' | 'putRevocations'>
+  readonly world: Pick<World, 'now' | 'newId'>
+  readonly actionOf: (source: RiskSource) => RiskAction
+  /** Whether news about users whom nobody loaded is to lead to nothing (E79). */
+  readonly ignoreUnknownUsers: boolean
+}
+
+const unknownUser = 'the user is not known here, and unknown users are ignored'
+
+/**
+ * Applies news, in their order, to who is who and to risk. Inside a transaction; a batch costs about ten statements
+ * whatever its size.
+ * @returns for each what became of it
+ */
+export async function applyNews(deps: NewsDeps, news: readonly News[]): Promise<readonly Heard[]> {
+  const ignored = deps.ignoreUnknownUsers ? await ofUnknownUsers(deps, news) : new Set<News>()
+  const welcome = news.filter((each) => !ignored.has(each))
+  const joined = await join(deps, {
+    anchors: new Set(
+      welcome.flatMap(({ things, endings }) => [
+        ...things.flatMap(({ anchors }) => anchors),
+        ...endings.map(({ anchor }) => anchor),
+      ]),
+    ),
+    claims: welcome.flatMap(claimsOf),
+    endings: welcome.flatMap(({ endings }) => endings),
+    withdrawn: welcome.flatMap(({ withdraws = [] }) => withdraws),
+  })
+  const ledger = await openLedger(deps, joined, welcome)
+  const heard = news.map((each): Heard => {
+    if (ignored.has(each)) return { unmatched: unknownUser, ignored: true, refused: undefined, changes: [] }
+    const refused = claimsOf(each)
+      .map(({ key }) => joined.refused.get(key))
+      .find((reason) => reason !== undefined)
+    const dropped = refused === tooManyClaims
+    return {
+      unmatched: dropped ? tooManyClaims : undefined,
+      ignored: false,
+      refused,
+      changes: dropped ? [] : ledger.enter(each),
+    }
+  })
+  const further = await ledger.write()
+  const last = heard.at(-1)
+  return last === undefined || further.length === 0
+    ? heard
+    : heard.with(-1, { ...last, changes: [...last.changes, ...further] })
+}
+
+/** What it claims: that several names are of one thing. A list of addresses is a list of things. */
+export function claimsOf({ id, occurredAt, things, claimed }: News): readonly Claim[] {
+  const last = { at: occurredAt.getTime(), id }
+  const first = claimed === undefined ? last : { at: claimed.first, id }
+  return things.flatMap(({ kind, anchors }) =>
+    anchors.length > 1 && kind !== 'address'
+      ? [{ key: claimKey(anchors, claimed?.by), anchors, first, last }]
+      : [],
+  )
+}
+
+async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Promise<ReadonlySet<News>> {
+  const usersOf = ({ things }: News) => things.filter(({ kind }) => kind === 'user')
+  const anchors = new Set(news.flatMap((each) => usersOf(each).flatMap(({ anchors }) => anchors)))
+  const nodes = await subjects.resolve([...anchors])
+  const loaded = new Set(await subjects.loadedAmong(nodes.map(({ entity }) => entity)))
+  const known = new Set(nodes.filter(({ entity }) => loaded.has(entity)).map(({ anchor }) => anchor))
+  return new Set(
+    news.filter((each) => usersOf(each).some(({ anchors }) => !anchors.some((anchor) => known.has(anchor)))),
+  )
+}
+
+/** The risk of every entity that a batch touches: read once, changed in memory, written once. */
+interface Ledger {
+  enter(news: News): readonly LevelChange[]
+  /** @returns changes of entities that no news named: others were joined or came apart */
+  write(): Promise<readonly LevelChange[]>
+}
+
+interface Page {
+  readonly state: EntityState
+  reasons: StoredReason[]
+  level: number
+  changesAt: Date | undefined
+}
+
+async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[]): Promise<Ledger> {
+  const { risk, actionOf, world } = deps
+  const nodeOf = (anchor: Anchor) => {
+    const node = joined.nodes.get(anchor)
+    if (node === undefined) throw new Error(`The anchor ${anchor} was not made known.`)
+    return node
+  }
+  const touched = new Set(joined.changed)
+  for (const { reasons } of news) for (const { anchor } of reasons) touched.add(nodeOf(anchor).entity)
+  const now = world.now()
+  const pages = new Map<number, Page>()
+  for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
+    pages.set(state.entity, {
+      state,
+      reasons: [...state.reasons],
+      level: state.level,
+      changesAt: state.changesAt,
+    })
+  }
+  const recycled = news.flatMap(({ endings }) => endings.filter(({ recycled }) => recycled))
+  const recycledAt = ({ anchor, recycledAt: before }: AnchorNode): Date | undefined =>
+    recycled.reduce(
+      (at, ending) => (ending.anchor === anchor && (at === undefined || ending.at > at) ? ending.at : at),
+      before,
+    )
+  const written = new Map<string, NewReason>()
+  const replaced: NewReason[] = []
+  const revocations: NewRevocation[] = []
+
+  function put(reason: NewReason): void {
+    const page = pages.get(nodeOf(reason.reason.anchor).entity)
+    if (page === undefined) return
+    const place = placeOf(reason)
+    const at = page.reasons.findIndex((other) => placeOf(other) === place)
+    const before = page.reasons[at]
+    if (before !== undefined && !isLater(reason.reason, before.reason)) {
+      if (before.reason.id !== reason.reason.id) replaced.push(reason)
+      return
+    }
+    const counts =
+      !reason.claims.some((key) => joined.refused.has(key)) &&
+      reason.reason.occurredAt >= (recycledAt(nodeOf(reason.reason.anchor)) ?? reason.reason.occurredAt)
+    if (before === undefined) page.reasons.push({ ...reason, counts })
+    else {
+      replaced.push(before)
+      page.reasons[at] = { ...reason, counts }
+    }
+    written.set(place, reason)
+  }
+
+  function settle(page: Page): readonly LevelChange[] {
+    const { levels, changes } = relevel([{ ...page.state, ...page }], now, actionOf)
+    page.level = levels[0]?.level ?? page.level
+    page.changesAt = levels[0]?.changesAt
+    return changes
+  }
+
+  return {
+    enter(each) {
+      const claims = claimsOf(each).map(({ key }) => key)
+      const entities = new Set<number>()
+      for (const reason of each.reasons) {
+        const { node, entity } = nodeOf(reason.anchor)
+        entities.add(entity)
+        put({ node, reason, claims })
+      }
+      // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
+      for (const { anchors } of each.things) {
+        for (const anchor of anchors)
+          if (joined.changed.has(nodeOf(anchor).entity)) entities.add(nodeOf(anchor).entity)
+      }
+      if (each.revokes !== undefined) {
+        const { user, device, session, signalId, message } = each.revokes
+        const number = (anchor: Anchor | undefined) =>
+          anchor === undefined ? undefined : nodeOf(anchor).node
+        revocations.push({
+          user: number(user),
+          device: number(device),
+          session: number(session),
+          revokedAt: each.occurredAt,
+          receivedAt: each.receivedAt,
+          providerId: each.source.id,
+          signalId,
+          message,
+          claims,
+        })
+      }
+      return [...entities].flatMap((entity) => {
+        const page = pages.get(entity)
+        return page === undefined ? [] : settle(page)
+      })
+    },
+    async write() {
+      const further = [...pages.values()].flatMap(settle)
+      if (written.size > 0) await risk.writeReasons([...written.values()])
+      if (replaced.length > 0) await risk.addHistory(replaced)
+      if (revocations.length > 0) await risk.putRevocations(revocations)
+      const moved = [...pages.values()].filter(
+        ({ state, level, changesAt }) =>
+          level !== state.level || changesAt?.getTime() !== state.changesAt?.getTime(),
+      )
+      if (moved.length > 0) {
+        await risk.putLevels(
+          moved.map(({ state: { entity }, level, changesAt }) => ({ entity, level, changesAt })),
+        )
+      }
+      return further
+    },
+  }
+}
+
+/** The levels of entities at a time, and which of them are not what was written down. */
+export function relevel(
+  states: readonly EntityState[],
+  now: Date,
+  actionOf: (source: RiskSource) => RiskAction,
+): { readonly levels: Parameters<RiskStore['putLevels']>[0]; readonly changes: readonly LevelChange[] } {
+  const changes: LevelChange[] = []
+  const levels = states.map((state) => {
+    const counting = state.reasons.filter(({ counts }) => counts).map(({ reason }) => reason)
+    const inForce = reasonsInForce(counting, now)
+    const level = levelsOf(inForce, actionOf).enforced
+    const previous = riskLevels[state.level] ?? 'NONE'
+    if (level !== previous) changes.push({ entity: state, previous, level, inForce })
+    return { entity: state.entity, level: riskLevels.indexOf(level), changesAt: nextExpiry(inForce) }
+  })
+  return { levels, changes }
+}
+
+function placeOf({ node, reason: { source, slot }, claims }: NewReason): string {
+  return `${node}\0${source.id}\0${slot}\0${claims.join()}`
+}
+
+/** News without a signal: that one source gives one reason for each anchor. */
+export function newsOfReason(reason: RiskReason): News {
+  const { source, id, occurredAt, receivedAt, anchor } = reason
+  return {
+    source,
+    id,
+    occurredAt,
+    receivedAt,
+    things: [{ kind: kindOf(anchor), anchors: [anchor] }],
+    reasons: [reason],
+    revokes: undefined,
+    endings: [],
+  }
+}

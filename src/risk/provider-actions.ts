@@ -1,0 +1,71 @@
+import type { Actor } from '../base/actor.ts'
+import { HubError } from '../base/hub-error.ts'
+import { isJsonObject, type JsonValue } from '../base/json.ts'
+import type { Provider } from '../providers/provider.ts'
+import { riskActions, type RiskAction } from './risk-action.ts'
+import type { RiskSources, RiskSourceStore } from './risk-sources.ts'
+
+/** A committed change of what a security events provider's word counts for. */
+export interface ProviderActionChange {
+  readonly provider: Provider
+  readonly from: RiskAction
+  readonly to: RiskAction
+  readonly by: Actor
+}
+
+/** What happens in one transaction. */
+export interface ProviderActionWork {
+  readonly providers: { findById(id: string): Promise<Provider | undefined> }
+  readonly riskSources: RiskSourceStore
+  readonly journal: { record(change: ProviderActionChange): Promise<void> }
+}
+
+/** The three-way action of security events providers, which Okta has for risk providers only. */
+export interface ProviderActions {
+  /** `enforce_and_log` until it is set. @throws HubError `provider.not_found` */
+  get(providerId: string): RiskAction
+  /** Counts from the next evaluation on; setting what is set changes and journals nothing. @throws HubError `provider.not_found` */
+  set(providerId: string, action: RiskAction, by: Actor): Promise<RiskAction>
+}
+
+export interface ProviderActionsDeps {
+  readonly sources: Pick<RiskSources, 'find'>
+  readonly transaction: <T>(work: (tx: ProviderActionWork) => Promise<T>) => Promise<T>
+}
+
+export function createProviderActions({ sources, transaction }: ProviderActionsDeps): ProviderActions {
+  return {
+    get(providerId) {
+      const source = sources.find({ kind: 'security_events_provider', id: providerId })
+      return source?.action ?? notFound(providerId)
+    },
+    set: (providerId, to, by) =>
+      transaction(async ({ providers, riskSources, journal }) => {
+        const provider = (await providers.findById(providerId)) ?? notFound(providerId)
+        const from = (await riskSources.list()).find(({ id }) => id === providerId)?.action
+        if (from === undefined || from === to) return to
+        await riskSources.setAction(providerId, to)
+        await journal.record({ provider, from, to, by })
+        return to
+      }),
+  }
+}
+
+/** Reads `{"action": …}`. @throws HubError `request.invalid` */
+export function readAction(body: JsonValue | undefined): RiskAction {
+  const given = isJsonObject(body) ? body['action'] : undefined
+  const action = riskActions.find((known) => known === given)
+  if (action !== undefined) return action
+  const message = `The field must be one of ${riskActions.join(', ')}`
+  throw new HubError('request.invalid', {
+    detail: `action: ${message}`,
+    problems: [{ field: 'action', message }],
+  })
+}
+
+function notFound(id: string): never {
+  throw new HubError('provider.not_found', {
+    detail: `There is no provider with the id ${id.slice(0, 50)}.`,
+    facts: { id, type: 'SecurityEventsProvider' },
+  })
+}

@@ -1,0 +1,21 @@
+import type { Anchor } from '../subjects/anchor.ts'
+
+/**
+ * Sessions that were revoked: all those that match every member given, whoever they belong to where no user is given
+ * (CAEP 1.0 §3.1, R67). Asked members that the revocation does not name make no difference; members that it names and
+ * the question leaves out mean that it does not match.
+ */
+export interface Revocation {
+  readonly id: string
+  readonly user: Anchor | undefined
+  readonly device: Anchor | undefined
+  readonly session: Anchor | undefined
+  /** Sessions issued at or before this time are over. */
+  readonly revokedAt: Date
+  readonly receivedAt: Date
+  /** The security events provider that said so. */
+  readonly providerId: string
+  readonly signalId: string
+  /** In the provider's own words, if it gave any. */
+  readonly message: string | undefined
+}

@@ -1,0 +1,71 @@
+import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { riskActions, type RiskAction } from './risk-action.ts'
+
+/** What somebody asks a risk provider to be. Only readRiskProviderDraft makes one from outside data. */
+export interface RiskProviderDraft {
+  readonly name: string
+  readonly clientId: string
+  readonly action: RiskAction
+}
+
+/** In characters (K20); client ids have 20, and some room. */
+export const riskProviderLimits = { nameMax: 50, clientIdMax: 100 } as const
+
+const actionDefault: RiskAction = 'log_only'
+const blank = 'The field cannot be left blank'
+
+/**
+ * Reads the body of create and replace (K20 to K22). A missing action is `log_only`, in a replacement too. What else
+ * an object has that was fetched before (`id`, `created`, `lastUpdated`, `_links`) is ignored, whatever it says (K23, A5).
+ *
+ * @throws HubError `risk_provider.invalid` with every problem (X1, X5)
+ */
+export function readRiskProviderDraft(body: JsonValue | undefined): RiskProviderDraft {
+  if (!isJsonObject(body)) {
+    throw invalidRiskProvider([{ field: '', message: 'The body must be a JSON object' }])
+  }
+  const problems: FieldProblem[] = []
+  const text = (field: 'name' | 'clientId', charactersMax: number): string => {
+    const value = body[field]
+    const message = textProblem(field, value, charactersMax)
+    if (message !== undefined) problems.push({ field, message })
+    return typeof value === 'string' ? value : ''
+  }
+  const name = text('name', riskProviderLimits.nameMax)
+  const clientId = text('clientId', riskProviderLimits.clientIdMax)
+  const given = body['action'] ?? actionDefault
+  const action = riskActions.find((known) => known === given)
+  if (action === undefined) {
+    problems.push({
+      field: 'action',
+      message: `${shown(given)} is not one of the allowed values: ${riskActions.join(', ')}`,
+    })
+  }
+  if (problems.length > 0 || action === undefined) throw invalidRiskProvider(problems)
+  return { name, clientId, action }
+}
+
+/** `risk_provider.invalid` with its problems, also in words. */
+export function invalidRiskProvider(problems: readonly FieldProblem[]): HubError {
+  const detail = problems
+    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+    .join('; ')
+  return new HubError('risk_provider.invalid', { detail, problems })
+}
+
+function textProblem(field: string, value: JsonValue | undefined, charactersMax: number): string | undefined {
+  if (value === undefined || value === null) return blank
+  if (typeof value !== 'string') return `The field ${field} is not valid. It must be a string`
+  if (value.trim() === '') return blank
+  if (value.length > charactersMax)
+    return `The field is too long. It may have ${charactersMax} characters at most`
+  if (/\p{Cc}/u.test(value) || !value.isWellFormed()) {
+    return `The field ${field} is not valid. It must not contain control characters`
+  }
+  return undefined
+}
+
+function shown(value: JsonValue): string {
+  return typeof value === 'string' ? `'${value.slice(0, 30)}'` : 'A value that is not a string'
+}

@@ -1,0 +1,109 @@
+import type { ServiceAppStore } from '../access/service-app.ts'
+import type { Actor } from '../base/actor.ts'
+import { HubError } from '../base/hub-error.ts'
+import type { World } from '../base/world.ts'
+import { invalidRiskProvider, type RiskProviderDraft } from './risk-provider-draft.ts'
+import type { RiskProviderStore } from './risk-provider-store.ts'
+import type { RiskProvider } from './risk-provider.ts'
+
+/** One committed change of a risk provider, for the System Log. */
+export interface RiskProviderChange {
+  readonly kind: 'create' | 'update' | 'delete'
+  /** As it is now; for `delete`, as it was last. */
+  readonly provider: RiskProvider
+  /** As it was; undefined for `create`. */
+  readonly before: RiskProvider | undefined
+  readonly by: Actor
+}
+
+/** What happens in one transaction: a change and its journal entry commit together or not at all. */
+export interface RiskProviderWork {
+  readonly riskProviders: RiskProviderStore
+  readonly serviceApps: Pick<ServiceAppStore, 'find'>
+  readonly journal: { record(change: RiskProviderChange): Promise<void> }
+}
+
+export interface RiskProvidersDeps {
+  readonly world: Pick<World, 'now' | 'newId'>
+  /** For reading outside a transaction. */
+  readonly store: Pick<RiskProviderStore, 'list' | 'findById'>
+  readonly transaction: <T>(work: (tx: RiskProviderWork) => Promise<T>) => Promise<T>
+  /** How many risk providers there may be (K27). */
+  readonly providersMax: number
+}
+
+/** Who may report risky addresses, and how that changes. */
+export interface RiskProviders {
+  /** In the order of creation. */
+  list(): Promise<RiskProvider[]>
+  /** @throws HubError `risk_provider.not_found` */
+  get(id: string): Promise<RiskProvider>
+  /**
+   * @throws HubError `risk_provider.invalid` when its client is no service app of this hub (K30),
+   * `risk_provider.name_taken`, `risk_provider.client_taken`, `risk_provider.limit_reached`
+   */
+  create(draft: RiskProviderDraft, by: Actor): Promise<RiskProvider>
+  /**
+   * Replaces name, client and action. A client that stays the same may have been deleted since: the provider sends
+   * nothing any more, but what it sent can still be switched to another action.
+   * @throws HubError `risk_provider.not_found`, and as `create` does
+   */
+  replace(id: string, draft: RiskProviderDraft, by: Actor): Promise<RiskProvider>
+  /** @throws HubError `risk_provider.not_found` */
+  delete(id: string, by: Actor): Promise<void>
+}
+
+export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
+  const { world, store, transaction, providersMax } = deps
+  return {
+    list: () => store.list(),
+    get: async (id) => (await store.findById(id)) ?? notFound(id),
+    create: (draft, by) =>
+      transaction(async ({ riskProviders, serviceApps, journal }) => {
+        await requireServiceApp(serviceApps, draft.clientId)
+        if ((await riskProviders.list()).length >= providersMax) throw limitReached(providersMax)
+        const now = world.now()
+        const provider = { id: world.newId('rkp'), ...draft, createdAt: now, updatedAt: now }
+        await riskProviders.insert(provider)
+        await journal.record({ kind: 'create', provider, before: undefined, by })
+        return provider
+      }),
+    replace: (id, draft, by) =>
+      transaction(async ({ riskProviders, serviceApps, journal }) => {
+        const before = (await riskProviders.findById(id)) ?? notFound(id)
+        if (draft.clientId !== before.clientId) await requireServiceApp(serviceApps, draft.clientId)
+        const provider = { ...before, ...draft, updatedAt: world.now() }
+        await riskProviders.replace(provider)
+        await journal.record({ kind: 'update', provider, before, by })
+        return provider
+      }),
+    delete: (id, by) =>
+      transaction(async ({ riskProviders, journal }) => {
+        const provider = (await riskProviders.findById(id)) ?? notFound(id)
+        await riskProviders.delete(id)
+        await journal.record({ kind: 'delete', provider, before: provider, by })
+      }),
+  }
+}
+
+async function requireServiceApp(
+  serviceApps: Pick<ServiceAppStore, 'find'>,
+  clientId: string,
+): Promise<void> {
+  if ((await serviceApps.find(clientId)) !== undefined) return
+  throw invalidRiskProvider([
+    { field: 'clientId', message: 'There is no service app with this client id; make one first' },
+  ])
+}
+
+function notFound(id: string): never {
+  throw new HubError('risk_provider.not_found', {
+    detail: `There is no risk provider with the id ${id.slice(0, 50)}.`,
+    facts: { id, type: 'RiskProvider' },
+  })
+}
+
+function limitReached(providersMax: number): HubError {
+  const detail = `There are ${providersMax} risk providers already, as many as the hub takes; delete one first, or raise WATCHBELL_RISK_PROVIDERS_MAX.`
+  return new HubError('risk_provider.limit_reached', { detail, problems: [{ field: '', message: detail }] })
+}

@@ -1,0 +1,133 @@
+import { describe, expect, test } from 'vitest'
+import fc from 'fast-check'
+import { riskLevels, type RiskLevel } from './risk-level.ts'
+import type { RiskReason } from './risk-reason.ts'
+import { levelsOf, nextExpiry, participationSlot, reasonsInForce } from './risk-state.ts'
+
+const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
+
+function reason(
+  over: Partial<RiskReason> & { readonly at?: number; readonly until?: number; readonly by?: string } = {},
+): RiskReason {
+  const { at = 0, until, by = 'sse1', ...rest } = over
+  return {
+    id: `${by}/${at}`,
+    anchor: 'user:email:ada@example.com',
+    source: by === 'admin' ? { kind: 'admin', id: 'admin' } : { kind: 'security_events_provider', id: by },
+    slot: 'user-risk',
+    detection: 'User risk',
+    level: 'HIGH',
+    message: undefined,
+    occurredAt: t(at),
+    receivedAt: t(at),
+    expiresAt: until === undefined ? undefined : t(until),
+    signalId: undefined,
+    eventType: undefined,
+    ...rest,
+  }
+}
+
+const level = (reasons: readonly RiskReason[], at: number): RiskLevel =>
+  levelsOf(reasonsInForce(reasons, t(at)), () => 'enforce_and_log').enforced
+
+describe('what counts', () => {
+  test.each<[string, RiskReason[], RiskLevel]>([
+    ['nothing', [], 'NONE'],
+    ['one', [reason()], 'HIGH'],
+    [
+      'the highest of two providers',
+      [reason({ level: 'LOW' }), reason({ by: 'sse2', level: 'MEDIUM' })],
+      'MEDIUM',
+    ],
+    ['later good news of the same provider', [reason(), reason({ at: 1, level: 'NONE' })], 'NONE'],
+    ['never that of another', [reason(), reason({ at: 1, by: 'sse2', level: 'NONE' })], 'HIGH'],
+    ['nor of another slot', [reason(), reason({ at: 1, slot: 'account', level: 'NONE' })], 'HIGH'],
+    ['late bad news that happened before', [reason({ at: 1, level: 'LOW' }), reason({ at: 0 })], 'LOW'],
+    ['of one moment the worse', [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })], 'HIGH'],
+    [
+      'over all names of the entity',
+      [reason({ anchor: 'user:phone:+1' }), reason({ at: 1, level: 'LOW' })],
+      'LOW',
+    ],
+    ['what has run out', [reason({ until: 10 })], 'NONE'],
+    [
+      'not what was replaced by what has run out',
+      [reason(), reason({ at: 1, until: 5, level: 'LOW' })],
+      'NONE',
+    ],
+    ['an administrator sets aside what was', [reason(), reason({ at: 1, by: 'admin', level: 'LOW' })], 'LOW'],
+    ['and not what comes', [reason({ at: 2 }), reason({ at: 1, by: 'admin', level: 'LOW' })], 'HIGH'],
+  ])('%s', (_name, reasons, expected) => {
+    expect(level(reasons, 10)).toBe(expected)
+    expect(level(reasons.toReversed(), 10)).toBe(expected)
+  })
+
+  test('an opt-out silences its provider until it is taken back (R69)', () => {
+    const opt = (at: number, what: string) =>
+      reason({
+        at,
+        slot: participationSlot,
+        level: 'NONE',
+        eventType: `https://schemas.example/risc/${what}`,
+      })
+    expect(level([reason(), reason({ by: 'sse2', level: 'LOW' }), opt(1, 'opt-out-effective')], 2)).toBe(
+      'LOW',
+    )
+    expect(level([reason(), opt(1, 'opt-out-effective'), opt(2, 'opt-in')], 3)).toBe('HIGH')
+    expect(level([reason(), opt(1, 'opt-out-initiated')], 3)).toBe('HIGH')
+  })
+
+  test('enforced and reported apart, and neither for who does not count', () => {
+    const reasons = [
+      reason({ level: 'LOW' }),
+      reason({ by: 'sse2' }),
+      reason({ by: 'sse3', level: 'MEDIUM' }),
+    ]
+    const actions = { sse1: 'enforce_and_log', sse2: 'log_only', sse3: 'none' } as const
+    expect(levelsOf(reasonsInForce(reasons, t(1)), ({ id }) => actions[id as keyof typeof actions])).toEqual({
+      enforced: 'LOW',
+      reported: 'HIGH',
+    })
+  })
+})
+
+const anyReason = fc
+  .record({
+    by: fc.constantFrom('sse1', 'sse2', 'admin'),
+    slot: fc.constantFrom('user-risk', 'account'),
+    at: fc.integer({ min: 0, max: 20 }),
+    holds: fc.option(fc.integer({ min: 1, max: 20 })),
+    level: fc.constantFrom(...riskLevels),
+    id: fc.uuid(),
+  })
+  .map(({ holds, ...rest }) => reason({ ...rest, ...(holds !== null && { until: rest.at + holds }) }))
+const reasons = fc.array(anyReason, { maxLength: 12 })
+
+describe('for any news', () => {
+  test('the order in which it came is nothing', () => {
+    fc.assert(
+      fc.property(
+        reasons.chain((all) =>
+          fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length })),
+        ),
+        fc.integer({ min: 0, max: 50 }),
+        ([listed, shuffled], at) => {
+          expect(level(shuffled, at)).toBe(level(listed, at))
+        },
+      ),
+    )
+  })
+
+  test('between two news a level only falls, and not before the time it names', () => {
+    fc.assert(
+      fc.property(reasons, (all) => {
+        for (let at = 20; at < 45; at += 1) {
+          const next = nextExpiry(reasonsInForce(all, t(at)))
+          const [now, then] = [level(all, at), level(all, at + 1)]
+          expect(riskLevels.indexOf(then)).toBeLessThanOrEqual(riskLevels.indexOf(now))
+          if (next === undefined || next > t(at + 1)) expect(then).toBe(now)
+        }
+      }),
+    )
+  })
+})

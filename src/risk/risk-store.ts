@@ -1,0 +1,64 @@
+import type { Revocation } from './revocation.ts'
+import type { RiskReason } from './risk-reason.ts'
+
+/** A reason on its way into the store. `claims` are the keys of claims that it stands and falls with. */
+export interface NewReason {
+  readonly node: number
+  readonly reason: RiskReason
+  readonly claims: readonly string[]
+}
+
+export interface StoredReason extends NewReason {
+  /** False while one of its claims is not believed, or since its identifier was recycled: then it does not count. */
+  readonly counts: boolean
+}
+
+/** What is known of an entity's risk. */
+export interface EntityState {
+  /** By its oldest node. */
+  readonly entity: number
+  /** `00u…` and so on, of the oldest node. */
+  readonly id: string
+  readonly kind: string
+  /** What people know it by: an email address where there is one. */
+  readonly name: string
+  /** An index into riskLevels: the level that was written down last. */
+  readonly level: number
+  readonly changesAt: Date | undefined
+  /** The current one of each node, source, slot and set of claims. */
+  readonly reasons: readonly StoredReason[]
+}
+
+export interface NewRevocation extends Omit<Revocation, 'id' | 'user' | 'device' | 'session'> {
+  readonly user: number | undefined
+  readonly device: number | undefined
+  readonly session: number | undefined
+  readonly claims: readonly string[]
+}
+
+/** Where risk lives. Implemented in storage/, held to test/contract/risk-store.ts. */
+export interface RiskStore {
+  states(entities: readonly number[]): Promise<readonly EntityState[]>
+  /** Makes each the current reason of its node, source, slot and claims. */
+  writeReasons(reasons: readonly NewReason[]): Promise<void>
+  /** Keeps what was replaced, or came too late to count. */
+  addHistory(reasons: readonly NewReason[]): Promise<void>
+  /** Newest first. */
+  history(entity: number, limit: number): Promise<readonly RiskReason[]>
+  /** Deletes at most `max` entries of the history received before the time, oldest first. @returns how many */
+  deleteHistoryBefore(received: Date, max: number): Promise<number>
+  /** Writes levels down, and when each may next change by itself. */
+  putLevels(
+    levels: readonly {
+      readonly entity: number
+      readonly level: number
+      readonly changesAt: Date | undefined
+    }[],
+  ): Promise<void>
+  /** Entities whose level may have changed by itself, longest ago first. */
+  due(now: Date, max: number): Promise<readonly number[]>
+  /** Of the same members, provider and claims only the latest is kept. */
+  putRevocations(revocations: readonly NewRevocation[]): Promise<void>
+  /** Deletes at most `max` revocations received before the time, oldest first. @returns how many */
+  deleteRevocationsBefore(received: Date, max: number): Promise<number>
+}

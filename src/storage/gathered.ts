@@ -1,0 +1,44 @@
+/**
+ * Makes one call of many: questions that come while others are being answered travel together, and a lone one waits for
+ * nobody.
+ * @param answerAll - must give an answer to each, in their order
+ */
+export function gathered<Question, Answer>(
+  answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
+  questionsMax = 256,
+): (question: Question) => Promise<Answer> {
+  interface Waiting {
+    readonly question: Question
+    readonly resolve: (answer: Answer) => void
+    readonly reject: (error: unknown) => void
+  }
+  let gathering: Waiting[] = []
+  let answering = false
+
+  async function answer(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const answers = await answerAll(batch.map(({ question }) => question))
+      if (answers.length !== batch.length) throw new Error('A question was left without an answer.')
+      batch.forEach(({ resolve }, at) => resolve(answers[at] as Answer)) // as many as there are questions
+    } catch (error) {
+      for (const { reject } of batch) reject(error)
+    }
+  }
+
+  async function answerWaiting(): Promise<void> {
+    while (gathering.length > 0) {
+      const batch = gathering.slice(0, questionsMax)
+      gathering = gathering.slice(questionsMax)
+      await answer(batch)
+    }
+    answering = false
+  }
+
+  return (question) =>
+    new Promise((resolve, reject) => {
+      gathering.push({ question, resolve, reject })
+      if (answering) return
+      answering = true
+      void Promise.resolve().then(answerWaiting)
+    })
+}

@@ -1,0 +1,29 @@
+import { domainToASCII } from 'node:url'
+
+/**
+ * An email address (or a sign-in name that looks like one) in the form in which two are compared. The rules, and why:
+ *
+ * - The whole address is brought to NFC and lower-cased without regard to any locale. RFC 5321 §2.4 lets the local part
+ *   tell upper from lower case, but no directory does, and senders write addresses in every case.
+ * - The domain is compared as DNS has it: in A-labels (`bücher.example` is `xn--bcher-kva.example`), without a dot at
+ *   its end. What IDNA cannot read, an address literal say, stays as it is.
+ * - Dots and `+tags` in the local part are kept: to drop them is one mail service's custom and would join strangers'
+ *   accounts elsewhere.
+ */
+export function normaliseEmail(email: string): string {
+  const at = email.lastIndexOf('@')
+  if (at < 1) return normaliseName(email)
+  const domain = normaliseName(email.slice(at + 1)).replace(/\.$/, '')
+  const readable = domain !== '' && !/[[\]:/?#\\%]/.test(domain) && !/(^|\.)(0x[0-9a-f]*|\d+)$/.test(domain)
+  return `${normaliseName(email.slice(0, at))}@${(readable && domainToASCII(domain)) || domain}`
+}
+
+/** A sign-in name in the form in which two are compared; one with an `@` is compared as an email address. */
+export function normaliseLogin(login: string): string {
+  return login.includes('@') ? normaliseEmail(login) : normaliseName(login)
+}
+
+/** Lower-casing can take a text out of NFC, so it comes in the middle. */
+function normaliseName(text: string): string {
+  return text.normalize('NFC').toLowerCase().normalize('NFC')
+}

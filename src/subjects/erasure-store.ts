@@ -1,0 +1,51 @@
+import type { ErasureNames } from './erasure.ts'
+
+/** Where texts are looked through for a person's names, in this order. */
+export const erasurePlaces = [
+  'signals',
+  'failures',
+  'refusals',
+  'reasons',
+  'revocations',
+  'history',
+  'log',
+] as const
+export type ErasurePlace = (typeof erasurePlaces)[number]
+
+/** An erasure that is not finished: how far it has come. */
+export interface Erasure {
+  readonly id: string
+  readonly names: ErasureNames
+  readonly place: ErasurePlace
+  /** Rows up to this one have been looked at. */
+  readonly after: number
+}
+
+/** A row whose texts may name somebody. */
+export interface ErasableRow {
+  readonly sequence: number
+  /** JSON texts by column or the like, and plain ones. */
+  readonly json: Readonly<Record<string, string>>
+  readonly plain: Readonly<Record<string, string>>
+  /** Who sent what it holds; '' where it says so itself, or nobody did. */
+  readonly issuer: string
+}
+
+/** A row with other texts; of a signal that means that its token goes, and that it is not found by the names any more. */
+export interface ErasedRow {
+  readonly sequence: number
+  readonly texts: Readonly<Record<string, string>>
+}
+
+/** What an erasure needs of storage. Implemented in storage/, held to test/http/risk-state.test.ts. */
+export interface ErasureStore {
+  /** Deletes all that hangs on the entity's identifiers, and them, and keeps the erasure until it is finished. */
+  begin(entity: number, erasure: Erasure): Promise<void>
+  /** The oldest unfinished one. */
+  next(): Promise<Erasure | undefined>
+  page(place: ErasurePlace, after: number, max: number): Promise<readonly ErasableRow[]>
+  /** @param terms - what signals can no longer be found by */
+  rewrite(place: ErasurePlace, rows: readonly ErasedRow[], terms: readonly string[]): Promise<void>
+  advance(erasure: Erasure): Promise<void>
+  finish(id: string): Promise<void>
+}

@@ -1,0 +1,63 @@
+import { describe, expect, test } from 'vitest'
+import { createEraser } from './erasure.ts'
+
+const issuer = 'https://idp.example'
+const eraser = createEraser({
+  pseudonym: 'erased-1',
+  anchors: [
+    'user:email:ada@xn--bcher-kva.example',
+    'user:opaque:https://idp.example|42',
+    'user:phone:+15551234',
+  ],
+  displayName: 'Ada King',
+})
+const erased = (value: unknown, from = issuer): unknown => {
+  const text = JSON.stringify(value)
+  const result = eraser.json(text, from)
+  if (result !== undefined) expect(eraser.maySee(text)).toBe(true)
+  return result === undefined ? undefined : JSON.parse(result)
+}
+
+describe('what names the person goes', () => {
+  test.each<[unknown, unknown]>([
+    [{ email: 'ADA@bücher.example' }, { email: 'erased-1' }],
+    [['mail of ada@BÜCHER.example, read'], ['mail of erased-1, read']],
+    [
+      { format: 'opaque', id: '42' },
+      { format: 'opaque', id: 'erased-1' },
+    ],
+    [
+      { s: { format: 'opaque', id: '42' }, who: 'Ada King' },
+      { s: { format: 'opaque', id: 'erased-1' }, who: 'erased-1' },
+    ],
+    ['{"user":{"format":"opaque","id":"42"}}', '{"user":{"format":"opaque","id":"erased-1"}}'],
+    [
+      { 'ada@bücher.example': 1, x: '+15551234' },
+      { 'erased-1': 1, x: 'erased-1' },
+    ],
+  ])('%j', (value, expected) => expect(erased(value)).toEqual(expected))
+
+  test('also from plain text', () => {
+    expect(eraser.plain('for ada@bücher.example.')).toBe('for erased-1.')
+    expect(eraser.plain('for bob@example.com')).toBeUndefined()
+  })
+})
+
+describe('what does not stays', () => {
+  test.each([
+    [{ email: 'bob@example.com' }],
+    [{ count: '42' }],
+    [{ format: 'iss_sub', iss: issuer, sub: '42' }],
+    [null],
+    [7],
+  ])('%j', (value) => expect(erased(value)).toBeUndefined())
+
+  test('the same opaque id of another issuer, wherever the issuer is told', () => {
+    expect(erased({ format: 'opaque', id: '42' }, 'https://other.example')).toBeUndefined()
+    const report = (issuer: string) => ({
+      data: JSON.stringify({ issuer, event: { subject: { format: 'opaque', id: '42' } } }),
+    })
+    expect(erased(report(issuer), '')).toBeDefined()
+    expect(erased(report('https://other.example'), '')).toBeUndefined()
+  })
+})

@@ -1,0 +1,131 @@
+import { domainToUnicode } from 'node:url'
+import { isJsonArray, parseIJson } from '../base/i-json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './anchor.ts'
+import { normaliseLogin } from './email.ts'
+
+/** Somebody whose traces are to go, by every name that is known. Kept only until the work is done. */
+export interface ErasureNames {
+  /** Stands where the names stood; the same everywhere, so that what belonged together still does. */
+  readonly pseudonym: string
+  readonly anchors: readonly Anchor[]
+  readonly displayName: string | undefined
+}
+
+/** Takes somebody's names out of what is stored. */
+export interface Eraser {
+  /** Whether the text may hold a name: cheap, and never wrong when it says no. */
+  maySee(text: string): boolean
+  /**
+   * The JSON text without the names, or undefined when it is not about this person.
+   * @param issuer - who sent what it holds, as far as it does not say so itself
+   */
+  json(text: string, issuer: string): string | undefined
+  /** Plain text without the names, or undefined when there is none in it. */
+  plain(text: string): string | undefined
+}
+
+/** From this length on an identifier is so peculiar that it is taken out of the middle of texts, too. */
+const peculiarCharsMin = 8
+const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account'])
+
+/**
+ * An identifier as short as `42` is no trace of anybody by itself: such ones are erased only where the same record names
+ * the person, and there wherever they stand alone.
+ */
+export function createEraser({ pseudonym, anchors, displayName }: ErasureNames): Eraser {
+  const values = new Set(anchors.flatMap(spellings).concat(displayName === undefined ? [] : [displayName]))
+  const whole = new Set([...values].map(folded))
+  const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
+  for (const anchor of anchors) if (peculiarFormats.has(formatOf(anchor))) peculiar.push(...spellings(anchor))
+  const known = new Set(anchors)
+  const inText =
+    peculiar.length === 0
+      ? undefined
+      : new RegExp(peculiar.map((name) => name.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')).join('|'), 'giu')
+  const hints = [...values].map((value) => {
+    const inJson = JSON.stringify(folded(value)).slice(1, -1)
+    return value.length >= peculiarCharsMin ? inJson : `"${inJson}`
+  })
+
+  const isName = (text: string): boolean =>
+    whole.has(folded(text)) || (text.includes('@') && whole.has(normaliseLogin(text)))
+  const speaksOf = (text: string): boolean =>
+    inText !== undefined && text.normalize('NFC').search(inText) !== -1
+
+  /** Whether a subject identifier is one of the person's, or a text names the person. An opaque id is its issuer's. */
+  function concerns(value: JsonValue, issuer: string): boolean {
+    if (typeof value === 'string') {
+      const inner = innerJson(value)
+      return inner === undefined
+        ? speaksOf(value) || (value.includes('@') && isName(value))
+        : concerns(inner, issuer)
+    }
+    if (isJsonArray(value)) return value.some((each) => concerns(each, issuer))
+    if (!isJsonObject(value)) return false
+    const within = typeof value['issuer'] === 'string' ? value['issuer'] : issuer // as the System Log has it (L62)
+    return identifies(value, issuer) || Object.values(value).some((member) => concerns(member, within))
+  }
+
+  function identifies({ format, id, sub, iss }: JsonObject, issuer: string): boolean {
+    const subject =
+      format === 'opaque' && typeof id === 'string'
+        ? ({ format, id } as const)
+        : format === 'iss_sub' && typeof iss === 'string' && typeof sub === 'string'
+          ? ({ format, iss, sub } as const)
+          : undefined
+    return (
+      subject !== undefined &&
+      anchorsOf(subject, 'user', issuer)?.some((anchor) => known.has(anchor)) === true
+    )
+  }
+
+  function without(value: JsonValue): JsonValue {
+    if (typeof value === 'string') {
+      const inner = innerJson(value)
+      if (inner !== undefined) return JSON.stringify(without(inner))
+      if (isName(value)) return pseudonym
+      return inText === undefined ? value : value.normalize('NFC').replace(inText, pseudonym)
+    }
+    if (isJsonArray(value)) return value.map(without)
+    if (!isJsonObject(value)) return value
+    return Object.fromEntries(Object.entries(value).map(([name, member]) => [plainly(name), without(member)]))
+  }
+
+  const plainly = (text: string): string => (inText === undefined ? text : text.replace(inText, pseudonym))
+
+  return {
+    maySee(text) {
+      const looked = folded(text)
+      return hints.some((hint) => looked.includes(hint) || looked.includes(hint.replaceAll('"', '\\"')))
+    },
+    json(text, issuer) {
+      const value = JSON.parse(text) as JsonValue // ours: it was written from JSON
+      return concerns(value, issuer) ? JSON.stringify(without(value)) : undefined
+    },
+    plain(text) {
+      if (isName(text)) return pseudonym
+      return speaksOf(text) ? plainly(text.normalize('NFC')) : undefined
+    },
+  }
+}
+
+/** How an identifier may be written in what senders sent. */
+function spellings(anchor: Anchor): readonly string[] {
+  const value = valueOf(anchor)
+  if (kindOf(anchor) !== 'user') return [value]
+  const at = value.lastIndexOf('@')
+  const unicode = at === -1 ? '' : domainToUnicode(value.slice(at + 1))
+  return unicode === '' ? [value] : [...new Set([value, value.slice(0, at + 1) + unicode])]
+}
+
+function folded(text: string): string {
+  return text.normalize('NFC').toLowerCase()
+}
+
+/** JSON within a string, as the System Log has it (L62). */
+function innerJson(text: string): JsonValue | undefined {
+  if (!/^[{[]/.test(text)) return undefined
+  const parsed = parseIJson(Buffer.from(text))
+  return parsed.ok ? parsed.value : undefined
+}

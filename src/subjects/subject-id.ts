@@ -1,0 +1,12 @@
+import type { World } from '../base/world.ts'
+import { kindOf, valueOf, type Anchor } from './anchor.ts'
+
+/** Okta's prefix for users. */
+const prefixes = { user: '00u', device: 'dev', session: 'ses' } as const
+
+/** A new id for an anchor, and for the entity that it is until it is joined; an address is its own. */
+export function newSubjectId(world: Pick<World, 'newId'>, anchor: Anchor): string {
+  const kind = kindOf(anchor)
+  if (kind === 'address') return valueOf(anchor)
+  return world.newId(kind === 'user' || kind === 'device' || kind === 'session' ? prefixes[kind] : 'ent')
+}

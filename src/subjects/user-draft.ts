@@ -1,0 +1,120 @@
+import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
+import { isJsonArray } from '../base/i-json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { readSubject } from '../set/subject.ts'
+import { anchorsOf, emailAnchor, loginAnchor, type Anchor } from './anchor.ts'
+import { entityAnchorsMax } from './partition.ts'
+
+/** A user as somebody loads one. Only readUserDraft makes one from outside data. */
+export interface UserDraft {
+  readonly login: string
+  readonly displayName: string | undefined
+  /** Of the sign-in name, and of everything: sorted, each once. */
+  readonly loginAnchor: Anchor
+  readonly anchors: readonly Anchor[]
+}
+
+/** In characters. */
+export const userLimits = { loginMax: 255, emailMax: 320, displayNameMax: 255 } as const
+
+const members = ['kind', 'login', 'emails', 'identifiers', 'display_name']
+
+/**
+ * Reads `{kind: "user", login, emails, identifiers, display_name}`; all but kind and login may be left out. A sign-in name
+ * that is an email address counts as one, too (E76).
+ * `identifiers` are subject identifiers (RFC 9493) that name one thing; an `opaque` one needs `iss` beside its id, since
+ * it means something to one issuer only.
+ * @throws HubError `subject.invalid` with every problem
+ */
+export function readUserDraft(body: JsonValue | undefined): UserDraft {
+  if (!isJsonObject(body)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
+  const problems: FieldProblem[] = []
+  const refuse = (field: string, message: string): void => void problems.push({ field, message })
+  for (const name of Object.keys(body)) {
+    if (!members.includes(name)) refuse(name, `There is no such member; known are ${members.join(', ')}`)
+  }
+  if (body['kind'] !== 'user') refuse('kind', "Only users can be loaded: it must be 'user'")
+  const login = readText(body['login'], 'login', userLimits.loginMax, refuse) ?? ''
+  if (body['login'] === undefined || body['login'] === null) refuse('login', 'The field cannot be left blank')
+  const displayName = readText(body['display_name'], 'display_name', userLimits.displayNameMax, refuse)
+  const anchors = new Set([
+    loginAnchor(login),
+    ...(login.includes('@') ? [emailAnchor(login)] : []),
+    ...readEach(body, 'emails', refuse, (email, field) => {
+      const text = readText(email, field, userLimits.emailMax, refuse)
+      if (text !== undefined && /^[^\s]+@[^\s@]+$/.test(text)) return [emailAnchor(text)]
+      if (text !== undefined) refuse(field, 'It is no email address')
+      return []
+    }),
+    ...readEach(body, 'identifiers', refuse, (identifier, field) =>
+      readIdentifier(identifier, field, refuse),
+    ),
+  ])
+  if (anchors.size > entityAnchorsMax) refuse('', `A user may have ${entityAnchorsMax} identifiers at most`)
+  if (problems.length > 0) throw invalid(problems)
+  return { login, displayName, loginAnchor: loginAnchor(login), anchors: [...anchors].toSorted() }
+}
+
+type Refuse = (field: string, message: string) => void
+
+function readText(
+  value: JsonValue | undefined,
+  field: string,
+  charsMax: number,
+  refuse: Refuse,
+): string | undefined {
+  if (value === undefined || value === null) return undefined
+  if (typeof value !== 'string' || value.trim() === '') refuse(field, 'It must be a string that is not blank')
+  else if (value.length > charsMax) refuse(field, `It may have ${charsMax} characters at most`)
+  else if (/\p{Cc}/u.test(value) || !value.isWellFormed())
+    refuse(field, 'It must not contain control characters')
+  else return value
+  return undefined
+}
+
+function readEach(
+  body: JsonObject,
+  name: string,
+  refuse: Refuse,
+  read: (value: JsonValue, field: string) => readonly Anchor[],
+): readonly Anchor[] {
+  const values = body[name] ?? []
+  if (!isJsonArray(values) || values.length > entityAnchorsMax) {
+    refuse(name, `It must be an array of at most ${entityAnchorsMax} entries`)
+    return []
+  }
+  return values.flatMap((value, at) => read(value, `${name}[${at}]`))
+}
+
+function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readonly Anchor[] {
+  const issuer = isJsonObject(value) ? value['iss'] : undefined
+  try {
+    const subject = readSubject(value, field)
+    if (subject.format === 'opaque' && (typeof issuer !== 'string' || issuer === '')) {
+      refuse(field, 'An opaque id means something to one issuer only: give it as `iss` beside `id`')
+      return []
+    }
+    const anchors =
+      subject.format === 'complex' || subject.format === 'aliases' || subject.format === 'ip-addresses'
+        ? undefined
+        : // A format that is none of these is of one identifier, or proprietary and then not read.
+          anchorsOf(
+            subject as Parameters<typeof anchorsOf>[0],
+            'user',
+            typeof issuer === 'string' ? issuer : '',
+          )
+    if (anchors === undefined) refuse(field, 'It must be one identifier of a user, in a registered format')
+    return anchors ?? []
+  } catch (error) {
+    if (!isHubError(error, 'set.subject_invalid')) throw error
+    refuse(field, error.detail)
+    return []
+  }
+}
+
+function invalid(problems: readonly FieldProblem[]): HubError {
+  const detail = problems
+    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+    .join('; ')
+  return new HubError('subject.invalid', { detail, problems })
+}

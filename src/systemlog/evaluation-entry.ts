@@ -1,0 +1,52 @@
+import type { World } from '../base/world.ts'
+import type { Opinion } from '../policy/evaluate.ts'
+import type { Evaluation } from '../policy/evaluator.ts'
+import type { Outcome } from '../policy/outcome.ts'
+import { logEvent, type LogEvent, type LogResult } from './log-event.ts'
+
+const results: Record<Outcome, LogResult> = { allow: 'ALLOW', challenge: 'CHALLENGE', deny: 'DENY' }
+
+/** A question at sign-in and its answer. The user acts, from the address and with the browser that were asked about. */
+export function evaluationEntry(
+  world: Pick<World, 'now' | 'newUuid'>,
+  { question, verdict, by }: Evaluation,
+): LogEvent {
+  const { user, action, resource, ip, device, session, userAgent } = question
+  return logEvent(world, {
+    eventType: 'policy.evaluate_sign_on',
+    displayMessage: 'Evaluation of sign-on policy',
+    by: {
+      id: verdict.userId ?? 'unknown',
+      type: 'User',
+      alternateId: user,
+      displayName: user,
+      ...(ip !== undefined && { ip }),
+      ...(userAgent !== undefined && { userAgent }),
+      ...(by.requestId !== undefined && { requestId: by.requestId }),
+    },
+    outcome: { result: results[verdict.outcome], reason: verdict.grounds[0]?.text ?? null },
+    target: [
+      {
+        id: resource.id,
+        type: resource.type,
+        alternateId: resource.id,
+        displayName: resource.id,
+        detailEntry: null,
+      },
+    ],
+    debugData: {
+      action,
+      risk: riskOf(verdict),
+      ...(verdict.reported.grounds.length > 0 && { reportedRisk: riskOf(verdict.reported) }),
+      ...(device !== undefined && { deviceId: device }),
+      ...(session !== undefined && { sessionId: session }),
+      askedBy: by.id,
+    },
+  })
+}
+
+/** A pseudo-map, to be searched with `co "level=HIGH"` (L66). */
+function riskOf({ level, grounds }: Opinion): string {
+  const reasons = grounds.map(({ text }) => text).join(' ')
+  return reasons === '' ? `{level=${level}}` : `{level=${level}, reasons=${reasons}}`
+}

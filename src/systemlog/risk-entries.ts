@@ -1,0 +1,113 @@
+import type { Actor } from '../base/actor.ts'
+import type { World } from '../base/world.ts'
+import type { LevelChange } from '../risk/news.ts'
+import type { Subject } from '../subjects/subject-store.ts'
+import { logEvent, noAlternateId, type LogEvent } from './log-event.ts'
+
+type Source = Pick<World, 'now' | 'newUuid'>
+
+/** What made a level change. */
+export interface RiskCause {
+  readonly by: Actor
+  readonly detectionName: DetectionName
+  /** Of the provider who said so. */
+  readonly issuer?: string
+  /** Ties entries of one cause together. */
+  readonly signalId?: string
+}
+
+/** Okta's names (U23) where it has one. */
+export type DetectionName =
+  | 'Security Events Provider Reported Risk'
+  | 'Risk Provider Reported Risk'
+  | 'Admin Reported User Risk'
+  | 'Risk Reasons Expired'
+
+/** Watchbell itself, when time passed and nobody did anything. */
+export const watchbellActor: Actor = {
+  id: 'watchbell',
+  type: 'SystemPrincipal',
+  displayName: 'Watchbell',
+  alternateId: 'system@watchbell',
+}
+
+/** Okta's names of what an entity can be. */
+const targetTypes: ReadonlyMap<string, string> = new Map([
+  ['user', 'User'],
+  ['device', 'Device'],
+  ['session', 'Session'],
+  ['address', 'IpAddress'],
+])
+
+/** The level of an entity changed (L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. */
+export function riskEntry(world: Source, change: LevelChange, cause: RiskCause): LogEvent {
+  const { entity } = change
+  const { by, signalId } = cause
+  return logEvent(world, {
+    eventType: entity.kind === 'user' ? 'user.risk.detect' : 'watchbell.risk.detect',
+    displayMessage: entity.kind === 'user' ? 'Detected user risk' : `Detected ${entity.kind} risk`,
+    by,
+    target: [
+      {
+        id: entity.id,
+        type: targetTypes.get(entity.kind) ?? entity.kind,
+        alternateId: entity.name,
+        displayName: entity.name,
+        detailEntry: null,
+      },
+    ],
+    debugData: {
+      risk: riskText(change, cause),
+      ...(by.requestId !== undefined && { requestId: by.requestId }),
+      ...(signalId !== undefined && { traceId: signalId, signalId }),
+    },
+    ...(signalId !== undefined && { job: signalId }),
+  })
+}
+
+/** A user was loaded, or somebody erased: what is erased is not named. */
+export type SubjectChange =
+  | { readonly kind: 'load'; readonly subject: Subject; readonly by: Actor }
+  | { readonly kind: 'erase'; readonly subject: Subject; readonly erasureId: string; readonly by: Actor }
+
+export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
+  const { subject, by } = change
+  const name =
+    change.kind === 'load' ? (subject.loaded?.login ?? noAlternateId) : `erased-${change.erasureId}`
+  return logEvent(world, {
+    eventType: `watchbell.subject.${change.kind}`,
+    displayMessage: change.kind === 'load' ? 'Load a user' : 'Erase a subject',
+    by,
+    target: [
+      {
+        id: subject.id,
+        type: targetTypes.get(subject.kind) ?? subject.kind,
+        alternateId: name,
+        displayName: name,
+        detailEntry: null,
+      },
+    ],
+    debugData: by.requestId === undefined ? {} : { requestId: by.requestId },
+  })
+}
+
+/**
+ * The pseudo-map of L66, a string: `{previousLevel=LOW, level=MEDIUM, …}`. A filter `co "level=HIGH"` finds what is
+ * HIGH now and not what was: `previousLevel` has a capital L and `co` tells letters by case. Nothing else in it can hold
+ * the text, because the marks that the form consists of are taken out of senders' words.
+ */
+function riskText({ previous, level, inForce }: LevelChange, { detectionName, issuer }: RiskCause): string {
+  const reasons = [...new Set(inForce.map(({ detection }) => detection))].join('; ')
+  const members = [
+    `previousLevel=${previous}`,
+    `level=${level}`,
+    `detectionName=${detectionName}`,
+    `reasons=${plain(reasons)}`,
+    ...(issuer === undefined ? [] : [`issuer=${plain(issuer)}`]),
+  ]
+  return `{${members.join(', ')}}`
+}
+
+function plain(text: string): string {
+  return text.replace(/[{}=,]/g, ' ')
+}

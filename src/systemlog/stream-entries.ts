@@ -1,0 +1,88 @@
+import type { Actor } from '../base/actor.ts'
+import type { JsonObject } from '../base/json.ts'
+import type { World } from '../base/world.ts'
+import type { DialectsChange } from '../streams/provider-dialects.ts'
+import type { StreamChange } from '../streams/stream-journal.ts'
+import type { Stream } from '../streams/stream.ts'
+import { logEvent, type LogEvent, type LogTarget } from './log-event.ts'
+
+type Source = Pick<World, 'now' | 'newUuid'>
+
+const titles: Readonly<Record<StreamChange['kind'], string>> = {
+  create: 'Connect a stream',
+  update: 'Update a stream',
+  delete: 'Delete a stream',
+  status: 'Stream status changed',
+  verify: 'Ask for verification of a stream',
+  repair: 'Repair a stream that had drifted',
+  rotate: 'Rotate the push authorization of a stream',
+}
+
+/** A change of our stream at a transmitter. Okta has no streams to receive by, so the types are plainly ours. */
+export function streamEntry(world: Source, { kind, provider, stream, before, by }: StreamChange): LogEvent {
+  const detailEntry = details(stream)
+  const stopped = kind === 'status' && stream.status !== 'enabled'
+  const target: LogTarget = {
+    id: stream.id,
+    type: 'Stream',
+    alternateId: stream.remote?.streamId ?? stream.id,
+    displayName: provider.name,
+    detailEntry,
+    ...(before !== undefined &&
+      kind !== 'delete' && { changeDetails: { from: details(before), to: detailEntry } }),
+  }
+  return logEvent(world, {
+    eventType: `watchbell.stream.${kind}`,
+    displayMessage: titles[kind],
+    by,
+    target: [target, providerTarget(provider)],
+    debugData: requestData(by),
+    // L42: what no longer delivers is a warning.
+    ...(stopped && {
+      outcome: {
+        result: 'FAILURE' as const,
+        reason: stream.statusReason ?? `The stream is ${stream.status ?? 'unknown'}`,
+      },
+    }),
+  })
+}
+
+/** No secret, and nothing that changes with every event. */
+function details({ settings, remote, status, statusReason }: Stream): JsonObject {
+  return {
+    delivery: settings.delivery,
+    authMethod: settings.auth.method,
+    subjects: settings.subjects,
+    eventsRequested: settings.eventsRequested ?? null,
+    description: settings.description ?? null,
+    streamId: remote?.streamId ?? null,
+    audience: remote?.aud ?? null,
+    status: status ?? null,
+    statusReason: statusReason ?? null,
+  }
+}
+
+function providerTarget({ id, name, issuer }: StreamChange['provider']): LogTarget {
+  return { id, type: 'SecurityEventProvider', alternateId: name, displayName: issuer, detailEntry: null }
+}
+
+/** Other dialects of a provider: a change of the provider (L60). */
+export function dialectsEntry(world: Source, { provider, from, to, by }: DialectsChange): LogEvent {
+  return logEvent(world, {
+    eventType: 'security.events.provider.update',
+    displayMessage: 'Update a security events provider',
+    by,
+    target: [
+      {
+        ...providerTarget(provider),
+        detailEntry: { dialects: to },
+        changeDetails: { from: { dialects: from }, to: { dialects: to } },
+      },
+    ],
+    debugData: requestData(by),
+  })
+}
+
+function requestData({ requestId }: Actor): JsonObject {
+  return requestId === undefined ? {} : { requestId }
+}

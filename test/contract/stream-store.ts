@@ -1,0 +1,219 @@
+import { describe, expect, test } from 'vitest'
+import { HubError } from '../../src/base/hub-error.ts'
+import type { DialectStore } from '../../src/streams/provider-dialects.ts'
+import type { StreamStore } from '../../src/streams/stream-store.ts'
+import type { Stream } from '../../src/streams/stream.ts'
+
+const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
+
+function newStream(number: number, over: Partial<Stream> = {}): Stream {
+  return {
+    id: `str${number}`,
+    providerId: `sse${number}`,
+    settings: {
+      delivery: 'push',
+      eventsRequested: undefined,
+      description: undefined,
+      auth: { method: 'bearer' },
+      subjects: 'all',
+      audience: undefined,
+    },
+    sealedSecrets: 'sealed',
+    pushAuthorization: { currentHash: 'hash', previous: undefined },
+    endpoints: undefined,
+    remote: undefined,
+    status: undefined,
+    statusReason: undefined,
+    verificationAskedAt: undefined,
+    verifiedAt: undefined,
+    lastEventAt: undefined,
+    lastPollAt: undefined,
+    checkedAt: undefined,
+    lastError: undefined,
+    createdAt: at(0),
+    updatedAt: at(0),
+    ...over,
+  }
+}
+
+const everything: Partial<Stream> = {
+  settings: {
+    delivery: 'poll',
+    eventsRequested: ['https://example.com/a'],
+    description: 'Ours',
+    auth: {
+      method: 'private_key_jwt',
+      clientId: 'hub',
+      tokenUrl: undefined,
+      authorizationServer: 'https://as.example',
+      scope: 'ssf.manage',
+      dpop: true,
+    },
+    subjects: 'listed',
+    audience: ['https://hub.example'],
+  },
+  sealedSecrets: 'sealed anew',
+  pushAuthorization: { currentHash: 'next', previous: { hash: 'hash', until: at(9) } },
+  endpoints: {
+    metadataUrl: 'https://idp.example/.well-known/ssf-configuration',
+    configuration: 'https://idp.example/streams',
+    status: 'https://idp.example/status',
+    verification: undefined,
+    addSubject: undefined,
+    removeSubject: undefined,
+    deliveryMethods: ['urn:ietf:rfc:8936'],
+    defaultSubjects: 'ALL',
+    criticalSubjectMembers: ['tenant'],
+  },
+  remote: {
+    streamId: 'f67e39a0',
+    iss: 'https://idp.example',
+    aud: ['https://hub.example'],
+    endpointUrl: 'https://idp.example/poll/1',
+    eventsDelivered: [],
+    minVerificationIntervalS: 60,
+    inactivityTimeoutS: undefined,
+  },
+  status: 'paused',
+  statusReason: 'Maintenance',
+  verificationAskedAt: at(1),
+  verifiedAt: at(2),
+  lastEventAt: at(3),
+  lastPollAt: at(4),
+  checkedAt: at(5),
+  lastError: 'It was down.',
+  updatedAt: at(6),
+}
+
+export function streamStoreContract(
+  name: string,
+  open: () => Promise<{ readonly store: StreamStore; readonly dialects: DialectStore } & AsyncDisposable>,
+): void {
+  describe(`StreamStore on ${name}`, () => {
+    test('a stream comes back as it went in, with nothing and with everything', async () => {
+      await using opened = await open()
+      const { store } = opened
+      const [bare, full] = [newStream(1), newStream(2, everything)]
+      await store.insert(bare)
+      await store.insert(full)
+      expect(await store.list()).toEqual([bare, full])
+      expect(await store.findByProvider('sse2')).toEqual(full)
+      expect(await store.findByProvider('sse3')).toBeUndefined()
+    })
+
+    test('a provider has one stream', async () => {
+      await using opened = await open()
+      await opened.store.insert(newStream(1))
+      const second = opened.store.insert(newStream(2, { providerId: 'sse1' }))
+      await expect(second).rejects.toSatisfy(
+        (error) => error instanceof HubError && error.code === 'stream.exists',
+      )
+    })
+
+    test('an update changes the members it names, to nothing too, and no others', async () => {
+      await using opened = await open()
+      const { store } = opened
+      await store.insert(newStream(1))
+      await store.insert(newStream(2))
+      await store.update('str1', everything)
+      await Promise.all([
+        store.update('str1', { lastPollAt: at(30) }),
+        store.update('str1', { lastError: undefined, status: undefined }),
+        store.update('str1', {}),
+        store.update('str9', { lastPollAt: at(30) }),
+      ])
+      const changed = {
+        ...newStream(1),
+        ...everything,
+        lastPollAt: at(30),
+        lastError: undefined,
+        status: undefined,
+      }
+      expect(await store.list()).toEqual([changed, newStream(2)])
+    })
+
+    test('a previous authorization without an end stays without one', async () => {
+      await using opened = await open()
+      const pushAuthorization = { currentHash: 'a', previous: { hash: 'b', until: undefined } }
+      await opened.store.insert(newStream(1, { pushAuthorization }))
+      expect((await opened.store.findByProvider('sse1'))?.pushAuthorization).toEqual(pushAuthorization)
+    })
+
+    test('is deleted with its states, by its own id and by its provider', async () => {
+      await using opened = await open()
+      const { store } = opened
+      for (const number of [1, 2]) {
+        await store.insert(newStream(number))
+        await store.addState({ streamId: `str${number}`, hash: 'h', at: at(0), keepSince: at(0) })
+      }
+      expect(await store.delete('str1')).toBe(true)
+      expect(await store.delete('str1')).toBe(false)
+      await store.deleteOfProvider('sse2')
+      await store.deleteOfProvider('sse2')
+      expect(await store.list()).toEqual([])
+      expect(await store.useState({ streamId: 'str1', hash: 'h', jti: 'a' })).toBe(false)
+      expect(await store.useState({ streamId: 'str2', hash: 'h', jti: 'a' })).toBe(false)
+    })
+
+    test('a state is good for one SET, which may come again, and for no other stream (R26)', async () => {
+      await using opened = await open()
+      const { store } = opened
+      await store.addState({ streamId: 'str1', hash: 'h', at: at(0), keepSince: at(0) })
+      const use = (streamId: string, hash: string, jti: string): Promise<boolean> =>
+        store.useState({ streamId, hash, jti })
+      expect(await use('str2', 'h', 'a')).toBe(false)
+      expect(await use('str1', 'H', 'a')).toBe(false)
+      expect(await use('str1', 'h', 'a')).toBe(true)
+      expect(await use('str1', 'h', 'a')).toBe(true)
+      expect(await use('str1', 'h', 'b')).toBe(false)
+    })
+
+    test('of many SETs with one state exactly one wins', async () => {
+      await using opened = await open()
+      const { store } = opened
+      await store.addState({ streamId: 'str1', hash: 'h', at: at(0), keepSince: at(0) })
+      const wins = await Promise.all(
+        Array.from({ length: 20 }, (_, n) => store.useState({ streamId: 'str1', hash: 'h', jti: String(n) })),
+      )
+      expect(wins.filter(Boolean)).toHaveLength(1)
+    })
+
+    test('old states are forgotten when a new one is asked with', async () => {
+      await using opened = await open()
+      const { store } = opened
+      await store.addState({ streamId: 'str1', hash: 'old', at: at(0), keepSince: at(0) })
+      await store.addState({ streamId: 'str2', hash: 'old', at: at(0), keepSince: at(0) })
+      await store.addState({ streamId: 'str1', hash: 'new', at: at(20), keepSince: at(10) })
+      expect(await store.useState({ streamId: 'str1', hash: 'old', jti: 'a' })).toBe(false)
+      expect(await store.useState({ streamId: 'str2', hash: 'old', jti: 'a' })).toBe(true)
+      expect(await store.useState({ streamId: 'str1', hash: 'new', jti: 'b' })).toBe(true)
+    })
+
+    test('a lease is had by one: until it is over, ended, or taken again by the same', async () => {
+      await using opened = await open()
+      const { store } = opened
+      const take = (holder: string, minute: number, name = 'poll/str1'): Promise<boolean> =>
+        store.takeLease({ name, holder, now: at(minute), until: at(minute + 5) })
+      expect(await take('a', 0)).toBe(true)
+      expect(await take('b', 1)).toBe(false)
+      expect(await take('b', 1, 'poll/str2')).toBe(true)
+      expect(await take('a', 3)).toBe(true)
+      expect(await take('b', 7)).toBe(false)
+      expect(await take('b', 8)).toBe(true)
+      await store.endLease({ name: 'poll/str1', holder: 'a' })
+      expect(await take('a', 9)).toBe(false)
+      await store.endLease({ name: 'poll/str1', holder: 'b' })
+      expect(await take('a', 9)).toBe(true)
+    })
+
+    test('dialects are set whole, per provider', async () => {
+      await using opened = await open()
+      const { dialects } = opened
+      await dialects.set('sse1', ['apple', 'scim'])
+      await dialects.set('sse2', ['apple'])
+      await dialects.set('sse1', ['google-risc'])
+      await dialects.set('sse2', [])
+      expect(await dialects.list()).toEqual([{ providerId: 'sse1', dialect: 'google-risc' }])
+    })
+  })
+}

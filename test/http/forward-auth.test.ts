@@ -1,0 +1,227 @@
+import { request as httpRequest } from 'node:http'
+import { readFileSync } from 'node:fs'
+import { createServer } from 'node:net'
+import { once } from 'node:events'
+import type { AddressInfo } from 'node:net'
+import { describe, expect, test } from 'vitest'
+import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
+import { startLocalServer } from '../local-server.ts'
+import { hasNginx, startNginx } from './nginx.ts'
+import { logEntries, refusal } from './service-app.ts'
+import { setRisk } from './user-risk.ts'
+
+const path = '/access/v1/forward-auth'
+const trusted = { trustedProxies: '127.0.0.1, 10.0.0.0/8, fd00::/8' }
+
+interface Seen {
+  readonly status: number
+  readonly body: string
+  readonly risk: string | null
+  readonly challenge: string | null
+}
+
+async function ask(hub: TestHub, headers: Record<string, string>, method = 'GET', at = path): Promise<Seen> {
+  const answer = await fetch(hub.origin + at, { method, headers })
+  return {
+    status: answer.status,
+    body: await answer.text(),
+    risk: answer.headers.get('x-watchbell-risk'),
+    challenge: answer.headers.get('www-authenticate'),
+  }
+}
+
+/** Which address the hub took for the client's, as its log says. */
+async function addressesSeen(hub: TestHub): Promise<readonly unknown[]> {
+  const entries = await logEntries(hub, 'policy.evaluate_sign_on')
+  return entries.map(({ client }) => client?.ipAddress ?? null)
+}
+
+describe('from a trusted proxy', () => {
+  test('200, 401 or 403, without a body, and the level in a header', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    await setRisk(hub, 'medium@example.com', 'MEDIUM')
+    await setRisk(hub, 'high@example.com', 'HIGH')
+    const as = (user: string) => ask(hub, { 'x-forwarded-user': user, 'x-forwarded-for': '203.0.113.7' })
+    expect(await as('ada@example.com')).toEqual({ status: 200, body: '', risk: 'NONE', challenge: null })
+    expect(await as('high@example.com')).toEqual({ status: 403, body: '', risk: 'HIGH', challenge: null })
+    expect(await as('medium@example.com')).toEqual({
+      status: 401,
+      body: '',
+      risk: 'MEDIUM',
+      challenge: `Bearer realm="${hub.origin}", error="insufficient_user_authentication"`,
+    })
+    const entries = await logEntries(hub, 'policy.evaluate_sign_on')
+    expect(entries.map(({ outcome }) => outcome.result)).toEqual(['ALLOW', 'DENY', 'CHALLENGE'])
+    expect(entries[0]).toMatchObject({
+      actor: { alternateId: 'ada@example.com' },
+      client: { ipAddress: '203.0.113.7' },
+    })
+  })
+
+  test('without a user: 401, and nothing was evaluated', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    for (const headers of [{}, { 'x-forwarded-user': '' }, { 'x-forwarded-user': '  ' }]) {
+      expect(await ask(hub, headers)).toMatchObject({
+        status: 401,
+        challenge: `Bearer realm="${hub.origin}"`,
+        risk: null,
+      })
+    }
+    expect(await logEntries(hub, 'policy.evaluate_sign_on')).toEqual([])
+  })
+
+  test('the address is the last that is none of the proxies', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    const cases: readonly (readonly [string | undefined, string | null])[] = [
+      ['203.0.113.7', '203.0.113.7'],
+      ['198.51.100.1, 203.0.113.7', '203.0.113.7'], // what stands before it the client may have written
+      ['198.51.100.1, 203.0.113.7, 10.1.2.3', '203.0.113.7'],
+      ['203.0.113.7, fd00::1,10.0.0.1', '203.0.113.7'],
+      ['nonsense, 203.0.113.7', '203.0.113.7'],
+      ['::ffff:203.0.113.7', '203.0.113.7'],
+      ['2001:DB8::1', '2001:db8::1'],
+      ['10.0.0.5', '10.0.0.5'], // somebody behind the proxies themselves
+      ['', null],
+      [undefined, null],
+    ]
+    for (const [forwarded] of cases) {
+      const headers = forwarded === undefined ? {} : { 'x-forwarded-for': forwarded }
+      expect((await ask(hub, { 'x-forwarded-user': 'ada', ...headers })).status).toBe(200)
+    }
+    expect(await addressesSeen(hub)).toEqual(cases.map(([, address]) => address))
+  })
+
+  test('an address that is none is refused, not left out', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    for (const forwarded of [
+      'unknown',
+      '1.2.3',
+      '203.0.113.7:443',
+      '[2001:db8::1]',
+      '203.0.113.7, _hidden',
+    ]) {
+      const { status } = await ask(hub, { 'x-forwarded-user': 'ada', 'x-forwarded-for': forwarded })
+      expect([forwarded, status]).toEqual([forwarded, 400])
+    }
+    expect(await addressesSeen(hub)).toEqual([])
+  })
+
+  test('a user that is named twice is refused: one of them came from the client', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    const status = await new Promise((resolve, reject) => {
+      httpRequest(hub.origin + path, { headers: { 'X-Forwarded-User': ['mallory', 'ada'] } }, (answer) => {
+        answer.resume()
+        resolve(answer.statusCode)
+      })
+        .on('error', reject)
+        .end()
+    })
+    expect(status).toBe(400)
+    expect((await ask(hub, { 'x-forwarded-user': 'x'.repeat(1_001) })).status).toBe(400)
+  })
+
+  test('every method, and every path behind it, as Envoy asks', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    for (const [method, at] of [
+      ['POST', path],
+      ['DELETE', `${path}/app/page?x=1`],
+      ['GET', `${path}/`],
+    ] as const) {
+      expect((await ask(hub, { 'x-forwarded-user': 'ada' }, method, at)).status).toBe(200)
+    }
+    expect((await ask(hub, { 'x-forwarded-user': 'ada' }, 'GET', `${path}er`)).status).toBe(404)
+  })
+
+  test('other headers, by the settings', async () => {
+    await using hub = await startTestHub({
+      settings: { ...trusted, forwardAuthUserHeader: 'Remote-User', forwardAuthAddressHeader: 'X-Real-IP' },
+    })
+    expect((await ask(hub, { 'x-forwarded-user': 'ada' })).status).toBe(401)
+    const headers = { 'remote-user': 'ada', 'x-real-ip': '203.0.113.7', 'x-forwarded-for': '198.51.100.1' }
+    expect((await ask(hub, headers)).status).toBe(200)
+    expect(await addressesSeen(hub)).toEqual(['203.0.113.7'])
+  })
+
+  test('with a token, when the setting says so', async () => {
+    await using hub = await startTestHub({ settings: { ...trusted, forwardAuthToken: 'let-me-ask' } })
+    const as = (token: string | undefined) =>
+      ask(hub, { 'x-forwarded-user': 'ada', ...(token !== undefined && { 'x-watchbell-token': token }) })
+    for (const token of [undefined, '', 'let-me-as', 'let-me-askk', 'LET-ME-ASK'])
+      expect((await as(token)).status).toBe(403)
+    expect((await as('let-me-ask')).status).toBe(200)
+  })
+})
+
+describe('from anybody else', () => {
+  test.each([{}, { trustedProxies: '10.0.0.0/8' }, { trustedProxies: '::1, 127.0.0.2' }])(
+    'case %#: 403, whatever headers and tokens it brings',
+    async (settings) => {
+      await using hub = await startTestHub({ settings })
+      const answer = await fetch(hub.origin + path, {
+        headers: {
+          'x-forwarded-user': 'ada',
+          'x-forwarded-for': '10.0.0.1',
+          authorization: `SSWS ${hub.adminToken}`,
+        },
+      })
+      expect(await refusal(answer)).toMatchObject({ status: 403, code: 'E0000006' })
+      expect(await logEntries(hub, 'policy.evaluate_sign_on')).toEqual([])
+    },
+  )
+})
+
+describe('the nginx configuration of docs/forward-auth.md', () => {
+  async function freePort(): Promise<number> {
+    const probe = createServer().listen(0, '127.0.0.1')
+    await once(probe, 'listening')
+    const { port } = probe.address() as AddressInfo // it listens on TCP
+    probe.close()
+    await once(probe, 'close')
+    return port
+  }
+
+  /** What stands in the `server` block of the documented configuration, with our own servers in it. */
+  function documented(hub: TestHub, app: string): string {
+    const page = readFileSync(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
+    const [, server = ''] = /```nginx\nserver \{\n([\s\S]*?)\n\}\n```/.exec(page) ?? []
+    return server
+      .replace(/^\s*listen .*$/m, '')
+      .replaceAll('http://127.0.0.1:8080', hub.origin)
+      .replaceAll('http://127.0.0.1:3000', app)
+      .replaceAll('$your_user', '$http_x_test_user')
+  }
+
+  test.skipIf(!hasNginx)(
+    'lets through, asks to sign in again, and keeps out (skipped where no nginx is installed)',
+    async () => {
+      await using app = await startLocalServer((request, reply) => {
+        reply.end(
+          `hello ${String(request.headers['x-forwarded-user'])}, risk ${String(request.headers['x-watchbell-risk'])}`,
+        )
+      })
+      await using hub = await startTestHub({ settings: trusted })
+      await setRisk(hub, 'medium@example.com', 'MEDIUM')
+      await setRisk(hub, 'high@example.com', 'HIGH')
+      await using nginx = await startNginx(documented(hub, app.origin), await freePort())
+      // The header of the test stands for whatever signs users in; what a client forges beside it must not get through.
+      const as = (user: string) =>
+        fetch(`${nginx.origin}/page`, {
+          headers: { 'x-test-user': user, 'x-forwarded-user': 'forged@example.com' },
+        })
+      const [ada, medium, high] = [
+        await as('ada@example.com'),
+        await as('medium@example.com'),
+        await as('high@example.com'),
+      ]
+      expect([ada.status, await ada.text()]).toEqual([200, 'hello ada@example.com, risk NONE'])
+      expect([medium.status, high.status]).toEqual([401, 403])
+      expect(app.requests).toEqual(['/page'])
+      const entries = await logEntries(hub, 'policy.evaluate_sign_on')
+      expect(entries.map(({ actor, outcome }) => [actor.alternateId, outcome.result]).slice(-3)).toEqual([
+        ['ada@example.com', 'ALLOW'],
+        ['medium@example.com', 'CHALLENGE'],
+        ['high@example.com', 'DENY'],
+      ])
+    },
+  )
+})

@@ -1,0 +1,616 @@
+import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
+import { Client } from '@okta/okta-sdk-nodejs'
+import Database from 'better-sqlite3'
+import { describe, expect, test } from 'vitest'
+import type { TestHub } from '../../src/testing/start-test-hub.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { logEntries, refusal, registerServiceApp } from './service-app.ts'
+import { startHubWithProvider, type HubWithProvider } from './with-provider.ts'
+
+const email = (address: string) => ({ format: 'email', email: address })
+const ada = email('ada@example.com')
+
+interface ShownReason {
+  readonly level: string
+  readonly detection: string
+  readonly slot: string
+  readonly source: string
+  readonly expires_at: string | null
+}
+
+interface ShownSubject {
+  readonly id: string
+  readonly kind: string
+  readonly level: string
+  readonly reported_level: string
+  readonly identifiers: readonly {
+    readonly format: string
+    readonly value: string
+    readonly issuer: string | null
+  }[]
+  readonly reasons: readonly ShownReason[]
+  readonly history: readonly ShownReason[]
+}
+
+async function told(
+  world: HubWithProvider,
+  type: string,
+  subject: object,
+  claims: object = {},
+): Promise<void> {
+  const answer = await world.hub.push(world.sign({ type, subject, claims }))
+  expect(answer.status).toBe(202)
+  await world.hub.handleAll()
+}
+
+async function subject(hub: TestHub, name: string): Promise<ShownSubject> {
+  const answer = await hub.api('GET', `/v1/subjects/${encodeURIComponent(name)}`)
+  expect(answer.status).toBe(200)
+  return (await answer.json()) as ShownSubject
+}
+
+async function userRisk(hub: TestHub, name: string): Promise<Record<string, unknown>> {
+  const answer = await hub.api('GET', `/api/v1/users/${encodeURIComponent(name)}/risk`)
+  return (await answer.json()) as Record<string, unknown>
+}
+
+const setRisk = (hub: TestHub, name: string, body?: unknown): Promise<Response> =>
+  hub.api('PUT', `/api/v1/users/${encodeURIComponent(name)}/risk`, body)
+
+async function load(hub: TestHub, user: object): Promise<Response> {
+  return hub.api('POST', '/v1/subjects', { kind: 'user', ...user })
+}
+
+/** Every user, device and session that the hub shows. */
+async function subjects(hub: TestHub, query = ''): Promise<readonly ShownSubject[]> {
+  const answer = await hub.api('GET', `/v1/subjects${query}`)
+  return ((await answer.json()) as { subjects: ShownSubject[] }).subjects
+}
+
+const secondsAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - seconds
+
+describe('signals move risk', () => {
+  test('a high user risk is there as soon as it is handled, with its reason, and good news of the same provider takes it back', async () => {
+    await using world = await startHubWithProvider()
+    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
+    expect(await subject(world.hub, 'Ada@EXAMPLE.com')).toMatchObject({
+      kind: 'user',
+      level: 'HIGH',
+      reported_level: 'NONE',
+      identifiers: [{ format: 'email', value: 'ada@example.com', issuer: null }],
+      reasons: [{ level: 'HIGH', detection: 'User risk is high', source: 'security_events_provider' }],
+    })
+    await told(world, 'user-risk-change', ada, { current_level: 'low', event_timestamp: secondsAgo(30) })
+    const after = await subject(world.hub, 'ada@example.com')
+    expect([
+      after.level,
+      after.reasons.map(({ level }) => level),
+      after.history.map(({ level }) => level),
+    ]).toEqual(['LOW', ['LOW'], ['HIGH']])
+  })
+
+  test('news is judged by when it happened, not by when it came', async () => {
+    await using world = await startHubWithProvider()
+    await told(world, 'user-risk-change', ada, { current_level: 'none', event_timestamp: secondsAgo(10) })
+    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(20) })
+    expect((await subject(world.hub, 'ada@example.com')).level).toBe('NONE')
+    expect(await logEntries(world.hub, 'user.risk.detect')).toEqual([])
+  })
+
+  test('a complex subject narrows: what is said of a device or a session is not said of its user', async () => {
+    await using world = await startHubWithProvider()
+    const device = { format: 'opaque', id: 'laptop-1' }
+    const session = { format: 'opaque', id: 'session-1' }
+    await told(world, 'user-risk-change', { user: ada, session }, { current_level: 'high' })
+    await told(world, 'device-compliance-change', { format: 'complex', user: ada, device })
+    expect((await subject(world.hub, 'ada@example.com')).level).toBe('NONE')
+    expect(await subject(world.hub, 'session-1')).toMatchObject({ kind: 'session', level: 'HIGH' })
+    expect(await subject(world.hub, 'laptop-1')).toMatchObject({
+      kind: 'device',
+      level: 'MEDIUM',
+      identifiers: [{ format: 'opaque', value: 'laptop-1', issuer: world.transmitter.issuer }],
+    })
+  })
+
+  test('names of one user are joined, whichever of them later events use', async () => {
+    await using world = await startHubWithProvider()
+    const account = { format: 'iss_sub', iss: 'https://idp.example', sub: 'u-1' }
+    await told(world, 'session-presented', { format: 'aliases', identifiers: [ada, account] })
+    await told(world, 'user-risk-change', { user: account }, { current_level: 'high' })
+    expect(await subject(world.hub, 'ada@example.com')).toMatchObject({ level: 'HIGH' })
+    expect((await subject(world.hub, 'u-1')).id).toBe((await subject(world.hub, 'ada@example.com')).id)
+  })
+})
+
+describe('WATCHBELL_RISK_RULES', () => {
+  test('reads events otherwise, for one provider or for all', async () => {
+    await using folder = await temporaryFolder()
+    const riskRules = join(folder.path, 'rules.json')
+    writeFileSync(
+      riskRules,
+      JSON.stringify({ rules: [{ event: 'caep/session-revoked', level: 'HIGH', hours: 1 }] }),
+    )
+    await using world = await startHubWithProvider({ hub: { settings: { riskRules } } })
+    await told(world, 'session-revoked', ada)
+    expect((await subject(world.hub, 'ada@example.com')).level).toBe('HIGH')
+  })
+
+  test.each([
+    [
+      '{"rules":[{"event":"nothing","level":"HIGH"},{"event":"caep/session-revoked","level":"worst"}]}',
+      /rules\[0\].*rules\[1\]/,
+    ],
+    ['{"rules":', /is not JSON/],
+    [undefined, /cannot be read/],
+  ])('%j stops the start, with every problem named', async (text, problems) => {
+    await using folder = await temporaryFolder()
+    const riskRules = join(folder.path, 'rules.json')
+    if (text !== undefined) writeFileSync(riskRules, text)
+    await expect(startHubWithProvider({ hub: { settings: { riskRules } } })).rejects.toThrow(problems)
+  })
+})
+
+describe('events that are not matched say why', () => {
+  const shown = async (world: HubWithProvider) => {
+    const [signal] = await world.signals()
+    return signal?.events as readonly { matched: boolean | null; unmatched_reason?: string }[] | undefined
+  }
+
+  test('matched', async () => {
+    await using world = await startHubWithProvider()
+    await told(world, 'session-revoked', ada)
+    expect(await shown(world)).toMatchObject([{ matched: true }])
+  })
+
+  test('a contradiction: the later claim is not believed, and its risk is nobody’s', async () => {
+    await using world = await startHubWithProvider()
+    const named = (sub: string) => ({
+      format: 'aliases',
+      identifiers: [ada, { format: 'iss_sub', iss: 'https://idp.example', sub }],
+    })
+    await told(world, 'credential-compromise', named('u-2'), { event_timestamp: secondsAgo(10) })
+    expect(await shown(world)).toMatchObject([{ matched: true }])
+    expect((await subject(world.hub, 'u-2')).level).toBe('HIGH')
+    // What happened earlier comes later, and what was believed is so no longer.
+    await told(world, 'session-presented', named('u-1'), { event_timestamp: secondsAgo(20) })
+    const [later, earlier] = await world.signals()
+    expect(later?.events).toMatchObject([{ matched: true }])
+    expect(earlier?.events).toMatchObject([
+      { matched: false, unmatched_reason: expect.stringContaining('exclude each other') as string },
+    ])
+    expect((await subject(world.hub, 'u-2')).level).toBe('NONE')
+    expect((await subject(world.hub, 'ada@example.com')).identifiers.map(({ value }) => value)).toContain(
+      'u-1',
+    )
+  })
+
+  test.each([
+    [
+      'a narrower member that we do not know',
+      { format: 'complex', user: ada, shift: email('x@example.com') },
+      'shift',
+    ],
+    [
+      'a narrower member in an unknown format',
+      { format: 'complex', user: ada, session: { format: 'x-ours', key: 1 } },
+      'x-ours',
+    ],
+    ['only context', { format: 'complex', tenant: { format: 'opaque', id: 't' } }, 'no user'],
+  ])('%s', async (_name, of, reason) => {
+    await using world = await startHubWithProvider()
+    await told(world, 'session-revoked', of)
+    expect(await shown(world)).toMatchObject([
+      { matched: false, unmatched_reason: expect.stringContaining(reason) as string },
+    ])
+    expect(await subjects(world.hub)).toEqual([])
+  })
+
+  test('a device event that names only a user', async () => {
+    await using world = await startHubWithProvider()
+    await told(world, 'device-compliance-change', ada)
+    expect(await shown(world)).toMatchObject([
+      { matched: false, unmatched_reason: expect.stringContaining('device') as string },
+    ])
+  })
+
+  test('unknown users are ignored when the setting says so, and known ones are not (E79)', async () => {
+    await using world = await startHubWithProvider({ hub: { settings: { unknownUsers: 'ignored' } } })
+    await told(world, 'user-risk-change', ada, { current_level: 'high' })
+    expect(await shown(world)).toMatchObject([
+      { matched: false, unmatched_reason: expect.stringContaining('unknown users') as string },
+    ])
+    expect(await subjects(world.hub)).toEqual([])
+    expect(await logEntries(world.hub, 'security.events.provider.receive_event')).toEqual([])
+    expect((await load(world.hub, { login: 'ada@example.com', emails: ['ada@example.com'] })).status).toBe(
+      201,
+    )
+    await told(world, 'user-risk-change', ada, { current_level: 'high' })
+    expect(await shown(world)).toMatchObject([{ matched: true }])
+    expect((await subject(world.hub, 'ada@example.com')).level).toBe('HIGH')
+  })
+})
+
+describe('the System Log (L64, L66)', () => {
+  test('each change of level is one entry, in the documented form, and found by the documented filter', async () => {
+    await using world = await startHubWithProvider()
+    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(30) })
+    await told(world, 'user-risk-change', ada, { current_level: 'medium', event_timestamp: secondsAgo(20) })
+    await told(world, 'user-risk-change', ada, { current_level: 'medium', event_timestamp: secondsAgo(10) })
+    const entries = await logEntries(world.hub, 'user.risk.detect')
+    const issuer = world.transmitter.issuer
+    expect(entries.map(({ debugContext }) => debugContext.debugData['risk'])).toEqual([
+      `{previousLevel=NONE, level=HIGH, detectionName=Security Events Provider Reported Risk, reasons=User risk is high, issuer=${issuer}}`,
+      `{previousLevel=HIGH, level=MEDIUM, detectionName=Security Events Provider Reported Risk, reasons=User risk is medium, issuer=${issuer}}`,
+    ])
+    expect(entries[0]).toMatchObject({
+      actor: { type: 'SecurityEventProvider', displayName: issuer },
+      target: [{ type: 'User', alternateId: 'ada@example.com', id: expect.stringMatching(/^00u/) as string }],
+    })
+    const found = await world.logs(
+      `?filter=${encodeURIComponent('debugContext.debugData.risk co "level=HIGH"')}`,
+    )
+    expect(found.map(({ debugContext }) => debugContext.debugData['risk'])).toEqual([
+      entries[0]?.debugContext.debugData['risk'],
+    ])
+  })
+
+  test('what a device does is told under a type of ours', async () => {
+    await using world = await startHubWithProvider()
+    await told(
+      world,
+      'device-risk-change',
+      { device: { format: 'opaque', id: 'd' } },
+      { current_level: 'high' },
+    )
+    expect(await logEntries(world.hub, 'user.risk.detect')).toEqual([])
+    expect(await logEntries(world.hub, 'watchbell.risk.detect')).toMatchObject([
+      { target: [{ type: 'Device' }] },
+    ])
+  })
+})
+
+describe('GET and PUT /api/v1/users/{userId}/risk', () => {
+  const known = async () => {
+    const world = await startHubWithProvider()
+    await load(world.hub, { login: 'ada@example.com' })
+    return world
+  }
+
+  test('U2, U6: a user without risk has no reason', async () => {
+    await using world = await known()
+    const { id } = await subject(world.hub, 'ada@example.com')
+    const user = `${world.hub.origin}/api/v1/users/${id}`
+    expect(await userRisk(world.hub, 'ADA@example.com')).toEqual({
+      riskLevel: 'NONE',
+      _links: {
+        self: { href: `${user}/risk`, hints: { allow: ['GET', 'PUT'] } },
+        user: { href: user, hints: { allow: ['GET'] } },
+      },
+    })
+  })
+
+  test.each(['HIGH', 'MEDIUM', 'LOW'])(
+    'U3, U5, U7: %s, 201 the first time and 200 from then on',
+    async (riskLevel) => {
+      await using world = await known()
+      const first = await setRisk(world.hub, 'ada@example.com', { riskLevel })
+      expect(first.status).toBe(201)
+      expect(await first.json()).toMatchObject({ riskLevel, reason: 'override.by.admin' })
+      expect((await setRisk(world.hub, 'ada@example.com', { riskLevel: 'HIGH' })).status).toBe(200)
+      expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'HIGH' })
+    },
+  )
+
+  test('by entity id, with a reason (U4), and it is logged with who did it', async () => {
+    await using world = await known()
+    const { id } = await subject(world.hub, 'ada@example.com')
+    const answer = await setRisk(world.hub, id, { riskLevel: 'HIGH', riskReason: 'Called us, 3 times.' })
+    expect(await answer.json()).toMatchObject({ riskLevel: 'HIGH', reason: 'Called us, 3 times.' })
+    expect(await logEntries(world.hub, 'user.risk.detect')).toMatchObject([
+      {
+        actor: { type: 'User' },
+        debugContext: {
+          debugData: {
+            risk: '{previousLevel=NONE, level=HIGH, detectionName=Admin Reported User Risk, reasons=Admin Reported User Risk}',
+          },
+        },
+      },
+    ])
+  })
+
+  test('it sets aside what providers said before, and not what they say later', async () => {
+    await using world = await known()
+    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
+    await setRisk(world.hub, 'ada@example.com', { riskLevel: 'LOW' })
+    expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'LOW' })
+    await told(world, 'credential-compromise', ada, { event_timestamp: Date.now() })
+    expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'HIGH' })
+  })
+
+  test('U3, U4, U8: what is refused', async () => {
+    await using world = await known()
+    for (const body of [
+      undefined,
+      [],
+      'HIGH',
+      {},
+      { riskLevel: null },
+      { riskLevel: 'NONE' },
+      { riskLevel: 'high' },
+      { riskLevel: 3 },
+      { riskLevel: 'HIGH', riskReason: 1 },
+      { riskLevel: 'HIGH', riskReason: 'a'.repeat(501) },
+      { riskLevel: 'HIGH', riskReason: 'what?' },
+      { riskLevel: 'HIGH', riskReason: 'über' },
+      { riskLevel: 'HIGH', riskReason: '<b>' },
+    ]) {
+      const answer = await refusal(await setRisk(world.hub, 'ada@example.com', body))
+      expect([body, answer]).toMatchObject([body, { status: 400, code: 'E0000001' }])
+    }
+    expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'NONE' })
+  })
+
+  test.each(['HIGH', ''])('U4: 500 characters are taken (%j)', async (reason) => {
+    await using world = await known()
+    const body = { riskLevel: 'HIGH', riskReason: reason.padEnd(500, ' a') }
+    expect((await setRisk(world.hub, 'ada@example.com', body)).status).toBe(201)
+  })
+
+  test.each(['bob@example.com', '00u00000000000000000', 'me@'])('U8: %s is not known', async (name) => {
+    await using world = await known()
+    for (const answer of [
+      await world.hub.api('GET', `/api/v1/users/${encodeURIComponent(name)}/risk`),
+      await setRisk(world.hub, name, { riskLevel: 'HIGH' }),
+    ]) {
+      expect(await refusal(answer)).toMatchObject({
+        status: 404,
+        code: 'E0000007',
+        summary: `Not found: Resource not found: ${name} (User)`,
+      })
+    }
+  })
+
+  test('U1, U8: scopes', async () => {
+    await using world = await known()
+    const reader = await registerServiceApp(world.hub, 'okta.userRisk.read okta.logs.read')
+    const path = '/api/v1/users/ada%40example.com/risk'
+    expect((await reader.call('okta.userRisk.read', 'GET', path)).status).toBe(200)
+    expect((await reader.call('okta.logs.read', 'GET', path)).status).toBe(403)
+    expect((await reader.call('okta.userRisk.read', 'PUT', path, { riskLevel: 'HIGH' })).status).toBe(403)
+    const anonymous = await fetch(world.hub.origin + path)
+    expect(await refusal(anonymous)).toMatchObject({ status: 403, code: 'E0000005' })
+    const wrong = await fetch(world.hub.origin + path, { headers: { authorization: 'SSWS wrong' } })
+    expect(await refusal(wrong)).toMatchObject({ status: 401, code: 'E0000011' })
+  })
+
+  test('Okta’s Node SDK reads and sets it', async () => {
+    await using world = await known()
+    const { hub } = world
+    const { userApi, userRiskApi } = new Client({
+      orgUrl: hub.origin,
+      token: hub.adminToken,
+      cacheMiddleware: null,
+    }) as unknown as Record<string, SdkRisk | undefined> // which of them has it differs between versions
+    const api = userRiskApi ?? userApi
+    if (api === undefined) throw new Error('The SDK knows no user risk.')
+    expect(await api.getUserRisk({ userId: 'ada@example.com' })).toMatchObject({ riskLevel: 'NONE' })
+    expect(
+      await api.upsertUserRisk({ userId: 'ada@example.com', userRiskRequest: { riskLevel: 'HIGH' } }),
+    ).toMatchObject({ riskLevel: 'HIGH' })
+    expect(await api.getUserRisk({ userId: 'ada@example.com' })).toMatchObject({
+      riskLevel: 'HIGH',
+      reason: 'override.by.admin',
+    })
+  })
+
+  interface SdkRisk {
+    getUserRisk(request: object): Promise<object>
+    upsertUserRisk(request: object): Promise<object>
+  }
+})
+
+describe('/v1/subjects', () => {
+  test('a loaded user is found by every name, and loading again replaces', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    const user = {
+      login: 'ada@example.com',
+      emails: ['Ada.Lovelace@Example.com'],
+      identifiers: [
+        { format: 'iss_sub', iss: 'https://idp.example', sub: 'u-1' },
+        { format: 'opaque', iss: 'https://edr.example', id: '42' },
+      ],
+      display_name: 'Ada Lovelace',
+    }
+    const created = await load(hub, user)
+    expect(created.status).toBe(201)
+    const { id } = (await created.json()) as ShownSubject
+    for (const name of ['ada@example.com', 'ada.lovelace@example.com', 'u-1', '42', id]) {
+      expect((await subject(hub, name)).id).toBe(id)
+    }
+    const again = await load(hub, { ...user, emails: ['new@example.com'] })
+    expect(again.status).toBe(200)
+    expect((await subject(hub, 'new@example.com')).id).toBe(id)
+    expect((await subject(hub, 'ada.lovelace@example.com')).id).not.toBe(id)
+  })
+
+  test('a loaded user is believed before any signal, and two users do not share a name', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    const account = (sub: string) => ({ format: 'iss_sub', iss: 'https://idp.example', sub })
+    const claim = { format: 'aliases', identifiers: [ada, account('u-evil')] }
+    await told(world, 'user-risk-change', { user: claim }, { current_level: 'high', event_timestamp: 1 })
+    expect(
+      (await load(hub, { login: 'ada', emails: ['ada@example.com'], identifiers: [account('u-1')] })).status,
+    ).toBe(201)
+    expect((await subject(hub, 'ada@example.com')).identifiers.map(({ value }) => value)).not.toContain(
+      'u-evil',
+    )
+    expect(await refusal(await load(hub, { login: 'eve', emails: ['ada@example.com'] }))).toMatchObject({
+      status: 400,
+    })
+    expect((await hub.api('GET', '/v1/subjects/eve')).status).toBe(404)
+  })
+
+  test('what cannot be loaded', async () => {
+    await using world = await startHubWithProvider()
+    for (const user of [
+      {},
+      { login: '' },
+      { login: 7 },
+      { login: 'a'.repeat(256) },
+      { login: 'a\u0007' },
+      { login: 'ada', kind: 'device' },
+      { login: 'ada', emails: 'ada@example.com' },
+      { login: 'ada', emails: ['ada'] },
+      { login: 'ada', emails: [1] },
+      { login: 'ada', identifiers: [{ format: 'opaque', id: '42' }] },
+      { login: 'ada', identifiers: [{ format: 'x-ours', id: '42' }] },
+      { login: 'ada', identifiers: [{ format: 'aliases', identifiers: [ada] }] },
+      { login: 'ada', identifiers: ['42'] },
+      { login: 'ada', identifiers: Array.from({ length: 51 }, (_, at) => email(`a${at}@example.com`)) },
+      { login: 'ada', name: 'Ada' },
+    ]) {
+      const answer = await refusal(await load(world.hub, user))
+      expect([user, answer]).toMatchObject([user, { status: 400, code: 'E0000001' }])
+    }
+    expect(await subjects(world.hub)).toEqual([])
+  })
+
+  test('are found by kind, level and text, and paged', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    for (const name of ['ada', 'bob', 'cyd']) await load(hub, { login: `${name}@example.com` })
+    await told(world, 'device-compliance-change', { device: { format: 'opaque', id: 'laptop' } })
+    await setRisk(hub, 'bob@example.com', { riskLevel: 'MEDIUM' })
+    const names = async (query: string) =>
+      (await subjects(hub, query)).map(({ identifiers: [first] }) => first?.value)
+    expect(await names('')).toEqual(['laptop', 'cyd@example.com', 'bob@example.com', 'ada@example.com'])
+    expect(await names('?kind=device')).toEqual(['laptop'])
+    expect(await names('?level=MEDIUM')).toEqual(['laptop', 'bob@example.com'])
+    expect(await names('?level=MEDIUM&kind=user')).toEqual(['bob@example.com'])
+    expect(await names('?search=CYD%40')).toEqual(['cyd@example.com'])
+    expect(await names('?search=example&level=MEDIUM')).toEqual(['bob@example.com'])
+    expect(await names('?search=nobody')).toEqual([])
+    const seen: unknown[] = []
+    let path: string | null = '/v1/subjects?limit=2'
+    for (let pages = 0; path !== null && pages < 5; pages += 1) {
+      const page = (await (await hub.api('GET', path)).json()) as {
+        subjects: ShownSubject[]
+        next: string | null
+      }
+      seen.push(...page.subjects.map(({ id }) => id))
+      path = page.next?.slice(hub.origin.length) ?? null
+    }
+    expect(seen).toEqual((await subjects(hub)).map(({ id }) => id))
+  })
+
+  test('queries that are refused', async () => {
+    await using world = await startHubWithProvider()
+    for (const query of [
+      'kind=robot',
+      'level=NONE',
+      'level=high',
+      'limit=0',
+      'limit=201',
+      'after=x',
+      'search=',
+      'q=1',
+      'limit=1&limit=2',
+    ]) {
+      const answer = await refusal(await world.hub.api('GET', `/v1/subjects?${query}`))
+      expect([query, answer.status]).toEqual([query, 400])
+    }
+  })
+
+  test('scopes', async () => {
+    await using world = await startHubWithProvider()
+    const app = await registerServiceApp(world.hub, 'watchbell.subjects.read')
+    const scope = 'watchbell.subjects.read'
+    expect((await app.call(scope, 'GET', '/v1/subjects')).status).toBe(200)
+    expect((await app.call(scope, 'POST', '/v1/subjects', { kind: 'user', login: 'ada' })).status).toBe(403)
+    expect((await app.call(scope, 'DELETE', '/v1/subjects/ada')).status).toBe(403)
+  })
+})
+
+describe('erasing a person', () => {
+  test('leaves no trace in any table or byte of the database, keeps what happened, and a repeat is still a repeat', async () => {
+    await using folder = await temporaryFolder()
+    const tokens: string[] = []
+    {
+      await using world = await startHubWithProvider({ hub: { folder: folder.path } })
+      const { hub } = world
+      await load(hub, {
+        login: 'Ada.Lovelace@bücher.example',
+        emails: ['countess@example.org'],
+        identifiers: [{ format: 'iss_sub', iss: 'https://idp.example', sub: 'sub-of-ada-4711' }],
+        display_name: 'Ada King Lovelace',
+      })
+      const about = (address: string, over: object = {}) =>
+        world.sign({ type: 'user-risk-change', subject: { user: email(address) }, ...over })
+      tokens.push(
+        about('ADA.lovelace@BÜCHER.example', {
+          claims: { reason_admin: { en: 'Ada.Lovelace@bücher.example clicked' } },
+        }),
+        about('countess@example.org', { jti: 'for-countess@example.org' }),
+        about('bob@example.com', { claims: { reason_admin: { en: 'Countess@example.org wrote to him' } } }),
+        world.sign({
+          type: 'session-revoked',
+          subject: { format: 'iss_sub', iss: 'https://idp.example', sub: 'sub-of-ada-4711' },
+        }),
+        world.sign({ type: 'session-revoked', subject: email('bob@example.com') }),
+      )
+      for (const token of tokens) expect((await hub.push(token)).status).toBe(202)
+      await hub.push(world.sign({ jti: 'countess@example.org-2', aud: 'https://elsewhere.example' }))
+      await hub.handleAll()
+      await setRisk(hub, 'countess@example.org', { riskLevel: 'HIGH' })
+      const before = await hub.api('GET', '/api/v1/logs?limit=1000')
+      const entriesBefore = ((await before.json()) as unknown[]).length
+      const { id } = await subject(hub, 'countess@example.org')
+
+      expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+
+      expect((await hub.api('GET', `/v1/subjects/${id}`)).status).toBe(404)
+      expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(404)
+      expect((await hub.api('GET', '/api/v1/users/countess%40example.org/risk')).status).toBe(404)
+      expect(await world.signals('?outcome=handled')).toHaveLength(tokens.length)
+      expect(await world.signals('?subject=countess%40example.org')).toEqual([])
+      expect(await world.signals('?subject=bob%40example.com')).toHaveLength(2)
+      const withTokens = await world.signals('?include=token')
+      expect(withTokens.filter(({ token }) => token !== null)).toHaveLength(1)
+      const [erased] = await logEntries(hub, 'watchbell.subject.erase')
+      expect(erased?.target).toMatchObject([
+        { id, alternateId: expect.stringMatching(/^erased-era/) as string },
+      ])
+      const after = await hub.api('GET', '/api/v1/logs?limit=1000')
+      expect(((await after.json()) as unknown[]).length).toBe(entriesBefore + 1)
+      for (const token of tokens) expect((await hub.push(token)).status).toBe(202)
+      await hub.handleAll()
+      expect((await world.signals()).filter(({ repeats }) => repeats === 1)).toHaveLength(tokens.length)
+    }
+    const names = /lovelace|countess|4711|b(ü|Ü)cher|xn--bcher/i
+    const database = new Database(join(folder.path, 'watchbell.db'), { readonly: true })
+    const tables = database.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).all() as {
+      name: string
+    }[]
+    const found = tables.flatMap(({ name }) =>
+      database
+        .prepare(`SELECT * FROM "${name}"`)
+        .all()
+        .map((row) => JSON.stringify(row)),
+    )
+    database.close()
+    expect(found.length).toBeGreaterThan(20)
+    expect(found.filter((row) => names.test(row))).toEqual([])
+    const files = readdirSync(folder.path).filter((name) => name.startsWith('watchbell.db'))
+    for (const file of files) {
+      const bytes = readFileSync(join(folder.path, file)).toString('latin1')
+      expect(
+        [...bytes.matchAll(new RegExp(names, 'gi'))].map((match) =>
+          bytes.slice(match.index - 40, match.index + 40),
+        ),
+      ).toEqual([])
+    }
+  })
+})

@@ -1,0 +1,88 @@
+import { expect } from 'vitest'
+import {
+  startEmulatedTransmitter,
+  type EmulatedTransmitter,
+  type EmulatedTransmitterOptions,
+} from '../../src/testing/emulated-transmitter.ts'
+import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
+import type { ShownEntry, ShownSignal } from './with-provider.ts'
+
+/** What the API shows of a stream. */
+export interface ShownStream {
+  readonly id: string
+  readonly connected: boolean
+  readonly delivery: string
+  readonly push_url: string
+  readonly transmitter?: { readonly stream_id: string; readonly aud: readonly string[] }
+  readonly status: string
+  readonly verification_asked_at: string | null
+  readonly verified_at: string | null
+  readonly last_error: string | null
+}
+
+export interface StreamSite extends AsyncDisposable {
+  readonly hub: TestHub
+  readonly transmitter: EmulatedTransmitter
+  readonly providerId: string
+  /** Sends a request about the stream; `path` is what follows `/v1/providers/{id}/stream`. */
+  api(method: string, path?: string, body?: unknown): Promise<Response>
+  /** Connects, and says what the hub answered. */
+  connect(over?: object): Promise<ShownStream>
+  shown(): Promise<ShownStream>
+  signals(query?: string): Promise<ShownSignal[]>
+  /** Log entries of our own types, newest first. */
+  logs(type: string): Promise<ShownEntry[]>
+}
+
+export const bearer = { delivery: 'push', auth: { method: 'bearer', token: 'static-token' } }
+
+/** A hub, and an emulated transmitter that is registered with it; no stream yet. */
+export async function startStreamSite(
+  options: { readonly hub?: TestHubOptions; readonly transmitter?: EmulatedTransmitterOptions } = {},
+): Promise<StreamSite> {
+  const opened = new AsyncDisposableStack()
+  const hub = opened.use(await startTestHub(options.hub))
+  const transmitter = opened.use(await startEmulatedTransmitter({ alg: 'ES256', ...options.transmitter }))
+  const created = await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'Emulated',
+    type: 'test',
+    settings: { well_known_url: transmitter.wellKnownUrl },
+  })
+  const { id } = (await created.json()) as { id: string }
+  const api: StreamSite['api'] = (method, path = '', body) =>
+    hub.api(method, `/v1/providers/${id}/stream${path}`, body)
+  return {
+    hub,
+    transmitter,
+    providerId: id,
+    api,
+    async connect(over = {}) {
+      const answer = await api('PUT', '', { ...bearer, ...over })
+      const body = (await answer.json()) as ShownStream
+      expect(body).toMatchObject({ connected: true })
+      return body
+    },
+    async shown() {
+      return (await (await api('GET')).json()) as ShownStream
+    },
+    async signals(query = '') {
+      const answer = await hub.api('GET', `/v1/signals${query}`)
+      return ((await answer.json()) as { signals: ShownSignal[] }).signals
+    },
+    async logs(type) {
+      const answer = await hub.api(
+        'GET',
+        `/api/v1/logs?sortOrder=DESCENDING&filter=${encodeURIComponent(`eventType eq "${type}"`)}`,
+      )
+      return (await answer.json()) as ShownEntry[]
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+/** The words of a refusal. */
+export async function refusalOf(
+  answer: Response,
+): Promise<{ readonly status: number; readonly words: string }> {
+  return { status: answer.status, words: await answer.text() }
+}
