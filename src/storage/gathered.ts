@@ -1,3 +1,5 @@
+import { setImmediate } from 'node:timers/promises'
+
 /**
  * Makes one call of many: questions that come while others are being answered travel together, and a lone one waits for
  * nobody.
@@ -27,6 +29,7 @@ export function gathered<Question, Answer>(
 
   async function answerWaiting(): Promise<void> {
     while (gathering.length > 0) {
+      await setImmediate() // what arrived together travels together
       const batch = gathering.slice(0, questionsMax)
       gathering = gathering.slice(questionsMax)
       await answer(batch)
@@ -39,6 +42,18 @@ export function gathered<Question, Answer>(
       gathering.push({ question, resolve, reject })
       if (answering) return
       answering = true
-      void Promise.resolve().then(answerWaiting)
+      void answerWaiting()
     })
+}
+
+/** Asks each different question once, however many callers have it: most requests come with one and the same token. */
+export function eachOnce<Answer>(
+  answerAll: (questions: readonly string[]) => Promise<readonly Answer[]>,
+): (questions: readonly string[]) => Promise<readonly Answer[]> {
+  return async (questions) => {
+    const different = [...new Set(questions)]
+    const answers = await answerAll(different)
+    const found = new Map(different.map((question, at) => [question, answers[at] as Answer])) // one for each
+    return questions.map((question) => found.get(question) as Answer) // different holds every question
+  }
 }

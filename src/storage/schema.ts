@@ -33,7 +33,8 @@ export interface Schema {
   streams: StreamRow
   stream_states: { stream_id: string; hash: string; asked_at: number; used_by_jti: string | null }
   leases: { name: string; holder: string; until: number }
-  provider_dialects: { provider_id: string; dialect: string }
+  /** Two JSON arrays of text. */
+  provider_dialects: { provider_id: string; dialects: string; audiences: string }
 }
 
 export interface ProviderRow {

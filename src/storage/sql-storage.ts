@@ -1,7 +1,7 @@
 import { Kysely, type Dialect } from 'kysely'
 import type { Storage, Stores } from '../stores.ts'
 import { createApiTokenStore } from './api-token-store.ts'
-import { gathered } from './gathered.ts'
+import { eachOnce, gathered } from './gathered.ts'
 import { createDialectStore } from './dialect-store.ts'
 import { createErasureStore } from './erasure-store.ts'
 import { createProviderStore } from './provider-store.ts'
@@ -57,11 +57,11 @@ export function sqlStorage(dialect: Dialect, procedures: Procedures): SqlStorage
       ...storesOver(db),
       apiTokens: createApiTokenStore(
         db,
-        gathered((hashes) => procedures.findLiveTokens(hashes)),
+        gathered(eachOnce(procedures.findLiveTokens)),
       ),
       serviceApps: createServiceAppStore(
         db,
-        gathered((clientIds) => procedures.findServiceApps(clientIds)),
+        gathered(eachOnce(procedures.findServiceApps)),
       ),
     },
     transaction: (work) => db.transaction().execute((tx) => work(storesOver(tx))),

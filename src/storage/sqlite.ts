@@ -4,6 +4,7 @@ import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
 import { sessionDialect } from './sqlite/dialect.ts'
+import { packQuestions, unpackPictures } from './sqlite/risk-procedures.ts'
 import { callThread, type ThreadLink } from './sqlite/thread-link.ts'
 
 export interface SqliteOptions {
@@ -28,13 +29,13 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
   const writing = await startThread(writer, { ...writerData, folder }, onDeath)
   const reader = siblingModule('./sqlite/reader-thread', import.meta.url)
   const [reading, deciding] = await Promise.all([
-    startThread(reader, { folder }, onDeath),
-    startThread(reader, { folder }, onDeath),
+    startThread(reader, { folder, checkpoints: true }, onDeath),
+    startThread(reader, { folder, checkpoints: false }, onDeath),
   ])
   const procedures: Procedures = {
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
-    readRisks: (questions) => deciding.call('readRisks', questions),
+    readRisks: async (questions) => unpackPictures(await deciding.call('readRisks', packQuestions(questions))),
     findLiveTokens: (hashes) => deciding.call('findLiveTokens', hashes),
     findServiceApps: (clientIds) => deciding.call('findServiceApps', clientIds),
   }
@@ -49,12 +50,15 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
   }
 }
 
+/** Rows live for one batch: with room for several, the collector seldom runs and copies little. */
+const maxYoungGenerationSizeMb = 192
+
 async function startThread(
   module: URL,
   workerData: object,
   onDeath: (error: Error) => void,
 ): Promise<ThreadLink> {
-  const worker = new Worker(module, { workerData })
+  const worker = new Worker(module, { workerData, resourceLimits: { maxYoungGenerationSizeMb } })
   const [first] = (await once(worker, 'message')) as [unknown] // rejects when the thread throws while starting
   if (first !== 'ready') throw new Error(`The database thread said ${String(first)} instead of ready.`)
   const link = callThread(worker)

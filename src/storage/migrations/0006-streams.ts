@@ -36,9 +36,9 @@ export const streams: Migration = {
       until INTEGER NOT NULL
     ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE provider_dialects (
-      provider_id TEXT NOT NULL,
-      dialect TEXT NOT NULL,
-      PRIMARY KEY (provider_id, dialect)
+      provider_id TEXT PRIMARY KEY,
+      dialects TEXT NOT NULL,
+      audiences TEXT NOT NULL
     ) STRICT, WITHOUT ROWID`,
   ],
 }

@@ -8,6 +8,8 @@ export interface ConnectionOptions {
 
 /** How long a statement waits for another process (the command line, a backup) to let go of the file. */
 const busyTimeoutMs = 5_000
+/** When the writer itself checkpoints: a bound, because checkpoints.ts does most of it meanwhile. 64 MiB. */
+const walPagesMax = 16_000
 /** Statements kept ready on one connection; the hub has about a hundred different ones. */
 const preparedMax = 500
 
@@ -29,7 +31,7 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs })
   if (!readOnly) {
     database.pragma('journal_mode = WAL')
-    database.pragma('wal_autocheckpoint = 4000')
+    database.pragma(`wal_autocheckpoint = ${walPagesMax}`)
     database.pragma('secure_delete = ON') // what was erased is not left in free pages
   }
   database.pragma('synchronous = FULL')

@@ -1,24 +1,26 @@
 import { parentPort, workerData } from 'node:worker_threads'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
+import { keepCheckpointing } from './checkpoints.ts'
 import { openConnection } from './connection.ts'
 import { databaseFile } from './in-thread.ts'
-import { readRisks, type RiskQuestion } from './risk-procedures.ts'
+import { packPictures, readRisks, unpackQuestions } from './risk-procedures.ts'
 import { readSessions } from './read-sessions.ts'
 import { answerCalls } from './thread-link.ts'
 
 // A thread that only reads: one for people and SIEMs, so that a long search holds up neither intake nor the event loop,
-// and one for the question at sign-in, which no search holds up.
+// which also moves the write-ahead log along, and one for the question at sign-in, which no search holds up.
 if (parentPort === null) throw new Error('This file runs as a worker thread.')
-const { folder } = workerData as { folder: string } // given by openSqlite
+const { folder, checkpoints } = workerData as { folder: string; checkpoints: boolean } // given by openSqlite
 const connection = openConnection({ file: databaseFile(folder), readOnly: true })
+const checkpointing = checkpoints ? keepCheckpointing(databaseFile(folder)) : undefined
 const sessions = readSessions(connection)
 const closed = answerCalls(parentPort, sessions, {
   findLiveTokens: async (hashes: readonly string[]) => findLiveTokens(connection, hashes),
   findServiceApps: async (clientIds: readonly string[]) => findServiceApps(connection, clientIds),
-  async readRisks(questions: readonly RiskQuestion[]) {
+  async readRisks(questions: string) {
     connection.run('BEGIN', []) // one look at the data for all of them
     try {
-      return readRisks(connection, questions)
+      return packPictures(readRisks(connection, unpackQuestions(questions)))
     } finally {
       connection.run('COMMIT', [])
     }
@@ -26,5 +28,6 @@ const closed = answerCalls(parentPort, sessions, {
 })
 parentPort.postMessage('ready')
 await closed
+checkpointing?.[Symbol.dispose]()
 await sessions.close()
 parentPort.close()
