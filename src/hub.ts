@@ -100,8 +100,8 @@ export interface Hub extends AsyncDisposable {
   readonly intake: StreamIntake
   readonly urlProblem: HubDeps['urlProblem']
   issueToken(request: TokenRequest): Promise<IssuedToken>
-  /** Takes one pushed SET. @see accept */
-  push(body: Uint8Array, source: string): Promise<Receipt>
+  /** Takes one pushed SET. @param enveloped - it was the `payload` of a JSON body. @see accept */
+  push(body: Uint8Array | string, source: string, enveloped?: boolean): Promise<Receipt>
   /** Takes one SET pushed to the URL of a stream. @see pushToStream */
   pushToStream(push: StreamPush): Promise<Receipt>
   /** Whether the storage answers. */
@@ -162,7 +162,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
                 if (change.kind === 'delete') {
                   await riskSources.forgetAction(change.provider.id)
                   await streams.deleteOfProvider(change.provider.id)
-                  await dialects.set(change.provider.id, [])
+                  await dialects.set(change.provider.id, undefined)
                 }
                 await systemLog.append([providerEntry(world, change)])
               },
@@ -263,10 +263,19 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     streams: intake.gate,
     registry: intake.registry,
     management: intake.streams,
+    dialects: intake.dialects,
     inbox,
     refusals,
     refusalLimiter: createRefusalLimiter({ perIssuer: refusalsPerMinute, perAddress: refusalsPerMinute }),
     audiences: [origin, `${origin}/`],
+  }
+
+  /** SETs that are being taken, whether or not their sender still waits: the storage must outlive them. */
+  const underWay = new Set<Promise<unknown>>()
+  const taking = (receipt: Promise<Receipt>): Promise<Receipt> => {
+    const settled: Promise<unknown> = receipt.catch(() => undefined).finally(() => underWay.delete(settled))
+    underWay.add(settled)
+    return receipt
   }
 
   const people = createPeople({
@@ -338,8 +347,9 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     intake,
     urlProblem,
     issueToken: (request) => issueToken(tokenEndpoint, request),
-    push: (body, source) => accept(acceptDeps, body, { via: 'push', source }),
-    pushToStream: (push) => pushToStream(acceptDeps, push),
+    push: (body, source, enveloped = false) =>
+      taking(accept(acceptDeps, body, { via: 'push', source, enveloped })),
+    pushToStream: (push) => taking(pushToStream(acceptDeps, push)),
     async isReady() {
       return stores.signals.counts().then(
         () => true,
@@ -347,6 +357,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       )
     },
     async [Symbol.asyncDispose]() {
+      await Promise.all(underWay)
       await poller[Symbol.asyncDispose]() // what it fetched goes into the inbox
       await inbox[Symbol.asyncDispose]()
       await recorder[Symbol.asyncDispose]()

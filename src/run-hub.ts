@@ -9,6 +9,7 @@ import { realWorld } from './base/world.ts'
 import { secretKey } from './config/secret-key.ts'
 import type { Settings } from './config/settings.ts'
 import { openEmbedded } from './embedded.ts'
+import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
 
@@ -72,7 +73,7 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
     },
     deprecationHeaders: settings.deprecationHeaders,
   })
-  opened.defer(() => server.close())
+  opened.defer(() => drain(server))
   await server.listen(listen)
 
   const running = opened.move()

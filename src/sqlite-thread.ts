@@ -24,6 +24,8 @@ const world = realWorld(globalThis.fetch)
 
 using _lock = lockFolder(folder)
 const { storage, sessions, procedures } = await openSqliteInThread(folder, world.now())
+// The folder is ours alone, so whoever held a lease is gone: its streams need not wait for the end of it.
+await sessions.exclusively((connection) => connection.run('DELETE FROM leases', []))
 const handler = createHandler({
   storage,
   world,

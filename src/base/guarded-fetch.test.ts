@@ -279,6 +279,22 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
     expect(server.requests).toEqual([])
   })
 
+  test('an authority of one’s own is trusted besides the others, for the name it vouches for (R72)', async () => {
+    await using server = await startTls()
+    const parsed = parseOutboundAllow('tls.test other.test')
+    if (!parsed.ok) throw new Error('unreadable')
+    const { lookup } = resolver(['127.0.0.1'])
+    await using guard = createGuardedFetch({
+      allow: parsed.value,
+      connectTimeoutMs: 5_000,
+      extraCa: [cert],
+      lookup,
+    })
+    expect(await (await guard.fetch(`https://tls.test:${server.port}/`)).text()).toBe('over TLS')
+    const error = await errorOf(guard.fetch(`https://other.test:${server.port}/`))
+    expect(error).toMatchObject({ code: 'outbound.failed', detail: expect.stringContaining('altnames') })
+  })
+
   test('the certificate must be for the name in the URL (R72)', async () => {
     const before = getCACertificates('default')
     setDefaultCACertificates([...before, cert])

@@ -203,4 +203,5 @@ const detailed: ReadonlySet<HubErrorCode> = new Set([
   'hub.unavailable',
   'access.forbidden',
   'subject.contradictory',
+  'stream.not_connected',
 ])

@@ -1,5 +1,7 @@
 import type { FastifyInstance, FastifyRequest } from 'fastify'
 import { isHubError } from '../base/hub-error.ts'
+import { parseIJson } from '../base/i-json.ts'
+import { isJsonObject } from '../base/json.ts'
 import type { Receipt } from '../ingest/accept.ts'
 import type { StreamPush } from '../ingest/push-to-stream.ts'
 import { setBytesMax } from '../set/parse-token.ts'
@@ -13,13 +15,18 @@ const streamPushPath = '/ssf/streams/:id/events'
 
 type PushRouteDeps = Pick<ServerDeps, 'world' | 'logger' | 'origin'>
 
+type Take = (request: FastifyRequest, payload: string | undefined) => Promise<Receipt>
+/** The token inside another body, when that is allowed here. */
+type PayloadOf = (request: FastifyRequest) => string | undefined
+
 /** Receives SETs from everybody whose token holds. */
 export function mountPush(
   app: FastifyInstance,
   deps: PushRouteDeps,
-  push: (body: Uint8Array, source: string) => Promise<Receipt>,
+  push: (body: Uint8Array | string, source: string, enveloped: boolean) => Promise<Receipt>,
 ): void {
-  mountReceiver(app, deps, pushPath, (request) => push(bodyOf(request), request.ip))
+  const take: Take = (request, payload) => push(payload ?? bodyOf(request), request.ip, payload !== undefined)
+  mountReceiver(app, deps, pushPath, { take, payloadOf })
 }
 
 /** Receives the SETs of each stream, from whoever has the Authorization value that the stream was created with. */
@@ -28,11 +35,12 @@ export function mountStreamPush(
   deps: PushRouteDeps,
   push: (push: StreamPush) => Promise<Receipt>,
 ): void {
-  mountReceiver(app, deps, streamPushPath, (request) => {
+  const take: Take = (request) => {
     const { id = '' } = request.params as { readonly id?: string } // of the path
     const { authorization } = request.headers
     return push({ streamId: id, authorization, body: bodyOf(request), source: request.ip })
-  })
+  }
+  mountReceiver(app, deps, streamPushPath, { take, payloadOf: () => undefined })
 }
 
 /** RFC 8935 §2: 202 when durable, 400 with `err` when refused, 503 when the fault is not the sender's. */
@@ -40,16 +48,17 @@ function mountReceiver(
   app: FastifyInstance,
   deps: PushRouteDeps,
   url: string,
-  take: (request: FastifyRequest) => Promise<Receipt>,
+  { take, payloadOf }: { readonly take: Take; readonly payloadOf: PayloadOf },
 ): void {
   app.route({
     method: 'POST',
     url,
     bodyLimit: setBytesMax,
     handler: async (request, reply) => {
-      requireMediaType(request, 'application/secevent+jwt') // R37
-      await take(request)
-      return reply.code(202).send()
+      const payload = payloadOf(request)
+      if (payload === undefined) requireMediaType(request, 'application/secevent+jwt') // R37
+      await take(request, payload)
+      return reply.code(payload === undefined ? 202 : 200).send() // Apple tries again after anything but 200
     },
     errorHandler: (thrown, request, reply) => {
       const error = asHubError(thrown)
@@ -69,4 +78,13 @@ function mountReceiver(
 
 function bodyOf({ body }: FastifyRequest): Uint8Array {
   return body instanceof Buffer ? body : Buffer.alloc(0)
+}
+
+/** The token in Apple's JSON body, `{"payload": "…"}`; undefined when the body is nothing of the kind. */
+function payloadOf(request: FastifyRequest): string | undefined {
+  if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/json')
+    return undefined
+  const parsed = parseIJson(bodyOf(request))
+  const payload = parsed.ok && isJsonObject(parsed.value) ? parsed.value['payload'] : undefined
+  return typeof payload === 'string' ? payload : undefined
 }

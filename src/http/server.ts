@@ -7,6 +7,7 @@ import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
+import { answerParserError } from './parser-errors.ts'
 import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
@@ -53,6 +54,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
     routerOptions: { maxParamLength: 1_000, querystringParser: () => ({}) },
+    clientErrorHandler: ({ code }, socket) => answerParserError(deps.world, code, socket),
     frameworkErrors: (error, request, reply) => {
       markAnswer(request, reply)
       void refuseEarly(deps, reply, asHubError(error), request)
@@ -62,6 +64,16 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
   app.addHook('onRequest', async (request, reply) => markAnswer(request, reply))
+  // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
+  let closing = false
+  app.addHook('preClose', (done) => {
+    closing = true
+    done()
+  })
+  app.addHook('onSend', (_request, reply, payload, done) => {
+    if (closing) reply.header('connection', 'close')
+    done(null, payload)
+  })
   app.setNotFoundHandler(async (request, reply) => {
     await spend(deps, reply, { ip: request.ip })
     throw new HubError('request.path_not_found')

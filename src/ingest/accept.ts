@@ -6,9 +6,11 @@ import { readEvents } from '../events/read-events.ts'
 import type { KeyCache } from '../jwks/key-cache.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
+import { dialectAdvice, type Dialect } from '../set/dialect.ts'
 import { parseToken } from '../set/parse-token.ts'
 import type { SetVerifier } from '../set/set-verifier.ts'
 import type { Acceptance, Delivery } from '../signals/signal.ts'
+import type { ProviderDialects } from '../streams/provider-dialects.ts'
 import type { StreamGate } from '../streams/stream-gate.ts'
 import type { Stream } from '../streams/stream.ts'
 import type { Inbox } from './inbox.ts'
@@ -20,6 +22,7 @@ export interface AcceptDeps {
   readonly keys: Pick<KeyCache, 'keysOf'>
   readonly verifier: SetVerifier
   readonly streams: StreamGate
+  readonly dialects: Pick<ProviderDialects, 'of' | 'audiencesOf'>
   readonly inbox: Inbox
   readonly refusals: RefusalRecorder
   /** Only refusals are limited: nobody can use up an honest transmitter's budget by sending garbage in its name. */
@@ -37,6 +40,8 @@ export interface Entrance {
   readonly stream?: Stream
   /** What a poll answer calls it: its `jti`, or something is wrong (R50). */
   readonly named?: string
+  /** It came as the `payload` of a JSON body, as Apple sends it. */
+  readonly enveloped?: boolean
 }
 
 /** How much of a refused token's `iss` and `jti` is remembered. */
@@ -58,8 +63,9 @@ export async function accept(
 ): Promise<Receipt> {
   let claimed: Readonly<{ iss?: string; jti?: string }> = {}
   try {
-    const token = parseToken(body) // size, shape, header, claims
+    const token = parseToken(body, (iss) => dialectsOf(deps, iss)) // size, shape, header, claims
     claimed = token.claims
+    requireEnvelope(deps, token.claims.iss, entrance)
     if (entrance.named !== undefined) requireName(entrance.named, token.claims.jti)
     const provider = senderOf(deps, token.claims.iss, entrance)
     const stream = deps.streams.ofProvider(provider.id)
@@ -87,6 +93,18 @@ export async function accept(
   }
 }
 
+function dialectsOf({ providers, dialects }: AcceptDeps, iss: string): ReadonlySet<Dialect> {
+  return dialects.of(providers.findByIssuer(iss)?.id ?? '')
+}
+
+/** @throws HubError `set.malformed` when only another provider may put its SETs into JSON */
+function requireEnvelope(deps: AcceptDeps, iss: string, { enveloped }: Entrance): void {
+  if (enveloped !== true || dialectsOf(deps, iss).has('apple')) return
+  throw new HubError('set.malformed', {
+    detail: `The body is JSON with a token inside; it must be the token itself. ${dialectAdvice('apple')}`,
+  })
+}
+
 /** The provider whose issuer the token claims, when it may come in here (R7). */
 function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
   const provider = providers.activeByIssuer(iss)
@@ -107,13 +125,13 @@ function requireName(named: string, jti: string): void {
 
 /** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (R7, R20). */
 function trust(
-  { audiences, keys }: AcceptDeps,
+  { audiences, dialects, keys }: AcceptDeps,
   provider: Provider,
   stream: Stream | undefined,
 ): Parameters<SetVerifier['verify']>[1] {
   return {
     issuer: provider.issuer,
-    audiences: stream?.remote?.aud ?? audiences,
+    audiences: stream?.remote?.aud ?? dialects.audiencesOf(provider.id) ?? audiences,
     keys: keys.keysOf(provider),
   }
 }

@@ -26,7 +26,7 @@ export function createRefusalRecorder(
 ): RefusalRecorder {
   let rings = new Map<string, Refusal[]>()
   let counts = new Map<string, RefusalCount>()
-  let writing: Promise<void> | undefined
+  let writing = Promise.resolve()
   let next: Promise<void> | undefined
 
   async function write(): Promise<void> {
@@ -49,17 +49,12 @@ export function createRefusalRecorder(
     counts.set(key, { providerId, code, count: count + (counts.get(key)?.count ?? 0) })
   }
 
-  /** The round that will hold what was added just now. */
+  /** The round that will hold what was added just now: the one that begins when the one under way has ended. */
   function round(): Promise<void> {
-    if (writing === undefined) {
-      writing = Promise.resolve()
-        .then(write)
-        .finally(() => (writing = undefined))
-      return writing
-    }
     next ??= writing.then(() => {
       next = undefined
-      return round()
+      writing = write()
+      return writing
     })
     return next
   }

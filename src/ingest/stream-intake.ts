@@ -58,8 +58,12 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
         work({ dialects, journal: { record: (change) => systemLog.append([dialectsEntry(world, change)]) } }),
       ),
   })
-  const readMetadata = ({ wellKnownUrl, issuer }: Provider) =>
-    readTransmitterMetadata({ world, urlProblem }, wellKnownUrl ?? issuer, defaultDiscoveryLimits)
+  const readMetadata = (provider: Provider) =>
+    readTransmitterMetadata(
+      { world, urlProblem },
+      metadataPlace(provider, dialects.of),
+      defaultDiscoveryLimits,
+    )
   const streams = createStreams({
     world,
     origin,
@@ -113,4 +117,13 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
       dialects.forget(providerId)
     },
   }
+}
+
+/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (R13, R14). */
+function metadataPlace({ id, wellKnownUrl, issuer }: Provider, dialectsOf: ProviderDialects['of']): string {
+  if (wellKnownUrl !== undefined) return wellKnownUrl
+  const base = issuer.replace(/\/$/, '')
+  if (dialectsOf(id).has('google-risc')) return `${base}/.well-known/risc-configuration`
+  if (dialectsOf(id).has('suffix-discovery')) return `${base}/.well-known/ssf-configuration`
+  return issuer
 }

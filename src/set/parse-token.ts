@@ -3,6 +3,7 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { dialectAdvice, recognise, translate, type Dialect } from './dialect.ts'
 import { readEventTime } from './event-time.ts'
 import type { SetClaims } from './set-claims.ts'
 import { readSubject } from './subject.ts'
@@ -38,6 +39,12 @@ export const eventTypeCharsMax = 1_024
 const factCharsMax = 256
 const shownCharsMax = 64
 
+/** Which dialects the provider with this issuer may speak. */
+export type DialectsOf = (iss: string) => ReadonlySet<Dialect>
+
+const none: ReadonlySet<Dialect> = new Set()
+const standardsOnly: DialectsOf = () => none
+
 /**
  * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (E5).
  * @throws HubError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
@@ -45,7 +52,7 @@ const shownCharsMax = 64
  *   {@link claimedOrigin}
  * @see RFC 7515 §5.2, RFC 8417 §2; contract E5, E30–E46
  */
-export function parseToken(body: string | Uint8Array): ParsedToken {
+export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = standardsOnly): ParsedToken {
   const compact = unwrap(body)
   const parts = compact.split('.', 6)
   const [headerPart = '', payloadPart = '', signaturePart = ''] = parts
@@ -53,8 +60,10 @@ export function parseToken(body: string | Uint8Array): ParsedToken {
   if (parts.length !== 3) {
     throw malformed('The body is not a compact JWS: three base64url parts with dots between them.')
   }
-  const header = readPart(headerPart, 'header')
-  const payload = readPart(payloadPart, 'payload')
+  const raw = { header: readPart(headerPart, 'header'), payload: readPart(payloadPart, 'payload') }
+  const { iss } = raw.payload
+  const spoken = typeof iss === 'string' ? dialectsOf(iss) : none
+  const { header, payload } = spoken.size === 0 ? raw : translate(raw, spoken)
   try {
     return {
       compact,
@@ -65,7 +74,9 @@ export function parseToken(body: string | Uint8Array): ParsedToken {
     }
   } catch (error) {
     if (!isHubError(error)) throw error
-    throw new HubError(error.code, { detail: error.detail, facts: claimedOrigin(payload) })
+    const looksLike = recognise(raw)
+    const advice = looksLike === undefined || spoken.has(looksLike) ? '' : ` ${dialectAdvice(looksLike)}`
+    throw new HubError(error.code, { detail: error.detail + advice, facts: claimedOrigin(payload) })
   }
 }
 

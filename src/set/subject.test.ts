@@ -104,7 +104,7 @@ describe('readSubject', () => {
     [
       'Google’s older form (R70)',
       { subject_type: 'iss-sub', iss: 'a', sub: 'b' },
-      /Google's older form.*`format`/,
+      /`subject_type`.*`format`.*google-risc/,
     ],
     ['an email without address', { format: 'email' }, /email and needs `email`/],
     ['an empty email', { format: 'email', email: '' }, /needs `email`/],

@@ -1,5 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
-
 /**
  * Makes one call of many: questions that come while others are being answered travel together, and a lone one waits for
  * nobody.
@@ -29,7 +27,6 @@ export function gathered<Question, Answer>(
 
   async function answerWaiting(): Promise<void> {
     while (gathering.length > 0) {
-      await setImmediate() // what arrived together travels together
       const batch = gathering.slice(0, questionsMax)
       gathering = gathering.slice(questionsMax)
       await answer(batch)
@@ -42,7 +39,7 @@ export function gathered<Question, Answer>(
       gathering.push({ question, resolve, reject })
       if (answering) return
       answering = true
-      void answerWaiting()
+      void Promise.resolve().then(answerWaiting)
     })
 }
 

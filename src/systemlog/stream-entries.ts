@@ -75,8 +75,8 @@ export function dialectsEntry(world: Source, { provider, from, to, by }: Dialect
     target: [
       {
         ...providerTarget(provider),
-        detailEntry: { dialects: to },
-        changeDetails: { from: { dialects: from }, to: { dialects: to } },
+        detailEntry: { ...to },
+        changeDetails: { from: { ...from }, to: { ...to } },
       },
     ],
     debugData: requestData(by),

@@ -2,7 +2,7 @@ import { createHmac, createPublicKey } from 'node:crypto'
 import type { HubErrorCode } from '../base/hub-error.ts'
 import { setBytesMax } from '../set/parse-token.ts'
 import { generateSigningKey, publicJwk, signSet } from '../set/sign.ts'
-import { findEventType, type SetDraft } from './set-draft.ts'
+import type { SetDraft } from './set-draft.ts'
 import { generateWeakKey, type TransmitterKeys } from './transmitter-keys.ts'
 
 /** One way for a token to be wrong. */
@@ -25,8 +25,6 @@ interface Recipe extends Breakage {
 }
 
 const dayS = 86_400
-const compliance = findEventType('device-compliance-change')
-const userRisk = findEventType('user-risk-change')
 
 /** Claims beside or in place of the sound ones. */
 function withClaims(claims: (sound: Record<string, unknown>) => object): Recipe['make'] {
@@ -41,13 +39,10 @@ function withHeader(header: Readonly<Record<string, unknown>>): Recipe['make'] {
     signSet({ key: keys.signing, claims: claims(draft), header: { ...draft.header, ...header } })
 }
 
-/** The same subject and audience, and an event that lacks something. */
-function withEvent(type: string | undefined, claims: object): Recipe['make'] {
-  return ({ keys, claims: soundClaims }, { aud, subject }) =>
-    signSet({
-      key: keys.signing,
-      claims: soundClaims({ type: type ?? '', claims, aud, ...(subject !== undefined && { subject }) }),
-    })
+/** Another event in the place of the draft's, with something wrong in it. */
+function withEvent(type: string, claims: object): Recipe['make'] {
+  return ({ keys, claims: soundClaims }, { type: _type, claims: _claims, events: _events, ...draft }) =>
+    signSet({ key: keys.signing, claims: soundClaims({ ...draft, type, claims }), ...headerOf(draft) })
 }
 
 const recipes = {
@@ -157,12 +152,12 @@ const recipes = {
   'blank-field': {
     broken: 'a device-compliance-change whose previous_status is blank (E20)',
     code: 'set.event_invalid',
-    make: withEvent(compliance?.type, { previous_status: '' }),
+    make: withEvent('device-compliance-change', { previous_status: '' }),
   },
   'wrong-level': {
     broken: 'a user-risk-change whose current_level is none of the allowed values (E22)',
     code: 'set.event_invalid',
-    make: withEvent(userRisk?.type, { current_level: 'extreme' }),
+    make: withEvent('user-risk-change', { current_level: 'extreme' }),
   },
   oversized: {
     broken: `larger than ${setBytesMax} bytes`,
@@ -173,8 +168,7 @@ const recipes = {
     broken: 'signed with a published RSA key of 1024 bits',
     code: 'set.key_refused',
     async make({ keys, claims }, draft) {
-      const key = await generateWeakKey()
-      keys.publish(publicJwk(key))
+      const key = await keys.further('weak', generateWeakKey)
       return signSet({ key, claims: claims(draft), ...headerOf(draft) })
     },
   },
@@ -182,8 +176,8 @@ const recipes = {
     broken: 'signed with a key that is published for encryption (use=enc)',
     code: 'set.key_refused',
     async make({ keys, claims }, draft) {
-      const key = await generateSigningKey(keys.signing.alg)
-      keys.publish({ ...publicJwk(key), use: 'enc' })
+      const { alg } = keys.signing
+      const key = await keys.further(`enc ${alg}`, () => generateSigningKey(alg), { use: 'enc' })
       return signSet({ key, claims: claims(draft), ...headerOf(draft) })
     },
   },
@@ -204,7 +198,7 @@ export async function makeBroken(name: BreakageName, workshop: Workshop, draft: 
   return recipes[name].make(workshop, draft)
 }
 
-function headerOf({ header }: SetDraft): { header?: Readonly<Record<string, unknown>> } {
+function headerOf({ header }: Pick<SetDraft, 'header'>): { header?: Readonly<Record<string, unknown>> } {
   return header === undefined ? {} : { header }
 }
 

@@ -18,17 +18,19 @@ const descriptionCharsMax = 2_000
 /**
  * Pushes one SET as a transmitter does (RFC 8935 §2.1).
  * @param to - the hub's origin, or the whole URL of another receiver's push endpoint
+ * @param headers - beside the usual ones, such as `authorization` (SSF 1.0 §6.1.1)
  * @throws the error of `fetch` when there is no answer
  */
 export async function pushSet(
   fetch: typeof globalThis.fetch,
   to: string,
   token: string,
+  headers: Readonly<Record<string, string>> = {},
 ): Promise<PushAnswer> {
   const url = new URL(to)
   const response = await fetch(url.pathname === '/' ? new URL(oktaPushPath, url) : url, {
     method: 'POST',
-    headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
+    headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json', ...headers },
     body: token,
     redirect: 'error',
   })

@@ -1,5 +1,4 @@
 import { createPrivateKey, generateKeyPair } from 'node:crypto'
-import type { JsonWebKey } from 'node:crypto'
 import { promisify } from 'node:util'
 import { calculateJwkThumbprint } from 'jose'
 import type { JWK } from 'jose'
@@ -14,12 +13,13 @@ export interface TransmitterKeys {
   published(): readonly JWK[]
   /** Makes a new key sign. The old one stays in the set, as tokens may be on their way, unless it is `withdrawn`. */
   rotate(how: { readonly withdrawn: boolean }): Promise<SigningKey>
-  /** Shows a further key, as it is; one with the same `kid` is replaced. */
-  publish(jwk: JWK): void
+  /** The further key with this name, made and published at the first call, with `members` in its JWK. */
+  further(name: string, make: () => Promise<SigningKey>, members?: Partial<JWK>): Promise<SigningKey>
 }
 
 export function createTransmitterKeys(first: SigningKey): TransmitterKeys {
   const published = new Map<string | undefined, JWK>([[first.kid, publicJwk(first)]])
+  const further = new Map<string, Promise<SigningKey>>()
   let signing = first
   return {
     get signing() {
@@ -33,8 +33,15 @@ export function createTransmitterKeys(first: SigningKey): TransmitterKeys {
       signing = next
       return next
     },
-    publish(jwk) {
-      published.set(jwk.kid, jwk)
+    further(name, make, members = {}) {
+      const known = further.get(name)
+      if (known !== undefined) return known
+      const made = make().then((key) => {
+        published.set(key.kid, { ...publicJwk(key), ...members })
+        return key
+      })
+      further.set(name, made)
+      return made
     },
   }
 }
@@ -69,7 +76,7 @@ export async function readSigningKey(jwk: object): Promise<SigningKey> {
 }
 
 function importPrivate(jwk: JWK): SigningKey['privateKey'] {
-  return createPrivateKey({ key: jwk as JsonWebKey, format: 'jwk' }) // jose types the same JSON more loosely
+  return createPrivateKey({ key: jwk, format: 'jwk' })
 }
 
 function readAlgorithm(alg: string | undefined, { kty, crv }: JWK): SetAlgorithm {

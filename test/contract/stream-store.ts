@@ -209,11 +209,12 @@ export function streamStoreContract(
     test('dialects are set whole, per provider', async () => {
       await using opened = await open()
       const { dialects } = opened
-      await dialects.set('sse1', ['apple', 'scim'])
-      await dialects.set('sse2', ['apple'])
-      await dialects.set('sse1', ['google-risc'])
-      await dialects.set('sse2', [])
-      expect(await dialects.list()).toEqual([{ providerId: 'sse1', dialect: 'google-risc' }])
+      await dialects.set('sse1', { dialects: ['apple', 'scim'], audiences: [] })
+      await dialects.set('sse2', { dialects: ['apple'], audiences: [] })
+      const kept = { dialects: ['google-risc'], audiences: ['a', 'b'] } as const
+      await dialects.set('sse1', kept)
+      await dialects.set('sse2', undefined)
+      expect(await dialects.list()).toEqual([{ providerId: 'sse1', ...kept }])
     })
   })
 }

@@ -1,5 +1,7 @@
 import { spawnSync } from 'node:child_process'
+import { once } from 'node:events'
 import { request } from 'node:http'
+import { connect } from 'node:net'
 import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
@@ -89,6 +91,26 @@ test('SIGTERM lets a request under way end, and loses nothing', async () => {
   const again = await serve(folder.path, port)
   expect(await (await again.api('GET', '/v1/signals/counts')).json()).toMatchObject({ accepted: 1 })
   await again.stop('SIGTERM')
+})
+
+test('SIGTERM does not wait for a sender that never ends: the stop is a clean one, within its 10 seconds', async () => {
+  await using folder = await temporaryFolder()
+  const port = await freePort()
+  const hub = await serve(folder.path, port)
+  const dripping = connect(port, '127.0.0.1').on('error', () => dripping.destroy())
+  const hungUp = once(dripping, 'close')
+  dripping.write(
+    'POST /security/api/v1/security-events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/secevent+jwt\r\nContent-Length: 1000\r\n\r\n',
+  )
+  const drip = setInterval(() => dripping.write('a'), 100)
+  try {
+    await new Promise((resolve) => setTimeout(resolve, 200)) // the hub has the headers by now
+    expect(await hub.stop('SIGTERM')).toBe(0)
+    await hungUp
+    expect(hub.output()).not.toContain('took longer')
+  } finally {
+    clearInterval(drip)
+  }
 })
 
 test('a second hub on the same folder, and a port that is taken, are refused in words', async () => {

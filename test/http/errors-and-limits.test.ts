@@ -694,18 +694,38 @@ describe('connections', () => {
   })
 
   test.each([
-    ['no HTTP', 'hello\r\n\r\n'],
-    ['no such version', 'GET / HTTP/9.9\r\n\r\n'],
-    ['a bad Content-Length', `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: many\r\n\r\n`],
+    ['no HTTP', 400, 'hello\r\n\r\n'],
+    ['no such version', 400, 'GET / HTTP/9.9\r\n\r\n'],
+    ['a target that is none', 400, 'GET healthz HTTP/1.1\r\nHost: hub\r\n\r\n'],
+    ['a NUL in a header', 400, 'GET / HTTP/1.1\r\nHost: hub\r\nX: a\0b\r\n\r\n'],
+    ['a folded header', 400, 'GET / HTTP/1.1\r\nHost: hub\r\nX: a\r\n b\r\n\r\n'],
+    ['a bad Content-Length', 400, `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: many\r\n\r\n`],
     [
       'two lengths (smuggling)',
+      400,
       `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n`,
     ],
-    ['endless headers', `GET / HTTP/1.1\r\nHost: hub\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
-  ])('%s is answered with 4xx and closed', async (_name, bytes) => {
-    const { status } = await rawRequest(hub.origin, bytes)
-    expect(status).toBeGreaterThanOrEqual(400)
-    expect(status).toBeLessThan(500)
+    [
+      'one length twice',
+      400,
+      `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
+    ],
+    ['endless headers', 431, `GET / HTTP/1.1\r\nHost: hub\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
+  ])('%s is answered with %i in the form of every error, and closed', async (_name, expected, bytes) => {
+    const { status, headers, body } = await rawRequest(hub.origin, bytes)
+    expect(status).toBe(expected)
+    expect(Object.fromEntries(headers)).toMatchObject({
+      'content-type': 'application/json',
+      'x-okta-request-id': expect.stringMatching(/^req\w{17}$/),
+      date: expect.any(String),
+    })
+    expect(JSON.parse(body)).toEqual({
+      errorCode: 'E0000001',
+      errorSummary: expect.stringMatching(/^Api validation failed: /),
+      errorLink: 'E0000001',
+      errorId: expect.stringMatching(/^oae\w{17}$/),
+      errorCauses: [],
+    })
     expect((await call(providers)).status).toBe(200)
   })
 })

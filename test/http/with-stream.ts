@@ -4,6 +4,9 @@ import {
   type EmulatedTransmitter,
   type EmulatedTransmitterOptions,
 } from '../../src/testing/emulated-transmitter.ts'
+import { randomUUID } from 'node:crypto'
+import { generateSigningKey, signSet } from '../../src/set/sign.ts'
+import { claimsOf, type SetDraft } from '../../src/testing/set-draft.ts'
 import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
 import type { ShownEntry, ShownSignal } from './with-provider.ts'
 
@@ -29,11 +32,14 @@ export interface StreamSite extends AsyncDisposable {
   /** Connects, and says what the hub answered. */
   connect(over?: object): Promise<ShownStream>
   shown(): Promise<ShownStream>
+  /** A SET that the transmitter could send over its only stream; none of it goes through its delivery. */
+  sign(over?: Partial<SetDraft>): string
   signals(query?: string): Promise<ShownSignal[]>
   /** Log entries of our own types, newest first. */
   logs(type: string): Promise<ShownEntry[]>
 }
 
+export const ada = { format: 'email', email: 'ada@example.com' }
 export const bearer = { delivery: 'push', auth: { method: 'bearer', token: 'static-token' } }
 
 /** A hub, and an emulated transmitter that is registered with it; no stream yet. */
@@ -42,7 +48,8 @@ export async function startStreamSite(
 ): Promise<StreamSite> {
   const opened = new AsyncDisposableStack()
   const hub = opened.use(await startTestHub(options.hub))
-  const transmitter = opened.use(await startEmulatedTransmitter({ alg: 'ES256', ...options.transmitter }))
+  const key = await generateSigningKey('ES256')
+  const transmitter = opened.use(await startEmulatedTransmitter({ key, ...options.transmitter }))
   const created = await hub.api('POST', '/api/v1/security-events-providers', {
     name: 'Emulated',
     type: 'test',
@@ -61,6 +68,16 @@ export async function startStreamSite(
       const body = (await answer.json()) as ShownStream
       expect(body).toMatchObject({ connected: true })
       return body
+    },
+    sign(over = {}) {
+      const draft = {
+        type: 'session-revoked',
+        subject: ada,
+        aud: transmitter.stream().aud,
+        ...over,
+      } as SetDraft // of one shape
+      const { issuer } = transmitter
+      return signSet({ key, claims: claimsOf(draft, { issuer, jti: randomUUID(), issuedAt: new Date() }) })
     },
     async shown() {
       return (await (await api('GET')).json()) as ShownStream

@@ -1,0 +1,89 @@
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { runInProcess, type CliRun } from '../../test/run-cli.ts'
+import { temporaryFolder } from '../../test/temporary-folder.ts'
+import { generateSigningKey, publicJwk } from '../set/sign.ts'
+import { startEmulatedTransmitter } from '../testing/emulated-transmitter.ts'
+import { startTestHub, type TestHub } from '../testing/start-test-hub.ts'
+import { privateJwk } from '../testing/transmitter-keys.ts'
+
+function run(hub: TestHub, args: readonly string[], stdin = ''): Promise<CliRun> {
+  const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken }
+  return runInProcess(['stream', ...args], { env, stdin })
+}
+
+describe('streams over a real hub and a real transmitter', () => {
+  test('one URL and one secret connect, register the provider and wait for the verification', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    const connected = await run(
+      hub,
+      ['connect', transmitter.wellKnownUrl, '--client-id', 'receiver', '--secret-file', '-'],
+      'receiver\n',
+    )
+    expect(connected).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(connected.stdout).toContain(transmitter.stream().id)
+    expect(connected.stdout).toMatch(/auth +client_secret_basic as receiver/)
+    expect(connected.stdout).toMatch(/verified +\d{4}-/)
+    const { host } = new URL(transmitter.origin)
+
+    const again = await run(hub, ['connect', transmitter.issuer, '--secret', 'static-token', '--json'])
+    expect(again.exitCode).toBe(0) // found by its well-known URL or issuer, not registered twice
+    expect((await run(hub, ['show', host])).stdout).toMatch(/auth +bearer/)
+    expect((await run(hub, ['verify', host])).stdout).toContain('is verified')
+    expect((await run(hub, ['pause', host, '--reason', 'Holidays'])).stdout).toContain('is paused.')
+    const ill = await run(hub, ['doctor', host])
+    expect(ill).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('does not work as it should') })
+    expect(ill.stdout).toMatch(/failed {3}status +The stream is paused/)
+    expect((await run(hub, ['resume', host])).stdout).toContain('is enabled.')
+    expect((await run(hub, ['doctor', host])).exitCode).toBe(0)
+    expect((await run(hub, ['add-subject', host, '--subject', 'email:ada@example.com'])).exitCode).toBe(0)
+    expect((await run(hub, ['remove-subject', host, '--subject', 'email:ada@example.com'])).exitCode).toBe(0)
+    expect((await run(hub, ['rotate-authorization', host, '--overlap', '0'])).exitCode).toBe(0)
+    expect((await run(hub, ['disconnect', host])).stdout).toContain('is deleted')
+    expect((await run(hub, ['show', host])).exitCode).toBe(1)
+  })
+
+  test('a private key signs in, and polls', async () => {
+    await using folder = await temporaryFolder()
+    await using hub = await startTestHub()
+    const key = await generateSigningKey('ES256')
+    await using transmitter = await startEmulatedTransmitter({
+      alg: 'ES256',
+      clients: [{ id: 'hub', jwks: { keys: [publicJwk(key)] } }],
+    })
+    const file = join(folder.path, 'key.json')
+    await writeFile(file, JSON.stringify(privateJwk(key)))
+    const args = ['connect', transmitter.wellKnownUrl, '--poll', '--client-id', 'hub', '--client-key', file]
+    const connected = await run(hub, [...args, '--name', 'IdP'])
+    expect(connected).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(connected.stdout).toMatch(/polled at +http/)
+  })
+
+  test('a verification that never comes is told after the wait', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256', misbehaving: ['verify-never'] })
+    const args = ['connect', transmitter.wellKnownUrl, '--secret', 'static-token']
+    const waited = await run(hub, [...args, '--wait', '1'])
+    expect(waited).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('no verification event came within 1 s'),
+    })
+    expect((await run(hub, [...args, '--wait', '0'])).exitCode).toBe(0)
+  })
+
+  test.each([
+    [['connect', 'https://idp.example'], 'needs --secret or --secret-file'],
+    [['connect', 'https://idp.example', '--push', '--poll', '--secret', 'x'], 'not both'],
+    [['connect', 'https://idp.example', '--auth', 'private_key_jwt'], 'needs --client-key'],
+    [['connect', 'https://idp.example', '--auth', 'basic'], 'one of bearer'],
+    [['connect', 'https://idp.example', '--subjects', 'some'], 'one of all, listed'],
+    [['add-subject', 'x'], 'Give --subject'],
+    [['rotate-authorization', 'x', '--overlap', '-1'], 'whole number'],
+  ])('%j is wrong usage', async (args, why) => {
+    const env = { WATCHBELL_URL: 'http://127.0.0.1:9', WATCHBELL_TOKEN: 'x' }
+    const { exitCode, stderr } = await runInProcess(['stream', ...args], { env })
+    expect([exitCode, stderr]).toEqual([2, expect.stringContaining(why)])
+  })
+})

@@ -1,0 +1,206 @@
+import { actorOf, type Caller } from '../access/caller.ts'
+import { HubError } from '../base/hub-error.ts'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
+import type { StreamIntake } from '../ingest/stream-intake.ts'
+import type { Providers } from '../providers/providers.ts'
+import { readSubject } from '../set/subject.ts'
+import { readCompatibility } from '../streams/provider-dialects.ts'
+import { invalidStream, readStreamDraft, readStreamPatch, streamLimits } from '../streams/stream-draft.ts'
+import { streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
+import type { StatusAnswer } from '../streams/transmitter-client.ts'
+import { actorFacts, type Answer, type ApiRequest, type Method, type Route } from './route.ts'
+
+export interface StreamRoutesDeps {
+  readonly intake: StreamIntake
+  readonly providers: Pick<Providers, 'get'>
+  readonly urlProblem: (url: string) => string | undefined
+}
+
+const base = '/v1/providers/:id/stream'
+const dialectsPath = '/v1/providers/:id/dialects'
+/** In seconds. */
+const overlapDefault = 3_600
+const overlapMax = 7 * 86_400
+
+/** Our streams at transmitters: one for each provider at most. */
+export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps): readonly Route[] {
+  const { streams, dialects } = intake
+  const shown = (stream: Stream): object => streamBody(stream, streams.pushUrl(stream))
+  const by = (caller: Caller, request: ApiRequest) => actorOf(caller, actorFacts(request))
+
+  /** A route whose provider is there: an unknown one is told before a bad body. */
+  const route = (
+    method: Method,
+    path: string,
+    handle: (id: string, request: ApiRequest, caller: Caller) => Promise<Answer>,
+  ): Route => ({
+    method,
+    path,
+    scope: method === 'GET' ? 'watchbell.streams.read' : 'watchbell.streams.manage',
+    body: method === 'GET' || method === 'DELETE' ? 'none' : 'json',
+    async handle(request, caller) {
+      const { id } = await providers.get(request.params['id'] ?? '')
+      return handle(id, request, caller)
+    },
+  })
+
+  return [
+    route('PUT', base, async (id, request, caller) => {
+      const draft = await readStreamDraft(request.json, { urlProblem })
+      return { status: 200, body: shown(await streams.connect(id, draft, by(caller, request))) }
+    }),
+    route('GET', base, async (id) => ({ status: 200, body: shown(streams.get(id)) })),
+    route('PATCH', base, async (id, request, caller) => {
+      const draft = await readStreamPatch(request.json, await streams.draftOf(id), { urlProblem })
+      return { status: 200, body: shown(await streams.connect(id, draft, by(caller, request))) }
+    }),
+    route('DELETE', base, async (id, request, caller) => {
+      await streams.disconnect(id, readForce(request), by(caller, request))
+      return { status: 204 }
+    }),
+    route('POST', `${base}/verify`, async (id, request, caller) => ({
+      status: 202,
+      body: shown(await streams.verify(id, by(caller, request))),
+    })),
+    route('GET', `${base}/status`, async (id) => ({
+      status: 200,
+      body: statusBody(await streams.readStatus(id)),
+    })),
+    route('PUT', `${base}/status`, async (id, request, caller) => {
+      streams.get(id)
+      return {
+        status: 200,
+        body: statusBody(await streams.setStatus(id, readStatus(request), by(caller, request))),
+      }
+    }),
+    route('POST', `${base}/subjects`, async (id, request) => {
+      streams.get(id)
+      const { subject, verified } = readSubjectRequest(request)
+      await streams.addSubject(id, subject, verified)
+      return { status: 204 }
+    }),
+    route('POST', `${base}/subjects/remove`, async (id, request) => {
+      streams.get(id)
+      await streams.removeSubject(id, readSubjectRequest(request).subject)
+      return { status: 204 }
+    }),
+    route('POST', `${base}/rotate-authorization`, async (id, request, caller) => {
+      streams.get(id)
+      const overlapS = readOverlap(request)
+      return {
+        status: 200,
+        body: shown(await streams.rotateAuthorization(id, overlapS, by(caller, request))),
+      }
+    }),
+    route('GET', `${base}/health`, async (id) => ({ status: 200, body: await intake.examine(id) })),
+    route('GET', dialectsPath, async (id) => ({ status: 200, body: dialects.get(id) })),
+    route('PUT', dialectsPath, async (id, request, caller) => {
+      await dialects.set(id, readCompatibility(request.json), by(caller, request))
+      return { status: 200, body: dialects.get(id) }
+    }),
+  ]
+}
+
+function streamBody(stream: Stream, pushUrl: string): object {
+  const { settings, remote } = stream
+  return {
+    id: stream.id,
+    provider_id: stream.providerId,
+    connected: remote !== undefined,
+    delivery: settings.delivery,
+    events_requested: settings.eventsRequested ?? null,
+    description: settings.description ?? null,
+    auth: authBody(settings.auth),
+    subjects: settings.subjects,
+    audience: settings.audience ?? null,
+    ...(settings.delivery === 'push' && { push_url: pushUrl }),
+    transmitter: remote && {
+      stream_id: remote.streamId,
+      iss: remote.iss,
+      aud: remote.aud,
+      endpoint_url: remote.endpointUrl ?? null,
+      events_delivered: remote.eventsDelivered ?? null,
+      min_verification_interval: remote.minVerificationIntervalS ?? null,
+      inactivity_timeout: remote.inactivityTimeoutS ?? null,
+    },
+    ...statusBody(stream),
+    verification_asked_at: iso(stream.verificationAskedAt),
+    verified_at: iso(stream.verifiedAt),
+    last_event_at: iso(stream.lastEventAt),
+    last_poll_at: iso(stream.lastPollAt),
+    checked_at: iso(stream.checkedAt),
+    last_error: stream.lastError ?? null,
+    created_at: iso(stream.createdAt),
+    updated_at: iso(stream.updatedAt),
+  }
+}
+
+function statusBody({ status, statusReason }: Stream): object {
+  return { status: status ?? 'unknown', status_reason: statusReason ?? null }
+}
+
+/** Without secrets: those are shown to nobody. */
+function authBody(auth: StreamAuth): object {
+  if (auth.method === 'bearer') return { method: auth.method }
+  return {
+    method: auth.method,
+    client_id: auth.clientId,
+    token_url: auth.tokenUrl ?? null,
+    authorization_server: auth.authorizationServer ?? null,
+    scope: auth.scope ?? null,
+    dpop: auth.dpop,
+  }
+}
+
+function iso(at: Date | undefined): string | null {
+  return at?.toISOString() ?? null
+}
+
+function readForce({ query }: ApiRequest): boolean {
+  const force = query.get('force') ?? 'false'
+  if (force === 'true' || force === 'false') return force === 'true'
+  throw new HubError('request.invalid', { detail: 'The parameter force must be true or false.' })
+}
+
+function readStatus({ json }: ApiRequest): StatusAnswer {
+  const { status, reason } = isJsonObject(json) ? json : {}
+  const known = streamStatuses.find((name) => name === status)
+  if (known === undefined) {
+    throw invalidStream([{ field: 'status', message: `must be one of ${streamStatuses.join(', ')}` }])
+  }
+  if (reason === undefined || reason === null) return { status: known, reason: undefined }
+  if (typeof reason === 'string' && reason.length <= streamLimits.textMax) return { status: known, reason }
+  throw invalidStream([
+    { field: 'reason', message: `must be a string of at most ${streamLimits.textMax} characters` },
+  ])
+}
+
+function readSubjectRequest({ json }: ApiRequest): {
+  readonly subject: JsonObject
+  readonly verified: boolean | undefined
+} {
+  const { subject, verified } = isJsonObject(json) ? json : {}
+  if (!isJsonObject(subject)) {
+    throw invalidStream([
+      {
+        field: 'subject',
+        message: 'must be a subject identifier, such as {"format":"email","email":"ada@example.com"}',
+      },
+    ])
+  }
+  if (verified !== undefined && typeof verified !== 'boolean') {
+    throw invalidStream([{ field: 'verified', message: 'must be true or false' }])
+  }
+  readSubject(subject, 'subject')
+  return { subject, verified }
+}
+
+function readOverlap({ json }: ApiRequest): number {
+  const { overlap_seconds: overlap = overlapDefault } = isJsonObject(json) ? json : {}
+  if (typeof overlap === 'number' && Number.isInteger(overlap) && overlap >= 0 && overlap <= overlapMax) {
+    return overlap
+  }
+  throw invalidStream([
+    { field: 'overlap_seconds', message: `must be a whole number from 0 to ${overlapMax}` },
+  ])
+}

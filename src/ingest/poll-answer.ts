@@ -1,0 +1,19 @@
+import { parseIJson } from '../base/i-json.ts'
+import { isJsonObject, type JsonValue } from '../base/json.ts'
+
+export interface PollAnswer {
+  /** What should be SETs, by what the transmitter calls them. */
+  readonly sets: readonly (readonly [name: string, set: JsonValue])[]
+  readonly moreAvailable: boolean
+}
+
+/** Reads the answer to a poll (RFC 8936 §2.3, R50). @returns why it cannot be used, in words */
+export function readPollAnswer(body: Uint8Array): PollAnswer | string {
+  const parsed = parseIJson(body)
+  if (!parsed.ok) return parsed.reason
+  if (!isJsonObject(parsed.value)) return 'it is not a JSON object'
+  const { sets, moreAvailable = false } = parsed.value
+  if (!isJsonObject(sets)) return 'it has no object `sets`'
+  if (typeof moreAvailable !== 'boolean') return 'it has a `moreAvailable` that is neither true nor false'
+  return { sets: Object.entries(sets), moreAvailable }
+}

@@ -1,0 +1,41 @@
+import type { Logger } from '../base/logger.ts'
+import type { Worker } from '../base/worker.ts'
+import type { World } from '../base/world.ts'
+import type { StreamStore } from '../streams/stream-store.ts'
+import { isConnected, type Stream } from '../streams/stream.ts'
+import { accept, type AcceptDeps } from './accept.ts'
+import { createPoller, defaultPollLimits, type PolledStream, type PollLimits } from './poll.ts'
+import type { StreamIntake } from './stream-intake.ts'
+
+export interface StreamPollerDeps {
+  readonly world: Pick<World, 'now' | 'newUuid' | 'random'>
+  readonly logger: Logger
+  readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive'>
+  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  readonly accepting: AcceptDeps
+}
+
+/** The poller of the hub's own streams: what it fetches goes the road that pushed SETs go. */
+export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = defaultPollLimits): Worker {
+  const { world, logger, leases, accepting } = deps
+  const { registry, streams, isActive } = deps.intake
+  return createPoller(
+    {
+      world,
+      logger,
+      leases,
+      streams: {
+        polled: () => registry.list().filter(isPolled).filter(isActive),
+        accessTo: streams.accessTo,
+        note: async (id, news) => void (await registry.note(id, news)),
+      },
+      accept: (stream, named, token) =>
+        accept(accepting, token, { via: 'poll', source: undefined, stream, named }),
+    },
+    limits,
+  )
+}
+
+function isPolled(stream: Stream): stream is PolledStream {
+  return isConnected(stream) && stream.settings.delivery === 'poll' && stream.remote.endpointUrl !== undefined
+}

@@ -1,0 +1,461 @@
+import type { FetchedBytes } from '../base/fetch-bytes.ts'
+import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
+import type { JsonValue } from '../base/json.ts'
+import type { Logger } from '../base/logger.ts'
+import { createWorker, type Worker } from '../base/worker.ts'
+import type { World } from '../base/world.ts'
+import { setBytesMax } from '../set/parse-token.ts'
+import type { StreamStore } from '../streams/stream-store.ts'
+import type { ConnectedStream } from '../streams/stream.ts'
+import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
+import type { Receipt } from './accept.ts'
+import { readPollAnswer, type PollAnswer } from './poll-answer.ts'
+import { defaultPaceLimits, pauseMs, readRetryAfter, type PaceLimits, type PollOutcome } from './poll-pace.ts'
+import { setErrOf, type SetErr } from './set-err.ts'
+
+/** A stream that is to be polled. */
+export type PolledStream = ConnectedStream & { readonly remote: { readonly endpointUrl: string } }
+
+/** What the poller needs to know of streams, and tells of them. */
+export interface PolledStreams {
+  /** Those to poll now: connected, by poll, of active providers. From memory; asked several times a second. */
+  polled(): readonly PolledStream[]
+  /** The way to a stream's transmitter, with our credentials. */
+  accessTo(stream: PolledStream): TransmitterAccess
+  /** Keeps when a stream was polled last, and what went wrong with it. */
+  note(streamId: string, news: PollNews): Promise<void>
+}
+
+export interface PollNews {
+  readonly lastPollAt?: Date
+  readonly lastError: string | undefined
+}
+
+export interface PollerDeps {
+  readonly world: Pick<World, 'now' | 'newUuid' | 'random'>
+  readonly logger: Logger
+  readonly streams: PolledStreams
+  /** One node at a time polls a stream. */
+  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  /**
+   * Takes one SET of a poll answer to a durable signal.
+   * @param name - what the answer calls it; must be its `jti` (R50)
+   */
+  readonly accept: (stream: PolledStream, name: string, token: string) => Promise<Receipt>
+}
+
+export interface PollLimits extends PaceLimits {
+  /** SETs that one answer may hold; fewer after an answer that was too large. */
+  readonly pollEventsMax: number
+  readonly answerBytesMax: number
+  /** Whether the transmitter may hold a poll open until it has news; else it is asked every `pollIntervalMs`. */
+  readonly longPolling: boolean
+  /** How long an answer may take, of a poll that may be held open and of one that may not. */
+  readonly longPollTimeoutMs: number
+  readonly shortPollTimeoutMs: number
+  /** A long poll that was open for so long may be cut by something in between: that is no failure. */
+  readonly longPollCutMs: number
+  /** For how long a SET waits for a key that is not published yet, before it is refused. */
+  readonly keyGraceMs: number
+  /** How long a node may be silent before another one polls its streams. */
+  readonly leaseMs: number
+  /** How often it is looked at which streams are due. */
+  readonly tickMs: number
+  /** A stream's `lastPollAt` is kept this often. */
+  readonly noteMs: number
+}
+
+export const defaultPollLimits: PollLimits = {
+  ...defaultPaceLimits,
+  pollEventsMax: 250,
+  answerBytesMax: 250 * (setBytesMax + 1_024),
+  longPolling: true,
+  longPollTimeoutMs: 90_000,
+  shortPollTimeoutMs: 15_000,
+  longPollCutMs: 10_000,
+  keyGraceMs: 15 * 60_000,
+  leaseMs: 30_000,
+  tickMs: 250,
+  noteMs: 10_000,
+}
+
+/** What the poller remembers of a stream. All of it may be lost: the transmitter then delivers again. */
+interface StreamState {
+  /** In ms since 1970. */
+  nextAt: number
+  badInARow: number
+  /** What the next request tells: durable SETs, and refused ones with the reason. */
+  readonly acks: Set<string>
+  readonly errs: Map<string, SetErr>
+  /** The SETs of the answer before that were settled. */
+  settledBefore: ReadonlySet<string>
+  /** SETs that wait for something to pass, and since when. */
+  waitingSince: ReadonlyMap<string, number>
+  pollEventsMax: number
+  leaseUntil: number
+  /** What was noted last, and when. */
+  noted: { readonly error: string | undefined; readonly at: number } | undefined
+  /** Stops the poll that is open now. */
+  running: AbortController | undefined
+}
+
+/**
+ * Fetches SETs from every poll stream (RFC 8936): one poll at a time for each stream, none waiting for another's
+ * transmitter. A SET is acknowledged after it is durable and never before; what was not acknowledged, the transmitter
+ * delivers again, and we know it by its `jti`.
+ *
+ * `runOnce` polls each stream that is due once, and resolves when all are done; the loop does not wait.
+ */
+export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollLimits): Worker {
+  const { world, logger, streams } = deps
+  const holder = world.newUuid()
+  const states = new Map<string, StreamState>()
+  const underWay = new Set<Promise<number>>()
+  const stopped = new AbortController()
+  const now = (): number => world.now().getTime()
+
+  function stateOf(streamId: string): StreamState {
+    const known = states.get(streamId)
+    if (known !== undefined) return known
+    const fresh: StreamState = {
+      nextAt: 0,
+      badInARow: 0,
+      acks: new Set(),
+      errs: new Map(),
+      settledBefore: new Set(),
+      waitingSince: new Map(),
+      pollEventsMax: limits.pollEventsMax,
+      leaseUntil: 0,
+      noted: undefined,
+      running: undefined,
+    }
+    states.set(streamId, fresh)
+    return fresh
+  }
+
+  /** Polls each stream that is due and not being polled; never rejects. @returns how many SETs were settled */
+  async function launch(): Promise<number> {
+    const at = now()
+    const polled = streams.polled()
+    forgetOthers(polled)
+    const launched: Promise<number>[] = []
+    for (const stream of polled) {
+      const state = stateOf(stream.id)
+      if (state.running !== undefined) void renewLease(stream, state)
+      else if (state.nextAt <= at && !stopped.signal.aborted) {
+        const stop = new AbortController()
+        state.running = stop
+        const done = turn(stream, state, AbortSignal.any([stop.signal, stopped.signal])).finally(() => {
+          state.running = undefined
+          underWay.delete(done)
+          loop.wake()
+        })
+        underWay.add(done)
+        launched.push(done)
+      }
+    }
+    return (await Promise.all(launched)).reduce((sum, count) => sum + count, 0)
+  }
+
+  function forgetOthers(polled: readonly PolledStream[]): void {
+    const ids = new Set(polled.map(({ id }) => id))
+    for (const [id, { running }] of states) {
+      if (ids.has(id)) continue
+      running?.abort()
+      states.delete(id)
+      void endLease(id)
+    }
+  }
+
+  /** It would end by itself, too. */
+  async function endLease(streamId: string): Promise<void> {
+    await deps.leases.endLease({ name: leaseName(streamId), holder }).catch(() => undefined)
+  }
+
+  async function renewLease(stream: PolledStream, state: StreamState): Promise<void> {
+    if (state.leaseUntil - now() > limits.leaseMs / 2) return
+    const held = await holdLease(stream, state).catch(() => true) // the storage is away: others cannot have it either
+    if (!held) state.running?.abort()
+  }
+
+  async function holdLease({ id }: PolledStream, state: StreamState): Promise<boolean> {
+    const at = now()
+    if (state.leaseUntil - at > limits.leaseMs / 2) return true
+    const until = at + limits.leaseMs
+    state.leaseUntil = until // so that the next look does not ask again meanwhile
+    const held = await deps.leases.takeLease({
+      name: leaseName(id),
+      holder,
+      now: new Date(at),
+      until: new Date(until),
+    })
+    if (!held) state.leaseUntil = 0
+    return held
+  }
+
+  /** One poll and what follows from it; never rejects. @returns how many SETs were settled */
+  async function turn(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<number> {
+    const startedAt = now()
+    try {
+      if (!(await holdLease(stream, state))) {
+        state.nextAt = startedAt + limits.leaseMs / 2
+        return 0
+      }
+      const { outcome, settled, error } = await poll(stream, state, signal)
+      if (signal.aborted) return settled
+      const pause = pace(state, outcome, startedAt)
+      if (pause > 0 && outcome.kind !== 'failed') await report(stream, state, signal)
+      await note(stream, state, error)
+      return settled
+    } catch (error) {
+      pace(state, { kind: 'failed', pace: 'soon', retryAfterS: undefined }, startedAt)
+      if (!signal.aborted) logger.error({ err: error, stream: stream.id }, 'polling a stream failed')
+      return 0
+    }
+  }
+
+  /** Settles when the next poll is. @returns in how many ms */
+  function pace(state: StreamState, outcome: PollOutcome, startedAt: number): number {
+    const good = outcome.kind === 'progress' || outcome.kind === 'nothing'
+    state.badInARow = good ? 0 : state.badInARow + 1
+    const { badInARow } = state
+    const taken = { elapsedMs: now() - startedAt, badInARow, random: world.random() }
+    const pause = pauseMs(limits, outcome, taken)
+    state.nextAt = now() + pause
+    return pause
+  }
+
+  interface Polled {
+    readonly outcome: PollOutcome
+    readonly settled: number
+    /** In words; undefined when all is well. */
+    readonly error: string | undefined
+  }
+
+  async function poll(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<Polled> {
+    // After something went wrong the first question is a short one: it shows soon whether the transmitter is back.
+    const long = limits.longPolling && state.badInARow === 0
+    const startedAt = now()
+    const asked = await ask(stream, state, { maxEvents: state.pollEventsMax, long, signal })
+    if ('failure' in asked) {
+      const cut = long && asked.mayBeCut && now() - startedAt >= limits.longPollCutMs
+      if (cut) return { outcome: { kind: 'stalled' }, settled: 0, error: undefined }
+      return { outcome: asked.failure, settled: 0, error: asked.words }
+    }
+    return take(stream, state, asked.answer)
+  }
+
+  /** Settles what can be settled of an answer, all at once: they share commits. */
+  async function take(
+    stream: PolledStream,
+    state: StreamState,
+    { sets, moreAvailable }: PollAnswer,
+  ): Promise<Polled> {
+    if (sets.length === 0) {
+      state.settledBefore = new Set()
+      state.waitingSince = new Map()
+      return { outcome: { kind: 'nothing' }, settled: 0, error: undefined }
+    }
+    const verdicts = await Promise.all(sets.map(([name, set]) => judge(stream, name, set)))
+    const settled = new Set<string>()
+    const waiting = new Map<string, number>()
+    let deferred: HubError | undefined
+    verdicts.forEach((verdict, index) => {
+      const [name = ''] = sets[index] ?? []
+      const since = state.waitingSince.get(name) ?? now()
+      if (verdict === 'taken') state.acks.add(name)
+      else {
+        const err = setErrOf(verdict)
+        const over = verdict.code !== 'set.unknown_key' || now() - since >= limits.keyGraceMs
+        if (err === undefined || verdict.code === 'set.provider_inactive' || !over) {
+          waiting.set(name, since)
+          deferred = verdict
+          return
+        }
+        state.errs.set(name, err)
+      }
+      settled.add(name)
+    })
+    const news = [...settled].some((name) => !state.settledBefore.has(name))
+    state.settledBefore = settled
+    state.waitingSince = waiting
+    if (deferred !== undefined) {
+      const words = `${waiting.size} SETs wait at the transmitter: ${deferred.detail}`
+      const { retryAfterS } = deferred
+      return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, error: words }
+    }
+    const more = moreAvailable || limits.longPolling
+    if (news) return { outcome: { kind: 'progress', more }, settled: settled.size, error: undefined }
+    const error =
+      'The transmitter delivers the same SETs again and again, although each was acknowledged or refused.'
+    return { outcome: { kind: 'stalled' }, settled: settled.size, error }
+  }
+
+  /** @returns what became of it; an error that is not about the SET leaves it with the transmitter */
+  async function judge(stream: PolledStream, name: string, set: JsonValue): Promise<'taken' | HubError> {
+    try {
+      await deps.accept(stream, name, typeof set === 'string' ? set : JSON.stringify(set))
+      return 'taken'
+    } catch (error) {
+      if (isHubError(error)) return error
+      logger.error({ err: error, stream: stream.id }, 'a polled SET could not be taken')
+      return new HubError('hub.unavailable', { cause: error })
+    }
+  }
+
+  /** Tells at once what became of SETs, where the next poll is not at once (R47). A failure leaves it for that poll. */
+  async function report(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<void> {
+    if (state.acks.size === 0 && state.errs.size === 0) return
+    await ask(stream, state, { maxEvents: 0, long: false, signal })
+  }
+
+  async function ask(
+    stream: PolledStream,
+    state: StreamState,
+    { maxEvents, long, signal }: Asked,
+  ): Promise<Answered | Failed> {
+    const [acks, errs] = [[...state.acks], [...state.errs]]
+    let response: FetchedBytes
+    try {
+      response = await streams.accessTo(stream).request({
+        method: 'POST',
+        url: stream.remote.endpointUrl,
+        json: {
+          maxEvents,
+          returnImmediately: !long,
+          ...(acks.length > 0 && { ack: acks }),
+          ...(errs.length > 0 && { setErrs: Object.fromEntries(errs) }),
+        },
+        ...(errs.length > 0 && { headers: { 'content-language': 'en' } }),
+        timeoutMs: long ? limits.longPollTimeoutMs : limits.shortPollTimeoutMs,
+        bytesMax: limits.answerBytesMax,
+        signal,
+      })
+    } catch (error) {
+      if (!isHubError(error)) throw error
+      if (error.facts['tooLarge'] === 'true' && state.pollEventsMax > 1) {
+        state.pollEventsMax = Math.ceil(state.pollEventsMax / 2)
+      }
+      const pace = slowCodes.has(error.code) ? 'slow' : 'soon'
+      return failed(pace, error.detail, {
+        retryAfterS: error.retryAfterS,
+        mayBeCut: error.code === 'outbound.failed',
+      })
+    }
+    const { status } = response
+    if (status !== 200 && !(maxEvents === 0 && status < 300)) {
+      // A request that the transmitter does not understand may be so for what it tells; that is told anew if need be.
+      if (status === 400 || status === 422) forget(state, acks, errs)
+      return refused(stream, response)
+    }
+    forget(state, acks, errs)
+    const answer = maxEvents === 0 ? { sets: [], moreAvailable: false } : readPollAnswer(response.body)
+    return typeof answer === 'string'
+      ? failed('soon', `The transmitter's answer to a poll cannot be used: ${answer}.`)
+      : { answer }
+  }
+
+  function forget(
+    state: StreamState,
+    acks: readonly string[],
+    errs: readonly (readonly [string, SetErr])[],
+  ): void {
+    for (const name of acks) state.acks.delete(name)
+    for (const [name] of errs) state.errs.delete(name)
+  }
+
+  function refused({ remote }: PolledStream, { status, headers }: FetchedBytes): Failed {
+    const { host } = new URL(remote.endpointUrl)
+    const words = `${host} answered a poll with status ${status}. ${adviceOf(status)}`
+    const soon = status >= 500 || status === 429 || status === 408
+    return failed(soon ? 'soon' : 'slow', words, {
+      retryAfterS: readRetryAfter(headers.get('retry-after'), world.now()),
+      mayBeCut: status === 502 || status === 504,
+    })
+  }
+
+  /** Keeps what changed, and `lastPollAt` now and then. */
+  async function note(stream: PolledStream, state: StreamState, error: string | undefined): Promise<void> {
+    const at = now()
+    const { noted } = state
+    const known = noted === undefined ? stream.lastError : noted.error
+    if (known === error && noted !== undefined && at - noted.at < limits.noteMs) return
+    if (known !== error && error !== undefined) {
+      logger.warn(
+        { stream: stream.id, provider: stream.providerId, reason: error },
+        'a stream cannot be polled',
+      )
+    }
+    await streams.note(stream.id, {
+      lastError: error,
+      ...(error === undefined && { lastPollAt: new Date(at) }),
+    })
+    state.noted = { error, at }
+  }
+
+  const loop = createWorker({
+    name: 'poller',
+    async runOnce() {
+      void launch()
+      return 0
+    },
+    idleMs: limits.tickMs,
+    afterErrorMs: limits.tickMs,
+    logger,
+  })
+
+  return {
+    ...loop,
+    runOnce: launch,
+    async [Symbol.asyncDispose]() {
+      stopped.abort()
+      await loop[Symbol.asyncDispose]()
+      await Promise.all(underWay)
+      await Promise.all([...states.keys()].map(endLease))
+    },
+  }
+}
+
+interface Asked {
+  readonly maxEvents: number
+  readonly long: boolean
+  readonly signal: AbortSignal
+}
+
+interface Answered {
+  readonly answer: PollAnswer
+}
+
+interface Failed {
+  readonly failure: PollOutcome & { readonly kind: 'failed' }
+  readonly words: string
+  /** Whether it could be something in between that does not let a request be open for long. */
+  readonly mayBeCut: boolean
+}
+
+function failed(
+  pace: 'soon' | 'slow',
+  words: string,
+  { retryAfterS, mayBeCut = false }: { retryAfterS?: number | undefined; mayBeCut?: boolean } = {},
+): Failed {
+  return { failure: { kind: 'failed', pace, retryAfterS }, words, mayBeCut }
+}
+
+/** Failures that last until somebody changes something. */
+const slowCodes: ReadonlySet<HubErrorCode> = new Set(['stream.token_refused', 'outbound.refused'])
+
+function adviceOf(status: number): string {
+  if (status === 401)
+    return 'It does not take our credentials, not even new ones: check the client and its scopes.'
+  if (status === 403)
+    return 'Our credentials are good and do not permit this: ask its operator for the scopes.'
+  if (status === 404 || status === 410) return 'It does not know the stream any more: connect it again.'
+  if (status === 429) return 'It was asked too often; it will be asked again later.'
+  return status >= 500
+    ? 'It will be asked again.'
+    : 'It does not understand us, or is no poll endpoint (RFC 8936).'
+}
+
+function leaseName(streamId: string): string {
+  return `poll/${streamId}`
+}

@@ -1,0 +1,113 @@
+import type { Actor } from '../base/actor.ts'
+import { HubError } from '../base/hub-error.ts'
+import { isJsonArray } from '../base/i-json.ts'
+import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+import type { Provider } from '../providers/provider.ts'
+import { dialectNames, isDialect, type Dialect } from '../set/dialect.ts'
+
+/** How a provider may differ from what SSF 1.0 asks of it. */
+export interface Compatibility {
+  readonly dialects: readonly Dialect[]
+  /** What `aud` must be where there is no stream; our origin when empty. Google and Apple name an app of theirs. */
+  readonly audiences: readonly string[]
+}
+
+/** Where that is kept. Implemented in storage/, held to test/contract/stream-store.ts. */
+export interface DialectStore {
+  list(): Promise<readonly (Compatibility & { readonly providerId: string })[]>
+  /** Puts this in the place of all that the provider had; undefined takes it away. */
+  set(providerId: string, compatibility: Compatibility | undefined): Promise<void>
+}
+
+export interface DialectsChange {
+  readonly provider: Provider
+  readonly from: Compatibility
+  readonly to: Compatibility
+  readonly by: Actor
+}
+
+export interface ProviderDialectsDeps {
+  readonly store: DialectStore
+  readonly providers: { get(id: string): Promise<Provider> }
+  readonly transaction: <T>(
+    work: (tx: {
+      readonly dialects: DialectStore
+      readonly journal: { record(change: DialectsChange): Promise<void> }
+    }) => Promise<T>,
+  ) => Promise<T>
+}
+
+/** In which ways each provider may differ from the standards. */
+export interface ProviderDialects {
+  /** From memory. */
+  of(providerId: string): ReadonlySet<Dialect>
+  /** What `aud` must be where there is no stream; undefined when it is our origin. From memory. */
+  audiencesOf(providerId: string): readonly string[] | undefined
+  get(providerId: string): Compatibility
+  /** @throws HubError `provider.not_found` */
+  set(providerId: string, to: Compatibility, by: Actor): Promise<void>
+  forget(providerId: string): void
+}
+
+const none: ReadonlySet<Dialect> = new Set()
+const usual: Compatibility = { dialects: [], audiences: [] }
+const audiencesMax = 20
+const audienceCharsMax = 1_000
+
+export async function createProviderDialects(deps: ProviderDialectsDeps): Promise<ProviderDialects> {
+  const known = new Map<string, Compatibility & { readonly spoken: ReadonlySet<Dialect> }>()
+  const remember = (providerId: string, { dialects, audiences }: Compatibility): void =>
+    void known.set(providerId, { dialects, audiences, spoken: new Set(dialects) })
+  for (const { providerId, ...compatibility } of await deps.store.list()) remember(providerId, compatibility)
+
+  const get = (providerId: string): Compatibility => {
+    const { dialects, audiences } = known.get(providerId) ?? usual
+    return { dialects, audiences }
+  }
+  return {
+    of: (providerId) => known.get(providerId)?.spoken ?? none,
+    audiencesOf(providerId) {
+      const audiences = known.get(providerId)?.audiences
+      return audiences === undefined || audiences.length === 0 ? undefined : audiences
+    },
+    get,
+    async set(providerId, to, by) {
+      const provider = await deps.providers.get(providerId)
+      await deps.transaction(async (tx) => {
+        await tx.dialects.set(providerId, to)
+        await tx.journal.record({ provider, from: get(providerId), to, by })
+      })
+      remember(providerId, to)
+    },
+    forget: (providerId) => void known.delete(providerId),
+  }
+}
+
+/** Reads `{"dialects": ["apple"], "audiences": ["com.example.app"]}`. @throws HubError `provider.invalid` */
+export function readCompatibility(body: JsonValue | undefined): Compatibility {
+  const { dialects, audiences = [] } = isJsonObject(body) ? body : {}
+  if (dialects === undefined || !isJsonArray(dialects)) {
+    throw invalid('dialects', `must be a list of ${dialectNames.join(', ')}; an empty one switches all off`)
+  }
+  const unknown = dialects.find((name) => typeof name !== 'string' || !isDialect(name))
+  if (unknown !== undefined) {
+    throw invalid(
+      'dialects',
+      `${printable(JSON.stringify(unknown), 100)} is none of ${dialectNames.join(', ')}`,
+    )
+  }
+  const isAudience = (value: JsonValue): value is string =>
+    typeof value === 'string' && value !== '' && value.length <= audienceCharsMax
+  if (!isJsonArray(audiences) || audiences.length > audiencesMax || !audiences.every(isAudience)) {
+    throw invalid('audiences', `must be a list of at most ${audiencesMax} strings`)
+  }
+  return { dialects: dialectNames.filter((name) => dialects.includes(name)), audiences }
+}
+
+function invalid(field: string, message: string): HubError {
+  return new HubError('provider.invalid', {
+    detail: `${field}: ${message}`,
+    problems: [{ field, message }],
+  })
+}

@@ -1,0 +1,125 @@
+import { HubError } from '../base/hub-error.ts'
+import { printable } from '../base/printable.ts'
+import type { Logger } from '../base/logger.ts'
+import type { World } from '../base/world.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import type { Provider } from '../providers/provider.ts'
+import { complexMembers, isProprietary, type Subject } from '../set/subject.ts'
+import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
+import type { StreamRegistry } from './stream-registry.ts'
+import type { StreamStore } from './stream-store.ts'
+import { isConnected, type Stream } from './stream.ts'
+import { hashOf } from './streams.ts'
+
+/** A SET that came in for a provider with a stream. */
+export interface StreamSet {
+  readonly provider: Pick<Provider, 'id' | 'name' | 'issuer'>
+  readonly jti: string
+  readonly events: readonly SecurityEvent[]
+}
+
+/** What streams have to say about SETs on their way in. */
+export interface StreamGate {
+  /** From memory. */
+  ofProvider(providerId: string): Stream | undefined
+  /**
+   * Checks what a SET says of the stream itself, before it is stored (R3, R26, R29; §2.5 of our requirements).
+   * @throws HubError `set.state_invalid`, `set.subject_invalid`, `stream.not_connected`
+   */
+  admit(stream: Stream, set: StreamSet): Promise<void>
+  /**
+   * Applies what a SET said of the stream, once it is stored. Doing it again changes nothing: of a repeated SET only a
+   * verification counts, because an old change of status may have been overtaken.
+   */
+  taken(stream: Stream, set: StreamSet, receipt: 'stored' | 'repeated'): Promise<void>
+}
+
+export interface StreamGateDeps {
+  readonly world: Pick<World, 'now'>
+  readonly logger: Logger
+  readonly registry: StreamRegistry
+  readonly store: Pick<StreamStore, 'useState'>
+  readonly transaction: StreamTransaction
+  /** Told when something about a stream had better be looked at now. */
+  readonly onDoubt: (stream: Stream) => void
+}
+
+export function createStreamGate({
+  world,
+  logger,
+  registry,
+  store,
+  transaction,
+  onDoubt,
+}: StreamGateDeps): StreamGate {
+  async function applyStatus(
+    known: Stream,
+    provider: StreamSet['provider'],
+    { status, reason }: { readonly status: 'enabled' | 'paused' | 'disabled'; readonly reason?: string },
+  ): Promise<void> {
+    const before = registry.find(known.id) ?? known
+    const changes = { status, statusReason: reason, updatedAt: world.now() }
+    const stream = { ...before, ...changes }
+    await transaction(async ({ streams, journal }) => {
+      await streams.update(stream.id, changes)
+      await journal.record({ kind: 'status', provider, stream, before, by: transmitterActor(provider) })
+    })
+    registry.remember(stream)
+    const facts = { provider: provider.id, stream: stream.id, status, reason }
+    if (status === 'enabled') logger.info(facts, 'a transmitter resumed its stream')
+    else logger.warn(facts, 'a transmitter stopped its stream')
+  }
+
+  return {
+    ofProvider: (providerId) => registry.ofProvider(providerId),
+    async admit(stream, { jti, events }) {
+      requireKnownMembers(stream, events)
+      for (const event of events) {
+        if (event.family !== 'ssf') continue
+        requireStreamSubject(stream, event.subject)
+        if (event.name !== 'verification' || event.claims.state === undefined) continue // R27: unasked for
+        const hash = hashOf(event.claims.state)
+        if (await store.useState({ streamId: stream.id, hash, jti })) continue
+        throw new HubError('set.state_invalid', {
+          detail:
+            'The verification event has a state that we did not ask with, or that another SET has used already.',
+        })
+      }
+    },
+    async taken(stream, { provider, events }, receipt) {
+      registry.noteEvent(stream.id, world.now())
+      for (const event of events) {
+        if (event.family !== 'ssf') continue
+        if (event.name === 'verification') await registry.note(stream.id, { verifiedAt: world.now() })
+        else if (receipt === 'stored') await applyStatus(stream, provider, event.claims)
+        else onDoubt(stream)
+      }
+    },
+  }
+}
+
+/** The subject of what is said of a stream is the stream (SSF 1.0 §8.1.4.1, §8.1.5). */
+function requireStreamSubject(stream: Stream, subject: Subject): void {
+  if (!isConnected(stream)) throw new HubError('stream.not_connected', { retryAfterS: 5 })
+  const { streamId } = stream.remote
+  if (!isProprietary(subject) && subject.format === 'opaque' && subject.id === streamId) return
+  throw new HubError('set.subject_invalid', {
+    detail: `The sub_id of a verification or stream-updated event must be opaque, with the id of the stream (${printable(streamId, 200)}).`,
+  })
+}
+
+/** What we understand of a complex subject; a transmitter may call others critical (R3). */
+const understoodMembers = ['user', 'device', 'session', 'application', 'tenant', 'org_unit', 'group']
+
+function requireKnownMembers({ endpoints }: Stream, events: readonly SecurityEvent[]): void {
+  const critical = endpoints?.criticalSubjectMembers.filter((name) => !understoodMembers.includes(name)) ?? []
+  if (critical.length === 0) return
+  for (const { subject } of events) {
+    if (subject === undefined || isProprietary(subject) || subject.format !== 'complex') continue
+    const found = complexMembers(subject).find(([name]) => critical.includes(name))
+    if (found === undefined) continue
+    throw new HubError('set.subject_invalid', {
+      detail: `The subject has the member ${printable(found[0], 64)}, which the transmitter calls critical and we do not understand (SSF 1.0 §3.6).`,
+    })
+  }
+}

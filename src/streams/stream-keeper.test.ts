@@ -1,0 +1,101 @@
+import { expect, test } from 'vitest'
+import { defaultKeeperLimits, dueOf } from './stream-keeper.ts'
+import type { RemoteStream, Stream, TransmitterEndpoints } from './stream.ts'
+
+const now = Date.UTC(2026, 0, 1, 12)
+const ago = (minutes: number): Date => new Date(now - minutes * 60_000)
+
+const endpoints: TransmitterEndpoints = {
+  metadataUrl: 'https://idp.example/.well-known/ssf-configuration',
+  configuration: 'https://idp.example/streams',
+  status: undefined,
+  verification: 'https://idp.example/verify',
+  addSubject: undefined,
+  removeSubject: undefined,
+  deliveryMethods: undefined,
+  defaultSubjects: undefined,
+  criticalSubjectMembers: [],
+}
+
+const remote: RemoteStream = {
+  streamId: 'a',
+  iss: 'https://idp.example',
+  aud: ['b'],
+  endpointUrl: undefined,
+  eventsDelivered: undefined,
+  minVerificationIntervalS: undefined,
+  inactivityTimeoutS: undefined,
+}
+
+const stream: Stream = {
+  id: 'str1',
+  providerId: 'sse1',
+  settings: {
+    delivery: 'push',
+    eventsRequested: undefined,
+    description: undefined,
+    auth: { method: 'bearer' },
+    subjects: 'all',
+    audience: undefined,
+  },
+  sealedSecrets: '',
+  pushAuthorization: { currentHash: '', previous: undefined },
+  endpoints,
+  remote,
+  status: 'enabled',
+  statusReason: undefined,
+  verificationAskedAt: ago(1),
+  verifiedAt: undefined,
+  lastEventAt: undefined,
+  lastPollAt: undefined,
+  checkedAt: ago(1),
+  lastError: undefined,
+  createdAt: ago(1),
+  updatedAt: ago(1),
+}
+
+const nothing = { check: false, verify: false }
+
+test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }]>([
+  ['all is fresh', {}, nothing],
+  ['checked long ago', { checkedAt: ago(15) }, { check: true, verify: false }],
+  ['never checked and new', { checkedAt: undefined }, nothing],
+  ['never checked and old', { checkedAt: undefined, createdAt: ago(15) }, { check: true, verify: false }],
+  // R18: a management call in every third of the inactivity timeout
+  [
+    'a short inactivity timeout',
+    { remote: { ...remote, inactivityTimeoutS: 180 } },
+    { check: true, verify: false },
+  ],
+  ['a longer one', { remote: { ...remote, inactivityTimeoutS: 240 } }, nothing],
+  ['asked long ago', { verificationAskedAt: ago(60) }, { check: false, verify: true }],
+  ['never asked', { verificationAskedAt: undefined }, { check: false, verify: true }],
+  [
+    'within the minimal interval',
+    { verificationAskedAt: ago(60), remote: { ...remote, minVerificationIntervalS: 7_200 } },
+    nothing,
+  ],
+  [
+    'after it',
+    { verificationAskedAt: ago(120), remote: { ...remote, minVerificationIntervalS: 7_200 } },
+    { check: false, verify: true },
+  ],
+  ['a paused stream is not asked', { verificationAskedAt: undefined, status: 'paused' }, nothing],
+  [
+    'one of unknown status is',
+    { verificationAskedAt: undefined, status: undefined },
+    { check: false, verify: true },
+  ],
+  [
+    'nothing to ask',
+    { verificationAskedAt: undefined, endpoints: { ...endpoints, verification: undefined } },
+    nothing,
+  ],
+  ['never connected', { verificationAskedAt: undefined, remote: undefined }, nothing],
+])('%s', (_, over, due) => {
+  expect(dueOf({ ...stream, ...over }, now, false, defaultKeeperLimits)).toEqual(due)
+})
+
+test('a hurried one is checked', () => {
+  expect(dueOf(stream, now, true, defaultKeeperLimits)).toEqual({ check: true, verify: false })
+})

@@ -1,0 +1,152 @@
+import { isHubError } from '../base/hub-error.ts'
+import type { Logger } from '../base/logger.ts'
+import { createWorker, type Worker } from '../base/worker.ts'
+import type { World } from '../base/world.ts'
+import { hubActor } from './stream-journal.ts'
+import type { StreamRegistry } from './stream-registry.ts'
+import type { StreamStore } from './stream-store.ts'
+import type { Streams } from './streams.ts'
+import { isConnected, type Stream } from './stream.ts'
+
+export interface StreamKeeperDeps {
+  readonly world: Pick<World, 'now' | 'newUuid'>
+  readonly logger: Logger
+  readonly registry: Pick<StreamRegistry, 'list' | 'flush'>
+  readonly streams: Pick<Streams, 'check' | 'verify'>
+  /** One node at a time looks after a stream. */
+  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  /** Nobody looks after a stream that was never connected, or whose provider is switched off. */
+  readonly isActive: (stream: Stream) => boolean
+}
+
+export interface KeeperLimits {
+  /** How often a stream is compared with what the transmitter has. */
+  readonly checkEveryMs: number
+  /** How often a verification event is asked for, as a heartbeat. */
+  readonly verifyEveryMs: number
+  /** The first pause after a failure; it doubles up to `checkEveryMs`. */
+  readonly retryAfterMs: number
+  readonly tickMs: number
+  readonly leaseMs: number
+}
+
+export const defaultKeeperLimits: KeeperLimits = {
+  checkEveryMs: 15 * 60_000,
+  verifyEveryMs: 60 * 60_000,
+  retryAfterMs: 30_000,
+  tickMs: 5_000,
+  leaseMs: 120_000,
+}
+
+export interface StreamKeeper extends Worker {
+  /** Looks after a stream in the next round, whenever it would be due. */
+  hurry(stream: Stream): void
+}
+
+interface Failures {
+  readonly count: number
+  readonly nextAt: number
+}
+
+/**
+ * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (R18), and asks
+ * for verification as a heartbeat, not more often than the transmitter allows.
+ */
+export function createStreamKeeper(
+  deps: StreamKeeperDeps,
+  limits: KeeperLimits = defaultKeeperLimits,
+): StreamKeeper {
+  const { world, registry, streams, leases, logger } = deps
+  const holder = world.newUuid()
+  const failures = new Map<string, Failures>()
+  const hurried = new Set<string>()
+
+  async function keep(stream: Stream, due: Due): Promise<void> {
+    try {
+      if (due.check) await streams.check(stream.providerId)
+      if (due.verify) await streams.verify(stream.providerId, hubActor)
+      failures.delete(stream.id)
+    } catch (error) {
+      if (!isHubError(error)) throw error
+      const count = (failures.get(stream.id)?.count ?? 0) + 1
+      const pauseMs = Math.min(limits.retryAfterMs * 2 ** (count - 1), limits.checkEveryMs)
+      const askedMs = (error.retryAfterS ?? 0) * 1_000
+      failures.set(stream.id, { count, nextAt: world.now().getTime() + Math.max(pauseMs, askedMs) })
+      logger.warn({ provider: stream.providerId, stream: stream.id, code: error.code }, error.detail)
+    }
+  }
+
+  async function round(signal: AbortSignal): Promise<number> {
+    await registry.flush()
+    let kept = 0
+    for (const stream of registry.list()) {
+      if (signal.aborted) return kept
+      const due = dueOf(stream, world.now().getTime(), hurried.has(stream.id), limits)
+      const waits = (failures.get(stream.id)?.nextAt ?? 0) > world.now().getTime()
+      if (!(due.check || due.verify) || waits || !deps.isActive(stream)) continue
+      hurried.delete(stream.id)
+      const name = `keep/${stream.id}`
+      const now = world.now()
+      const until = new Date(now.getTime() + limits.leaseMs)
+      if (!(await leases.takeLease({ name, holder, now, until }))) continue
+      try {
+        await keep(stream, due)
+      } finally {
+        await leases.endLease({ name, holder })
+      }
+      kept += 1
+    }
+    return kept
+  }
+
+  let last: Promise<unknown> = Promise.resolve()
+
+  /** One round at a time, also when a round is turned by hand. */
+  function runOnce(signal: AbortSignal): Promise<number> {
+    const next = last.then(() => round(signal))
+    last = next.catch(() => undefined)
+    return next
+  }
+
+  const worker = createWorker({
+    name: 'stream keeper',
+    // A round that kept something is followed by a pause as well: what is due again at once had better wait.
+    runOnce: async (signal) => (await runOnce(signal), 0),
+    idleMs: limits.tickMs,
+    afterErrorMs: limits.tickMs,
+    logger,
+  })
+  return {
+    ...worker,
+    runOnce,
+    hurry(stream) {
+      hurried.add(stream.id)
+      failures.delete(stream.id)
+      worker.wake()
+    },
+  }
+}
+
+interface Due {
+  readonly check: boolean
+  readonly verify: boolean
+}
+
+/** What is to be done about a stream now. */
+export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: KeeperLimits): Due {
+  const { checkedAt, verificationAskedAt, status, remote, endpoints } = stream
+  const inactivityMs = (remote?.inactivityTimeoutS ?? Number.POSITIVE_INFINITY) * 1_000
+  // A third of the timeout: two tries may fail and the stream lives on.
+  const checkEveryMs = Math.min(limits.checkEveryMs, inactivityMs / 3)
+  const verifyEveryMs = Math.max(limits.verifyEveryMs, (remote?.minVerificationIntervalS ?? 0) * 1_000)
+  const since = (at: Date | undefined): number =>
+    at === undefined ? Number.POSITIVE_INFINITY : nowMs - at.getTime()
+  return {
+    check: hurried || since(checkedAt ?? stream.createdAt) >= checkEveryMs,
+    verify:
+      isConnected(stream) &&
+      endpoints?.verification !== undefined &&
+      (status === 'enabled' || status === undefined) &&
+      since(verificationAskedAt) >= verifyEveryMs,
+  }
+}

@@ -1,0 +1,69 @@
+import type { StreamChanges, StreamStore } from './stream-store.ts'
+import type { Stream } from './stream.ts'
+
+/** Every stream, in memory: who sends SETs must not wait for a database. */
+export interface StreamRegistry {
+  /** In the order of creation. */
+  list(): readonly Stream[]
+  find(id: string): Stream | undefined
+  ofProvider(providerId: string): Stream | undefined
+  /** Changes members of a stream that is still there, in the store and here. @returns the stream as it is now */
+  note(id: string, changes: StreamChanges): Promise<Stream | undefined>
+  /** What has been committed already. */
+  remember(stream: Stream): void
+  forget(id: string): void
+  /** Notes an event without a word to the store; `flush` writes the last one of each stream. */
+  noteEvent(id: string, at: Date): void
+  flush(): Promise<void>
+  refresh(): Promise<void>
+}
+
+export async function createStreamRegistry(store: StreamStore): Promise<StreamRegistry> {
+  let byId = new Map<string, Stream>()
+  let byProvider = new Map<string, Stream>()
+  const eventAt = new Map<string, Date>()
+
+  function remember(stream: Stream): void {
+    byId.set(stream.id, stream)
+    byProvider.set(stream.providerId, stream)
+  }
+
+  const registry: StreamRegistry = {
+    list: () => [...byId.values()].map(current),
+    find: (id) => current(byId.get(id)),
+    ofProvider: (providerId) => byProvider.get(providerId),
+    async note(id, changes) {
+      await store.update(id, changes)
+      const known = byId.get(id)
+      if (known === undefined) return undefined
+      remember({ ...known, ...changes })
+      return current(byId.get(id))
+    },
+    remember,
+    forget(id) {
+      const known = byId.get(id)
+      byId.delete(id)
+      eventAt.delete(id)
+      if (known !== undefined) byProvider.delete(known.providerId)
+    },
+    noteEvent: (id, at) => void eventAt.set(id, at),
+    async flush() {
+      const noted = [...eventAt]
+      eventAt.clear()
+      for (const [id, lastEventAt] of noted) await registry.note(id, { lastEventAt })
+    },
+    async refresh() {
+      const streams = await store.list()
+      byId = new Map(streams.map((stream) => [stream.id, stream]))
+      byProvider = new Map(streams.map((stream) => [stream.providerId, stream]))
+    },
+  }
+
+  function current<S extends Stream | undefined>(stream: S): S {
+    const lastEventAt = stream && eventAt.get(stream.id)
+    return lastEventAt === undefined ? stream : { ...stream, lastEventAt }
+  }
+
+  await registry.refresh()
+  return registry
+}

@@ -1,0 +1,71 @@
+import { describe, expect, test } from 'vitest'
+import { changedWishes, drift, understoodEvents } from './stream-wishes.ts'
+import type { StreamConfiguration, StreamRequest } from './transmitter-client.ts'
+
+const push = {
+  method: 'urn:ietf:rfc:8935',
+  endpoint_url: 'https://hub.example/ssf/streams/str1/events',
+  authorization_header: 'Bearer x',
+}
+const wished: StreamRequest = { delivery: push, events_requested: ['urn:a', 'urn:b'], description: 'Ours' }
+const found: StreamConfiguration = {
+  streamId: 's',
+  iss: 'https://idp.example',
+  aud: ['a'],
+  method: push.method,
+  endpointUrl: push.endpoint_url,
+  eventsRequested: ['urn:b', 'urn:a'],
+  eventsSupported: undefined,
+  eventsDelivered: undefined,
+  description: 'Ours',
+  minVerificationIntervalS: undefined,
+  inactivityTimeoutS: undefined,
+}
+
+describe('drift', () => {
+  test.each<readonly [string, Partial<StreamConfiguration>, readonly string[]]>([
+    ['all as wished, in another order', {}, []],
+    ['nothing told of events and description', { eventsRequested: undefined, description: undefined }, []],
+    ['an event type left out that it may not know (T5)', { eventsRequested: ['urn:a'] }, []],
+    [
+      'one left out that it supports',
+      { eventsRequested: ['urn:a'], eventsSupported: ['urn:b'] },
+      ['events_requested'],
+    ],
+    ['one that nobody asked for', { eventsRequested: ['urn:a', 'urn:b', 'urn:c'] }, ['events_requested']],
+    ['another endpoint', { endpointUrl: 'https://other.example/' }, ['delivery']],
+    ['no endpoint', { endpointUrl: undefined }, ['delivery']],
+    ['another method', { method: 'urn:ietf:rfc:8936' }, ['delivery']],
+    ['another description', { description: 'Theirs' }, ['description']],
+    [
+      'everything',
+      { method: undefined, eventsRequested: ['urn:x'], description: '' },
+      ['delivery', 'events_requested', 'description'],
+    ],
+  ])('%s', (_, over, members) => {
+    expect(Object.keys(drift({ ...found, ...over }, wished) ?? {})).toEqual(members)
+  })
+
+  test('where a stream is polled is the transmitter’s business', () => {
+    const polled = { ...wished, delivery: { method: 'urn:ietf:rfc:8936' } }
+    const endpointUrl = 'https://idp.example/poll'
+    expect(drift({ ...found, method: 'urn:ietf:rfc:8936', endpointUrl }, polled)).toBeUndefined()
+  })
+})
+
+test('only what was asked otherwise before is asked anew', () => {
+  expect(changedWishes(wished, wished)).toEqual({})
+  expect(changedWishes(wished, { ...wished, description: 'New' })).toEqual({ description: 'New' })
+  expect(changedWishes({ delivery: push, events_requested: [] }, wished)).toEqual({
+    events_requested: wished.events_requested,
+    description: 'Ours',
+  })
+})
+
+test('what we understand has no framework events, and SCIM’s only with its dialect (R17)', () => {
+  const usual = understoodEvents(new Set())
+  expect(usual.length).toBeGreaterThan(20)
+  expect(usual.filter((type) => type.includes('/ssf/') || type.startsWith('urn:'))).toEqual([])
+  const scim = understoodEvents(new Set(['scim'] as const))
+  expect(scim).toHaveLength(usual.length + 12)
+})

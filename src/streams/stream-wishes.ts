@@ -1,0 +1,65 @@
+import type { Dialect } from '../set/dialect.ts'
+import { eventCatalogue } from '../events/event-catalogue.ts'
+import type { StreamConfiguration, StreamRequest } from './transmitter-client.ts'
+import { deliveryMethodUrns, type Stream } from './stream.ts'
+
+/** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (R17). */
+export function understoodEvents(dialects: ReadonlySet<Dialect>): readonly string[] {
+  return eventCatalogue
+    .filter(({ family }) => family !== 'ssf' && (family !== 'scim' || dialects.has('scim')))
+    .map(({ type }) => type)
+}
+
+export interface Wishes {
+  readonly stream: Stream
+  /** `https://hub.example/ssf/streams/str…/events` */
+  readonly pushUrl: string
+  /** The whole Authorization value. */
+  readonly pushAuthorization: string
+  readonly dialects: ReadonlySet<Dialect>
+}
+
+/** Everything that is ours to say of a stream. */
+export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: Wishes): StreamRequest {
+  const { delivery, eventsRequested, description } = stream.settings
+  const method = deliveryMethodUrns[delivery]
+  return {
+    delivery:
+      delivery === 'push'
+        ? { method, endpoint_url: pushUrl, authorization_header: pushAuthorization } // R11
+        : { method },
+    events_requested: eventsRequested ?? understoodEvents(dialects),
+    ...(description !== undefined && { description }),
+  }
+}
+
+/**
+ * What a transmitter has otherwise than we want it, as the members of a PATCH; undefined when nothing.
+ * A wanted event type that it does not show is missing only when it says that it supports it: many leave out those that
+ * they do not know (T5).
+ */
+export function drift(found: StreamConfiguration, wished: StreamRequest): Partial<StreamRequest> | undefined {
+  const { delivery, events_requested: events, description } = wished
+  const moved = 'endpoint_url' in delivery && found.endpointUrl !== delivery.endpoint_url
+  const shown = found.eventsRequested
+  const otherEvents =
+    shown !== undefined &&
+    (shown.some((type) => !events.includes(type)) ||
+      events.some((type) => !shown.includes(type) && found.eventsSupported?.includes(type) === true))
+  const otherDescription =
+    description !== undefined && found.description !== undefined && found.description !== description
+  const changes: Partial<StreamRequest> = {
+    ...((found.method !== delivery.method || moved) && { delivery }),
+    ...(otherEvents && { events_requested: events }),
+    ...(otherDescription && { description }),
+  }
+  return Object.keys(changes).length === 0 ? undefined : changes
+}
+
+/** The members of a PATCH that turns one wish into the other. */
+export function changedWishes(before: StreamRequest, after: StreamRequest): Partial<StreamRequest> {
+  const changed = Object.entries(after).filter(
+    ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as keyof StreamRequest]), // its own key
+  )
+  return Object.fromEntries(changed)
+}

@@ -1,0 +1,309 @@
+import { importJWK, type CryptoKey } from 'jose'
+import * as oauth from 'oauth4webapi'
+import { fetchBytes, type FetchedBytes } from '../base/fetch-bytes.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import { parseIJson } from '../base/i-json.ts'
+import { isJsonObject } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+import type { World } from '../base/world.ts'
+import type { ClientCredentials, StreamAuth, StreamSecrets } from './stream.ts'
+
+/** One request to a transmitter, with a clock and a limit. */
+export interface TransmitterRequest {
+  readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+  readonly url: string
+  /** Sent as JSON. */
+  readonly json?: object
+  readonly headers?: Readonly<Record<string, string>>
+  readonly timeoutMs: number
+  /** Of the answer. */
+  readonly bytesMax: number
+  readonly signal?: AbortSignal
+}
+
+/** The way to a transmitter, with our credentials. */
+export interface TransmitterAccess {
+  /**
+   * Sends one request; after a 401 once more with a new token (R16, R74).
+   * @returns the answer, whatever its status
+   * @throws HubError `stream.token_refused`, `stream.transmitter_unavailable` (of the token endpoint), `outbound.*`
+   */
+  request(request: TransmitterRequest): Promise<FetchedBytes>
+}
+
+export interface AccessDeps {
+  readonly world: Pick<World, 'now' | 'fetch'>
+}
+
+/** Whom we go to, and who we are there. */
+export interface AccessOptions {
+  readonly auth: StreamAuth
+  readonly secrets: StreamSecrets
+  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (R80). */
+  readonly issuer: string
+  readonly resource: string
+}
+
+/** SSF's scopes in the interoperability profile, where the transmitter names none (R80). */
+const defaultScope = 'ssf.read ssf.manage'
+const tokenLimits = { timeoutMs: 10_000, bytesMax: 64 * 1024 }
+/** A token that ends sooner than this is not used any more. */
+const tokenMarginMs = 30_000
+/** For how long a token is used whose end we were not told. */
+const tokenLifetimeUnknownMs = 300_000
+
+interface AccessToken {
+  readonly text: string
+  readonly until: number
+}
+
+/** The way to one transmitter; keeps its access token, and asks for a new one when it ends or is refused. */
+export function createTransmitterAccess({ world }: AccessDeps, options: AccessOptions): TransmitterAccess {
+  const { auth, secrets } = options
+  const grant = auth.method === 'bearer' ? undefined : createGrant(world, options, auth)
+  let token: Promise<AccessToken> | undefined
+
+  function renew(from: Grant): Promise<AccessToken> {
+    const asked = from.ask()
+    token = asked
+    asked.catch(() => {
+      if (token === asked) token = undefined
+    })
+    return asked
+  }
+
+  async function currentToken(): Promise<AccessToken> {
+    if (grant === undefined) return { text: secrets.bearerToken ?? '', until: Number.POSITIVE_INFINITY }
+    const seen = token
+    const held = await seen
+    if (held !== undefined && held.until > world.now().getTime() + tokenMarginMs) return held
+    return token === undefined || token === seen ? renew(grant) : token
+  }
+
+  /** Another token than the refused one; perhaps somebody else has it already. */
+  async function tokenAfter(refused: AccessToken, from: Grant): Promise<AccessToken> {
+    const seen = token
+    const held = await seen
+    return held === undefined || (held === refused && token === seen) ? renew(from) : (token ?? renew(from))
+  }
+
+  async function send(request: TransmitterRequest, { text }: AccessToken): Promise<FetchedBytes> {
+    const { method, url, json, headers = {}, ...limits } = request
+    let answer: FetchedBytes | undefined
+    const sent = new Headers({
+      accept: 'application/json',
+      ...(json !== undefined && { 'content-type': 'application/json' }),
+      ...headers,
+    })
+    try {
+      await oauth.protectedResourceRequest(text, method, new URL(url), sent, json && JSON.stringify(json), {
+        ...lenient,
+        ...(grant?.dpop && { DPoP: await grant.dpop }),
+        [oauth.customFetch]: async (target, init) => {
+          answer = await fetchBytes(world.fetch, target, asRequest(init), limits)
+          return asResponse(answer)
+        },
+      })
+    } catch (error) {
+      if (!(error instanceof oauth.WWWAuthenticateChallengeError)) throw error // a challenge is an answer to us, too
+    }
+    if (answer === undefined) throw new Error('The request to a transmitter ended without an answer.')
+    return answer
+  }
+
+  return {
+    async request(request) {
+      const held = await currentToken()
+      const answer = await send(request, held)
+      if (answer.status !== 401 || grant === undefined) return answer
+      const nonceAsked = answer.headers.get('www-authenticate')?.includes('use_dpop_nonce') === true
+      if (nonceAsked) return send(request, held)
+      return send(request, await tokenAfter(held, grant))
+    },
+  }
+}
+
+/** Our requests go through the guarded fetch, which alone decides where plain http may be spoken. */
+const lenient = { [oauth.allowInsecureRequests]: true }
+
+interface Grant {
+  readonly dpop: Promise<oauth.DPoPHandle> | undefined
+  ask(): Promise<AccessToken>
+}
+
+function createGrant(
+  world: AccessDeps['world'],
+  { issuer, resource, secrets }: AccessOptions,
+  auth: ClientCredentials,
+): Grant {
+  const client: oauth.Client = { client_id: auth.clientId }
+  const dpop = auth.dpop ? oauth.generateKeyPair('ES256').then((pair) => oauth.DPoP(client, pair)) : undefined
+  let place: Promise<TokenPlace> | undefined
+  const http = {
+    ...lenient,
+    [oauth.customFetch]: async (url: string, init: { headers: Record<string, string> }) =>
+      asResponse(await fetchBytes(world.fetch, url, asRequest(init), tokenLimits)),
+  }
+
+  async function request(): Promise<AccessToken> {
+    place ??= findTokenPlace(http, { issuer, resource }, auth)
+    const { server, scope } = await place
+    const handle = await dpop
+    const ask = async (): Promise<oauth.TokenEndpointResponse> =>
+      oauth.processClientCredentialsResponse(
+        server,
+        client,
+        await oauth.clientCredentialsGrantRequest(
+          server,
+          client,
+          await clientAuth(auth, secrets),
+          { ...(scope !== '' && { scope }) },
+          { ...http, ...(handle && { DPoP: handle }) },
+        ),
+      )
+    const granted = await ask().catch((error: unknown) => {
+      if (handle !== undefined && oauth.isDPoPNonceError(error)) return ask()
+      throw error
+    })
+    const lifetimeMs = granted.expires_in === undefined ? tokenLifetimeUnknownMs : granted.expires_in * 1_000
+    // One that is over within the margin is still good for the request it was asked for.
+    return { text: granted.access_token, until: world.now().getTime() + lifetimeMs }
+  }
+
+  return {
+    dpop,
+    ask: () =>
+      request().catch(async (error: unknown) => {
+        place = undefined // perhaps it has moved
+        throw await tokenError(error)
+      }),
+  }
+}
+
+async function clientAuth(auth: ClientCredentials, secrets: StreamSecrets): Promise<oauth.ClientAuth> {
+  switch (auth.method) {
+    case 'client_secret_basic':
+      return oauth.ClientSecretBasic(secrets.clientSecret ?? '')
+    case 'client_secret_post':
+      return oauth.ClientSecretPost(secrets.clientSecret ?? '')
+    case 'private_key_jwt': {
+      const { kid } = secrets.clientKey ?? {}
+      return oauth.PrivateKeyJwt({
+        key: await importClientKey(secrets.clientKey ?? {}),
+        ...(typeof kid === 'string' && { kid }),
+      })
+    }
+  }
+}
+
+/** @throws TypeError when it is no private JWK that can sign */
+export async function importClientKey(jwk: Readonly<Record<string, unknown>>): Promise<CryptoKey> {
+  const { alg, kty, crv } = jwk
+  const usual = kty === 'RSA' ? 'RS256' : crv === 'P-384' ? 'ES384' : crv === 'Ed25519' ? 'EdDSA' : 'ES256'
+  const key = await importJWK({ ...jwk }, typeof alg === 'string' ? alg : usual)
+  if (key instanceof Uint8Array || key.type !== 'private') throw new TypeError('It has no private part.')
+  return key
+}
+
+interface TokenPlace {
+  readonly server: oauth.AuthorizationServer
+  readonly scope: string
+}
+
+type Http = Pick<oauth.DiscoveryRequestOptions, typeof oauth.customFetch | typeof oauth.allowInsecureRequests>
+
+/**
+ * Where tokens are to be had: as given, or found by the transmitter's resource metadata (RFC 9728) and the
+ * authorization server's (RFC 8414). A transmitter without the former is taken to be its own authorization server.
+ */
+async function findTokenPlace(
+  http: Http,
+  { issuer, resource }: Pick<AccessOptions, 'issuer' | 'resource'>,
+  auth: ClientCredentials,
+): Promise<TokenPlace> {
+  if (auth.tokenUrl !== undefined) {
+    const server = { issuer: auth.authorizationServer ?? auth.tokenUrl, token_endpoint: auth.tokenUrl }
+    return { server, scope: auth.scope ?? defaultScope }
+  }
+  const found =
+    auth.authorizationServer !== undefined && auth.scope !== undefined
+      ? undefined
+      : await resourceMetadata(http, [resource, issuer])
+  const scope = auth.scope ?? scopeOf(found?.scopes_supported)
+  const server = new URL(auth.authorizationServer ?? found?.authorization_servers?.[0] ?? issuer)
+  const response = await oauth.discoveryRequest(server, { ...http, algorithm: 'oauth2' })
+  return { server: await oauth.processDiscoveryResponse(server, response), scope }
+}
+
+function scopeOf(supported: readonly string[] | undefined): string {
+  if (supported === undefined || supported.length === 0) return defaultScope
+  const known = supported.filter((scope) => /^ssf\./.test(scope))
+  return (known.length > 0 ? known : supported).join(' ')
+}
+
+/** The first of the candidates that has resource metadata. */
+async function resourceMetadata(
+  http: Http,
+  candidates: readonly string[],
+): Promise<oauth.ResourceServer | undefined> {
+  for (const candidate of candidates) {
+    const url = URL.parse(candidate)
+    if (url === null) continue
+    try {
+      return await oauth.processResourceDiscoveryResponse(
+        url,
+        await oauth.resourceDiscoveryRequest(url, http),
+      )
+    } catch (error) {
+      if (isHubError(error)) throw error // not reached at all; a refusal only means that there is none
+    }
+  }
+  return undefined
+}
+
+/** What the library sends: forms and texts. */
+function asRequest(init: { headers: Record<string, string>; body?: unknown; method?: string }): RequestInit {
+  const { headers, body, method } = init
+  const text = body instanceof URLSearchParams ? body.toString() : body
+  return { headers, ...(method !== undefined && { method }), ...(typeof text === 'string' && { body: text }) }
+}
+
+function asResponse({ status, headers, body }: FetchedBytes): Response {
+  return new Response(body.byteLength === 0 ? null : Buffer.from(body), { status, headers })
+}
+
+/** What went wrong on the way to a token, in words. */
+async function tokenError(error: unknown): Promise<HubError> {
+  if (isHubError(error)) {
+    return new HubError('stream.transmitter_unavailable', {
+      detail: `No access token could be asked for: ${error.detail}`,
+      cause: error,
+    })
+  }
+  const reason = await tokenReason(error)
+  const advice =
+    'Check the client id, its secret or key, the scope, and where the token endpoint is (token_url or authorization_server).'
+  return new HubError('stream.token_refused', {
+    detail: `The transmitter's authorization server gave no access token: ${reason}. ${advice}`,
+    cause: error,
+  })
+}
+
+async function tokenReason(error: unknown): Promise<string> {
+  if (error instanceof oauth.ResponseBodyError) {
+    const { error: code, error_description: description = '' } = error
+    return printable(`it answered ${error.status} ${code} ${description}`.trim(), 300)
+  }
+  if (error instanceof oauth.WWWAuthenticateChallengeError) {
+    const body = parseIJson(Buffer.from(await error.response.arrayBuffer()))
+    const members = body.ok && isJsonObject(body.value) ? body.value : {}
+    const words = ['error', 'error_description']
+      .map((name) => members[name])
+      .filter((word) => typeof word === 'string')
+    return printable([`it answered ${error.status}`, ...words].join(' '), 300)
+  }
+  if (error instanceof oauth.OperationProcessingError && error.cause instanceof Response) {
+    return `it answered ${error.cause.status} where something else is needed (${printable(error.message, 200)})`
+  }
+  return printable(error instanceof Error ? error.message : String(error), 300)
+}

@@ -1,0 +1,161 @@
+import { describe, expect, test } from 'vitest'
+import { HubError } from '../base/hub-error.ts'
+import { startLocalServer } from '../../test/local-server.ts'
+import { createTransmitterAccess } from './transmitter-auth.ts'
+import { createTransmitterClient, type TransmitterClient } from './transmitter-client.ts'
+
+const issuer = 'https://idp.example'
+const good = { iss: issuer, stream_id: 's', aud: 'a', delivery: { method: 'urn:ietf:rfc:8935' } }
+
+/** A client of a transmitter that answers each method as told, and what it was asked. */
+async function startClient(answers: Readonly<Record<string, readonly [number, unknown]>>) {
+  const asked: string[] = []
+  const server = await startLocalServer((request, response) => {
+    asked.push(`${request.method ?? ''} ${request.url ?? ''}`)
+    const [status, body] = answers[request.method ?? ''] ?? [500, {}]
+    response
+      .writeHead(status, { 'content-type': 'application/json' })
+      .end(body === undefined ? '' : JSON.stringify(body))
+  })
+  const url = `${server.origin}/streams?tenant=1`
+  const client = createTransmitterClient({
+    access: createTransmitterAccess(
+      { world: { fetch: globalThis.fetch, now: () => new Date() } },
+      {
+        auth: { method: 'bearer' },
+        secrets: { bearerToken: 't', pushAuthorization: '' },
+        issuer,
+        resource: url,
+      },
+    ),
+    endpoints: {
+      metadataUrl: url,
+      configuration: url,
+      status: url,
+      verification: undefined,
+      addSubject: undefined,
+      removeSubject: undefined,
+      deliveryMethods: undefined,
+      defaultSubjects: undefined,
+      criticalSubjectMembers: [],
+    },
+    issuer,
+    audience: undefined,
+    urlProblem: (text) => (text.startsWith('http:') ? 'it is over http' : undefined),
+  })
+  return { client, asked, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+}
+
+async function problem(work: Promise<unknown>): Promise<string> {
+  const error = await work.then(
+    () => new Error('it was taken'),
+    (reason: unknown) => reason,
+  )
+  if (!(error instanceof HubError)) throw error
+  return `${error.code}: ${error.detail}`
+}
+
+const whole = { delivery: { method: 'urn:ietf:rfc:8935' }, events_requested: ['urn:a'] }
+
+describe('what an answer must be (R19, R20, R25)', () => {
+  test.each<readonly [string, unknown, string]>([
+    ['another iss', { ...good, iss: `${issuer}/` }, 'its iss is'],
+    ['no iss', { ...good, iss: undefined }, 'its iss is missing'],
+    ['no stream_id', { ...good, stream_id: undefined }, 'stream_id is missing'],
+    ['an empty stream_id', { ...good, stream_id: '' }, 'stream_id'],
+    ['a number as stream_id', { ...good, stream_id: 1 }, 'stream_id'],
+    ['another stream', { ...good, stream_id: 't' }, 'about the stream t'],
+    ['no aud', { ...good, aud: undefined }, 'aud is missing'],
+    ['an empty aud', { ...good, aud: [] }, 'aud'],
+    [
+      'a poll URL that may not be reached',
+      { ...good, delivery: { method: 'urn:ietf:rfc:8936', endpoint_url: 'http://x/' } },
+      'over http',
+    ],
+    ['a text', 'stream', 'not a JSON object'],
+    ['nothing', undefined, 'not a JSON object'],
+  ])('%s', async (_, body, why) => {
+    await using at = await startClient({ GET: [200, body] })
+    const words = await problem(at.client.read('s'))
+    expect(words).toMatch(/^stream\.answer_unusable: Reading the stream: /)
+    expect(words).toContain(why)
+  })
+
+  test.each<readonly [string, unknown, string | undefined]>([
+    ['an object', good, 's'],
+    ['an array with it', [{ ...good, stream_id: 'other' }, good], 's'],
+    ['an array without it', [{ ...good, stream_id: 'other' }], undefined],
+    ['an empty array', [], undefined],
+  ])('%s is read', async (_, body, streamId) => {
+    await using at = await startClient({ GET: [200, body] })
+    expect((await at.client.read('s'))?.streamId).toBe(streamId)
+    expect(at.asked).toEqual(['GET /streams?tenant=1&stream_id=s']) // R24, whatever else stands in the query
+  })
+
+  test.each<readonly [number, unknown, number]>([
+    [200, [good], 1],
+    [200, good, 1],
+    [200, [], 0],
+    [404, {}, 0],
+  ])('a list of status %i %j', async (status, body, count) => {
+    await using at = await startClient({ GET: [status, body] })
+    expect(await at.client.list()).toHaveLength(count)
+  })
+})
+
+describe('changes', () => {
+  test.each([405, 501])(
+    'a transmitter that answers PATCH with %i gets the whole by PUT (R22)',
+    async (status) => {
+      await using at = await startClient({ PATCH: [status, {}], PUT: [200, good] })
+      expect(await at.client.change('s', { description: 'x' }, whole)).toMatchObject({ streamId: 's' })
+      expect(at.asked.map((line) => line.split(' ')[0])).toEqual(['PATCH', 'PUT'])
+    },
+  )
+
+  test('202 tells nothing yet (R23)', async () => {
+    await using at = await startClient({ PATCH: [202, undefined], POST: [202, undefined] })
+    expect(await at.client.change('s', {}, whole)).toBeUndefined()
+    expect(await at.client.setStatus('s', { status: 'paused', reason: undefined })).toBeUndefined()
+  })
+
+  test('409 is no stream but no failure (R21)', async () => {
+    await using at = await startClient({ POST: [409, { error: 'exists' }] })
+    expect(await at.client.create(whole)).toBeUndefined()
+  })
+
+  test.each<readonly [number, string]>([
+    [400, 'stream.transmitter_refused'],
+    [401, 'stream.transmitter_refused'],
+    [403, 'stream.transmitter_refused'],
+    [404, 'stream.transmitter_refused'],
+    [418, 'stream.transmitter_refused'],
+    [429, 'stream.transmitter_unavailable'],
+    [500, 'stream.transmitter_unavailable'],
+    [503, 'stream.transmitter_unavailable'],
+  ])('status %i is %s, in the transmitter’s own words', async (status, code) => {
+    await using at = await startClient({
+      POST: [status, { err: 'e', description: 'Because\nof\u202ethis.' }],
+    })
+    const words = await problem(at.client.create(whole))
+    expect(words).toContain(`${code}: Creating the stream failed: 127.0.0.1`)
+    expect(words).toContain(`status ${status} and said: e: Because\u{FFFD}of\u{FFFD}this. `.trimEnd())
+  })
+})
+
+test.each<readonly [string, (client: TransmitterClient) => Promise<unknown>, string]>([
+  ['verification', (client) => client.verify('s', 'x'), 'verification_endpoint'],
+  ['adding a subject', (client) => client.addSubject('s', {}, undefined), 'add_subject_endpoint'],
+  ['removing one', (client) => client.removeSubject('s', {}), 'remove_subject_endpoint'],
+])('%s that the metadata does not offer is not asked for', async (_, verb, member) => {
+  await using at = await startClient({})
+  expect(await problem(verb(at.client))).toBe(
+    `stream.unsupported: The transmitter's metadata has no ${member}.`,
+  )
+  expect(at.asked).toEqual([])
+})
+
+test.each([{}, { status: 'on' }, { status: null }, [], 'enabled'])('%j is no status', async (body) => {
+  await using at = await startClient({ GET: [200, body] })
+  expect(await problem(at.client.status('s'))).toContain('stream.answer_unusable: Reading the status')
+})

@@ -1,0 +1,314 @@
+import type { FetchedBytes } from '../base/fetch-bytes.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import { isJsonArray, parseIJson } from '../base/i-json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+import {
+  deliveryMethodUrns,
+  type RemoteStream,
+  type StreamStatus,
+  streamStatuses,
+  type TransmitterEndpoints,
+} from './stream.ts'
+import type { TransmitterAccess, TransmitterRequest } from './transmitter-auth.ts'
+
+/** What a receiver may say of a stream (SSF 1.0 §8.1.1); all else is the transmitter's. */
+export interface StreamRequest {
+  readonly delivery:
+    | { readonly method: string }
+    | {
+        readonly method: string
+        readonly endpoint_url: string
+        readonly authorization_header: string
+      }
+  readonly events_requested: readonly string[]
+  readonly description?: string
+}
+
+/** A stream as the transmitter describes it, its `iss` checked. */
+export interface StreamConfiguration extends RemoteStream {
+  readonly method: string | undefined
+  readonly eventsRequested: readonly string[] | undefined
+  readonly eventsSupported: readonly string[] | undefined
+  readonly description: string | undefined
+}
+
+export interface StatusAnswer {
+  readonly status: StreamStatus
+  readonly reason: string | undefined
+}
+
+/** The management API of one transmitter (SSF 1.0 §8.1). Every verb throws HubError `stream.*` that names the step. */
+export interface TransmitterClient {
+  /** Undefined when there is one already (409). */
+  create(wanted: StreamRequest): Promise<StreamConfiguration | undefined>
+  /** Every stream that is ours there (R25). */
+  list(): Promise<readonly StreamConfiguration[]>
+  /** Undefined when there is none with this id. */
+  read(streamId: string): Promise<StreamConfiguration | undefined>
+  /** Changes these members; replaces all where the transmitter cannot do that. Undefined when it will do so later (R23). */
+  change(
+    streamId: string,
+    changes: Partial<StreamRequest>,
+    whole: StreamRequest,
+  ): Promise<StreamConfiguration | undefined>
+  /** One that is gone already is no error. */
+  delete(streamId: string): Promise<void>
+  status(streamId: string): Promise<StatusAnswer>
+  /** Undefined when the transmitter will do so later (R23). */
+  setStatus(streamId: string, wanted: StatusAnswer): Promise<StatusAnswer | undefined>
+  verify(streamId: string, state: string): Promise<void>
+  addSubject(streamId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
+  removeSubject(streamId: string, subject: JsonObject): Promise<void>
+}
+
+export interface TransmitterClientDeps {
+  readonly access: TransmitterAccess
+  readonly endpoints: TransmitterEndpoints
+  /** The provider's issuer: what every answer's `iss` must be (R19). */
+  readonly issuer: string
+  /** What `aud` is taken to be where the transmitter does not say, as before SSF 1.0. */
+  readonly audience: readonly string[] | undefined
+  readonly urlProblem: (url: string) => string | undefined
+}
+
+/** For each request to a management API. */
+export const managementLimits = { timeoutMs: 10_000, bytesMax: 256 * 1024 } as const
+const streamsMax = 100
+const textCharsMax = 1_000
+
+export function createTransmitterClient(deps: TransmitterClientDeps): TransmitterClient {
+  const { endpoints } = deps
+  const { configuration } = endpoints
+  const call = (step: string, request: Call, ...expected: readonly number[]): Promise<Answered> =>
+    callTransmitter(deps.access, step, request, expected)
+  const one = (step: string, { json }: Answered): StreamConfiguration => readConfiguration(deps, step, json)
+
+  return {
+    async create(wanted) {
+      const step = 'Creating the stream'
+      const answer = await call(step, { method: 'POST', url: configuration, json: wanted }, 201, 200, 409)
+      return answer.status === 409 ? undefined : one(step, answer)
+    },
+    async list() {
+      const step = 'Listing the streams'
+      const { status, json } = await call(step, { method: 'GET', url: configuration }, 200, 404)
+      if (status === 404) return []
+      if (!isJsonArray(json)) return [readConfiguration(deps, step, json)]
+      return json.slice(0, streamsMax).map((each) => readConfiguration(deps, step, each))
+    },
+    async read(streamId) {
+      const step = 'Reading the stream'
+      const url = withQuery(configuration, streamId) // R24
+      const { status, json } = await call(step, { method: 'GET', url }, 200, 404)
+      if (status === 404) return undefined
+      const listed = isJsonArray(json) // R25
+      const found = listed ? json.find((each) => isJsonObject(each) && each['stream_id'] === streamId) : json
+      if (listed && found === undefined) return undefined
+      const read = readConfiguration(deps, step, found)
+      if (read.streamId !== streamId)
+        throw unusable(step, `it is about the stream ${printable(read.streamId, 100)}`)
+      return read
+    },
+    async change(streamId, changes, whole) {
+      const step = 'Changing the stream'
+      const patch = {
+        method: 'PATCH',
+        url: configuration,
+        json: { stream_id: streamId, ...changes },
+      } as const
+      const put = { method: 'PUT', url: configuration, json: { stream_id: streamId, ...whole } } as const
+      let answer = await call(step, patch, 200, 202, 405, 501) // R22
+      if (answer.status === 405 || answer.status === 501) answer = await call(step, put, 200, 202)
+      return answer.status === 202 ? undefined : one(step, answer)
+    },
+    async delete(streamId) {
+      const url = withQuery(configuration, streamId) // R24
+      await call('Deleting the stream', { method: 'DELETE', url }, 204, 200, 404)
+    },
+    async status(streamId) {
+      const step = 'Reading the status'
+      const url = withQuery(offered(endpoints.status, 'status_endpoint'), streamId)
+      return readStatus(step, await call(step, { method: 'GET', url }, 200))
+    },
+    async setStatus(streamId, { status, reason }) {
+      const step = 'Setting the status'
+      const url = offered(endpoints.status, 'status_endpoint')
+      const json = { stream_id: streamId, status, ...(reason !== undefined && { reason }) }
+      const answer = await call(step, { method: 'POST', url, json }, 200, 202)
+      return answer.status === 202 ? undefined : readStatus(step, answer)
+    },
+    async verify(streamId, state) {
+      const url = offered(endpoints.verification, 'verification_endpoint')
+      await call(
+        'Asking for verification',
+        { method: 'POST', url, json: { stream_id: streamId, state } },
+        204,
+        200,
+        202,
+      )
+    },
+    async addSubject(streamId, subject, verified) {
+      const url = offered(endpoints.addSubject, 'add_subject_endpoint')
+      const json = { stream_id: streamId, subject, ...(verified !== undefined && { verified }) }
+      await call('Adding the subject', { method: 'POST', url, json }, 200, 204)
+    },
+    async removeSubject(streamId, subject) {
+      const url = offered(endpoints.removeSubject, 'remove_subject_endpoint')
+      await call(
+        'Removing the subject',
+        { method: 'POST', url, json: { stream_id: streamId, subject } },
+        204,
+        200,
+      )
+    },
+  }
+}
+
+type Call = Pick<TransmitterRequest, 'method' | 'url' | 'json'>
+
+interface Answered {
+  readonly status: number
+  readonly json: JsonValue | undefined
+}
+
+async function callTransmitter(
+  access: TransmitterAccess,
+  step: string,
+  request: Call,
+  expected: readonly number[],
+): Promise<Answered> {
+  const host = new URL(request.url).host
+  const answer = await access.request({ ...request, ...managementLimits }).catch((error: unknown) => {
+    if (!isHubError(error, 'outbound.failed', 'outbound.refused')) throw error
+    throw new HubError('stream.transmitter_unavailable', {
+      detail: `${step} failed: ${error.detail}`,
+      cause: error,
+    })
+  })
+  if (!expected.includes(answer.status)) throw refusal(step, host, answer)
+  if (answer.body.byteLength === 0) return { status: answer.status, json: undefined }
+  const parsed = parseIJson(answer.body)
+  return { status: answer.status, json: parsed.ok ? parsed.value : undefined }
+}
+
+/** What each status asks of whoever runs the hub. */
+const adviceOf: Readonly<Record<number, string>> = {
+  401: 'It does not take our credentials: check the token, or the client and its scopes.',
+  403: 'Our credentials are good and do not permit this: ask its operator for the scopes or the role.',
+  404: 'It does not know the stream, or has nothing at this URL: its metadata may be out of date.',
+  409: 'It has a stream for us already.',
+  429: 'It was asked too often; it will be asked again later.',
+}
+
+function refusal(step: string, host: string, answer: FetchedBytes): HubError {
+  const { status, headers } = answer
+  const theirs = wordsOf(answer)
+  const said = theirs === '' ? '' : ` and said: ${theirs}`
+  const retryAfterS = Number(headers.get('retry-after') ?? Number.NaN)
+  const unavailable = status >= 500 || status === 429
+  return new HubError(unavailable ? 'stream.transmitter_unavailable' : 'stream.transmitter_refused', {
+    detail: `${step} failed: ${host} answered with status ${status}${said}. ${adviceOf[status] ?? ''}`.trim(),
+    facts: { status: String(status) },
+    ...(unavailable && Number.isFinite(retryAfterS) && { retryAfterS }),
+  })
+}
+
+/** The words of an error body, whatever its members are called. */
+function wordsOf({ body }: FetchedBytes): string {
+  const parsed = parseIJson(body)
+  if (!parsed.ok || !isJsonObject(parsed.value)) return ''
+  const object = parsed.value
+  const words = ['err', 'error', 'title', 'error_description', 'description', 'detail', 'message'].flatMap(
+    (name) => {
+      const value = object[name]
+      return typeof value === 'string' && value !== '' ? [value] : []
+    },
+  )
+  return printable(words.join(': '), 300).replace(/\.$/, '')
+}
+
+function readStatus(step: string, { json }: Answered): StatusAnswer {
+  const { status, reason } = isJsonObject(json) ? json : {}
+  const known = streamStatuses.find((name) => name === status)
+  if (known === undefined) {
+    throw unusable(step, `its status is ${shown(status)} and must be ${streamStatuses.join(', ')}`)
+  }
+  return { status: known, reason: typeof reason === 'string' ? printable(reason, textCharsMax) : undefined }
+}
+
+/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (R15, R19) */
+function readConfiguration(
+  { issuer, audience, urlProblem }: TransmitterClientDeps,
+  step: string,
+  json: JsonValue | undefined,
+): StreamConfiguration {
+  if (!isJsonObject(json)) throw unusable(step, 'it is not a JSON object')
+  const { iss, stream_id: streamId, delivery, description } = json
+  if (iss !== issuer) {
+    throw unusable(step, `its iss is ${shown(iss)} and must be ${printable(issuer, 700)} (SSF 1.0 §8.1.1)`)
+  }
+  if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) {
+    throw unusable(step, `its stream_id is ${shown(streamId)} and must be a string`)
+  }
+  const aud = readAudience(json['aud']) ?? audience
+  if (aud === undefined)
+    throw unusable(step, `its aud is ${shown(json['aud'])} and must be a string or some of them`)
+  const { method, endpoint_url: endpointUrl } = isJsonObject(delivery) ? delivery : {}
+  if (typeof endpointUrl === 'string') {
+    const problem = urlProblem(endpointUrl)
+    if (problem !== undefined && method === deliveryMethodUrns.poll) {
+      throw unusable(step, `its delivery.endpoint_url ${shown(endpointUrl)} cannot be used: ${problem}`)
+    }
+  }
+  return {
+    streamId,
+    iss,
+    aud,
+    method: typeof method === 'string' ? method : undefined,
+    endpointUrl: typeof endpointUrl === 'string' ? endpointUrl : undefined,
+    eventsRequested: strings(json['events_requested']),
+    eventsSupported: strings(json['events_supported']),
+    eventsDelivered: strings(json['events_delivered']),
+    description: typeof description === 'string' ? description : undefined,
+    minVerificationIntervalS: seconds(json['min_verification_interval']),
+    inactivityTimeoutS: seconds(json['inactivity_timeout']),
+  }
+}
+
+function readAudience(aud: JsonValue | undefined): readonly string[] | undefined {
+  if (typeof aud === 'string' && aud !== '') return [aud]
+  const list = strings(aud)
+  return list === undefined || list.length === 0 ? undefined : list
+}
+
+function strings(value: JsonValue | undefined): readonly string[] | undefined {
+  return value !== undefined && isJsonArray(value)
+    ? value.filter((each) => typeof each === 'string')
+    : undefined
+}
+
+function seconds(value: JsonValue | undefined): number | undefined {
+  return typeof value === 'number' && value > 0 ? value : undefined
+}
+
+function offered(endpoint: string | undefined, member: string): string {
+  if (endpoint !== undefined) return endpoint
+  throw new HubError('stream.unsupported', { detail: `The transmitter's metadata has no ${member}.` })
+}
+
+function withQuery(endpoint: string, streamId: string): string {
+  const url = new URL(endpoint)
+  url.searchParams.set('stream_id', streamId)
+  return url.href
+}
+
+function unusable(step: string, why: string): HubError {
+  return new HubError('stream.answer_unusable', {
+    detail: `${step}: the transmitter's answer must not be used, because ${why}.`,
+  })
+}
+
+function shown(value: JsonValue | undefined): string {
+  return value === undefined ? 'missing' : printable(JSON.stringify(value), 200)
+}

@@ -1,0 +1,64 @@
+import { HubError } from '../base/hub-error.ts'
+import { isJsonArray } from '../base/i-json.ts'
+import type { JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
+import type { TransmitterMetadata } from './discovery.ts'
+import { deliveryMethodUrns, type DeliveryMethod, type TransmitterEndpoints } from './stream.ts'
+
+/**
+ * Where the management API is (SSF 1.0 §7.1). An endpoint that could not be reached is refused here, by its name.
+ * @throws HubError `stream.unsupported` without a configuration endpoint or the delivery method, `stream.answer_unusable`
+ */
+export function readEndpoints(
+  { url, document }: TransmitterMetadata,
+  delivery: DeliveryMethod,
+  urlProblem: (url: string) => string | undefined,
+): TransmitterEndpoints {
+  const endpoint = (member: string): string | undefined => {
+    const value = document[member]
+    if (value === undefined || value === null) return undefined
+    const problem = typeof value === 'string' ? urlProblem(value) : 'it is not a string'
+    if (typeof value === 'string' && problem === undefined) return value
+    throw new HubError('stream.answer_unusable', {
+      detail: `The transmitter's metadata at ${url} has a ${member} that cannot be used: ${problem ?? ''}.`,
+    })
+  }
+  const configuration = endpoint('configuration_endpoint')
+  if (configuration === undefined) {
+    throw new HubError('stream.unsupported', {
+      detail: `The transmitter's metadata at ${url} has no configuration_endpoint: its streams can only be set up at the transmitter itself.`,
+    })
+  }
+  const deliveryMethods = texts(document['delivery_methods_supported'])
+  const wanted = deliveryMethodUrns[delivery]
+  if (deliveryMethods !== undefined && !deliveryMethods.some((urn) => methodOf(urn) === delivery)) {
+    throw new HubError('stream.unsupported', {
+      detail: `The transmitter does not deliver by ${delivery} (${wanted}); it supports ${printable(deliveryMethods.join(', '), 300)}.`,
+    })
+  }
+  const defaultSubjects = document['default_subjects']
+  return {
+    metadataUrl: url,
+    configuration,
+    status: endpoint('status_endpoint'),
+    verification: endpoint('verification_endpoint'),
+    addSubject: endpoint('add_subject_endpoint'),
+    removeSubject: endpoint('remove_subject_endpoint'),
+    deliveryMethods,
+    defaultSubjects: defaultSubjects === 'ALL' || defaultSubjects === 'NONE' ? defaultSubjects : undefined,
+    criticalSubjectMembers: texts(document['critical_subject_members']) ?? [],
+  }
+}
+
+/** Before SSF 1.0 the methods had URIs of their own. */
+function methodOf(urn: string): DeliveryMethod | undefined {
+  if (urn === deliveryMethodUrns.push || urn.endsWith('/risc/delivery-method/push')) return 'push'
+  if (urn === deliveryMethodUrns.poll || urn.endsWith('/risc/delivery-method/poll')) return 'poll'
+  return undefined
+}
+
+function texts(value: JsonValue | undefined): readonly string[] | undefined {
+  return value !== undefined && isJsonArray(value)
+    ? value.filter((each) => typeof each === 'string')
+    : undefined
+}

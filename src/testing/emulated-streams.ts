@@ -1,0 +1,385 @@
+import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import type { World } from '../base/world.ts'
+import type { EmulatedAnswer } from './emulated-server.ts'
+import type { Switches } from './misbehaviours.ts'
+import { subjectsMatch } from './subject-match.ts'
+
+export const pushMethod = 'urn:ietf:rfc:8935'
+export const pollMethod = 'urn:ietf:rfc:8936'
+
+export type EmulatedStatus = 'enabled' | 'paused' | 'disabled'
+const statuses: readonly unknown[] = ['enabled', 'paused', 'disabled'] satisfies EmulatedStatus[]
+
+/** A SET that waits to be delivered. */
+export interface WaitingSet {
+  readonly jti: string
+  readonly token: string
+  /** A change of the stream's status: goes out even while the stream is paused (T10). */
+  readonly announcement: boolean
+  /** How often it was handed out. */
+  times: number
+}
+
+export interface SetError {
+  readonly jti: string
+  readonly err: string
+  readonly description: string
+  /** Of the poll request that reported it. */
+  readonly contentLanguage: string | undefined
+}
+
+/** What became of one push. */
+export interface PushRecord {
+  readonly jti: string
+  /** Undefined when there was no answer. */
+  readonly status: number | undefined
+  readonly err: string | undefined
+  readonly description: string | undefined
+}
+
+/** One stream as the transmitter keeps it. Tests may look at everything. */
+export interface EmulatedStream {
+  readonly id: string
+  /** Who may manage it: a client id, or `bearer:` and the token. */
+  readonly receiver: string
+  readonly aud: string
+  eventsRequested: readonly string[] | undefined
+  description: string | undefined
+  method: typeof pushMethod | typeof pollMethod
+  endpointUrl: string
+  /** What a push must carry in Authorization. */
+  authorization: string | undefined
+  status: EmulatedStatus
+  reason: string | undefined
+  readonly added: JsonObject[]
+  readonly removed: JsonObject[]
+  waiting: WaitingSet[]
+  readonly acked: string[]
+  readonly setErrs: SetError[]
+  readonly pushes: PushRecord[]
+  /** The largest number of polls that were open at the same time. */
+  pollsAtOnceMax: number
+  verifiedAt: number | undefined
+  touchedAt: number
+}
+
+export interface StreamRules {
+  readonly world: Pick<World, 'now' | 'newSecret'>
+  readonly issuer: () => string
+  readonly origin: () => string
+  readonly switches: Switches
+  readonly audienceOf: (receiver: string) => string
+  readonly eventsSupported: readonly string[]
+  /** How many streams a receiver may have; one more is answered with 409 (T4). */
+  readonly streamsPerReceiver: number
+  readonly minVerificationIntervalS: number | undefined
+  readonly inactivityTimeoutS: number | undefined
+  readonly defaultSubjects: 'ALL' | 'NONE'
+}
+
+/** What the streams need done about them. */
+export interface StreamActions {
+  /** After it was stored, before the create is answered. */
+  created(stream: EmulatedStream): Promise<void>
+  /** A verification was asked for. */
+  verify(stream: EmulatedStream, state: string | undefined): Promise<void>
+  /** Its delivery or status is another one now. */
+  changed(stream: EmulatedStream): void
+}
+
+/** The management API of an emulated transmitter (SSF 1.0 §8.1) over streams in memory. Callers are authenticated. */
+export interface EmulatedStreams {
+  readonly all: ReadonlyMap<string, EmulatedStream>
+  configuration(call: ManagementCall): Promise<EmulatedAnswer>
+  status(call: ManagementCall): EmulatedAnswer
+  addSubject(call: ManagementCall): EmulatedAnswer
+  removeSubject(call: ManagementCall): EmulatedAnswer
+  verification(call: ManagementCall): Promise<EmulatedAnswer>
+  eventsDelivered(stream: EmulatedStream): readonly string[]
+  /** Whether events about the subject go to the stream (T12). */
+  wants(stream: EmulatedStream, subject: object | undefined): boolean
+}
+
+export interface ManagementCall {
+  readonly receiver: string
+  readonly method: string
+  readonly streamId: string | undefined
+  readonly body: string
+}
+
+const noContent: EmulatedAnswer = { status: 204 }
+
+export function createEmulatedStreams(rules: StreamRules, actions: StreamActions): EmulatedStreams {
+  const { world, switches, eventsSupported } = rules
+  const all = new Map<string, EmulatedStream>()
+  const now = (): number => world.now().getTime()
+
+  function own(receiver: string, id: JsonValue | undefined): EmulatedStream | EmulatedAnswer {
+    if (typeof id !== 'string' || id === '') return no(400, 'stream_id is missing.')
+    const stream = all.get(id)
+    if (stream === undefined || stream.receiver !== receiver) return no(404, 'There is no such stream.')
+    stream.touchedAt = now() // T11
+    return stream
+  }
+
+  function eventsDelivered({ eventsRequested }: EmulatedStream): readonly string[] {
+    return eventsRequested === undefined
+      ? eventsSupported
+      : eventsSupported.filter((type) => eventsRequested.includes(type)) // T5
+  }
+
+  function configurationOf(stream: EmulatedStream): Record<string, JsonValue> {
+    return {
+      stream_id: stream.id,
+      iss: rules.issuer(),
+      aud: stream.aud,
+      delivery: { method: stream.method, endpoint_url: stream.endpointUrl },
+      events_supported: eventsSupported,
+      events_delivered: eventsDelivered(stream),
+      ...(stream.eventsRequested && { events_requested: stream.eventsRequested }),
+      ...(stream.description !== undefined && { description: stream.description }),
+      ...(rules.minVerificationIntervalS !== undefined && {
+        min_verification_interval: rules.minVerificationIntervalS,
+      }),
+      ...(rules.inactivityTimeoutS !== undefined && { inactivity_timeout: rules.inactivityTimeoutS }),
+    }
+  }
+
+  async function create(receiver: string, body: JsonObject): Promise<EmulatedAnswer> {
+    const mine = [...all.values()].filter((stream) => stream.receiver === receiver)
+    if (mine.length >= rules.streamsPerReceiver) return no(409, 'This receiver has a stream already.')
+    const problem = problemOf(body)
+    if (problem !== undefined) return no(400, problem)
+    const id = world.newSecret(12)
+    const stream: EmulatedStream = {
+      id,
+      receiver,
+      aud: rules.audienceOf(receiver),
+      status: 'enabled',
+      reason: undefined,
+      added: [],
+      removed: [],
+      waiting: [],
+      acked: [],
+      setErrs: [],
+      pushes: [],
+      pollsAtOnceMax: 0,
+      verifiedAt: undefined,
+      touchedAt: now(),
+      ...suppliedBy(body, id),
+    }
+    all.set(id, stream)
+    await actions.created(stream)
+    const answer = configurationOf(stream)
+    return {
+      status: 201,
+      body: switches.has('create-wrong-iss') ? { ...answer, iss: 'https://somebody-else.example' } : answer,
+    }
+  }
+
+  function suppliedBy(body: JsonObject, id: string) {
+    const { events_requested: events, description, delivery } = body
+    return {
+      eventsRequested: Array.isArray(events) ? (events as readonly string[]) : undefined, // checked by problemOf
+      description: typeof description === 'string' ? description : undefined,
+      ...deliveryOf(delivery, id),
+    }
+  }
+
+  function deliveryOf(
+    delivery: JsonValue | undefined,
+    id: string,
+  ): Pick<EmulatedStream, 'method' | 'endpointUrl' | 'authorization'> {
+    if (!isJsonObject(delivery) || delivery['method'] === pollMethod) {
+      return { method: pollMethod, endpointUrl: `${rules.origin()}/ssf/poll/${id}`, authorization: undefined } // T4, T17
+    }
+    const { endpoint_url: url, authorization_header: authorization } = delivery
+    return {
+      method: pushMethod,
+      endpointUrl: typeof url === 'string' ? url : '', // checked by problemOf
+      authorization: typeof authorization === 'string' ? authorization : undefined,
+    }
+  }
+
+  function update(stream: EmulatedStream, body: JsonObject, replace: boolean): EmulatedAnswer {
+    const problem = problemOf(body) ?? mismatchOf(stream, body)
+    if (problem !== undefined) return no(400, problem)
+    const given = suppliedBy(body, stream.id)
+    if (replace || 'events_requested' in body) stream.eventsRequested = given.eventsRequested
+    if (replace || 'description' in body) stream.description = given.description
+    if (replace || 'delivery' in body) {
+      const { method, endpointUrl, authorization } = given
+      Object.assign(stream, { method, endpointUrl, authorization })
+    }
+    actions.changed(stream)
+    return switches.has('answers-202') ? { status: 202 } : { status: 200, body: configurationOf(stream) }
+  }
+
+  /** Transmitter-supplied members may be sent, and must then be as they are (T7). */
+  function mismatchOf(stream: EmulatedStream, body: JsonObject): string | undefined {
+    const current = configurationOf(stream)
+    const wrong = transmitterSupplied.find(
+      (member) => member in body && JSON.stringify(body[member]) !== JSON.stringify(current[member]),
+    )
+    return wrong && `${wrong} is not for the receiver to change.`
+  }
+
+  function setStatus(stream: EmulatedStream, body: JsonObject): EmulatedAnswer {
+    const { status, reason } = body
+    if (!isStatus(status)) return no(400, 'status must be enabled, paused or disabled.')
+    stream.status = status
+    stream.reason = typeof reason === 'string' ? reason : undefined
+    if (status === 'disabled') stream.waiting = [] // T9
+    actions.changed(stream)
+    return switches.has('answers-202') ? { status: 202 } : { status: 200, body: statusOf(stream) }
+  }
+
+  function statusOf({ id, status, reason }: EmulatedStream): object {
+    return { stream_id: id, status, ...(reason !== undefined && { reason }) }
+  }
+
+  /** Of a POST with a JSON object about one stream of the caller. */
+  function posted(
+    { receiver, method, body: text }: ManagementCall,
+    work: (stream: EmulatedStream, body: JsonObject) => EmulatedAnswer,
+  ): EmulatedAnswer {
+    if (method !== 'POST') return no(405, 'Only POST is supported.')
+    const body = parseObject(text)
+    if (body === undefined) return no(400, 'The body is not a JSON object.')
+    const stream = own(receiver, body['stream_id'])
+    return 'id' in stream ? work(stream, body) : stream
+  }
+
+  return {
+    all,
+    eventsDelivered,
+    wants(stream, subject) {
+      if (subject === undefined) return true
+      const among = (subjects: readonly JsonObject[]): boolean =>
+        subjects.some((known) => subjectsMatch(known, subject))
+      if (rules.defaultSubjects === 'NONE' && !among(stream.added)) {
+        return switches.has('removed-subjects-go-on') && among(stream.removed)
+      }
+      return switches.has('removed-subjects-go-on') || !among(stream.removed)
+    },
+    async configuration({ receiver, method, streamId, body: text }) {
+      switch (method) {
+        case 'GET': {
+          if (streamId !== undefined) {
+            const stream = own(receiver, streamId)
+            return 'id' in stream ? { status: 200, body: configurationOf(stream) } : stream
+          }
+          const mine = [...all.values()].filter((stream) => stream.receiver === receiver)
+          return { status: 200, body: mine.map(configurationOf) } // T6
+        }
+        case 'DELETE': {
+          const stream = own(receiver, streamId)
+          if (!('id' in stream)) return stream
+          all.delete(stream.id)
+          stream.waiting = []
+          return noContent // T8
+        }
+        case 'POST':
+        case 'PATCH':
+        case 'PUT': {
+          const body = parseObject(text)
+          if (body === undefined) return no(400, 'The body is not a JSON object.')
+          if (method === 'POST') return create(receiver, body)
+          const stream = own(receiver, body['stream_id'])
+          return 'id' in stream ? update(stream, body, method === 'PUT') : stream
+        }
+        default:
+          return no(405, 'GET, POST, PATCH, PUT and DELETE are supported.')
+      }
+    },
+    status(call) {
+      if (call.method !== 'GET') return posted(call, setStatus)
+      const stream = own(call.receiver, call.streamId)
+      return 'id' in stream ? { status: 200, body: statusOf(stream) } : stream
+    },
+    addSubject: (call) =>
+      posted(call, ({ added, removed }, { subject, verified }) => {
+        if (!isJsonObject(subject)) return no(400, 'subject is missing.')
+        if (verified !== undefined && typeof verified !== 'boolean')
+          return no(400, 'verified is true or false.')
+        take(removed, subject)
+        added.push(subject)
+        return { status: 200 } // T13
+      }),
+    removeSubject: (call) =>
+      posted(call, ({ added, removed }, { subject }) => {
+        if (!isJsonObject(subject)) return no(400, 'subject is missing.')
+        take(added, subject)
+        removed.push(subject)
+        return noContent
+      }),
+    async verification(call) {
+      let verified: Promise<void> | undefined
+      const answer = posted(call, (stream, { state }) => {
+        if (state !== undefined && typeof state !== 'string') return no(400, 'state is not a string.')
+        const intervalMs = (rules.minVerificationIntervalS ?? 0) * 1_000
+        const waitMs = stream.verifiedAt === undefined ? 0 : stream.verifiedAt + intervalMs - now()
+        if (waitMs > 0) {
+          const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) }
+          return { ...no(429, 'min_verification_interval has not passed.'), headers } // T14
+        }
+        stream.verifiedAt = now()
+        verified = actions.verify(stream, state)
+        return noContent
+      })
+      await verified
+      return answer
+    },
+  }
+}
+
+export function isStatus(value: unknown): value is EmulatedStatus {
+  return statuses.includes(value)
+}
+
+const transmitterSupplied = [
+  'iss',
+  'aud',
+  'events_supported',
+  'events_delivered',
+  'min_verification_interval',
+  'inactivity_timeout',
+]
+
+/** What is wrong with the members that a receiver supplies. */
+function problemOf({ events_requested: events, description, delivery }: JsonObject): string | undefined {
+  if (events !== undefined && !(Array.isArray(events) && events.every((type) => typeof type === 'string'))) {
+    return 'events_requested is not an array of strings.'
+  }
+  if (description !== undefined && typeof description !== 'string') return 'description is not a string.'
+  if (delivery === undefined) return undefined
+  if (!isJsonObject(delivery)) return 'delivery is not an object.'
+  if (delivery['method'] === pollMethod) return undefined
+  if (delivery['method'] !== pushMethod) return 'delivery.method is neither push nor poll.'
+  const url = delivery['endpoint_url']
+  if (typeof url !== 'string' || !/^https?:$/.test(URL.parse(url)?.protocol ?? '')) {
+    return 'delivery.endpoint_url is not an http(s) URL.'
+  }
+  const authorization = delivery['authorization_header']
+  return authorization === undefined || typeof authorization === 'string'
+    ? undefined
+    : 'delivery.authorization_header is not a string.'
+}
+
+function take(subjects: JsonObject[], subject: JsonObject): void {
+  const index = subjects.findIndex((known) => subjectsMatch(known, subject))
+  if (index >= 0) subjects.splice(index, 1)
+}
+
+export function parseObject(text: string): JsonObject | undefined {
+  try {
+    const value: unknown = JSON.parse(text)
+    return isJsonObject(value) ? value : undefined
+  } catch {
+    return undefined
+  }
+}
+
+export function no(status: number, error: string): EmulatedAnswer {
+  return { status, body: { error } }
+}

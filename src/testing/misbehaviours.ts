@@ -1,0 +1,30 @@
+/** What the emulated transmitter can do wrong, or merely oddly, while the switch is on. */
+export const misbehaviours = {
+  'create-wrong-iss': 'the answer to a create names another `iss` (R19)',
+  'verify-at-creation':
+    'an unsolicited verification is pushed before the create is answered, or queued (R27)',
+  'verify-wrong-state': 'verification events carry another `state` than was asked for (R26)',
+  'verify-wrong-subject': 'verification and stream-updated events are about another stream (T14)',
+  'verify-unasked-state': 'unsolicited verification events carry a `state` (2.5)',
+  'verify-never': 'a verification is promised and never sent',
+  'sets-wrong-iss': 'SETs name another `iss` than the stream (R7)',
+  'sets-wrong-aud': 'SETs are meant for another receiver (R33)',
+  'sets-tampered': 'the signature of every SET is spoiled',
+  'sets-again': 'every SET is sent twice by push, and again after it was acknowledged by poll (R36, R48)',
+  'poll-wrong-key': 'a poll answer names each SET by another key than its `jti` (R50)',
+  'poll-ignores-max': 'a poll answer holds everything, whatever `maxEvents` says (R46)',
+  'answers-202': 'updates of configuration and status are answered with 202 and no body (R23)',
+  'removed-subjects-go-on': 'events about removed subjects are still sent (R31, T20)',
+  'tokens-never-good': 'access tokens are issued and then refused everywhere with 401',
+} as const
+
+export type MisbehaviourName = keyof typeof misbehaviours
+
+export const misbehaviourNames = Object.keys(misbehaviours) as readonly MisbehaviourName[] // its own keys
+
+export function isMisbehaviourName(name: string): name is MisbehaviourName {
+  return Object.hasOwn(misbehaviours, name)
+}
+
+/** The switches, all off at first. */
+export type Switches = Set<MisbehaviourName>

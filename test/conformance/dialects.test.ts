@@ -1,0 +1,262 @@
+import { describe, expect, test } from 'vitest'
+import { generateSigningKey, publicJwk, signSet } from '../../src/set/sign.ts'
+import { appleEventPrefix } from '../../src/set/dialect.ts'
+import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
+import { startLocalServer } from '../local-server.ts'
+import type { ShownSignal } from '../http/with-provider.ts'
+
+// Shapes and example values as developers.google.com/identity/protocols/risc and Apple's description of server-to-server
+// notifications (with what developers report of them in Apple's forum, thread 655485) show them.
+const google = {
+  issuer: 'https://accounts.google.com/',
+  aud: '123456789-abcdefgh.apps.googleusercontent.com',
+}
+const apple = { issuer: 'https://appleid.apple.com', aud: 'com.example.app' }
+const risc = 'https://schemas.openid.net/secevent/risc/event-type/'
+const googleSubject = { subject_type: 'iss-sub', iss: google.issuer, sub: '7375626A656374' }
+
+interface Site extends AsyncDisposable {
+  readonly hub: TestHub
+  /** A token of the provider; claims and header as given, over what every one of its tokens has. */
+  sign(claims: object, header?: Readonly<Record<string, unknown>>): string
+  setDialects(body: object): Promise<Response>
+  newest(): Promise<ShownSignal | undefined>
+}
+
+async function startSite({ issuer, aud }: { readonly issuer: string; readonly aud: string }): Promise<Site> {
+  const opened = new AsyncDisposableStack()
+  const hub = opened.use(await startTestHub())
+  const key = await generateSigningKey('RS256')
+  const keys = opened.use(
+    await startLocalServer((_request, response) =>
+      response
+        .writeHead(200, { 'content-type': 'application/json' })
+        .end(JSON.stringify({ keys: [publicJwk(key)] })),
+    ),
+  )
+  const settings = { issuer, jwks_url: `${keys.origin}/certs` }
+  const created = await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'P',
+    type: 'test',
+    settings,
+  })
+  const { id } = (await created.json()) as { id: string }
+  let jti = 0
+  return {
+    hub,
+    sign: (claims, header = {}) =>
+      signSet({
+        key,
+        claims: {
+          iss: issuer,
+          aud,
+          iat: Math.floor(Date.now() / 1_000),
+          jti: `756E69717565-${(jti += 1)}`,
+          ...claims,
+        },
+        header,
+      }),
+    setDialects: (body) => hub.api('PUT', `/v1/providers/${id}/dialects`, body),
+    async newest() {
+      await hub.handleAll()
+      const { signals } = (await (await hub.api('GET', '/v1/signals?limit=1')).json()) as {
+        signals: ShownSignal[]
+      }
+      return signals[0]
+    },
+    [Symbol.asyncDispose]: () => opened.disposeAsync(),
+  }
+}
+
+describe('Google RISC', () => {
+  const hijacked = {
+    events: { [`${risc}account-disabled`]: { subject: googleSubject, reason: 'hijacking' } },
+  }
+
+  test.each([
+    ['typ as it should be', {}],
+    ['the typ of any JWT', { typ: 'JWT' }],
+    ['no typ', { typ: undefined }],
+  ])(
+    'is refused with the name of the dialect while that is off, and taken when it is on: %s',
+    async (_, header) => {
+      await using site = await startSite(google)
+      expect((await site.setDialects({ dialects: [], audiences: [google.aud] })).status).toBe(200)
+      const token = site.sign(hijacked, header)
+      const refused = await site.hub.push(token)
+      expect(refused.status).toBe(400)
+      expect(((await refused.json()) as { description: string }).description).toContain(
+        'the dialect google-risc',
+      )
+
+      expect((await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })).status).toBe(
+        200,
+      )
+      expect((await site.hub.push(token)).status).toBe(202)
+      expect(await site.newest()).toMatchObject({
+        outcome: 'handled',
+        events: [
+          {
+            type: `${risc}account-disabled`,
+            subject: { format: 'iss_sub', iss: google.issuer, sub: '7375626A656374' },
+            claims: { reason: 'hijacking' },
+          },
+        ],
+      })
+    },
+  )
+
+  test.each([
+    [googleSubject, { format: 'iss_sub', iss: google.issuer, sub: '7375626A656374' }],
+    [
+      { subject_type: 'email', email: 'ada@gmail.com' },
+      { format: 'email', email: 'ada@gmail.com' },
+    ],
+    [
+      { subject_type: 'id_token_claims', iss: google.issuer, sub: '1', email: 'ada@gmail.com' },
+      {
+        format: 'aliases',
+        identifiers: [
+          { format: 'iss_sub', iss: google.issuer, sub: '1' },
+          { format: 'email', email: 'ada@gmail.com' },
+        ],
+      },
+    ],
+    [
+      { subject_type: 'id_token_claims', iss: google.issuer, sub: '1' },
+      { format: 'iss_sub', iss: google.issuer, sub: '1' },
+    ],
+    [
+      {
+        subject_type: 'oauth_token',
+        token_type: 'refresh_token',
+        token_identifier_alg: 'hash_base64_sha512_sha512',
+        token: 'x',
+      },
+      {
+        format: 'oauth_token',
+        token_type: 'refresh_token',
+        token_identifier_alg: 'hash_base64_sha512_sha512',
+        token: 'x',
+      },
+    ],
+    [
+      { ...googleSubject, format: 'email', email: 'new@example.com' },
+      { format: 'email', email: 'new@example.com' },
+    ], // R70
+  ])('the subject %j is understood', async (subject, understood) => {
+    await using site = await startSite(google)
+    await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })
+    expect(
+      (await site.hub.push(site.sign({ events: { [`${risc}account-enabled`]: { subject } } }))).status,
+    ).toBe(202)
+    expect((await site.newest())?.events).toMatchObject([{ subject: understood }])
+  })
+
+  test('the dialect forgives nothing else', async () => {
+    await using site = await startSite(google)
+    await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })
+    const push = async (claims: object, header?: Readonly<Record<string, unknown>>): Promise<unknown> => {
+      const answer = await site.hub.push(site.sign({ ...hijacked, ...claims }, header))
+      return [answer.status, ((await answer.json()) as { err: string }).err]
+    }
+    expect(await push({ aud: site.hub.origin })).toEqual([400, 'invalid_audience']) // the audience is Google's now
+    expect(await push({}, { typ: 'at+jwt' })).toEqual([400, 'invalid_request'])
+    expect(await push({ exp: 2_000_000_000 })).toEqual([400, 'invalid_request'])
+    expect(await push({ events: { [`${risc}account-enabled`]: { subject: { subject_type: 7 } } } })).toEqual([
+      400,
+      'invalid_request',
+    ])
+    expect(await push({ iss: 'https://accounts.google.com' })).toEqual([400, 'invalid_issuer'])
+  })
+})
+
+describe('Apple', () => {
+  const at = 1_611_765_847_700
+  const notification = (event: object): object => ({
+    exp: 1_911_852_260,
+    events: JSON.stringify({ type: 'consent-revoked', sub: '000123.abc.0456', event_time: at, ...event }),
+  })
+  const post = (site: Site, body: unknown): Promise<Response> =>
+    fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+
+  test('is refused with the name of the dialect while that is off, and answered with 200 when it is on', async () => {
+    await using site = await startSite(apple)
+    const token = site.sign(
+      notification({
+        type: 'email-disabled',
+        email: 'ada@privaterelay.appleid.com',
+        is_private_email: 'true',
+      }),
+      { typ: undefined },
+    )
+    await site.setDialects({ dialects: [], audiences: [apple.aud] })
+    const refused = await post(site, { payload: token })
+    expect(refused.status).toBe(400)
+    expect(((await refused.json()) as { description: string }).description).toContain('the dialect apple')
+
+    await site.setDialects({ dialects: ['apple'], audiences: [apple.aud] })
+    expect((await post(site, { payload: token })).status).toBe(200)
+    expect((await site.hub.push(token)).status).toBe(202)
+    expect(await site.newest()).toMatchObject({
+      repeats: 1,
+      events: [
+        {
+          type: `${appleEventPrefix}email-disabled`,
+          subject: { format: 'iss_sub', iss: apple.issuer, sub: '000123.abc.0456' },
+          occurred_at: new Date(at).toISOString(),
+          claims: { email: 'ada@privaterelay.appleid.com', is_private_email: 'true' },
+        },
+      ],
+    })
+  })
+
+  test.each([
+    ['no JSON', { events: 'consent-revoked' }],
+    ['no type', { events: '{"sub":"1"}' }],
+    ['an empty list', { events: '[]' }],
+    ['a number', { events: 7 }],
+    ['nothing', {}],
+  ])('events that hold %s are refused', async (_, claims) => {
+    await using site = await startSite(apple)
+    await site.setDialects({ dialects: ['apple'], audiences: [apple.aud] })
+    expect((await post(site, { payload: site.sign(claims) })).status).toBe(400)
+  })
+
+  test('nobody else may put tokens into JSON', async () => {
+    await using site = await startSite(google)
+    await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })
+    const token = site.sign({ events: { [`${risc}account-enabled`]: { subject: googleSubject } } })
+    expect((await post(site, { payload: token })).status).toBe(400)
+    expect((await post(site, { token })).status).toBe(400)
+    expect((await post(site, token)).status).toBe(400)
+    expect((await site.hub.push(token)).status).toBe(202)
+  })
+})
+
+test('dialects are read whole, shown, journaled, and go with their provider', async () => {
+  await using site = await startSite(google)
+  for (const body of [
+    undefined,
+    {},
+    { dialects: 'apple' },
+    { dialects: ['klingon'] },
+    { dialects: [], audiences: [''] },
+    { dialects: [], audiences: 'a' },
+  ]) {
+    expect((await site.setDialects(body as object)).status).toBe(400) // one is not even an object
+  }
+  const answer = await site.setDialects({ dialects: ['scim', 'apple', 'scim'] })
+  expect(await answer.json()).toEqual({ dialects: ['apple', 'scim'], audiences: [] })
+  expect(
+    (await site.hub.api('PUT', '/v1/providers/sse00000000000000000/dialects', { dialects: [] })).status,
+  ).toBe(404)
+  const logs = await site.hub.api('GET', '/api/v1/logs?filter=eventType eq "security.events.provider.update"')
+  expect(await logs.json()).toMatchObject([
+    { target: [{ changeDetails: { from: { dialects: [] }, to: { dialects: ['apple', 'scim'] } } }] },
+  ])
+})

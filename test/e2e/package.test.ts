@@ -1,0 +1,140 @@
+import { execFile } from 'node:child_process'
+import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
+import { join, resolve } from 'node:path'
+import { promisify } from 'node:util'
+import { beforeAll, describe, expect, test } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { temporaryFolder } from '../temporary-folder.ts'
+
+const root = resolve(import.meta.dirname, '../..')
+const run = promisify(execFile)
+const tsc = join(root, 'node_modules/typescript/bin/tsc')
+
+/** A program that somebody writes who knows the package only by its doors. It runs as it stands: Node strips the types. */
+const embedder = `
+import {
+  createHub, createSecretBox, HubError, hubErrors, hubServer, isHubError, openEmbedded, parseOutboundAllow, realWorld,
+  silentLogger, urlProblem, type Hub, type HubErrorCode, type Storage,
+} from 'watchbell'
+import { hubServer as sameServer } from 'watchbell/http'
+import { openEmbedded as sameStorage } from 'watchbell/sqlite'
+import { startTestHub, startTransmitter } from 'watchbell/testing'
+
+const subject = { format: 'email', email: 'ada@example.com' }
+
+async function readyMade(): Promise<object> {
+  await using hub = await startTestHub()
+  await using transmitter = await startTransmitter({ alg: 'ES256' })
+  const created = await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'idp', type: 'test', settings: { well_known_url: transmitter.wellKnownUrl },
+  })
+  const set = transmitter.sign({ type: 'session-revoked', aud: hub.origin, subject })
+  const pushed = await hub.push(set)
+  await hub.handleAll()
+  const { signals } = await (await hub.api('GET', '/v1/signals')).json() as { signals: { outcome: string }[] }
+  return { created: created.status, pushed: pushed.status, outcomes: signals.map(({ outcome }) => outcome) }
+}
+
+async function ownComposition(folder: string): Promise<object> {
+  const allow = parseOutboundAllow('')
+  if (!allow.ok) throw new Error('an empty list is a list')
+  await using storage = await openEmbedded({
+    folder, logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', onDeath: (error) => { throw error },
+  })
+  const ports: Pick<Storage, 'stores' | 'transaction'> = storage
+  const world = realWorld(globalThis.fetch)
+  const origin = 'http://127.0.0.1:0'
+  await using hub: Hub = await createHub({
+    world, logger: silentLogger, storage: ports, secretBox: createSecretBox(new Uint8Array(32)),
+    urlProblem: (url) => urlProblem(allow.value, url),
+    settings: {
+      origin, logRetentionDays: 90, apiRequestsPerMinute: 0, refusalsPerMinute: 0, checkKeysOnCreate: false,
+      riskProvidersMax: 3, riskEventRequestsPerMinute: 0, riskOutcomes: { NONE: 'allow', LOW: 'allow', MEDIUM: 'challenge', HIGH: 'deny' },
+      logEvaluations: 'all',
+    },
+  })
+  let code: HubErrorCode | undefined
+  try {
+    await hub.push(new TextEncoder().encode('no token'), '192.0.2.1')
+  } catch (error) {
+    if (isHubError(error) && error instanceof HubError && error.code in hubErrors) code = error.code
+  }
+  const server = hubServer({
+    hub, world, logger: silentLogger, trustedProxies: [], deprecationHeaders: false,
+    forwardAuth: { userHeader: 'X-Forwarded-User', addressHeader: 'X-Forwarded-For', token: undefined },
+  })
+  const health = await server.inject('/healthz')
+  await server.close()
+  return { code, health: health.statusCode, one: sameServer === hubServer && sameStorage === openEmbedded }
+}
+
+console.log(JSON.stringify([await readyMade(), await ownComposition(process.argv[2] ?? '')]))
+`
+
+describe('the package as npm packs it', () => {
+  let app = ''
+  beforeAll(async () => {
+    const folder = await temporaryFolder()
+    app = folder.path
+    const parcel = join(app, 'parcel')
+    await mkdir(parcel)
+    await run(process.execPath, [
+      tsc,
+      '-p',
+      join(root, 'tsconfig.build.json'),
+      '--outDir',
+      join(parcel, 'dist'),
+    ])
+    const manifest = readFileSync(join(root, 'package.json'), 'utf8')
+    const { files, dependencies } = JSON.parse(manifest) as {
+      readonly files: readonly string[]
+      readonly dependencies: Readonly<Record<string, string>>
+    } // ours
+    await writeFile(join(parcel, 'package.json'), manifest)
+    for (const file of files) if (file !== 'dist') await cp(join(root, file), join(parcel, file))
+    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], {
+      cwd: parcel,
+    })
+    const [{ filename }] = JSON.parse(stdout) as [{ readonly filename: string }] // of npm
+    const modules = join(app, 'node_modules')
+    await mkdir(join(modules, 'watchbell'), { recursive: true })
+    await run('tar', ['-xzf', join(app, filename), '-C', join(modules, 'watchbell'), '--strip-components=1'])
+    // What an install would bring, and nothing that only we develop with.
+    for (const name of [...Object.keys(dependencies), '@types/node']) {
+      await mkdir(join(modules, name, '..'), { recursive: true })
+      await symlink(join(root, 'node_modules', name), join(modules, name))
+    }
+    await writeFile(join(app, 'package.json'), '{"type":"module"}')
+    await writeFile(join(app, 'embedder.ts'), embedder)
+    return () => folder[Symbol.asyncDispose]()
+  }, 60_000)
+
+  test('has a door for each use, and a program that enters through them works', async () => {
+    const { stdout } = await run(process.execPath, ['embedder.ts', join(app, 'data')], { cwd: app })
+    expect(JSON.parse(stdout)).toEqual([
+      { created: 200, pushed: 202, outcomes: ['handled'] },
+      { code: 'set.malformed', health: 200, one: true },
+    ])
+  })
+
+  test('has types behind every door', async () => {
+    const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck']
+    const { stdout } = await run(
+      process.execPath,
+      [tsc, ...options, '--lib', 'es2024,esnext.disposable', '--types', 'node', 'embedder.ts'],
+      { cwd: app },
+    ).catch((error: unknown) => error as { stdout: string }) // what execFile rejects with
+    expect(stdout).toBe('')
+  })
+
+  test('has the command, and nothing behind the doors that is not for others', async () => {
+    const { stdout } = await run(process.execPath, [
+      join(app, 'node_modules/watchbell/dist/cli/main.js'),
+      '--version',
+    ])
+    expect(stdout).toMatch(/^\d+\.\d+\.\d+\n$/)
+    await expect(
+      run(process.execPath, ['-e', "await import('watchbell/hub')"], { cwd: app }),
+    ).rejects.toThrow('ERR_PACKAGE_PATH_NOT_EXPORTED')
+  })
+})

@@ -1,0 +1,247 @@
+import { describe, expect, test } from 'vitest'
+import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { ada, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
+
+const ssf = 'https://schemas.openid.net/secevent/ssf/event-type/'
+const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
+
+interface Refused {
+  readonly err: string
+  readonly description: string
+}
+
+async function push(
+  site: StreamSite,
+  { push_url }: Pick<ShownStream, 'push_url'>,
+  token: string,
+  authorization: string | undefined = site.transmitter.stream().authorization,
+): Promise<Response> {
+  return fetch(push_url, {
+    method: 'POST',
+    headers: { 'content-type': 'application/secevent+jwt', ...(authorization && { authorization }) },
+    body: token,
+  })
+}
+
+async function refused(answer: Response): Promise<Refused & { readonly status: number }> {
+  return { status: answer.status, ...((await answer.json()) as Refused) }
+}
+
+describe('the Authorization of a push (R11, R42)', () => {
+  test.each([
+    ['missing', ''],
+    ['another value', 'Bearer x'],
+    ['a prefix', 'prefix'],
+    ['without its scheme', 'bare'],
+  ])('%s is 401 with WWW-Authenticate, and remembered', async (_, given) => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const right = site.transmitter.stream().authorization ?? ''
+    const wrong: Record<string, string> = { prefix: right.slice(0, -1), bare: right.replace('Bearer ', '') }
+    const answer = await fetch(stream.push_url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/secevent+jwt',
+        ...(given && { authorization: wrong[given] ?? given }),
+      },
+      body: site.sign(),
+    })
+    expect(answer.headers.get('www-authenticate')).toBe(`Bearer realm="${site.hub.origin}"`)
+    expect(answer.headers.get('content-language')).toBe('en')
+    expect(await refused(answer)).toMatchObject({ status: 401, err: 'authentication_failed' })
+    expect(await site.signals('?outcome=refused')).toMatchObject([
+      { provider: site.providerId, code: 'set.push_unauthorized', iss: null },
+    ])
+  })
+
+  test('a stream that is not there, or is polled, has no push URL', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const token = site.sign()
+    expect((await push(site, { push_url: stream.push_url.replace('/str', '/sts') }, token)).status).toBe(404)
+    await site.connect({ delivery: 'poll' })
+    expect((await push(site, stream, token)).status).toBe(404)
+  })
+
+  test('is rotated with an overlap, or without', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const first = site.transmitter.stream().authorization
+    const rotate = (overlap: unknown): Promise<Response> =>
+      site.api(
+        'POST',
+        '/rotate-authorization',
+        overlap === undefined ? undefined : { overlap_seconds: overlap },
+      )
+    expect((await rotate(60)).status).toBe(200)
+    const second = site.transmitter.stream().authorization
+    expect(second).not.toBe(first)
+    for (const value of [first, second]) {
+      expect((await push(site, stream, site.sign(), value)).status).toBe(202)
+    }
+    expect((await rotate(0)).status).toBe(200)
+    expect((await push(site, stream, site.sign(), first)).status).toBe(401)
+    expect((await push(site, stream, site.sign(), second)).status).toBe(401)
+    expect((await push(site, stream, site.sign())).status).toBe(202)
+    for (const bad of [-1, 1.5, '60', 604_801]) expect((await rotate(bad)).status).toBe(400)
+    expect(await site.logs('watchbell.stream.rotate')).toHaveLength(2)
+  })
+
+  test('a rotation whose answer is lost loses no event, whichever value the transmitter has', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const first = site.transmitter.stream().authorization
+    site.transmitter.fail('configuration', 'lost_answer')
+    expect((await site.api('POST', '/rotate-authorization', { overlap_seconds: 0 })).status).toBe(502)
+    const second = site.transmitter.stream().authorization
+    expect(second).not.toBe(first)
+    for (const value of [first, second]) {
+      expect((await push(site, stream, site.sign(), value)).status).toBe(202)
+    }
+    expect((await site.api('POST', '/rotate-authorization')).status).toBe(200)
+    expect((await push(site, stream, site.sign())).status).toBe(202)
+  })
+})
+
+describe('whose SETs a stream takes', () => {
+  test('not those of another provider, however good they are (R7, R33)', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    await using other = await startTransmitter({ alg: 'ES256' })
+    const settings = { issuer: other.issuer, jwks_url: other.jwksUrl }
+    await site.hub.api('POST', '/api/v1/security-events-providers', { name: 'Other', type: 'test', settings })
+    const token = other.sign({ type: 'session-revoked', aud: site.transmitter.stream().aud, subject: ada })
+    expect(await refused(await push(site, stream, token))).toMatchObject({
+      status: 400,
+      err: 'invalid_issuer',
+    })
+    const [remembered] = await site.signals('?outcome=refused')
+    expect(remembered).toMatchObject({ code: 'set.unknown_issuer', iss: other.issuer })
+  })
+
+  test('the same SET has the same answer again (R36), and garbage is 400', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const token = site.sign()
+    expect((await push(site, stream, token)).status).toBe(202)
+    expect((await push(site, stream, token)).status).toBe(202)
+    expect((await push(site, stream, 'garbage')).status).toBe(400)
+    expect(await refused(await push(site, stream, token.replace(/.{4}$/, 'AAAA')))).toMatchObject({
+      err: 'invalid_key',
+    })
+    await site.hub.handleAll()
+    expect(await site.signals(`?type=${encodeURIComponent(sessionRevoked)}`)).toMatchObject([{ repeats: 1 }])
+  })
+
+  test('none of a deactivated provider; a deleted one takes its stream with it', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const { authorization } = site.transmitter.stream()
+    const provider = `/api/v1/security-events-providers/${site.providerId}`
+    await site.hub.api('POST', `${provider}/lifecycle/deactivate`)
+    expect(await refused(await push(site, stream, site.sign()))).toMatchObject({
+      err: 'authentication_failed',
+    })
+    await site.hub.api('DELETE', provider)
+    expect((await push(site, stream, site.sign(), authorization)).status).toBe(404)
+    expect((await site.api('GET')).status).toBe(404)
+  })
+
+  test('a subject with a critical member that nobody here understands is refused (R3)', async () => {
+    await using site = await startStreamSite({ transmitter: { criticalSubjectMembers: ['user', 'galaxy'] } })
+    const stream = await site.connect()
+    const of = (member: object): string => site.sign({ subject: { format: 'complex', user: ada, ...member } })
+    expect((await push(site, stream, of({ moon: ada }))).status).toBe(202)
+    expect(await refused(await push(site, stream, of({ galaxy: ada })))).toMatchObject({
+      err: 'invalid_request',
+    })
+  })
+})
+
+describe('verification events (R26, R27)', () => {
+  const verification = (site: StreamSite, claims: object, over: object = {}): string =>
+    site.sign({
+      type: `${ssf}verification`,
+      subject: { format: 'opaque', id: site.transmitter.stream().id },
+      claims,
+      ...over,
+    })
+
+  test.each(['verify-wrong-state', 'verify-unasked-state'] as const)(
+    '%s is invalid_state',
+    async (misbehaviour) => {
+      await using site = await startStreamSite({ transmitter: { misbehaving: [misbehaviour] } })
+      await site.connect()
+      await site.transmitter.verify()
+      await site.transmitter.pushAll()
+      const refusals = site.transmitter.stream().pushes.filter(({ status }) => status === 400)
+      expect(refusals.length).toBeGreaterThan(0)
+      for (const { err } of refusals) expect(err).toBe('invalid_state')
+    },
+  )
+
+  test('one that is about another stream is invalid_request', async () => {
+    await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-wrong-subject'] } })
+    const stream = await site.connect()
+    await site.transmitter.pushAll()
+    await expect
+      .poll(() => site.transmitter.stream().pushes)
+      .toMatchObject([{ status: 400, err: 'invalid_request' }])
+    for (const subject of [ada, { format: 'opaque', id: 'x' }, { format: 'opaque', id: stream.id }]) {
+      const answer = await push(site, stream, verification(site, { state: undefined }, { subject }))
+      expect(await refused(answer)).toMatchObject({ status: 400, err: 'invalid_request' })
+    }
+    expect((await site.shown()).verified_at).toBeNull()
+  })
+
+  test('one that nobody asked for proves the stream as well', async () => {
+    await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
+    const stream = await site.connect()
+    expect((await push(site, stream, verification(site, { state: undefined }))).status).toBe(202)
+    expect((await site.shown()).verified_at).not.toBeNull()
+  })
+
+  test('a state is good for one SET, which may come again', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    await site.transmitter.pushAll()
+    await expect.poll(() => site.transmitter.stream().pushes.length).toBe(1)
+    const asked = site.transmitter.requests.find(({ endpoint }) => endpoint === 'verification')
+    const { state } = JSON.parse(asked?.body ?? '') as { state: string }
+    expect(state).toMatch(/^[\w-]{32}$/)
+    const another = await push(site, stream, verification(site, { state }))
+    expect(await refused(another)).toMatchObject({ status: 400, err: 'invalid_state' })
+
+    const before = await site.api('POST', '/verify')
+    expect(before.status).toBe(202)
+    await expect.poll(() => site.transmitter.stream().pushes.length).toBe(2)
+    await site.hub.handleAll()
+    const [newest] = await site.signals(`?type=${encodeURIComponent(`${ssf}verification`)}&outcome=handled`)
+    const shown = await site.hub.api('GET', `/v1/signals/${newest?.id ?? ''}?include=token`)
+    const { token } = (await shown.json()) as { token: string }
+    expect((await push(site, stream, token)).status).toBe(202) // the same SET: R36
+    expect((await site.hub.push(token)).status).toBe(202) // by the other road, too
+  })
+})
+
+describe('what the transmitter does to the stream (R29)', () => {
+  test('a pause is shown, logged as a failure, and told by the doctor; resuming ends it', async () => {
+    await using site = await startStreamSite()
+    await site.connect()
+    site.transmitter.setStatus('paused', 'Maintenance')
+    await site.transmitter.pushAll()
+    expect(await site.shown()).toMatchObject({ status: 'paused', status_reason: 'Maintenance' })
+    expect(await site.logs('watchbell.stream.status')).toMatchObject([
+      {
+        outcome: { result: 'FAILURE', reason: 'Maintenance' },
+        actor: { id: site.providerId, type: 'SecurityEventProvider' },
+      },
+    ])
+    const health = await (await site.api('GET', '/health')).text()
+    expect(health).toContain('It says: Maintenance')
+    expect(health).toContain('"healthy":false')
+    site.transmitter.setStatus('enabled')
+    await site.transmitter.pushAll()
+    expect(await site.shown()).toMatchObject({ status: 'enabled', status_reason: null })
+  })
+})
