@@ -1,11 +1,14 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
+import { resolve } from 'node:path'
 
 /** A server under test. Disposing kills it. */
 export interface Served extends AsyncDisposable {
   readonly port: number
   readonly process: ChildProcess
+  /** What every request to it needs beside the usual headers, each ending in CRLF. */
+  readonly headers?: string
 }
 
 /** Starts a server in a process of its own and waits for its first line on stdout. */
@@ -30,6 +33,33 @@ export async function start(
       child.kill('SIGTERM')
       await ended
     },
+  }
+}
+
+/** The public origin of the hub under test, wherever it listens. */
+export const hubOrigin = 'https://hub.example'
+export const adminToken = 'bench-admin-token'
+
+/** A hub as `watchbell serve` runs it. */
+export function startHub(port: number, settings: Readonly<Record<string, string>>): Promise<Served> {
+  return start(port, [resolve(import.meta.dirname, '../src/cli/main.ts'), 'serve'], {
+    WATCHBELL_LISTEN: `127.0.0.1:${port}`,
+    WATCHBELL_ORIGIN: hubOrigin,
+    WATCHBELL_ADMIN_TOKEN: adminToken,
+    ...settings,
+  })
+}
+
+/** Speaks the API of the hub at a port; each caller knows the shape that the path answers with. */
+export function apiOf(port: number): <T>(path: string, body: object) => Promise<T> {
+  return async <T>(path: string, body: object) => {
+    const response = await fetch(`http://127.0.0.1:${port}${path}`, {
+      method: 'POST',
+      headers: { authorization: `SSWS ${adminToken}`, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    })
+    if (response.ok) return (await response.json()) as T
+    throw new Error(`The hub answered ${response.status} to ${path}: ${await response.text()}`)
   }
 }
 

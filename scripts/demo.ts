@@ -10,7 +10,9 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { SignalBody } from '../src/cli/signal-pages.ts'
 import { subjectInWords } from '../src/cli/signals-command.ts'
-import { oneLine, painter, wrap } from '../src/cli/table.ts'
+import { oneLine, painter, wrap, type Style } from '../src/cli/table.ts'
+import { apiOf, type Api } from './demo-api.ts'
+import { createRiskProvider, reportAddresses, signIns, type SignIn } from './demo-risk.ts'
 import type { Delivery, FromTransmitter, ToTransmitter } from './demo-transmitter.ts'
 
 // `npm run demo`: a hub and a transmitter, each in a process of its own, and what becomes of what one sends the other.
@@ -20,6 +22,8 @@ const portWanted = 8080
 const handledWithinMs = 20_000
 const stopWithinMs = 10_000
 const root = fileURLToPath(new URL('..', import.meta.url))
+
+const outcomeStyles: Readonly<Record<string, Style>> = { allow: 'green', challenge: 'yellow', deny: 'red' }
 
 const children: ChildProcess[] = []
 const folder = await mkdtemp(join(tmpdir(), 'watchbell-demo-'))
@@ -52,7 +56,7 @@ async function demo(exitsByItself: boolean): Promise<number> {
   say(`${transmitter.wellKnownUrl}, process ${children.at(-1)?.pid}`)
 
   title('The hub is told about it, over HTTP')
-  const api = apiOf(origin, token)
+  const api = apiOf(origin, token, stop.signal)
   const provider = await api<{ id: string; name: string; settings: { issuer: string } }>(
     '/api/v1/security-events-providers',
     {
@@ -69,6 +73,17 @@ async function demo(exitsByItself: boolean): Promise<number> {
   const judged = deliveries.map((delivery) => judge(delivery, signals))
   printVerdicts(judged)
 
+  title('A risk provider is registered, a service app with a key of its own')
+  const { id, client } = await createRiskProvider(api)
+  say(`risk provider ${id}, client ${client.clientId}`)
+
+  title('It gets an access token, and reports two addresses (POST /api/v1/risk/events/ip)')
+  for (const report of await reportAddresses(origin, client)) say(report)
+
+  title('One user signs in from three addresses (POST /access/v1/evaluation)')
+  const asked = await signIns(api)
+  printSignIns(asked)
+
   title('What it led to: the System Log (GET /api/v1/logs)')
   const entries = await api<readonly LogEntry[]>('/api/v1/logs?limit=100')
   for (const entry of entries) say(logLine(entry))
@@ -76,11 +91,14 @@ async function demo(exitsByItself: boolean): Promise<number> {
   const wrong = judged.filter(({ asExpected }) => !asExpected).length
   const received = entries.filter(({ eventType }) => eventType.endsWith('.receive_event')).length
   const sound = deliveries.filter(({ expected }) => expected === 'taken').length
-  const good = wrong === 0 && received === sound
+  const wronglyAnswered = asked.filter(({ asExpected }) => !asExpected).length
+  const good = wrong + wronglyAnswered === 0 && received === sound
   title(
     good
-      ? `All ${deliveries.length} came out as they should: ${sound} handled once each, the rest refused or recognised`
-      : `${wrong} of ${deliveries.length} did not come out as they should; ${received} of ${sound} events in the log`,
+      ? `All ${deliveries.length} came out as they should: ${sound} handled once each, the rest refused or recognised; ` +
+          `and all ${asked.length} sign-ins were answered as they should be`
+      : `${wrong} of ${deliveries.length} did not come out as they should; ${received} of ${sound} events in the log; ` +
+          `${wronglyAnswered} of ${asked.length} sign-ins were answered otherwise than they should be`,
   )
   if (!exitsByItself && !stop.signal.aborted) await leaveRunning(origin, token)
   return good ? 0 : 1
@@ -127,21 +145,6 @@ async function startTransmitter(): Promise<TransmitterProcess> {
       child.send({ kind: 'push', hub } satisfies ToTransmitter)
       return (await next('pushed')).deliveries
     },
-  }
-}
-
-type Api = <T>(path: string, body?: object) => Promise<T>
-
-/** Speaks the hub's API; each caller knows the shape that the path answers with. */
-function apiOf(origin: string, token: string): Api {
-  return async <T>(path: string, body?: object) => {
-    const response = await fetch(origin + path, {
-      headers: { authorization: `SSWS ${token}`, 'content-type': 'application/json' },
-      ...(body !== undefined && { method: 'POST', body: JSON.stringify(body) }),
-      signal: stop.signal,
-    })
-    if (response.ok) return (await response.json()) as T
-    throw new Error(`the hub answered ${response.status} to ${path}: ${await response.text()}`)
   }
 }
 
@@ -193,6 +196,18 @@ function printVerdicts(judged: readonly Judged[]): void {
   }
 }
 
+function printSignIns(asked: readonly SignIn[]): void {
+  say(paint('bold', '  OUTCOME    LEVEL   WHO SIGNS IN, FROM WHERE, AND WHY THAT IS THE ANSWER'))
+  for (const { what, user, ip, outcome, level, reasons, asExpected } of asked) {
+    const head = `${asExpected ? ' ' : '!'} ${outcome.toUpperCase().padEnd(9)}  ${level.padEnd(6)}  `
+    const line = oneLine(`${user} from ${ip}, ${what}`, columns - head.length - 2)
+    say(paint(outcomeStyles[outcome] ?? 'red', head) + line)
+    for (const why of reasons.length > 0 ? reasons : ['nothing is known that speaks against it']) {
+      console.log(paint('dim', wrap(why, columns, ' '.repeat(head.length + 2))))
+    }
+  }
+}
+
 interface LogEntry {
   readonly published: string
   readonly eventType: string
@@ -227,6 +242,7 @@ async function leaveRunning(origin: string, token: string): Promise<void> {
     npm run watchbell -- signals --follow
     npm run watchbell -- send credential-change --register
     npm run watchbell -- send --break all --register
+    npm run watchbell -- evaluate --user lin@example.com --ip 203.0.113.66
     curl -H "Authorization: SSWS $WATCHBELL_TOKEN" $WATCHBELL_URL/api/v1/logs`)
   const ended = Promise.race(children.map((child) => ending(child)))
   await Promise.race([

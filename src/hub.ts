@@ -8,12 +8,13 @@ import { createRateLimits, createRefusalLimiter, type RateLimits } from './acces
 import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
+import type { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
 import type { SecretBox } from './base/secret-box.ts'
 import { createWorker } from './base/worker.ts'
 import type { World } from './base/world.ts'
 import { createInbox } from './ingest/inbox.ts'
-import { accept, type Receipt } from './ingest/accept.ts'
+import { accept, refuse, type Receipt } from './ingest/accept.ts'
 import { createErasures, type Erasures } from './ingest/erase.ts'
 import { createExpiry } from './ingest/expire.ts'
 import { matchesOf, type EventMatch } from './ingest/matches.ts'
@@ -104,6 +105,8 @@ export interface Hub extends AsyncDisposable {
   push(body: Uint8Array | string, source: string, enveloped?: boolean): Promise<Receipt>
   /** Takes one SET pushed to the URL of a stream. @see pushToStream */
   pushToStream(push: StreamPush): Promise<Receipt>
+  /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuse */
+  refuseUnread(error: HubError, source: string): Promise<void>
   /** Whether the storage answers. */
   isReady(): Promise<boolean>
 }
@@ -350,6 +353,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     push: (body, source, enveloped = false) =>
       taking(accept(acceptDeps, body, { via: 'push', source, enveloped })),
     pushToStream: (push) => taking(pushToStream(acceptDeps, push)),
+    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
     async isReady() {
       return stores.signals.counts().then(
         () => true,

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { hash } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
@@ -133,7 +133,7 @@ function change(kind: TokenChange['kind'], token: ApiToken): TokenChange {
 
 /** A secret is random (or the operator's own), so one round of SHA-256 keeps it: there is nothing to guess. */
 function hashOf(secret: string): string {
-  return createHash('sha256').update(secret).digest('base64url')
+  return hash('sha256', secret, 'base64url')
 }
 
 function isTokenSecret(text: string): boolean {

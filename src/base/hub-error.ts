@@ -15,7 +15,8 @@ export const hubErrors = {
   'set.unknown_key': "The provider's key set has no key with this `kid`.",
   'set.key_refused': 'The key may not be used to verify this token.',
   'set.bad_signature': 'The signature does not hold.',
-  'set.state_invalid': 'The verification event has a state that we did not ask with, or that was used before.',
+  'set.state_invalid':
+    'The verification event has a state that we did not ask with, or that was used before.',
   'set.push_unauthorized': 'The push to a stream lacks the Authorization value that was agreed on.',
   'keys.unavailable': "The provider's key set cannot be fetched right now.",
   'outbound.refused': 'The URL may not be reached from here.',

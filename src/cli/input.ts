@@ -7,9 +7,14 @@ const inputBytesMax = 1_048_576
 
 /**
  * All of a file, or of standard input for `-` and when no file is named.
+ * @param bytesMax - of standard input, which may never end
  * @throws CliError when it cannot be read
  */
-export async function readInput({ stdin }: Pick<CliIo, 'stdin'>, file: string | undefined): Promise<Buffer> {
+export async function readInput(
+  { stdin }: Pick<CliIo, 'stdin'>,
+  file: string | undefined,
+  bytesMax = inputBytesMax,
+): Promise<Buffer> {
   if (file !== undefined && file !== '-') {
     try {
       return await readFile(file)
@@ -21,7 +26,7 @@ export async function readInput({ stdin }: Pick<CliIo, 'stdin'>, file: string | 
   let bytes = 0
   for await (const chunk of stdin) {
     bytes += chunk.length
-    if (bytes > inputBytesMax) throw wrongUsage(`Standard input holds more than ${inputBytesMax} bytes.`)
+    if (bytes > bytesMax) throw wrongUsage(`Standard input holds more than ${bytesMax} bytes.`)
     chunks.push(chunk)
   }
   return Buffer.concat(chunks)

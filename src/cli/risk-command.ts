@@ -1,28 +1,13 @@
 import { Option, type Command } from 'commander'
 import { riskLevels } from '../risk/risk-level.ts'
-import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
-import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
-import { facts, table } from './table.ts'
+import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
+import { findSubject, reasonTable, type SubjectBody } from './subject-command.ts'
+import { facts } from './table.ts'
 
 interface SetOptions extends HubOptions {
   readonly level: string
   readonly reason?: string
-}
-
-/** A subject as `GET /v1/subjects/{id}` shows it. */
-interface SubjectBody {
-  readonly id: string
-  readonly kind: string
-  readonly level: string
-  readonly reported_level: string
-  readonly identifiers: readonly { readonly value: string }[]
-  readonly reasons: readonly {
-    readonly level: string
-    readonly detection: string
-    readonly source_id: string
-    readonly occurred_at: string
-    readonly expires_at: string | null
-  }[]
 }
 
 export function registerRisk(program: Command, io: CliIo): void {
@@ -58,16 +43,6 @@ export function registerRisk(program: Command, io: CliIo): void {
     })
 }
 
-/** @throws CliError when nothing was ever said of it */
-async function findSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
-  try {
-    return (await hub.request('GET', `/v1/subjects/${encodeURIComponent(wanted)}`)) as SubjectBody // its own shape
-  } catch (error) {
-    if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
-    throw new CliError(`The hub knows nothing of '${wanted}': its level is NONE.`)
-  }
-}
-
 function described(io: CliIo, subject: SubjectBody): string {
   const { id, kind, level, reported_level: reported, identifiers, reasons } = subject
   const about = facts(io, {
@@ -78,12 +53,5 @@ function described(io: CliIo, subject: SubjectBody): string {
     known: identifiers.map(({ value }) => value).join(', '),
   })
   if (reasons.length === 0) return about
-  const rows = reasons.map((reason) => [
-    reason.level,
-    reason.detection,
-    reason.source_id,
-    reason.occurred_at,
-    reason.expires_at ?? 'until replaced',
-  ])
-  return `${about}\n\n${table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL'], rows)}`
+  return `${about}\n\n${reasonTable(io, reasons)}`
 }

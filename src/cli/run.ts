@@ -14,6 +14,7 @@ import { registerSend } from './send-command.ts'
 import { registerSet } from './set-command.ts'
 import { registerSignals } from './signals-command.ts'
 import { registerStream } from './stream-command.ts'
+import { registerSubject } from './subject-command.ts'
 import { registerToken } from './token-command.ts'
 
 /** Runs one command line. @returns the exit code: 0 all is well, 1 the hub or the command said no, 2 wrong usage */
@@ -49,6 +50,7 @@ function createProgram(io: CliIo): Command {
   registerRiskProvider(program, io)
   registerRisk(program, io)
   registerEvaluate(program, io)
+  registerSubject(program, io)
   registerStream(program, io)
   registerSignals(program, io)
   registerSend(program, io)

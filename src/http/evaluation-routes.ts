@@ -60,7 +60,10 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
     app.route({
       method: 'POST',
       url: base + path,
-      onRequest: async (request, reply) => echoRequestId(request, reply),
+      onRequest(request, reply, done) {
+        echoRequestId(request, reply)
+        done()
+      },
       handler: async (request, reply) => {
         const caller = await requireCaller(deps, request, base + path)
         const by = actorOf(caller, {

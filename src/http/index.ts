@@ -65,8 +65,9 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     origin,
     routes,
     mount(app) {
-      mountPush(app, { world, logger, origin }, hub.push)
-      mountStreamPush(app, { world, logger, origin }, hub.pushToStream)
+      const { refuseUnread } = hub
+      mountPush(app, { world, logger, origin, refuseUnread }, hub.push)
+      mountStreamPush(app, { world, logger, origin, refuseUnread }, hub.pushToStream)
       const { authenticate } = hub.authenticator
       mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget })
       mountForwardAuth(app, { origin, evaluator, trustedProxies, ...forwardAuth })

@@ -1,5 +1,5 @@
-import type { FastifyInstance, FastifyRequest } from 'fastify'
-import { isHubError } from '../base/hub-error.ts'
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { isHubError, type HubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { Receipt } from '../ingest/accept.ts'
@@ -13,11 +13,15 @@ export const pushPath = '/security/api/v1/security-events'
 /** Where each stream has a URL of its own (R11). */
 const streamPushPath = '/ssf/streams/:id/events'
 
-type PushRouteDeps = Pick<ServerDeps, 'world' | 'logger' | 'origin'>
+interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
+  readonly refuseUnread: RefuseUnread
+}
 
 type Take = (request: FastifyRequest, payload: string | undefined) => Promise<Receipt>
 /** The token inside another body, when that is allowed here. */
 type PayloadOf = (request: FastifyRequest) => string | undefined
+/** Remembers a push that was refused before anybody read it. @throws HubError `request.rate_limited` */
+type RefuseUnread = (error: HubError, source: string) => Promise<void>
 
 /** Receives SETs from everybody whose token holds. */
 export function mountPush(
@@ -60,20 +64,36 @@ function mountReceiver(
       await take(request, payload)
       return reply.code(payload === undefined ? 202 : 200).send() // Apple tries again after anything but 200
     },
-    errorHandler: (thrown, request, reply) => {
-      const error = asHubError(thrown)
-      const refusal = isHubError(error) ? setErrorAnswer(error) : undefined
-      if (refusal === undefined) {
-        void sendError(deps, reply, error, request)
-        return
-      }
-      reply.code(refusal.status)
-      if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // R42
-      reply.header('content-type', 'application/json')
-      reply.header('content-language', 'en') // R40
-      void reply.send(JSON.stringify(refusal.body))
-    },
+    errorHandler: (thrown, request, reply) => void answerRefusal(deps, asHubError(thrown), request, reply),
   })
+}
+
+async function answerRefusal(
+  deps: PushRouteDeps,
+  thrown: unknown,
+  request: FastifyRequest,
+  reply: FastifyReply,
+): Promise<void> {
+  const error = await remembered(thrown, request.ip, deps.refuseUnread)
+  const refusal = isHubError(error) ? setErrorAnswer(error) : undefined
+  if (refusal === undefined) {
+    void sendError(deps, reply, error, request)
+    return
+  }
+  reply.code(refusal.status)
+  if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // R42
+  reply.header('content-type', 'application/json')
+  reply.header('content-language', 'en') // R40
+  void reply.send(JSON.stringify(refusal.body))
+}
+
+/** @returns the error, or what stands in its place when too much was refused lately */
+async function remembered(error: unknown, source: string, refuseUnread: RefuseUnread): Promise<unknown> {
+  if (!isHubError(error, 'request.media_type', 'request.too_large')) return error
+  return refuseUnread(error, source).then(
+    () => error,
+    (limited: unknown) => limited,
+  )
 }
 
 function bodyOf({ body }: FastifyRequest): Uint8Array {

@@ -40,7 +40,9 @@ export interface ServerDeps {
 
 /** Bytes of a JSON or form body. */
 export const apiBodyBytesMax = 1_048_576
+/** How long a request may take to arrive, head and body, and how often Node looks for those that took longer. */
 const requestTimeoutMs = 30_000
+const timeoutsCheckedMs = 5_000
 
 /** The HTTP face of a hub: mounts the route table, guards it, and turns errors into answers in one place. */
 export function createServer(deps: ServerDeps): FastifyInstance {
@@ -50,6 +52,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     requestIdHeader: false,
     bodyLimit: apiBodyBytesMax,
     requestTimeout: requestTimeoutMs,
+    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: timeoutsCheckedMs },
     forceCloseConnections: 'idle',
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
@@ -63,7 +66,10 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
-  app.addHook('onRequest', async (request, reply) => markAnswer(request, reply))
+  app.addHook('onRequest', (request, reply, done) => {
+    markAnswer(request, reply)
+    done()
+  })
   // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
   let closing = false
   app.addHook('preClose', (done) => {
@@ -160,7 +166,8 @@ async function spend(
 }
 
 function apiRequest(request: FastifyRequest): ApiRequest {
-  const query = new URLSearchParams(request.url.split('?').slice(1).join('?'))
+  const queryAt = request.url.indexOf('?')
+  const query = new URLSearchParams(queryAt === -1 ? '' : request.url.slice(queryAt + 1))
   return {
     method: request.method as Method, // the router let only these through
     target: request.url,
@@ -256,7 +263,9 @@ export function sendError(
 export function asHubError(error: unknown): unknown {
   if (error instanceof HubError || !(error instanceof Error) || !('statusCode' in error)) return error
   if (error.statusCode === 413) return new HubError('request.too_large')
-  if (error.statusCode === 415) return new HubError('request.media_type', { detail: error.message })
+  if (error.statusCode === 415) {
+    return new HubError('request.media_type', { detail: 'The Content-Type is missing or is no media type.' })
+  }
   if (error.statusCode === 414) return new HubError('request.path_not_found') // no id is that long
   if (typeof error.statusCode === 'number' && error.statusCode < 500) {
     return new HubError('request.invalid', { detail: error.message })

@@ -30,7 +30,7 @@ interface ReadSignal {
 }
 
 /** Signals per transaction: small enough that intake, which shares the writer, never waits long. */
-export const handleBatchMax = 256
+export const handleBatchMax = 128
 
 /** How often the oldest signal may make its transaction fail before it is set aside. */
 const attemptsMax = 5

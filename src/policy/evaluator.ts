@@ -2,7 +2,6 @@ import type { Actor } from '../base/actor.ts'
 import type { World } from '../base/world.ts'
 import type { RiskReader } from '../risk/risk-reader.ts'
 import type { RiskSources } from '../risk/risk-sources.ts'
-import { askedOf, type Asked, type SubjectKind } from '../subjects/anchor.ts'
 import { evaluate, type Verdict } from './evaluate.ts'
 import type { OutcomeRules } from './outcome.ts'
 import type { Question } from './question.ts'
@@ -34,23 +33,11 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { world, reader, journal, journalsAllowed } = deps
   return {
     async answer(question, by) {
-      const picture = await reader.read(askedIn(question), world.now())
+      const { user, device, session, ip } = question
+      const picture = await reader.read({ user, device, session, address: ip }, world.now())
       const verdict = evaluate(question, picture, deps)
       if (journalsAllowed || verdict.outcome !== 'allow') await journal.record({ question, verdict, by })
       return verdict
     },
   }
-}
-
-function askedIn({ user, device, session, ip }: Question): readonly Asked[] {
-  const asked: Asked[] = []
-  const ask = (kind: SubjectKind, text: string | undefined): void => {
-    const one = text === undefined ? undefined : askedOf(kind, text)
-    if (one !== undefined) asked.push(one)
-  }
-  ask('user', user)
-  ask('device', device)
-  ask('session', session)
-  ask('address', ip)
-  return asked
 }

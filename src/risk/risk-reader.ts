@@ -1,4 +1,4 @@
-import type { Asked } from '../subjects/anchor.ts'
+import type { SubjectKind } from '../subjects/anchor.ts'
 import type { Revocation } from './revocation.ts'
 import type { RiskReason } from './risk-reason.ts'
 
@@ -14,6 +14,9 @@ export interface EntityRisk {
   readonly reasons: readonly RiskReason[]
 }
 
+/** What a question is about, in the words of whoever asks: see `askedOf`. */
+export type AskedAbout = Readonly<Partial<Record<SubjectKind, string | undefined>>>
+
 export interface RiskPicture {
   readonly entities: readonly EntityRisk[]
   /** Those whose every member is among the asked entities, whenever they were: newest first, at most 20. */
@@ -25,5 +28,5 @@ export interface RiskPicture {
  * It sees whatever was committed before. Implemented in storage/, held to test/contract/risk-store.ts.
  */
 export interface RiskReader {
-  read(asked: readonly Asked[], now: Date): Promise<RiskPicture>
+  read(about: AskedAbout, now: Date): Promise<RiskPicture>
 }

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { gathered } from './gathered.ts'
+import { eachOnce, gathered } from './gathered.ts'
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
@@ -51,4 +51,20 @@ test('a call that fails, or leaves a question open, fails those in it and nobody
   await turn()
   calls[2]?.end()
   expect(await last).toBe(40)
+})
+
+test('what several callers ask is asked once, and each gets the answer', async () => {
+  const asked: (readonly string[])[] = []
+  const answerAll = eachOnce(async (questions) => {
+    asked.push(questions)
+    return questions.map((question) => (question === 'nobody' ? undefined : question.toUpperCase()))
+  })
+  expect(await answerAll(['a', 'nobody', 'a', 'b', 'nobody'])).toEqual(['A', undefined, 'A', 'B', undefined])
+  expect(asked).toEqual([['a', 'nobody', 'b']])
+})
+
+test('an answer too few reaches nobody', async () => {
+  const ask = gathered(eachOnce(async () => ['only one']))
+  const answers = await Promise.allSettled([ask('a'), ask('b')])
+  expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])
 })

@@ -50,6 +50,7 @@ export function eachOnce<Answer>(
   return async (questions) => {
     const different = [...new Set(questions)]
     const answers = await answerAll(different)
+    if (answers.length !== different.length) throw new Error('A question was left without an answer.')
     const found = new Map(different.map((question, at) => [question, answers[at] as Answer])) // one for each
     return questions.map((question) => found.get(question) as Answer) // different holds every question
   }

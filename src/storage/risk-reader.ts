@@ -10,5 +10,5 @@ export interface RiskProcedures {
 /** Questions that come while others are being read travel together. */
 export function createRiskReader({ readRisks }: RiskProcedures): RiskReader {
   const ask = gathered((questions: readonly RiskQuestion[]) => readRisks(questions))
-  return { read: (asked, now) => ask({ asked, now }) }
+  return { read: (about, now) => ask({ about, now }) }
 }

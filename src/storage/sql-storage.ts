@@ -55,14 +55,8 @@ export function sqlStorage(dialect: Dialect, procedures: Procedures): SqlStorage
     db,
     stores: {
       ...storesOver(db),
-      apiTokens: createApiTokenStore(
-        db,
-        gathered(eachOnce(procedures.findLiveTokens)),
-      ),
-      serviceApps: createServiceAppStore(
-        db,
-        gathered(eachOnce(procedures.findServiceApps)),
-      ),
+      apiTokens: createApiTokenStore(db, gathered(eachOnce(procedures.findLiveTokens))),
+      serviceApps: createServiceAppStore(db, gathered(eachOnce(procedures.findServiceApps))),
     },
     transaction: (work) => db.transaction().execute((tx) => work(storesOver(tx))),
     [Symbol.asyncDispose]: () => db.destroy(),

@@ -35,7 +35,8 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
   const procedures: Procedures = {
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
-    readRisks: async (questions) => unpackPictures(await deciding.call('readRisks', packQuestions(questions))),
+    readRisks: async (questions) =>
+      unpackPictures(await deciding.call('readRisks', packQuestions(questions))),
     findLiveTokens: (hashes) => deciding.call('findLiveTokens', hashes),
     findServiceApps: (clientIds) => deciding.call('findServiceApps', clientIds),
   }

@@ -1,4 +1,4 @@
-import { isIP } from 'node:net'
+import { isIP, isIPv4 } from 'node:net'
 import ipaddr from 'ipaddr.js'
 
 /**
@@ -8,6 +8,7 @@ import ipaddr from 'ipaddr.js'
  *   (they mean something on one machine only), ports, and CIDR blocks
  */
 export function canonicalAddress(text: string): string | undefined {
+  if (isIPv4(text)) return text
   if (isIP(text) === 0 || text.includes('%')) return undefined
   // The library takes the deprecated ::1.2.3.4 for ::ffff:1.2.3.4; URLs know better, and spell it in hexadecimal.
   const mixed = text.includes(':') && text.includes('.')

@@ -180,11 +180,12 @@ export function askedOf(kind: SubjectKind, text: string): Asked | undefined {
     const anchor = addressAnchor(text)
     return anchor === undefined ? undefined : { ...asked, anchors: [anchor] }
   }
-  if (kind !== 'user')
-    return { ...asked, anchors: [`${kind}:uri:${wellFormed}`, `${kind}:did:${wellFormed}`] }
-  const email = wellFormed.includes('@') ? [emailAnchor(wellFormed)] : []
-  return {
-    ...asked,
-    anchors: [loginAnchor(wellFormed), ...email, `user:phone:${normalisePhone(wellFormed)}`],
+  // Every name that is left out here is a look-up less at every sign-in.
+  if (kind !== 'user') {
+    const did = wellFormed.startsWith('did:') ? [`${kind}:did:${wellFormed}`] : []
+    return { ...asked, anchors: [`${kind}:uri:${wellFormed}`, ...did] }
   }
+  const login = normaliseLogin(wellFormed)
+  const other = wellFormed.includes('@') ? `user:email:${login}` : `user:phone:${normalisePhone(wellFormed)}`
+  return { ...asked, anchors: [`user:login:${login}`, other] }
 }

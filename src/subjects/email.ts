@@ -15,15 +15,21 @@ export function normaliseEmail(email: string): string {
   if (at < 1) return normaliseName(email)
   const domain = normaliseName(email.slice(at + 1)).replace(/\.$/, '')
   const readable = domain !== '' && !/[[\]:/?#\\%]/.test(domain) && !/(^|\.)(0x[0-9a-f]*|\d+)$/.test(domain)
-  return `${normaliseName(email.slice(0, at))}@${(readable && domainToASCII(domain)) || domain}`
+  const labels = readable && !plain.test(domain) ? domainToASCII(domain) : ''
+  return `${normaliseName(email.slice(0, at))}@${labels || domain}`
 }
+
+const ascii = /^[\x20-\x7e]*$/
+/** What IDNA leaves as it is. */
+const plain = /^(?!.*xn--)[a-z0-9.-]+$/
 
 /** A sign-in name in the form in which two are compared; one with an `@` is compared as an email address. */
 export function normaliseLogin(login: string): string {
   return login.includes('@') ? normaliseEmail(login) : normaliseName(login)
 }
 
-/** Lower-casing can take a text out of NFC, so it comes in the middle. */
+/** Lower-casing can take a text out of NFC, so it comes in the middle. What is ASCII is in NFC whatever its case. */
 function normaliseName(text: string): string {
+  if (ascii.test(text)) return text.toLowerCase()
   return text.normalize('NFC').toLowerCase().normalize('NFC')
 }

@@ -5,7 +5,8 @@ import { applyNews, type Heard, type News } from '../../src/risk/news.ts'
 import { riskLevels, type RiskLevel } from '../../src/risk/risk-level.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import type { Storage } from '../../src/stores.ts'
-import { askedOf, type Anchor, type Asked } from '../../src/subjects/anchor.ts'
+import type { AskedAbout } from '../../src/risk/risk-reader.ts'
+import type { Anchor, SubjectKind } from '../../src/subjects/anchor.ts'
 
 const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 const now = t(50)
@@ -59,8 +60,8 @@ const hear = (
     applyNews({ subjects, risk, world, actionOf: () => 'enforce_and_log', ignoreUnknownUsers }, all),
   )
 
-const asked = (...names: readonly [kind: Asked['kind'], text: string][]): readonly Asked[] =>
-  names.flatMap(([kind, text]) => askedOf(kind, text) ?? [])
+const asked = (...names: readonly [kind: SubjectKind, text: string][]): AskedAbout =>
+  Object.fromEntries(names)
 
 /** What every RiskStore, SubjectStore and RiskReader must do together. */
 export function riskStoreContract(database: string, open: () => Promise<Storage>): void {
@@ -191,9 +192,9 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
           message: 'm',
         },
       })
-      const user: [Asked['kind'], string] = ['user', 'ada@example.com']
+      const user: [SubjectKind, string] = ['user', 'ada@example.com']
 
-      test.each<[string, Parameters<typeof revoked>[1], [Asked['kind'], string][], number]>([
+      test.each<[string, Parameters<typeof revoked>[1], [SubjectKind, string][], number]>([
         ['of a user, for the user', { user: ada }, [user], 1],
         ['of a user, for one of the sessions', { user: ada }, [user, ['session', 's']], 1],
         ['of a session, for the session', { session }, [['session', 's']], 1],

@@ -22,6 +22,14 @@ test('npm run demo -- --exit: everything comes out as it should, and nothing is 
   ])
   expect({ exitCode, stderr }).toEqual({ exitCode: 0, stderr: '' })
   expect(stdout).toContain('All 21 came out as they should')
+  expect(stdout).toContain('all 3 sign-ins were answered as they should be')
+  expect(stdout).toMatch(/ALLOW +NONE +lin@example.com from 198\.51\.100\.7/)
+  expect(stdout).toMatch(
+    /CHALLENGE +MEDIUM +lin@example.com from 203\.0\.113\.20.*\n +Demo risk provider says MEDIUM of the address/,
+  )
+  expect(stdout).toMatch(
+    /DENY +HIGH +lin@example.com from 203\.0\.113\.66.*\n +Demo risk provider says HIGH of the address/,
+  )
   expect(await readdir(folder.path)).toEqual([])
 })
 

@@ -1,10 +1,13 @@
-import { execFile } from 'node:child_process'
+import { execFile, spawn } from 'node:child_process'
+import { once } from 'node:events'
+import { readFileSync } from 'node:fs'
 import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
-import { join, resolve } from 'node:path'
+import { dirname, join, resolve } from 'node:path'
+import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
-import { readFileSync } from 'node:fs'
 import { temporaryFolder } from '../temporary-folder.ts'
+import { freePort, serve } from './serve.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)
@@ -125,6 +128,28 @@ describe('the package as npm packs it', () => {
       { cwd: app },
     ).catch((error: unknown) => error as { stdout: string }) // what execFile rejects with
     expect(stdout).toBe('')
+  })
+
+  test('starts with `npm start`, and a SIGTERM to npm stops the hub as well', async () => {
+    const origin = `http://127.0.0.1:${await freePort()}`
+    const npm = spawn('npm', ['start'], {
+      cwd: join(app, 'parcel'),
+      env: {
+        PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
+        WATCHBELL_LISTEN: new URL(origin).host,
+        WATCHBELL_DATA: join(app, 'started'),
+      },
+      stdio: ['ignore', 'pipe', 'ignore'],
+    })
+    const exited = once(npm, 'exit')
+    const said = createInterface(npm.stdout)
+    for await (const line of said) if (line.includes(`listens on ${origin}`)) break
+    expect((await fetch(`${origin}/readyz`)).status).toBe(200)
+    npm.kill('SIGTERM')
+    await exited
+    // Another hub can have port and folder: nobody is left behind.
+    const again = await serve(join(app, 'started'), Number(new URL(origin).port))
+    expect(await again.stop('SIGTERM')).toBe(0)
   })
 
   test('has the command, and nothing behind the doors that is not for others', async () => {

@@ -6,7 +6,7 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { freePort, serve } from './serve.ts'
+import { adminToken, freePort, serve } from './serve.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = (environment: Record<string, string>, ...args: string[]) =>
@@ -111,6 +111,48 @@ test('SIGTERM does not wait for a sender that never ends: the stop is a clean on
   } finally {
     clearInterval(drip)
   }
+})
+
+test('no token and no secret is in the log, however much it says', async () => {
+  await using folder = await temporaryFolder()
+  await using transmitter = await startTransmitter({ alg: 'ES256' })
+  const port = await freePort()
+  const hub = await serve(folder.path, port, { WATCHBELL_LOG_LEVEL: 'debug' })
+  await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'idp',
+    type: 'test',
+    settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
+  })
+  const draft = { type: 'session-revoked', aud: hub.origin, subject: { format: 'opaque', id: '1' } } as const
+  const sound = transmitter.sign(draft)
+  const sent = [sound]
+  for (const name of ['signature', 'kid', 'iss', 'aud', 'exp', 'crit'] as const) {
+    sent.push(await transmitter.signBroken(name, draft))
+  }
+  for (const set of sent) await hub.push(set)
+  transmitter.down = true
+  sent.push(await transmitter.signBroken('kid', { ...draft, jti: 'while the keys cannot be fetched' }))
+  await hub.push(sent.at(-1) ?? '')
+  const credentials = [
+    'SSWS someone-elses-secret',
+    `Bearer ${sound}`,
+    `DPoP ${sound}`,
+    'Basic c2VjcmV0OnNlY3JldA==',
+  ]
+  for (const authorization of credentials) {
+    await fetch(`${hub.origin}/v1/signals?after=${sound}`, { headers: { authorization, dpop: sound } })
+  }
+  await fetch(`${hub.origin}/oauth2/v1/token`, {
+    method: 'POST',
+    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'x', client_assertion: sound }),
+  })
+  await hub.stop('SIGTERM')
+  const log = hub.output()
+  expect(log).toContain('could not be fetched')
+  for (const secret of [adminToken, 'someone-elses-secret', 'c2VjcmV0OnNlY3JldA']) {
+    expect(log).not.toContain(secret)
+  }
+  for (const set of sent) expect(log).not.toContain(set.split('.')[1])
 })
 
 test('a second hub on the same folder, and a port that is taken, are refused in words', async () => {

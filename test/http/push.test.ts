@@ -103,7 +103,7 @@ describe('a SET that verifies', () => {
   test('of an unknown type only is kept as it came (not E48)', async () => {
     await using site = await startHubWithProvider()
     const events = { 'https://vendor.example/events/odd': { subject: ada, deep: { er: [1, 'two', null] } } }
-    expect((await site.hub.push(site.sign({ events } as object))).status).toBe(202)
+    expect((await site.hub.push(site.sign({ events }))).status).toBe(202)
     await site.hub.handleAll()
     expect(await site.signals()).toMatchObject([
       { outcome: 'handled', events: [{ family: 'unknown', claims: { deep: { er: [1, 'two', null] } } }] },
@@ -117,7 +117,7 @@ describe('a SET that verifies', () => {
         .filter(({ family }) => family === 'risc')
         .map(({ type, example }) => [type, { ...example, subject: ada }]),
     )
-    expect((await site.hub.push(site.sign({ events } as object))).status).toBe(202)
+    expect((await site.hub.push(site.sign({ events }))).status).toBe(202)
     await site.hub.handleAll()
     const [signal] = await site.signals()
     expect(signal?.events).toHaveLength(Object.keys(events).length)
@@ -293,6 +293,35 @@ describe('a SET that does not verify', () => {
     const tooLarge = await site.hub.push('x'.repeat(65_537))
     expect([tooLarge.status, await tooLarge.json()]).toMatchObject([413, { err: 'invalid_request' }])
     expect((await fetch(`${site.hub.origin}/security/api/v1/security-events`)).status).toBe(405)
+  })
+
+  test('what is refused before it is read is shown, counted and limited like every other refusal', async () => {
+    await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '3' } } })
+    const asJson = (): Promise<Response> =>
+      fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: { 'content-type': 'application/json' },
+        body: JSON.stringify({ set: site.sign() }),
+      })
+    const statuses = [(await asJson()).status, (await site.hub.push('x'.repeat(65_537))).status]
+    for (let count = 0; count < 3; count += 1) statuses.push((await asJson()).status)
+    expect(statuses).toEqual([400, 413, 400, 429, 429])
+    expect(await site.signals('?outcome=refused')).toMatchObject([
+      { code: 'request.media_type', source: '127.0.0.1' },
+      { code: 'request.too_large', reason: expect.stringContaining('larger') },
+      {
+        code: 'request.media_type',
+        provider: null,
+        reason: 'The Content-Type must be application/secevent+jwt.',
+      },
+    ])
+    expect(await (await site.hub.api('GET', '/v1/signals/counts')).json()).toMatchObject({
+      refused: [
+        { code: 'request.media_type', count: 2 },
+        { code: 'request.rate_limited', count: 2 },
+        { code: 'request.too_large', count: 1 },
+      ],
+    })
   })
 
   test('a flood of garbage meets 429 (E7), is counted whole, and does not keep honest SETs out', async () => {

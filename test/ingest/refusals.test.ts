@@ -79,7 +79,7 @@ describe('refusals', () => {
     while (store.batches.length === 0) await Promise.resolve() // until its round has begun
     await Promise.all([first, recorder.record(refusal('2')), recorder.record(refusal('3', 'sseother'))])
     expect(store.batches.map(({ kept }) => kept.map(({ jti }) => jti))).toEqual([['1'], ['2', '3']])
-    expect((await signals.counts()).refused.map(({ count }) => count)).toEqual([1, 2])
+    expect((await signals.counts()).refused.reduce((sum, { count }) => sum + count, 0)).toBe(3)
   })
 
   test('so many rings in one round: what comes on top is counted and not kept', async () => {

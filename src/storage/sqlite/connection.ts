@@ -1,3 +1,4 @@
+import { closeSync, openSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { SqlError, type SqlResult } from '../sql-sessions.ts'
 
@@ -28,6 +29,8 @@ export interface SqliteConnection {
  * on disk must not be answered with 202. better-sqlite3 leaves WAL files at NORMAL, so it is set on every connection.
  */
 export function openConnection({ file, readOnly }: ConnectionOptions): SqliteConnection {
+  // SQLite gives the files beside it the same mode; a folder that was there before may be open to others
+  if (!readOnly) closeSync(openSync(file, 'a', 0o600))
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs })
   if (!readOnly) {
     database.pragma('journal_mode = WAL')

@@ -1,3 +1,4 @@
+import { chmodSync, readdirSync, statSync } from 'node:fs'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../../test/temporary-folder.ts'
 import { openConnection, type SqliteConnection } from './connection.ts'
@@ -51,6 +52,19 @@ test('every connection commits with fsync', async () => {
   await using site = await open()
   expect(site.connection.run('PRAGMA synchronous', []).rows).toEqual([{ synchronous: 2 }]) // FULL
   expect(site.connection.run('PRAGMA journal_mode', []).rows).toEqual([{ journal_mode: 'wal' }])
+})
+
+test('the database is for its owner alone, also in a folder that is open to others', async () => {
+  await using folder = await temporaryFolder()
+  chmodSync(folder.path, 0o755)
+  const connection = openConnection({ file: `${folder.path}/test.db`, readOnly: false })
+  connection.run('CREATE TABLE t (n INTEGER PRIMARY KEY)', [])
+  const modes = readdirSync(folder.path).map((name) => [
+    name,
+    (statSync(`${folder.path}/${name}`).mode & 0o777).toString(8),
+  ])
+  connection.close()
+  expect(Object.fromEntries(modes)).toEqual({ 'test.db': '600', 'test.db-shm': '600', 'test.db-wal': '600' })
 })
 
 test('who follows closely shares one commit, and is told only after it', async () => {

@@ -1,4 +1,3 @@
-import { setImmediate } from 'node:timers/promises'
 import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
 import { asSqlError, type SqliteConnection } from './connection.ts'
 
@@ -12,46 +11,59 @@ export interface LocalSessions extends SqlSessions {
 const groupMax = 8
 
 /**
- * Callers take turns in the order in which they asked, each within a savepoint of its own, and those who follow each
- * other closely share one commit and so one fsync: a batch of SETs, the handling of the batch before it, an
- * administrator's change. Nobody is told of success before the commit. A piece of work that fails takes only itself back;
- * a commit that fails fails all who share it.
+ * Callers take turns, each within a savepoint of its own. Short work (`exclusively`: a batch of SETs, refusals, a single
+ * statement) goes before transactions of several statements (the handler, an administrator's change), and pieces of it
+ * that follow each other closely share one commit and so one fsync; a transaction commits by itself, so that no SET
+ * waits for the handling of others. Nobody is told of success before the commit. Work that fails takes only itself back; a
+ * commit that fails fails all who share it.
  */
 export function localSessions(connection: SqliteConnection): LocalSessions {
-  let last: Promise<void> = Promise.resolve()
-  let waiting = 0
+  const short: (() => void)[] = []
+  const long: (() => void)[] = []
+  let busy = false
   let group: { size: number; readonly committed: PromiseWithResolvers<void> } | undefined
 
   /** Resolves when it is the caller's turn, to the function that ends the turn. */
-  const turn = async (): Promise<() => void> => {
-    const before = last
-    const { promise, resolve } = Promise.withResolvers<void>()
-    last = promise
-    waiting += 1
-    await before
-    waiting -= 1
-    return resolve
+  const turn = async (queue: (() => void)[]): Promise<() => void> => {
+    if (busy) await new Promise<void>((resolve) => queue.push(resolve))
+    busy = true
+    return () => {
+      const next = short.shift() ?? long.shift()
+      if (next === undefined) busy = false
+      else next()
+    }
   }
 
   const begin = (): void => {
-    if (group === undefined) {
-      connection.run('BEGIN IMMEDIATE', [])
-      group = { size: 0, committed: Promise.withResolvers() }
-      group.committed.promise.catch(() => undefined) // told to those who share it
+    try {
+      if (group === undefined) {
+        connection.run('BEGIN IMMEDIATE', [])
+        group = { size: 0, committed: Promise.withResolvers() }
+        group.committed.promise.catch(() => undefined) // told to those who share it
+      }
+      group.size += 1
+      connection.run('SAVEPOINT work', [])
+    } catch (error) {
+      const open = group
+      group = undefined
+      connection.rollBack()
+      open?.committed.reject(error)
+      throw error
     }
-    group.size += 1
-    connection.run('SAVEPOINT work', [])
   }
 
-  /** Ends a piece of work, and the group with it unless somebody is waiting to join. @returns when it is on disk */
-  const settle = async (how: 'RELEASE work' | 'ROLLBACK TO work', endTurn: () => void): Promise<void> => {
+  /** Ends a piece of work, and the group with it unless the next may join. @returns when it is on disk */
+  const settle = async (
+    how: 'RELEASE work' | 'ROLLBACK TO work',
+    endTurn: () => void,
+    mayShare: boolean,
+  ): Promise<void> => {
     const mine = group
     if (mine === undefined) return endTurn()
     try {
       connection.run(how, [])
       if (how === 'ROLLBACK TO work') connection.run('RELEASE work', [])
-      if (waiting === 0) await setImmediate() // lets in who has knocked meanwhile
-      if (waiting === 0 || mine.size >= groupMax) {
+      if (!mayShare || short.length === 0 || mine.size >= groupMax) {
         group = undefined
         connection.run('COMMIT', [])
         mine.committed.resolve()
@@ -67,7 +79,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
   }
 
   async function exclusively<T>(work: (connection: SqliteConnection) => T): Promise<T> {
-    const endTurn = await turn()
+    const endTurn = await turn(short)
     try {
       begin()
     } catch (error) {
@@ -78,10 +90,10 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     try {
       result = work(connection)
     } catch (error) {
-      await settle('ROLLBACK TO work', endTurn)
+      await settle('ROLLBACK TO work', endTurn, true)
       throw asSqlError(error)
     }
-    await settle('RELEASE work', endTurn)
+    await settle('RELEASE work', endTurn, true)
     return result
   }
 
@@ -95,7 +107,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
           ? exclusively((alone) => alone.run(sql, parameters))
           : runAtOnce(sql, parameters),
       async begin() {
-        const end = await turn()
+        const end = await turn(long)
         try {
           begin()
           endTurn = end
@@ -107,12 +119,12 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
       async commit() {
         const end = endTurn
         endTurn = undefined
-        if (end !== undefined) await settle('RELEASE work', end)
+        if (end !== undefined) await settle('RELEASE work', end, false)
       },
       async rollback() {
         const end = endTurn
         endTurn = undefined
-        if (end !== undefined) await settle('ROLLBACK TO work', end)
+        if (end !== undefined) await settle('ROLLBACK TO work', end, false)
       },
     }
   }
@@ -121,7 +133,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     open,
     exclusively,
     async close() {
-      const endTurn = await turn()
+      const endTurn = await turn(long)
       connection.close()
       endTurn()
     },

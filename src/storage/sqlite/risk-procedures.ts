@@ -1,25 +1,25 @@
 import { reasonsInForce } from '../../risk/risk-state.ts'
-import type { EntityRisk, RiskPicture } from '../../risk/risk-reader.ts'
+import type { AskedAbout, EntityRisk, RiskPicture } from '../../risk/risk-reader.ts'
 import type { Revocation } from '../../risk/revocation.ts'
 import type { RiskReason } from '../../risk/risk-reason.ts'
-import { kindOf, type Asked } from '../../subjects/anchor.ts'
+import { askedOf, kindOf, subjectKinds, type Asked } from '../../subjects/anchor.ts'
 import { reasonOf } from '../risk-store.ts'
 import type { RevocationRow, RiskReasonRow } from '../schema.ts'
 import type { SqliteConnection } from './connection.ts'
 
 export interface RiskQuestion {
-  readonly asked: readonly Asked[]
+  readonly about: AskedAbout
   readonly now: Date
 }
 
 /** Questions on their way to the thread that answers them: as text, which crosses several times faster than objects do. */
 export function packQuestions(questions: readonly RiskQuestion[]): string {
-  return JSON.stringify(questions.map(({ asked, now }) => ({ asked, now: now.getTime() })))
+  return JSON.stringify(questions.map(({ about, now }) => ({ about, now: now.getTime() })))
 }
 
 export function unpackQuestions(packed: string): readonly RiskQuestion[] {
-  const questions = JSON.parse(packed) as readonly { asked: readonly Asked[]; now: number }[] // by packQuestions
-  return questions.map(({ asked, now }) => ({ asked, now: new Date(now) }))
+  const questions = JSON.parse(packed) as readonly { about: AskedAbout; now: number }[] // by packQuestions
+  return questions.map(({ about, now }) => ({ about, now: new Date(now) }))
 }
 
 /** Answers on their way back. */
@@ -31,17 +31,19 @@ export function unpackPictures(packed: string): readonly RiskPicture[] {
   const pictures = JSON.parse(packed) as readonly Packed<RiskPicture>[] // by packPictures
   return pictures.map(({ entities, revocations }) => ({
     entities: entities.map(({ id, kind, reasons }) => ({ id, kind, reasons: reasons.map(unpackReason) })),
-    revocations: revocations.map(({ id, user, device, session, providerId, signalId, message, ...times }) => ({
-      id,
-      user,
-      device,
-      session,
-      revokedAt: new Date(times.revokedAt),
-      receivedAt: new Date(times.receivedAt),
-      providerId,
-      signalId,
-      message,
-    })),
+    revocations: revocations.map(
+      ({ id, user, device, session, providerId, signalId, message, ...times }) => ({
+        id,
+        user,
+        device,
+        session,
+        revokedAt: new Date(times.revokedAt),
+        receivedAt: new Date(times.receivedAt),
+        providerId,
+        signalId,
+        message,
+      }),
+    ),
   }))
 }
 
@@ -83,29 +85,28 @@ export function readRisks(
   connection: SqliteConnection,
   questions: readonly RiskQuestion[],
 ): readonly RiskPicture[] {
-  /** Rows for a list of keys, `value` being the key. The caller says which columns the statement has. */
-  const rowsFor = <Row>(sql: string, keys: readonly (string | number)[]): readonly Row[] =>
-    keys.length === 0 ? [] : (connection.prepare(sql).all(JSON.stringify(keys)) as Row[])
+  const rowsFor: RowsFor = (sql, keys) =>
+    keys.length === 0 ? [] : connection.prepare(sql).all(JSON.stringify(keys))
 
-  const asked = questions.flatMap(({ asked }) => asked)
-  const entitiesOf = entityFinder(rowsFor, asked)
-  const entities = new Set(asked.flatMap(entitiesOf))
+  const asked = questions.map(({ about }) => readAsked(about))
+  const found = entitiesOfAll(rowsFor, asked)
+  const entities = new Set(found.flatMap((each) => [...each]))
   const nodes = new Map<number, Node>()
   for (const sql of [oldestNodes, otherNodes]) {
-    for (const row of rowsFor<Node>(sql, [...entities])) nodes.set(row.node, row)
+    for (const row of rowsFor(sql, [...entities]) as Node[]) nodes.set(row.node, row)
   }
   const nodesOf = Map.groupBy(nodes.values(), ({ entity }) => entity)
   const keys = [...nodes.keys()]
-  const reasonsOf = Map.groupBy(rowsFor<RiskReasonRow>(reasonRows, keys), ({ node }) => node)
-  const revocationsOf = Map.groupBy(rowsFor<RevocationRow>(revocationRows, keys), ({ node }) => node)
+  const reasonsOf = Map.groupBy(rowsFor(reasonRows, keys) as RiskReasonRow[], ({ node }) => node)
+  const revocationsOf = Map.groupBy(rowsFor(revocationRows, keys) as RevocationRow[], ({ node }) => node)
 
   const refused = connection.prepare('SELECT 1 FROM claims WHERE key = ? AND refused IS NOT NULL')
   const believed = (claims: string): boolean =>
     claims === '[]' ||
     (JSON.parse(claims) as readonly string[]).every((key) => refused.get(key) === undefined) // as writeReasons wrote it
 
-  return questions.map(({ asked, now }) => {
-    const about = [...new Set(asked.flatMap(entitiesOf))].flatMap((entity) => {
+  return questions.map(({ now }, at) => {
+    const about = [...(found[at] ?? [])].flatMap((entity) => {
       const [oldest, ...others] = nodesOf.get(entity) ?? []
       return oldest === undefined ? [] : [{ oldest, members: [oldest, ...others] }]
     })
@@ -134,37 +135,59 @@ const otherNodes = `SELECT node, entity, anchor, anchors.id, recycled_at ${byKey
 const reasonRows = 'SELECT risk_reasons.* FROM json_each(?) CROSS JOIN risk_reasons ON node = value'
 const revocationRows = 'SELECT revocations.* FROM json_each(?) CROSS JOIN revocations ON node = value'
 
-type RowsFor = <Row>(sql: string, keys: readonly (string | number)[]) => readonly Row[]
+/** Rows for a list of keys, of which each is `value` in turn. The casts of what it gives state the statement's columns. */
+type RowsFor = (sql: string, keys: readonly (string | number)[]) => readonly unknown[]
 
-/** Looks up everything that was asked about, and finds the entities of each in what came. */
-function entityFinder(rowsFor: RowsFor, asked: readonly Asked[]): (one: Asked) => readonly number[] {
+function readAsked(about: AskedAbout): readonly Asked[] {
+  return subjectKinds.flatMap((kind) => {
+    const text = about[kind]
+    return text === undefined ? [] : (askedOf(kind, text) ?? [])
+  })
+}
+
+/** Looks up everything that was asked about, and finds the entities of each question in what came. */
+function entitiesOfAll(
+  rowsFor: RowsFor,
+  asked: readonly (readonly Asked[])[],
+): readonly ReadonlySet<number>[] {
+  const all = asked.flat()
+  const others = all.filter(({ kind }) => kind !== 'address') // which is its own id, and its only name
   const byAnchor = new Map(
-    rowsFor<{ anchor: string; entity: number }>(
-      `SELECT anchor, entity ${byKey} anchor = value`,
-      asked.flatMap(({ anchors }) => anchors),
+    (
+      rowsFor(
+        `SELECT anchor, entity ${byKey} anchor = value`,
+        all.flatMap(({ anchors }) => anchors),
+      ) as { anchor: string; entity: number }[]
     ).map(({ anchor, entity }) => [anchor, entity]),
   )
   const byId = new Map(
-    rowsFor<{ id: string; entity: number; anchor: string }>(
-      `SELECT anchors.id, entity, anchor ${byKey} anchors.id = value`,
-      asked.map(({ id }) => id),
+    (
+      rowsFor(
+        `SELECT anchors.id, entity, anchor ${byKey} anchors.id = value`,
+        others.map(({ id }) => id),
+      ) as { id: string; entity: number; anchor: string }[]
     ).map((row) => [row.id, row]),
   )
   const byBare = Map.groupBy(
-    rowsFor<{ bare: string; entity: number }>(
+    rowsFor(
       `SELECT bare, entity ${byKey} node IN (SELECT node FROM anchors WHERE bare = value LIMIT ${bareMax})`,
-      asked.map(({ bare }) => bare),
-    ),
+      others.map(({ bare }) => bare),
+    ) as { bare: string; entity: number }[],
     ({ bare }) => bare,
   )
-  return ({ kind, id, anchors, bare }) => {
-    const named = byId.get(id)
-    return [
-      ...anchors.flatMap((anchor) => byAnchor.get(anchor) ?? []),
-      ...(named !== undefined && kindOf(named.anchor) === kind ? [named.entity] : []),
-      ...(byBare.get(bare) ?? []).map(({ entity }) => entity),
-    ]
-  }
+  return asked.map((named) => {
+    const entities = new Set<number>()
+    for (const { kind, id, anchors, bare } of named) {
+      for (const anchor of anchors) {
+        const entity = byAnchor.get(anchor)
+        if (entity !== undefined) entities.add(entity)
+      }
+      const byItsId = byId.get(id)
+      if (byItsId !== undefined && kindOf(byItsId.anchor) === kind) entities.add(byItsId.entity)
+      for (const { entity } of byBare.get(bare) ?? []) entities.add(entity)
+    }
+    return entities
+  })
 }
 
 function revocationsAmong(

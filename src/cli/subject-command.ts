@@ -1,0 +1,273 @@
+import { isUtf8 } from 'node:buffer'
+import { setTimeout as sleep } from 'node:timers/promises'
+import { Option, type Command } from 'commander'
+import { isJsonArray, parseIJson } from '../base/i-json.ts'
+import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { riskLevels } from '../risk/risk-level.ts'
+import { subjectKinds } from '../subjects/anchor.ts'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { readInput } from './input.ts'
+import { integerFrom } from './option-readers.ts'
+import { facts, table } from './table.ts'
+
+/** A subject as `GET /v1/subjects` lists it. */
+interface ListedSubject {
+  readonly id: string
+  readonly kind: string
+  readonly level: string
+  readonly first_seen_at: string
+  readonly login: string | null
+  readonly display_name: string | null
+  readonly identifiers: readonly Identifier[]
+}
+
+interface Identifier {
+  readonly format: string
+  readonly value: string
+  readonly issuer: string | null
+}
+
+/** A subject as `GET /v1/subjects/{id}` shows it. */
+export interface SubjectBody extends ListedSubject {
+  readonly reported_level: string
+  readonly reasons: readonly ReasonBody[]
+  readonly history: readonly ReasonBody[]
+}
+
+interface ReasonBody {
+  readonly level: string
+  readonly detection: string
+  readonly source_id: string
+  readonly occurred_at: string
+  readonly expires_at: string | null
+}
+
+interface ListOptions extends HubOptions {
+  readonly kind?: string
+  readonly level?: string
+  readonly search?: string
+  readonly limit: number
+}
+
+const path = '/v1/subjects'
+const inputBytesMax = 256 * 1_048_576
+const listedDefault = 50
+const pageMax = 200
+/** Together somewhat more than the minute that the hub counts requests in. */
+const attemptsMax = 15
+const againAfterMs = 5_000
+
+export function registerSubject(program: Command, io: CliIo): void {
+  const subject = program
+    .command('subject')
+    .description('Users, devices, sessions and addresses: load users, look at them, erase them.')
+    .helpGroup('Commands that talk to a running hub:')
+
+  hubOptions(subject.command('load'))
+    .description(
+      'Make users known, from a JSON array or JSON Lines; users loaded before are brought up to date.',
+    )
+    .argument('<file>', 'the file, or - for standard input')
+    .addHelpText('after', loadExample)
+    .action(async (file: string, options: HubOptions) => {
+      const entries = readEntries(await readInput(io, file, inputBytesMax))
+      const result = await loadAll(openHub(io, options), entries)
+      const { loaded, failed } = result
+      if (options.json === true) printJson(io.stdout, result)
+      else printLine(io.stdout, `${loaded} of ${entries.length} users are loaded.`)
+      for (const { place, reason } of failed) printLine(io.stderr, `watchbell: ${place}: ${reason}`)
+      if (failed.length > 0) {
+        throw new CliError(`${failed.length} of ${entries.length} users were not loaded.`)
+      }
+    })
+
+  hubOptions(subject.command('list'))
+    .description('List what the hub has heard of, newest first.')
+    .addOption(new Option('--kind <kind>', 'only of this kind').choices(subjectKinds))
+    .addOption(
+      new Option('--level <level>', 'only with this risk level').choices(
+        riskLevels.filter((level) => level !== 'NONE'),
+      ),
+    )
+    .option('--search <text>', 'only with this text in an identifier')
+    .option('--limit <count>', 'how many at most', integerFrom(1, 100_000), listedDefault)
+    .action(async (options: ListOptions) => {
+      const subjects = await listSubjects(openHub(io, options), options)
+      if (options.json === true) return printJson(io.stdout, subjects)
+      if (subjects.length === 0) return printLine(io.stdout, 'There are none.')
+      const rows = subjects.map(({ id, kind, level, login, display_name: name, identifiers }) => [
+        id,
+        kind,
+        level,
+        login ?? identifiers[0]?.value ?? '',
+        name ?? '',
+      ])
+      printLine(io.stdout, table(io, ['ID', 'KIND', 'LEVEL', 'KNOWN AS', 'NAME'], rows))
+    })
+
+  hubOptions(subject.command('show'))
+    .description('Show one with all its identifiers, its risk, and what was said of it before.')
+    .argument('<id-or-name>', nameHelp)
+    .action(async (wanted: string, options: HubOptions) => {
+      const found = await findSubject(openHub(io, options), wanted)
+      if (options.json === true) return printJson(io.stdout, found)
+      printLine(io.stdout, described(io, found))
+    })
+
+  hubOptions(subject.command('erase'))
+    .description(
+      'Erase every trace that tells who it is, in signals, risk and System Log. There is no way back.',
+    )
+    .argument('<id-or-name>', nameHelp)
+    .action(async (wanted: string, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const { id } = await findSubject(hub, wanted)
+      const underWay = (await hub.request('DELETE', `${path}/${encodeURIComponent(id)}`)) !== undefined
+      if (options.json === true) return printJson(io.stdout, { id, erased: !underWay })
+      printLine(io.stdout, `${id} is ${underWay ? 'being erased; it goes on in the background' : 'erased'}.`)
+    })
+}
+
+const nameHelp = 'entity id, sign-in name, email address or IP address'
+
+const loadExample = `
+A user:
+  {"kind": "user", "login": "ada", "emails": ["ada@example.com"], "display_name": "Ada",
+   "identifiers": [{"format": "iss_sub", "iss": "https://idp.example", "sub": "42"}]}
+
+Examples:
+  $ watchbell subject load users.json
+  $ export-users | watchbell subject load -`
+
+/** @throws CliError when the hub has never heard of it */
+export async function findSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
+  try {
+    return (await hub.request('GET', `${path}/${encodeURIComponent(wanted)}`)) as SubjectBody // its own shape
+  } catch (error) {
+    if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
+    throw new CliError(`The hub knows nothing of '${wanted}': its level is NONE.`)
+  }
+}
+
+/** One user of a file, or why it is none. */
+interface Entry {
+  /** For people: `line 3`, or `entry 3` of an array. */
+  readonly place: string
+  readonly user: JsonValue | undefined
+  readonly problem: string | undefined
+}
+
+/** @throws CliError when it is an array that is no JSON, or nothing at all */
+function readEntries(bytes: Buffer): readonly Entry[] {
+  if (!isUtf8(bytes)) throw wrongUsage('It is not valid UTF-8.')
+  const text = bytes.toString('utf8')
+  if (text.trimStart().startsWith('[')) {
+    const parsed = parseIJson(bytes)
+    if (!parsed.ok) throw wrongUsage(`The array is refused: ${parsed.reason}.`)
+    const users = isJsonArray(parsed.value) ? parsed.value : []
+    return users.map((user, at) => ({ place: `entry ${at + 1}`, user, problem: undefined }))
+  }
+  const entries = text.split('\n').flatMap((line, at): Entry[] => {
+    if (line.trim() === '') return []
+    const parsed = parseIJson(line)
+    const place = `line ${at + 1}`
+    return [
+      parsed.ok
+        ? { place, user: parsed.value, problem: undefined }
+        : { place, user: undefined, problem: `${parsed.reason}.` },
+    ]
+  })
+  if (entries.length > 0) return entries
+  throw wrongUsage('There are no users in it: give a JSON array, or one JSON object a line.')
+}
+
+interface Loaded {
+  readonly loaded: number
+  readonly failed: readonly { readonly place: string; readonly reason: string }[]
+}
+
+/** One after the other. What is wrong with one user holds up no other; what would be wrong with all ends it. */
+async function loadAll(hub: HubClient, entries: readonly Entry[]): Promise<Loaded> {
+  const failed: { place: string; reason: string }[] = []
+  for (const { place, user, problem } of entries) {
+    if (problem !== undefined || !isJsonObject(user)) {
+      failed.push({ place, reason: problem ?? 'A user is a JSON object.' })
+      continue
+    }
+    try {
+      await patiently(() => hub.request('POST', path, user))
+    } catch (error) {
+      if (!(error instanceof HubAnswerError) || error.status !== 400) throw error
+      failed.push({ place, reason: error.message })
+    }
+  }
+  return { loaded: entries.length - failed.length, failed }
+}
+
+/** A hub that takes so many requests a minute is asked again until the minute is over. */
+async function patiently<T>(ask: () => Promise<T>): Promise<T> {
+  for (let attempt = 1; ; attempt += 1) {
+    try {
+      return await ask()
+    } catch (error) {
+      if (!(error instanceof HubAnswerError) || error.status !== 429 || attempt >= attemptsMax) throw error
+      await sleep(againAfterMs)
+    }
+  }
+}
+
+interface Page {
+  readonly subjects: readonly ListedSubject[]
+  readonly next: string | null
+}
+
+async function listSubjects(hub: HubClient, options: ListOptions): Promise<readonly ListedSubject[]> {
+  const { kind, level, search, limit } = options
+  const query = new URLSearchParams({ limit: String(Math.min(limit, pageMax)) })
+  for (const [name, value] of Object.entries({ kind, level, search })) {
+    if (value !== undefined) query.set(name, value)
+  }
+  const subjects: ListedSubject[] = []
+  let parameters: string | undefined = `?${query.toString()}`
+  while (parameters !== undefined && subjects.length < limit) {
+    const page = (await hub.request('GET', path + parameters)) as Page // its own shape
+    subjects.push(...page.subjects)
+    // Only its query: the hub's public origin may not be how it is reached from here.
+    parameters = page.next === null ? undefined : new URL(page.next).search
+  }
+  return subjects.slice(0, limit)
+}
+
+function described(io: CliIo, subject: SubjectBody): string {
+  const { id, kind, level, login, display_name: name, identifiers, first_seen_at: seen } = subject
+  const { reasons, history, reported_level: reported } = subject
+  const about = facts(io, {
+    id,
+    kind,
+    login: login ?? undefined,
+    name: name ?? undefined,
+    level,
+    ...(reported !== 'NONE' && { 'log-only level': reported }),
+    'first seen': seen,
+  })
+  const known = identifiers.map(({ format, value, issuer }) => [format, value, issuer ?? ''])
+  return [
+    about,
+    table(io, ['FORMAT', 'KNOWN AS', 'AT'], known),
+    ...(reasons.length === 0 ? [] : [reasonTable(io, reasons)]),
+    ...(history.length === 0 ? [] : [`Before that:\n${reasonTable(io, history)}`]),
+  ].join('\n\n')
+}
+
+/** Why a level is what it is. */
+export function reasonTable(io: CliIo, reasons: readonly ReasonBody[]): string {
+  const rows = reasons.map((reason) => [
+    reason.level,
+    reason.detection,
+    reason.source_id,
+    reason.occurred_at,
+    reason.expires_at ?? 'until replaced',
+  ])
+  return table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL'], rows)
+}

@@ -1,0 +1,182 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import { afterAll, describe, expect, test } from 'vitest'
+import { loadSettings, unknownNames, type SettingsInput } from './load-settings.ts'
+import { secretKey } from './secret-key.ts'
+import { settingEntries, SettingsError } from './settings.ts'
+
+const folder = mkdtempSync(join(tmpdir(), 'watchbell-settings-'))
+afterAll(() => rmSync(folder, { recursive: true }))
+
+let files = 0
+function file(text: string): string {
+  const path = join(folder, `${(files += 1)}.env`)
+  writeFileSync(path, text)
+  return path
+}
+
+const load = (input: Partial<SettingsInput>) =>
+  loadSettings({ environment: {}, flags: {}, file: undefined, ...input })
+
+/** What is said of settings that cannot be used. */
+function problemsOf(input: Partial<SettingsInput>): readonly string[] {
+  try {
+    load(input)
+  } catch (error) {
+    if (error instanceof SettingsError) return error.problems
+    throw error
+  }
+  return []
+}
+
+describe('where settings come from', () => {
+  test('without any the defaults hold', () => {
+    expect(load({})).toMatchObject({
+      listen: { host: '127.0.0.1', port: 8080 },
+      origin: 'http://127.0.0.1:8080',
+      data: './watchbell-data',
+      outboundAllow: { names: [], blocks: [] },
+      logRetentionDays: 90,
+      secrets: { adminToken: undefined, secretKey: undefined },
+    })
+  })
+
+  test('a flag beats the environment, which beats the file; an empty text is none', () => {
+    const path = file(
+      '# settings\nWATCHBELL_LISTEN=127.0.0.1:1\nWATCHBELL_DATA="/in file"\nWATCHBELL_LOG_LEVEL=debug\n',
+    )
+    const environment = {
+      WATCHBELL_LISTEN: '127.0.0.1:2',
+      WATCHBELL_DATA: '/in/environment',
+      WATCHBELL_LOG_LEVEL: '',
+    }
+    const { listen, data, logLevel } = load({
+      file: path,
+      environment,
+      flags: { listen: '127.0.0.1:3', data: undefined },
+    })
+    expect([listen.port, data, logLevel]).toEqual([3, '/in/environment', 'debug'])
+    expect(load({ file: path }).data).toBe('/in file')
+  })
+
+  test('every setting is one of the environment, of a file, and a flag', () => {
+    for (const { variable, flag } of Object.values(settingEntries)) {
+      expect(variable).toMatch(/^WATCHBELL_[A-Z_]+$/)
+      expect(flag).toBe(variable.slice('WATCHBELL_'.length).toLowerCase().replaceAll('_', '-'))
+    }
+  })
+
+  test('a name in a file that is no setting is a typo; in the environment it may be somebody else’s', () => {
+    const path = file('WATCHBELL_LOG_RETENTION=30\nWATCHBELL_TOKEN=for-the-client\nOTHER=1\n')
+    expect(problemsOf({ file: path })).toEqual([
+      'WATCHBELL_LOG_RETENTION: there is no such setting; did you mean WATCHBELL_LOG_RETENTION_DAYS?',
+    ])
+    expect(unknownNames({ WATCHBELL_PORT: 'tcp://1', WATCHBELL_URL: 'http://hub', PATH: '/bin' })).toEqual([
+      'WATCHBELL_PORT',
+    ])
+    expect(problemsOf({ environment: { WATCHBELL_PORT: 'tcp://1' } })).toEqual([])
+  })
+
+  test('a file that is not there stops the start', () => {
+    expect(problemsOf({ file: join(folder, 'none.env') })).toEqual([
+      expect.stringMatching(/none\.env cannot be read: ENOENT/),
+    ])
+  })
+})
+
+describe('values that cannot be used', () => {
+  test('all of them are named at once, each with where it came from', () => {
+    const path = file('WATCHBELL_LOG_LEVEL=loud\n')
+    const problems = problemsOf({
+      file: path,
+      environment: { WATCHBELL_LISTEN: '8080', WATCHBELL_OUTBOUND_ALLOW: '10.0.0.0/33' },
+      flags: { 'log-retention-days': '0', data: '/fine' },
+    })
+    expect(new Set(problems.map((problem) => problem.split(': ')[0]))).toEqual(
+      new Set([
+        '--log-retention-days',
+        `WATCHBELL_LOG_LEVEL in ${path}`,
+        'WATCHBELL_LISTEN',
+        'WATCHBELL_OUTBOUND_ALLOW',
+      ]),
+    )
+  })
+
+  test.each([
+    [
+      'WATCHBELL_LISTEN',
+      ['8080', ':8080', 'host', 'host:', 'host:65536', '::1:80', 'http://host:80', 'a b:1'],
+    ],
+    [
+      'WATCHBELL_ORIGIN',
+      [
+        'hub.example',
+        'https://hub.example/path',
+        'https://u:p@hub.example',
+        'ftp://hub.example',
+        'https://h?q',
+      ],
+    ],
+    ['WATCHBELL_DATA', ['  ']],
+    ['WATCHBELL_DATABASE_URL', ['postgres://u:secret@db/hub']],
+    ['WATCHBELL_ADMIN_TOKEN', ['two words', 'é', 'x'.repeat(513)]],
+    [
+      'WATCHBELL_SECRET_KEY',
+      ['short', Buffer.alloc(31).toString('base64'), Buffer.alloc(33).toString('base64')],
+    ],
+    ['WATCHBELL_OUTBOUND_ALLOW', ['10.0.0.0/33', 'http://idp.local', 'a:b:c']],
+    ['WATCHBELL_TRUSTED_PROXIES', ['proxy.local', '10.0.0.0/x']],
+    ['WATCHBELL_LOG_LEVEL', ['loud', 'INFO ']],
+    ['WATCHBELL_LOG_RETENTION_DAYS', ['0', '3651', '1.5', '-1', 'ninety', '1e1']],
+    ['WATCHBELL_API_REQUESTS_PER_MINUTE', ['-1', 'none', '1000001']],
+    ['WATCHBELL_CHECK_KEYS_ON_CREATE', ['yes', '1']],
+    ['WATCHBELL_CA_FILE', ['/nowhere/ca.pem', import.meta.filename]],
+  ])('%s', (variable, texts) => {
+    for (const text of texts) {
+      const problems = problemsOf({ environment: { [variable]: text } })
+      expect(problems).toEqual([expect.stringMatching(new RegExp(`^${variable}: .{10,}`))])
+    }
+  })
+
+  test('what is wrong with a secret is said without it', () => {
+    const problems = problemsOf({
+      environment: {
+        WATCHBELL_ADMIN_TOKEN: 'hunter2 hunter2',
+        WATCHBELL_SECRET_KEY: 'hunter2',
+        WATCHBELL_DATABASE_URL: 'postgres://u:hunter2@db/hub',
+      },
+    })
+    expect(problems).toHaveLength(3)
+    expect(problems.join()).not.toContain('hunter2')
+  })
+
+  test.each([
+    [{ WATCHBELL_LISTEN: '0.0.0.0:80' }, /^WATCHBELL_ORIGIN must be set/],
+    [{ WATCHBELL_LISTEN: '[::]:80' }, /^WATCHBELL_ORIGIN must be set/],
+    [{ WATCHBELL_LISTEN: '192.0.2.1:80', WATCHBELL_ADMIN_TOKEN: 'short' }, /can be guessed/],
+  ])('pairs that make no sense together: %j', (environment, said) => {
+    expect(problemsOf({ environment })).toEqual([expect.stringMatching(said)])
+  })
+})
+
+describe('the secret key', () => {
+  test('is made once, for its owner alone, and is the same after that', () => {
+    const data = join(folder, 'data')
+    const key = secretKey(undefined, data)
+    expect(key).toHaveLength(32)
+    expect(secretKey(undefined, data)).toEqual(key)
+    expect(statSync(join(data, 'secret.key')).mode & 0o777).toBe(0o600)
+    expect(statSync(data).mode & 0o777).toBe(0o700)
+    expect(Buffer.from(readFileSync(join(data, 'secret.key'), 'utf8'), 'base64')).toEqual(key)
+  })
+
+  test('of the settings comes first; a damaged file stops the start and is left as it is', () => {
+    const data = mkdtempSync(join(folder, 'damaged-'))
+    writeFileSync(join(data, 'secret.key'), 'AAAA\n')
+    expect(() => secretKey(undefined, data)).toThrow(SettingsError)
+    expect(readFileSync(join(data, 'secret.key'), 'utf8')).toBe('AAAA\n')
+    const given = new Uint8Array(32).fill(7)
+    expect(secretKey(given, data)).toEqual(given)
+  })
+})

@@ -1,0 +1,76 @@
+import { expect, test } from 'vitest'
+import type { RiskPicture } from '../../risk/risk-reader.ts'
+import { packPictures, packQuestions, unpackPictures, unpackQuestions } from './risk-procedures.ts'
+
+const at = (time: string): Date => new Date(`2026-01-31T${time}Z`)
+
+test('questions cross to the other thread whole', () => {
+  const questions = [
+    {
+      about: { user: 'ada\u2028@bücher.example', device: '"\\', address: '2001:db8::1' },
+      now: at('12:00:00.001'),
+    },
+    { about: {}, now: at('12:00:01') },
+  ]
+  expect(unpackQuestions(packQuestions(questions))).toStrictEqual(questions)
+})
+
+const reason = {
+  id: 'r1',
+  anchor: 'user:email:ada@example.com',
+  source: { kind: 'admin', id: 'admin' },
+  slot: 'user',
+  detection: 'Admin Reported User Risk',
+  level: 'HIGH',
+  message: 'lost \u{1f4bb}',
+  occurredAt: at('09:00:00'),
+  receivedAt: at('09:00:01'),
+  expiresAt: at('10:00:00'),
+  signalId: 's1',
+  eventType: 'https://example.com/event',
+} as const
+const revocation = {
+  id: 's1',
+  user: 'user:email:ada@example.com',
+  device: 'device:opaque:https://mdm.example|42',
+  session: 'session:opaque:https://idp.example|7',
+  revokedAt: at('09:00:00'),
+  receivedAt: at('09:00:01'),
+  providerId: 'sse1',
+  signalId: 's1',
+  message: 'stolen',
+}
+
+test.each<[string, RiskPicture]>([
+  ['nothing known', { entities: [], revocations: [] }],
+  ['an entity without reasons', { entities: [{ id: '00u1', kind: 'user', reasons: [] }], revocations: [] }],
+  [
+    'everything given',
+    { entities: [{ id: '00u1', kind: 'user', reasons: [reason] }], revocations: [revocation] },
+  ],
+  [
+    'everything left out that can be',
+    {
+      entities: [
+        {
+          id: '203.0.113.7',
+          kind: 'address',
+          reasons: [
+            {
+              ...reason,
+              message: undefined,
+              expiresAt: undefined,
+              signalId: undefined,
+              eventType: undefined,
+            },
+          ],
+        },
+      ],
+      revocations: [
+        { ...revocation, user: undefined, device: undefined, session: undefined, message: undefined },
+      ],
+    },
+  ],
+])('pictures come back whole: %s', (_what, picture) => {
+  expect(unpackPictures(packPictures([picture, picture]))).toStrictEqual([picture, picture])
+})
