@@ -82,6 +82,27 @@ export async function measureIngest(plan: IngestPlan): Promise<IngestRow[]> {
   return rows.map((row) => ({ ...row, alg }))
 }
 
+/** Milliseconds from 202 to handled on a hub that does nothing else, sorted: one SET after the other. */
+export async function measureLag({ folder, sets }: { folder: string; sets: number }): Promise<number[]> {
+  const key = await generateSigningKey('ES256')
+  await using jwks = await serveJwks({ keys: [publicJwk(key)] })
+  const port = await freePort()
+  await using _hub = await startReceiver(port, join(folder, 'lag'), jwks.url)
+  const lags: number[] = []
+  for (let serial = 0; serial < sets; serial += 1) {
+    const answer = await fetch(`http://127.0.0.1:${port}/security/api/v1/security-events`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/secevent+jwt' },
+      body: sign(key, serial),
+    })
+    if (answer.status !== 202) throw new Error(`The hub answered ${answer.status}.`)
+    const acceptedAt = performance.now()
+    while ((await pending(port)) > 0);
+    lags.push(performance.now() - acceptedAt)
+  }
+  return lags.toSorted((a, b) => a - b)
+}
+
 function sign(key: Awaited<ReturnType<typeof generateSigningKey>>, serial: number): string {
   const iat = Math.floor(Date.now() / 1_000)
   return signSet({
@@ -121,21 +142,26 @@ async function serveJwks(document: object): Promise<{ url: string } & AsyncDispo
 }
 
 async function startReceiver(port: number, data: string, jwksUrl: string): Promise<Served> {
-  const hub = await startHub(port, { WATCHBELL_DATA: data, WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1' })
+  const hub = await startHub(port, {
+    WATCHBELL_DATA: data,
+    WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1',
+    WATCHBELL_API_REQUESTS_PER_MINUTE: '0',
+  })
   const settings = { issuer, jwks_url: jwksUrl }
   await apiOf(port)('/api/v1/security-events-providers', { name: 'bench', type: 'bench', settings })
   return hub
 }
 
+async function pending(port: number): Promise<number> {
+  const answer = await fetch(`http://127.0.0.1:${port}/v1/signals/counts`, {
+    headers: { authorization: `SSWS ${adminToken}` },
+  })
+  return ((await answer.json()) as { pending: number }).pending
+}
+
 async function waitUntilHandled(port: number): Promise<{ unhandled: number; lagMs: number }> {
-  const pending = async (): Promise<number> => {
-    const answer = await fetch(`http://127.0.0.1:${port}/v1/signals/counts`, {
-      headers: { authorization: `SSWS ${adminToken}` },
-    })
-    return ((await answer.json()) as { pending: number }).pending
-  }
   const startedAt = performance.now()
-  const unhandled = await pending()
-  while ((await pending()) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
+  const unhandled = await pending(port)
+  while ((await pending(port)) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
   return { unhandled, lagMs: Math.round(performance.now() - startedAt) }
 }

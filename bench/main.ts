@@ -4,7 +4,7 @@ import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ContestRow } from './contest.ts'
 import { measureEvaluations } from './evaluations.ts'
-import { measureIngest } from './ingest.ts'
+import { measureIngest, measureLag } from './ingest.ts'
 import { performancePage } from './page.ts'
 import { measurePoll } from './poll.ts'
 import { measureRiskEvents } from './risk-events.ts'
@@ -62,6 +62,11 @@ try {
         await measureIngest({ ...plan, alg, sets: requests }),
       )
     }
+  }
+  if (wanted('ingest')) {
+    const lags = await measureLag({ folder, sets: 200 })
+    const at = (share: number): string => (lags[Math.floor((lags.length - 1) * share)] ?? 0).toFixed(1)
+    tables['From 202 to handled, one SET at a time'] = markdown(['p50 ms', 'p99 ms'], [[at(0.5), at(0.99)]])
   }
   if (wanted('evaluations')) {
     const entities = values.entities.map(Number)
