@@ -39,7 +39,7 @@ it also handles every SET, and not by as much as it should be.
 
 The writing thread is the bound, not HTTP: under load the event loop idles. In a CPU profile of that thread about half of
 its time went into commits (pages written to the write-ahead log, and the wait for fsync), a tenth into appending, and the
-rest into handling. Before handling knew subjects and risk it cost about a third of what it costs now. At sign-in the
+rest into handling. Before handling knew subjects and risk it cost less than half of what it costs now. At sign-in the
 reading thread and the passing of messages are the bound.
 
 Tried, and left out because it gained nothing that stood out of the noise: a larger young generation for the event loop,
