@@ -1,4 +1,4 @@
-import { HubError } from '../base/hub-error.ts'
+import { createGroupCommit, type GroupCommitLimits } from '../base/group-commit.ts'
 import type { AcceptedSet, Acceptance } from '../signals/signal.ts'
 import type { SignalStore } from '../signals/signal-store.ts'
 
@@ -13,68 +13,20 @@ export interface Inbox extends AsyncDisposable {
   waiting(): number
 }
 
-export interface InboxLimits {
-  /** SETs per commit. */
-  readonly batchMax: number
-  /** SETs that may wait; one more is turned away with 503. */
-  readonly waitingMax: number
-}
+export const inboxLimits: GroupCommitLimits = { batchMax: 1_000, waitingMax: 10_000 }
 
-export const inboxLimits: InboxLimits = { batchMax: 1_000, waitingMax: 10_000 }
-
-interface Waiting {
-  readonly set: AcceptedSet
-  readonly resolve: (acceptance: Acceptance) => void
-  readonly reject: (error: Error) => void
-}
-
-/**
- * Group commit without a timer: while one batch is being committed, the next gathers. An idle hub commits a single SET
- * at once; a busy one shares each fsync among all who wait for it.
- */
-export function createInbox(signals: Pick<SignalStore, 'append'>, limits: InboxLimits = inboxLimits): Inbox {
-  let gathering: Waiting[] = []
-  let committing: Promise<void> | undefined
-
-  async function commit(batch: readonly Waiting[]): Promise<void> {
-    try {
-      const acceptances = await signals.append(batch.map(({ set }) => set))
-      batch.forEach(({ resolve, reject }, index) => {
-        const acceptance = acceptances[index]
-        if (acceptance === undefined) reject(new Error('The store left a SET without an answer.'))
-        else resolve(acceptance)
-      })
-    } catch (error) {
-      const unavailable = new HubError('hub.unavailable', {
-        detail: 'The SET could not be stored. It was not accepted; send it again.',
-        retryAfterS: 5,
-        cause: error,
-      })
-      for (const { reject } of batch) reject(unavailable)
-    }
-  }
-
-  async function commitAll(): Promise<void> {
-    while (gathering.length > 0) {
-      const batch = gathering.slice(0, limits.batchMax)
-      gathering = gathering.slice(limits.batchMax)
-      await commit(batch)
-    }
-    committing = undefined
-  }
-
+export function createInbox(
+  signals: Pick<SignalStore, 'append'>,
+  limits: GroupCommitLimits = inboxLimits,
+): Inbox {
+  const sets = createGroupCommit({
+    commit: (batch: readonly AcceptedSet[]) => signals.append(batch),
+    unavailable: 'The SET could not be stored. It was not accepted; send it again.',
+    limits,
+  })
   return {
-    accept: (set) =>
-      new Promise((resolve, reject) => {
-        if (gathering.length >= limits.waitingMax) {
-          return reject(new HubError('hub.overloaded', { retryAfterS: 1 }))
-        }
-        gathering.push({ set, resolve, reject })
-        committing ??= Promise.resolve().then(commitAll)
-      }),
-    waiting: () => gathering.length,
-    async [Symbol.asyncDispose]() {
-      await committing
-    },
+    accept: (set) => sets.add(set),
+    waiting: () => sets.waiting(),
+    [Symbol.asyncDispose]: () => sets[Symbol.asyncDispose](),
   }
 }

@@ -1,0 +1,84 @@
+import { HubError } from './hub-error.ts'
+
+export interface GroupCommitLimits {
+  /** Items per commit. */
+  readonly batchMax: number
+  /** Items that may wait; one more is turned away with 503. */
+  readonly waitingMax: number
+}
+
+export interface GroupCommit<Item, Result> extends AsyncDisposable {
+  /**
+   * Resolves when the item is on disk.
+   * @throws HubError `hub.overloaded` when too many wait, `hub.unavailable` when storing failed: nothing was kept
+   */
+  add(item: Item): Promise<Result>
+  /** How many wait to be stored. */
+  waiting(): number
+}
+
+export interface GroupCommitOptions<Item, Result> {
+  /** Stores items durably, all in one commit; gives one result for each, in their order. */
+  readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>
+  /** What the caller is told when storing failed. */
+  readonly unavailable: string
+  readonly limits: GroupCommitLimits
+}
+
+/**
+ * Group commit without a timer: while one batch is being committed, the next gathers. A single item is committed at once;
+ * many share each fsync among all who wait for it.
+ */
+export function createGroupCommit<Item, Result>(
+  options: GroupCommitOptions<Item, Result>,
+): GroupCommit<Item, Result> {
+  interface Waiting {
+    readonly item: Item
+    readonly resolve: (result: Result) => void
+    readonly reject: (error: Error) => void
+  }
+  const { limits } = options
+  let gathering: Waiting[] = []
+  let committing: Promise<void> | undefined
+
+  async function commit(batch: readonly Waiting[]): Promise<void> {
+    try {
+      const results = await options.commit(batch.map(({ item }) => item))
+      batch.forEach(({ resolve, reject }, at) => {
+        if (at >= results.length) reject(new Error('The store left an item without an answer.'))
+        else resolve(results[at] as Result) // there is one at this place
+      })
+    } catch (error) {
+      const unavailable = new HubError('hub.unavailable', {
+        detail: options.unavailable,
+        retryAfterS: 5,
+        cause: error,
+      })
+      for (const { reject } of batch) reject(unavailable)
+    }
+  }
+
+  async function commitAll(): Promise<void> {
+    while (gathering.length > 0) {
+      const batch = gathering.slice(0, limits.batchMax)
+      gathering = gathering.slice(limits.batchMax)
+      await commit(batch)
+    }
+    committing = undefined
+  }
+
+  return {
+    add: (item) =>
+      new Promise((resolve, reject) => {
+        if (gathering.length >= limits.waitingMax) {
+          return reject(new HubError('hub.overloaded', { retryAfterS: 1 }))
+        }
+        gathering.push({ item, resolve, reject })
+        committing ??= Promise.resolve().then(commitAll)
+      }),
+    waiting: () => gathering.length,
+    async [Symbol.asyncDispose]() {
+      await committing
+    },
+  }
+}
