@@ -50,6 +50,23 @@ test('a wake does not shorten the pause after an error: a failing loop never spi
   expect(rounds).toBe(1)
 })
 
+test('after a large round work gathers, whatever wakes it; after small ones nothing waits', async () => {
+  const found = [1, 2, 3, 4]
+  const rounds: number[] = []
+  await using worker = createWorker({
+    ...idle,
+    gather: { ms: 60_000, above: 2 },
+    runOnce: async () => (rounds.push(found.length), found.shift() ?? 0),
+  })
+  worker.start()
+  while (rounds.length < 3) await delay(1)
+  for (let wakes = 0; wakes < 20; wakes += 1) {
+    worker.wake()
+    await delay(1)
+  }
+  expect(found).toEqual([4])
+})
+
 test('disposing waits for the round that is under way', async () => {
   let ended = false
   const worker = createWorker({

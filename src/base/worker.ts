@@ -15,6 +15,11 @@ export interface WorkerOptions {
   readonly runOnce: (signal: AbortSignal) => Promise<number>
   /** How long to sleep after a round that found nothing. */
   readonly idleMs: number
+  /**
+   * After a round of more than `above` items the next one begins `ms` after it began, or later: many small rounds of a
+   * busy time become few large ones. A lone item waits for nothing.
+   */
+  readonly gather?: { readonly ms: number; readonly above: number }
   /** How long to sleep after a round that threw. */
   readonly afterErrorMs: number
   readonly logger: Logger
@@ -40,14 +45,21 @@ export function createWorker(options: WorkerOptions): Worker {
       stop.signal.addEventListener('abort', done, { once: true })
     })
 
+  /** Waits for more to do, or lets others in this thread have their turn. */
+  const pause = async (handled: number, begunAt: number): Promise<void> => {
+    const { ms = 0, above = 0 } = options.gather ?? {}
+    const left = handled > above ? begunAt + ms - performance.now() : 0
+    if (left > 0) await sleep(left, false)
+    else if (handled > 0) await setImmediate()
+    else await sleep(options.idleMs, true)
+  }
+
   const loop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       awake = false
       try {
-        const handled = await options.runOnce(stop.signal)
-        if (handled > 0)
-          await setImmediate() // others in this thread want their turn
-        else await sleep(options.idleMs, true)
+        const begunAt = performance.now()
+        await pause(await options.runOnce(stop.signal), begunAt)
       } catch (error) {
         if (stop.signal.aborted) return
         options.logger.error({ err: error, worker: options.name }, 'a round of a background loop failed')
