@@ -4,7 +4,7 @@ import { settingEntries, SettingsError, type Settings } from '../config/settings
 import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
 
 /** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
-const stopMaxMs = 10_000
+export const stopMaxMs = 10_000
 
 const help = `
 Every flag is also an environment variable (--listen is WATCHBELL_LISTEN) and may stand in the file that --env-file

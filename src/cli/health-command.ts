@@ -1,0 +1,65 @@
+import type { Command } from 'commander'
+import { settingEntries, SettingProblem } from '../config/settings.ts'
+import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { hubOrigin, noAnswer } from './hub-client.ts'
+
+interface HealthOptions {
+  readonly url?: string
+  readonly live?: boolean
+}
+
+/** After this long without an answer the hub is not well. */
+export const healthTimeoutMs = 5_000
+
+/** `watchbell health`: for container engines and scripts, which read the exit code and have no curl. */
+export function registerHealth(program: Command, io: CliIo): void {
+  program
+    .command('health')
+    .description('Ask the hub on this machine whether it is well: exit code 0 when it is, 1 when it is not.')
+    .helpGroup('Commands that talk to a running hub:')
+    .option(
+      '--url <origin>',
+      'where the hub is (WATCHBELL_URL, else where WATCHBELL_LISTEN says, else http://127.0.0.1:8080)',
+    )
+    .option('--live', 'only whether it answers at all, not whether its database does')
+    .action(async ({ url, live }: HealthOptions) => {
+      const origin = hubOrigin(io, url || io.env['WATCHBELL_URL'] || ownOrigin(io.env['WATCHBELL_LISTEN']))
+      const { status, text } = await ask(io, origin, live === true ? '/healthz' : '/readyz')
+      if (status !== 200) throw new CliError(`The hub at ${origin} says ${status}${reasonIn(text)}`)
+      printLine(io.stdout, `The hub at ${origin} is ${live === true ? 'alive' : 'ready'}.`)
+    })
+}
+
+/** The hub as this machine reaches it: its public origin may be a load balancer's, which asks other nodes too. */
+function ownOrigin(listen: string | undefined): string | undefined {
+  if (listen === undefined || listen === '') return 'http://127.0.0.1:8080'
+  try {
+    const { host, port } = settingEntries.listen.read(listen)
+    const near = host === '0.0.0.0' ? '127.0.0.1' : host === '::' ? '::1' : host
+    return `http://${near.includes(':') ? `[${near}]` : near}:${port}`
+  } catch (error) {
+    if (error instanceof SettingProblem) throw wrongUsage(`WATCHBELL_LISTEN: ${error.message}`)
+    throw error
+  }
+}
+
+async function ask(
+  { world }: Pick<CliIo, 'world'>,
+  origin: string,
+  path: string,
+): Promise<{ readonly status: number; readonly text: string }> {
+  try {
+    const response = await world.fetch(origin + path, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(healthTimeoutMs),
+    })
+    return { status: response.status, text: await response.text() }
+  } catch (error) {
+    throw noAnswer(error, origin)
+  }
+}
+
+function reasonIn(text: string): string {
+  const [, reason] = /"reason":"([\w ,.]+)"/.exec(text) ?? []
+  return reason === undefined ? '.' : `: ${reason}`
+}

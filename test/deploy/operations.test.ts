@@ -1,0 +1,73 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { hubErrors } from '../../src/base/hub-error.ts'
+import { stopMaxMs } from '../../src/cli/serve-command.ts'
+import { iatSkewMaxS } from '../../src/set/set-verifier.ts'
+import { healthRoutes } from '../../src/http/health-routes.ts'
+import { catalogue } from '../../src/metrics/catalogue.ts'
+import { runInProcess } from '../run-cli.ts'
+import { root, strangers, text } from './files.ts'
+
+const page = text('docs/operations.md')
+
+/** What stands in code, by line: blocks and spans. */
+const code: readonly string[] = [
+  ...[...page.matchAll(/^```\n([^]*?)^```$/gm)].flatMap(([, block]) => block?.split('\n') ?? []),
+  ...[...page.replaceAll(/^```\n[^]*?^```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, span]) => span ?? ''),
+]
+
+const commands = [
+  ...new Set(
+    code
+      .map((line) => / ?\bwatchbell ([a-z][a-z-]*(?= |$).*)/.exec(line)?.[1])
+      .filter((command) => command !== undefined)
+      .map((command) => command.replace(/\s+#.*$/, '').trim()),
+  ),
+]
+
+test('names settings, metrics, errors and paths that there are', () => {
+  expect(strangers(page)).toEqual([])
+  const metrics = page.match(/\bwatchbell_[a-z_]+/g) ?? []
+  expect(metrics.filter((name) => !Object.hasOwn(catalogue, name))).toEqual([])
+  const codes = code.filter((span) => /^(set|keys|outbound|hub)\.[a-z_]+$/.test(span))
+  expect(codes.filter((name) => !Object.hasOwn(hubErrors, name))).toEqual([])
+  expect(codes.length).toBeGreaterThan(5)
+  const paths = new Set(page.match(/(?<=GET )\/\w+/g))
+  const answered = healthRoutes({ isReady: async () => true }).map(({ path }) => path)
+  expect(paths).toEqual(new Set([...answered, '/metrics']))
+})
+
+test('says times as they are', () => {
+  expect(page).toContain(`gone within ${stopMaxMs / 1_000} seconds`)
+  expect(page.replaceAll(/\s+/g, ' ')).toContain(`We allow SETs ${iatSkewMaxS} seconds ahead`)
+})
+
+test('leads to pages, files and headings that there are', () => {
+  const links = [...page.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target ?? '')
+  const headings = new Set(
+    [...page.matchAll(/^#+ (.+)$/gm)].map(
+      ([, heading]) =>
+        `#${heading
+          ?.toLowerCase()
+          .replace(/[^\w -]/g, '')
+          .replaceAll(' ', '-')}`,
+    ),
+  )
+  const missing = links.filter((target) =>
+    target.startsWith('#') ? !headings.has(target) : !existsSync(join(root, 'docs', target)),
+  )
+  expect(missing).toEqual([])
+})
+
+describe('has only commands that there are', () => {
+  test.each(commands)('watchbell %s', async (command) => {
+    const words = command.split(/\s+/)
+    const end = words.findIndex((word) => !/^[a-z][a-z-]*$/.test(word))
+    const path = words.slice(0, end === -1 ? words.length : end)
+    const { exitCode, stdout } = await runInProcess([...path, '--help'])
+    expect(exitCode).toBe(0)
+    expect(stdout).toContain(`Usage: watchbell ${path.join(' ')} `)
+    for (const option of command.match(/--[a-z-]+/g) ?? []) expect(stdout).toContain(`${option} `)
+  })
+})
