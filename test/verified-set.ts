@@ -1,3 +1,4 @@
+import { oktasPathDialects, type Dialect } from '../src/set/dialect.ts'
 import { parseToken } from '../src/set/parse-token.ts'
 import { createSetVerifier } from '../src/set/set-verifier.ts'
 import { generateSigningKey, publicJwk, signSet } from '../src/set/sign.ts'
@@ -18,10 +19,12 @@ const key = await generateSigningKey('EdDSA', 'key-1')
 const keys = keySource(publicJwk(key))
 const verifier = createSetVerifier({ now: () => testNow })
 
+const spoken: ReadonlySet<Dialect> = new Set<Dialect>([...oktasPathDialects, 'scim'])
+
 /** Real claims by the real road: signed, parsed, verified. Claims not given are filled in. */
-export function verifiedSet(claims: object): Promise<VerifiedSet> {
+export async function verifiedSet(claims: object): Promise<VerifiedSet> {
   const whole = { iss: issuer, aud: audience, jti: 'jti-1', iat: 1_767_323_045, ...claims }
-  const token = parseToken(signSet({ key, claims: whole }))
+  const token = parseToken(signSet({ key, claims: whole }), () => spoken)
   const { iss, aud } = token.claims
   return verifier.verify(token, { issuer: iss, audiences: [aud].flat(), keys })
 }

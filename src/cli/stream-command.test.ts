@@ -61,6 +61,34 @@ describe('streams over a real hub and a real transmitter', () => {
     expect(connected.stdout).toMatch(/polled at +http/)
   })
 
+  test('dialects are shown, set and taken back; connecting may name them', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    const args = ['connect', transmitter.wellKnownUrl, '--secret', 'static-token', '--name', 'IdP']
+    expect((await run(hub, [...args, '--dialect', 'okta-transmitter,scim'])).exitCode).toBe(0)
+    const dialects = (...more: readonly string[]) => run(hub, ['dialects', 'IdP', ...more])
+    expect((await dialects()).stdout).toMatch(/dialects +okta-transmitter, scim\naudiences +none/)
+    expect((await dialects('--audience', 'app-1')).stdout).toMatch(/scim\naudiences +app-1/)
+    expect((await dialects('--set', 'none')).stdout).toMatch(/dialects +none\naudiences +app-1/)
+    expect(await dialects('--set', 'klingon')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('"klingon" is none of google-risc, apple, okta-transmitter'),
+    })
+    const json = JSON.parse((await dialects('--audience', 'none', '--json')).stdout) as object
+    expect(json).toEqual({ dialects: [], audiences: [] })
+  })
+
+  test('polls can be short', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    const args = ['connect', transmitter.wellKnownUrl, '--poll', '--polling', 'short', '--name', 'IdP']
+    const connected = await run(hub, [...args, '--secret', 'static-token'])
+    expect(connected).toMatchObject({
+      exitCode: 0,
+      stdout: expect.stringMatching(/delivery +poll \(short\)/),
+    })
+  })
+
   test('a verification that never comes is told after the wait', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startEmulatedTransmitter({ alg: 'ES256', misbehaving: ['verify-never'] })
@@ -79,6 +107,8 @@ describe('streams over a real hub and a real transmitter', () => {
     [['connect', 'https://idp.example', '--auth', 'private_key_jwt'], 'needs --client-key'],
     [['connect', 'https://idp.example', '--auth', 'basic'], 'one of bearer'],
     [['connect', 'https://idp.example', '--subjects', 'some'], 'one of all, listed'],
+    [['connect', 'https://idp.example', '--polling', 'long', '--secret', 'x'], '--polling is for --poll'],
+    [['connect', 'https://idp.example', '--poll', '--polling', 'often'], 'one of long, short'],
     [['add-subject', 'x'], 'Give --subject'],
     [['rotate-authorization', 'x', '--overlap', '-1'], 'whole number'],
   ])('%j is wrong usage', async (args, why) => {

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { JsonObject } from '../base/json.ts'
+import { dialectNames } from '../set/dialect.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput, readJsonInput } from './input.ts'
@@ -19,6 +20,7 @@ interface StreamBody {
   readonly id: string
   readonly connected: boolean
   readonly delivery: 'push' | 'poll'
+  readonly polling?: 'long' | 'short'
   readonly push_url?: string
   readonly auth: { readonly method: string; readonly client_id?: string }
   readonly subjects: string
@@ -37,6 +39,11 @@ interface StreamBody {
   readonly last_error: string | null
 }
 
+interface DialectsBody {
+  readonly dialects: readonly string[]
+  readonly audiences: readonly string[]
+}
+
 interface HealthBody {
   readonly healthy: boolean
   readonly checks: readonly { readonly name: string; readonly result: string; readonly detail: string }[]
@@ -45,6 +52,7 @@ interface HealthBody {
 interface ConnectOptions extends HubOptions {
   readonly push?: boolean
   readonly poll?: boolean
+  readonly polling?: 'long' | 'short'
   readonly name?: string
   readonly type: string
   readonly auth?: AuthMethod
@@ -60,6 +68,7 @@ interface ConnectOptions extends HubOptions {
   readonly description?: string
   readonly subjects: 'all' | 'listed'
   readonly audience?: readonly string[]
+  readonly dialect?: readonly string[]
   readonly wait: number
 }
 
@@ -83,6 +92,11 @@ export function registerStream(program: Command, io: CliIo): void {
     .argument('<transmitter>', 'the URL of its metadata, its issuer URL, or the id or name of a provider')
     .option('--push', 'the transmitter sends to us (the default)')
     .option('--poll', 'we ask the transmitter; nothing has to reach this hub')
+    .option(
+      '--polling <kind>',
+      'long: the transmitter may hold a poll open (the default); short: it answers at once',
+      oneOf(['long', 'short']),
+    )
     .option('--name <name>', 'what to call a provider that is registered now; its host unless given')
     .option('--type <type>', 'what kind of application that is', 'custom')
     .option('--auth <method>', authMethods.join(', '), oneOf(authMethods))
@@ -103,6 +117,7 @@ export function registerStream(program: Command, io: CliIo): void {
       'all',
     )
     .option('--audience <aud>', 'what the tokens’ aud must be', words)
+    .option('--dialect <names>', `how it differs from the standards: ${dialectNames.join(', ')}`, words)
     .option(
       '--wait <seconds>',
       'how long to wait for the verification event',
@@ -114,6 +129,7 @@ export function registerStream(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const body = await draftOf(io, options)
       const provider = await findOrRegister(hub, transmitter, options)
+      if (options.dialect !== undefined) await speak(hub, provider, { dialects: options.dialect })
       const connected = asStream(await hub.request('PUT', pathOf(provider), body))
       const seen = await waitForVerification(hub, provider, connected, options.wait)
       if (options.json === true) return printJson(io.stdout, seen)
@@ -218,6 +234,32 @@ export function registerStream(program: Command, io: CliIo): void {
       printLine(io.stdout, `The stream of ${provider.name} is deleted.`)
     })
 
+  hubOptions(stream.command('dialects'))
+    .description('Show in which ways a provider may differ from the standards, or say so.')
+    .argument('<provider>', 'id or name')
+    .option('--set <names>', `none, or some of ${dialectNames.join(', ')}`, words)
+    .option('--audience <aud>', 'what aud must be where there is no stream; none is the hub itself', words)
+    .action(
+      async (
+        wanted: string,
+        options: HubOptions & { readonly set?: readonly string[]; readonly audience?: readonly string[] },
+      ) => {
+        const hub = openHub(io, options)
+        const provider = await findProvider(hub, wanted)
+        const spoken = await speak(hub, provider, { dialects: options.set, audiences: options.audience })
+        if (options.json === true) return printJson(io.stdout, spoken)
+        const listed = (names: readonly string[]): string => names.join(', ') || 'none'
+        printLine(
+          io.stdout,
+          facts(io, {
+            provider: `${provider.name} (${provider.id})`,
+            dialects: listed(spoken.dialects),
+            audiences: listed(spoken.audiences),
+          }),
+        )
+      },
+    )
+
   hubOptions(stream.command('doctor'))
     .description('Look at everything that a stream needs, and say what is wrong and what to do.')
     .argument('<provider>', 'id or name')
@@ -258,9 +300,11 @@ function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
 
 async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
   if (options.push === true && options.poll === true) throw wrongUsage('Give --push or --poll, not both.')
-  const { events, description, subjects, audience } = options
+  const { events, description, subjects, audience, polling } = options
+  if (polling !== undefined && options.poll !== true) throw wrongUsage('--polling is for --poll.')
   return {
     delivery: options.poll === true ? 'poll' : 'push',
+    ...(polling !== undefined && { polling }),
     auth: await authOf(io, options),
     subjects,
     ...(events !== undefined && { events_requested: events }),
@@ -313,6 +357,24 @@ async function findOrRegister(
   return asProvider(await hub.request('POST', providersPath, { name: name ?? url.host, type, settings }))
 }
 
+/** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
+async function speak(
+  hub: HubClient,
+  { id }: ProviderBody,
+  given: { readonly [Member in keyof DialectsBody]?: DialectsBody[Member] | undefined },
+): Promise<DialectsBody> {
+  const path = `/v1/providers/${id}/dialects`
+  const known = (await hub.request('GET', path)) as DialectsBody // its shape
+  const list = (named: readonly string[] | undefined, before: readonly string[]): readonly string[] =>
+    named === undefined ? before : named.filter((name) => name !== 'none')
+  const wanted = {
+    dialects: list(given.dialects, known.dialects),
+    audiences: list(given.audiences, known.audiences),
+  }
+  if (given.dialects === undefined && given.audiences === undefined) return known
+  return (await hub.request('PUT', path, wanted)) as DialectsBody // its shape
+}
+
 /** @throws CliError when it did not come in time */
 async function waitForVerification(
   hub: HubClient,
@@ -347,7 +409,7 @@ function described(io: CliIo, provider: ProviderBody, stream: StreamBody): strin
   return facts(io, {
     provider: `${provider.name} (${provider.id})`,
     stream: stream.id,
-    delivery: stream.delivery,
+    delivery: stream.polling === undefined ? stream.delivery : `${stream.delivery} (${stream.polling})`,
     'pushed to': stream.push_url,
     'polled at': stream.delivery === 'poll' ? (transmitter?.endpoint_url ?? undefined) : undefined,
     'stream id': transmitter?.stream_id ?? 'not connected',

@@ -1,7 +1,8 @@
 import type { JsonObject } from '../base/json.ts'
+import { scimEventPrefix } from '../set/dialect.ts'
 import type { EventFamily } from './event-family.ts'
 import { families } from './read-events.ts'
-import { scimEvents, scimPrefix } from './scim.ts'
+import { scimEvents } from './scim.ts'
 import type { EventFamilyName } from './security-event.ts'
 
 /** An event type we know, for people who want to send one or read about it. */
@@ -21,7 +22,7 @@ export interface CatalogueEntry {
 export const eventCatalogue: readonly CatalogueEntry[] = [
   ...families.flatMap((family) => entriesOf(family.family, family)),
   ...Object.entries(scimEvents).map(([name, title]) => ({
-    type: scimPrefix + name,
+    type: scimEventPrefix + name,
     family: 'scim' as const,
     name,
     title,

@@ -1,6 +1,7 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { FieldProblem } from '../base/hub-error.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
+import { isScimEvent, scimEventPrefix } from '../set/dialect.ts'
 import { readEventTime } from '../set/event-time.ts'
 import { readSubject } from '../set/subject.ts'
 import type { Subject } from '../set/subject.ts'
@@ -11,7 +12,7 @@ import type { EventClaim } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 import { okta } from './okta.ts'
 import { risc } from './risc.ts'
-import { isScimEventName, scimPrefix } from './scim.ts'
+import { isScimEventName } from './scim.ts'
 import type { SecurityEvent } from './security-event.ts'
 import { ssf } from './ssf.ts'
 
@@ -102,8 +103,8 @@ function readKnown(
 function readOpaque(type: string, body: JsonObject, set: VerifiedSet): SecurityEvent {
   const { subject, claims } = takeReadableSubject(body, set)
   const opaque = { type, subject, occurredAt: occurredAt(claims, set), claims }
-  const scimName = type.slice(scimPrefix.length).toLowerCase()
-  if (type.toLowerCase().startsWith(scimPrefix) && isScimEventName(scimName)) {
+  const scimName = type.slice(scimEventPrefix.length).toLowerCase()
+  if (isScimEvent(type) && isScimEventName(scimName)) {
     return { ...opaque, family: 'scim', name: scimName }
   }
   return { ...opaque, family: 'unknown', name: type.slice(lastSeparator(type) + 1) || type }

@@ -1,7 +1,4 @@
-/** The common beginning of SCIM's event URNs; URNs of this kind are compared without regard to letter case. */
-export const scimPrefix = 'urn:ietf:params:scim:event:'
-
-/** SCIM's events (RFC 9967): known by name, carried as they came, never refused. */
+/** SCIM's events (RFC 9967): known by name, carried as they came; taken from those who speak the dialect `scim`. */
 export const scimEvents = {
   'feed:add': 'A resource was added to the feed',
   'feed:remove': 'A resource was removed from the feed',

@@ -108,6 +108,7 @@ function streamBody(stream: Stream, pushUrl: string): object {
     provider_id: stream.providerId,
     connected: remote !== undefined,
     delivery: settings.delivery,
+    ...(settings.delivery === 'poll' && { polling: settings.polling ?? 'long' }),
     events_requested: settings.eventsRequested ?? null,
     description: settings.description ?? null,
     auth: authBody(settings.auth),

@@ -1,6 +1,8 @@
 import type { RefusalLimiter } from '../access/rate-limits.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
+import type { Meter } from '../base/meter.ts'
 import { printable } from '../base/printable.ts'
+import type { TracedWork, Tracer } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import { readEvents } from '../events/read-events.ts'
 import type { KeyCache } from '../jwks/key-cache.ts'
@@ -22,13 +24,15 @@ export interface AcceptDeps {
   readonly keys: Pick<KeyCache, 'keysOf'>
   readonly verifier: SetVerifier
   readonly streams: StreamGate
-  readonly dialects: Pick<ProviderDialects, 'of' | 'audiencesOf'>
+  readonly dialects: Pick<ProviderDialects, 'of' | 'onOktasPath' | 'audiencesOf'>
   readonly inbox: Inbox
   readonly refusals: RefusalRecorder
   /** Only refusals are limited: nobody can use up an honest transmitter's budget by sending garbage in its name. */
   readonly refusalLimiter: RefusalLimiter
   /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (E41). */
   readonly audiences: readonly string[]
+  readonly meter: Pick<Meter, 'setTaken' | 'setRefused'>
+  readonly tracer: Tracer
 }
 
 /** Where a SET comes in. */
@@ -56,23 +60,32 @@ export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
  * @throws HubError `set.*` when the SET is refused (and that is remembered), `request.rate_limited` when too much was
  *   refused lately, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
  */
-export async function accept(
+export function accept(deps: AcceptDeps, body: Uint8Array | string, entrance: Entrance): Promise<Receipt> {
+  return deps.tracer.span('set.accept', (span) => takeIn(deps, body, entrance, span))
+}
+
+async function takeIn(
   deps: AcceptDeps,
   body: Uint8Array | string,
   entrance: Entrance,
+  span: TracedWork,
 ): Promise<Receipt> {
+  const { tracer } = deps
   let claimed: Readonly<{ iss?: string; jti?: string }> = {}
   try {
-    const token = parseToken(body, (iss) => dialectsOf(deps, iss)) // size, shape, header, claims
+    // size, shape, header, claims
+    const token = tracer.span('set.parse', () => parseToken(body, (iss) => dialectsOf(deps, iss, entrance)))
     claimed = token.claims
     requireEnvelope(deps, token.claims.iss, entrance)
     if (entrance.named !== undefined) requireName(entrance.named, token.claims.jti)
     const provider = senderOf(deps, token.claims.iss, entrance)
     const stream = deps.streams.ofProvider(provider.id)
-    const set = await deps.verifier.verify(token, trust(deps, provider, stream)) // signature, aud, iat
+    span.note({ 'watchbell.provider': provider.id, 'watchbell.via': entrance.via })
+    const trusted = trust(deps, provider, stream)
+    const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
     const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
-    const acceptance = await deps.inbox.accept({
+    const accepted = {
       provider,
       jti: set.jti,
       issuedAt: new Date(set.iat * 1000),
@@ -81,8 +94,12 @@ export async function accept(
       token: token.compact,
       via: entrance.via,
       source: entrance.source,
-    }) // durable when it resolves; a repeat is no error
+    }
+    // durable when it resolves; a repeat is no error
+    const acceptance = await tracer.span('set.append', () => deps.inbox.accept(accepted))
     if (acceptance === 'provider_inactive') throw new HubError('set.provider_inactive')
+    deps.meter.setTaken(provider.id, entrance.via, acceptance)
+    span.note({ 'watchbell.outcome': acceptance })
     if (stream !== undefined) await deps.streams.taken(stream, { provider, jti: set.jti, events }, acceptance)
     return acceptance
   } catch (error) {
@@ -93,13 +110,20 @@ export async function accept(
   }
 }
 
-function dialectsOf({ providers, dialects }: AcceptDeps, iss: string): ReadonlySet<Dialect> {
-  return dialects.of(providers.findByIssuer(iss)?.id ?? '')
+/** What a provider may speak: over its stream what was switched on for it, on Okta's path also what Okta takes there. */
+function dialectsOf(
+  { providers, dialects }: AcceptDeps,
+  iss: string,
+  { stream }: Entrance,
+): ReadonlySet<Dialect> | undefined {
+  const id = providers.findByIssuer(iss)?.id
+  if (id === undefined) return undefined
+  return stream === undefined ? dialects.onOktasPath(id) : dialects.of(id)
 }
 
 /** @throws HubError `set.malformed` when only another provider may put its SETs into JSON */
-function requireEnvelope(deps: AcceptDeps, iss: string, { enveloped }: Entrance): void {
-  if (enveloped !== true || dialectsOf(deps, iss).has('apple')) return
+function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): void {
+  if (entrance.enveloped !== true || dialectsOf(deps, iss, entrance)?.has('apple') === true) return
   throw new HubError('set.malformed', {
     detail: `The body is JSON with a token inside; it must be the token itself. ${dialectAdvice('apple')}`,
   })
@@ -138,7 +162,7 @@ function trust(
 
 /** Remembers a refusal. @throws HubError `request.rate_limited` instead of the reason when the budget is spent */
 export async function refuse(
-  deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter'>,
+  deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter' | 'meter'>,
   error: HubError,
   { iss, jti }: Readonly<{ iss?: string; jti?: string }>,
   { via, source, stream }: Entrance,
@@ -146,9 +170,11 @@ export async function refuse(
   const providerId =
     stream?.providerId ?? (iss === undefined ? undefined : deps.providers.findByIssuer(iss)?.id)
   if (source !== undefined && (await deps.refusalLimiter.count(iss, source))) {
+    deps.meter.setRefused(via, 'request.rate_limited')
     await deps.refusals.count(providerId, 'request.rate_limited')
     throw new HubError('request.rate_limited', { retryAfterS: refusalWindowS })
   }
+  deps.meter.setRefused(via, error.code)
   await deps.refusals.record({
     id: deps.world.newId('rfs'),
     providerId,

@@ -1,4 +1,5 @@
 import type { Logger } from '../base/logger.ts'
+import type { Meter } from '../base/meter.ts'
 import type { Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import type { StreamStore } from '../streams/stream-store.ts'
@@ -12,7 +13,7 @@ export interface StreamPollerDeps {
   readonly logger: Logger
   readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive'>
   readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
-  readonly accepting: AcceptDeps
+  readonly accepting: AcceptDeps & { readonly meter: Meter }
 }
 
 /** The poller of the hub's own streams: what it fetches goes the road that pushed SETs go. */
@@ -29,6 +30,8 @@ export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = 
         accessTo: streams.accessTo,
         note: async (id, news) => void (await registry.note(id, news)),
       },
+      meter: accepting.meter,
+      tracer: accepting.tracer,
       accept: (stream, named, token) =>
         accept(accepting, token, { via: 'poll', source: undefined, stream, named }),
     },

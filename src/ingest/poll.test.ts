@@ -16,6 +16,7 @@ interface Options {
   readonly limits?: Partial<PollLimits>
   readonly clientSecret?: string
   readonly leases?: Map<string, { holder: string; until: number }>
+  readonly polling?: 'short'
 }
 
 /** A poller with a clock to turn, one stream at an emulated transmitter, and an inbox that can be told to say no. */
@@ -24,6 +25,7 @@ async function openPoller({
   limits = {},
   clientSecret = 'receiver',
   leases = new Map(),
+  polling,
 }: Options = {}) {
   const opened = new AsyncDisposableStack()
   const transmitter = opened.use(await startEmulatedTransmitter({ alg: 'EdDSA', longPollMs: 0, ...of }))
@@ -55,7 +57,7 @@ async function openPoller({
   const taken: string[] = []
   const refuse = new Map<string, HubError>()
   const notes: PollNews[] = []
-  const polled: PolledStream[] = transmitter.streams.map((stream) => connected(transmitter, stream.id))
+  const polled: PolledStream[] = transmitter.streams.map(({ id }) => connected(transmitter, id, polling))
   const poller = opened.use(
     createPoller(
       {
@@ -109,13 +111,15 @@ async function openPoller({
   }
 }
 
-function connected({ origin }: EmulatedTransmitter, id: string): PolledStream {
+function connected({ origin }: EmulatedTransmitter, id: string, polling: 'short' | undefined): PolledStream {
   const endpointUrl = `${origin}/ssf/poll/${id}`
   // of a stream the poller reads only these members
   return {
     id: `str-${id}`,
     providerId: 'sse1',
     lastError: undefined,
+    settings: { ...(polling && { polling }) },
+    updatedAt: new Date(0),
     remote: { endpointUrl },
   } as ConnectedStream as PolledStream
 }
@@ -156,7 +160,7 @@ describe('a poll', () => {
   })
 
   test('short polling asks at its interval, and acknowledges at once (R47)', async () => {
-    await using open = await openPoller({ limits: { longPolling: false } })
+    await using open = await openPoller({ polling: 'short' })
     const [jti] = open.send()
     await open.turn()
     expect(open.bodies()).toEqual([
@@ -362,6 +366,19 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.transmitter.tokensIssued).toBe(issued + 1)
   })
 
+  test('a stream that was changed is polled at once, whatever pause a failure earned it', async () => {
+    await using open = await openPoller()
+    open.transmitter.fail('poll', { status: 403 })
+    await open.turn()
+    await open.turn()
+    expect(open.polls()).toHaveLength(1)
+    open.polled.splice(0, 1, ...open.polled.map((stream) => ({ ...stream, updatedAt: new Date(1) })))
+    await open.turn()
+    expect(open.polls()).toHaveLength(2)
+    await open.turn()
+    expect(open.polls()).toHaveLength(2)
+  })
+
   test('failures in a row wait longer and longer, up to a bound', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 500 }, Infinity)
@@ -497,7 +514,7 @@ describe('polls at the same time', () => {
     open.transmitter.fail('poll', 'hang', Infinity)
     const hanging = open.turn()
     await expect.poll(() => open.polls()).toHaveLength(1)
-    open.polled.push(connected(other, 'second'))
+    open.polled.push(connected(other, 'second', undefined))
     await open.turn()
     expect(new Set(other.requests.map(({ path }) => path))).toEqual(new Set(['/ssf/poll/second']))
     open.transmitter.mend()
@@ -520,6 +537,53 @@ describe('polls at the same time', () => {
     await expect.poll(() => open.polls()).toHaveLength(1)
     await open.poller[Symbol.asyncDispose]()
     expect(open.notes).toEqual([])
+  })
+
+  test('what was taken or refused is told when it stops, although no poll is due (R47, R49)', async () => {
+    await using open = await openPoller()
+    const [good, bad = ''] = open.send(2)
+    open.refuse.set(bad, new HubError('set.bad_signature'))
+    await open.turn()
+    const stream = open.transmitter.stream()
+    expect(stream).toMatchObject({ acked: [], setErrs: [] })
+    await open.poller[Symbol.asyncDispose]()
+    expect(stream).toMatchObject({ acked: [good], setErrs: [{ jti: bad, err: 'invalid_key' }], waiting: [] })
+    expect(open.bodies().at(-1)).toMatchObject({ maxEvents: 0, returnImmediately: true })
+    expect(open.leases.size).toBe(0)
+  })
+
+  test('also when a poll that would have told it is held open', async () => {
+    await using open = await openPoller({ transmitter: { longPollMs: 60_000 } })
+    const jtis = open.send()
+    await open.turn()
+    open.transmitter.fail('poll', 'hang')
+    void open.turn()
+    await expect.poll(() => open.polls()).toHaveLength(2)
+    await open.poller[Symbol.asyncDispose]()
+    expect(open.transmitter.stream().acked).toEqual(jtis)
+  })
+
+  test.each<[string, (transmitter: EmulatedTransmitter) => void]>([
+    ['poll endpoint', (t) => t.fail('poll', 'hang', Infinity)],
+    ['token endpoint', (t) => (t.revokeTokens(), t.fail('token', 'hang', Infinity))],
+    ['whole transmitter', (t) => (t.down = true)],
+  ])('a %s that does not answer then keeps nobody from stopping', async (_, fail) => {
+    await using open = await openPoller({ limits: { farewellMs: 50 } })
+    open.send()
+    await open.turn()
+    fail(open.transmitter)
+    await open.poller[Symbol.asyncDispose]() // within the time of a test
+    expect(open.transmitter.stream().acked).toEqual([])
+    open.transmitter.mend()
+  })
+
+  test('a node that has lost the lease tells nothing: another one may have told it', async () => {
+    await using open = await openPoller()
+    open.send()
+    await open.turn()
+    open.pass(60_000)
+    await open.poller[Symbol.asyncDispose]()
+    expect(open.polls()).toHaveLength(1)
   })
 
   test('the started loop takes what comes, without being turned', async () => {

@@ -2,6 +2,8 @@ import type { FetchedBytes } from '../base/fetch-bytes.ts'
 import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
+import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
+import { silentTracer, type Tracer } from '../base/tracer.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import { setBytesMax } from '../set/parse-token.ts'
@@ -42,14 +44,14 @@ export interface PollerDeps {
    * @param name - what the answer calls it; must be its `jti` (R50)
    */
   readonly accept: (stream: PolledStream, name: string, token: string) => Promise<Receipt>
+  readonly meter?: Pick<Meter, 'polled' | 'pollTold'>
+  readonly tracer?: Tracer
 }
 
 export interface PollLimits extends PaceLimits {
   /** SETs that one answer may hold; fewer after an answer that was too large. */
   readonly pollEventsMax: number
   readonly answerBytesMax: number
-  /** Whether the transmitter may hold a poll open until it has news; else it is asked every `pollIntervalMs`. */
-  readonly longPolling: boolean
   /** How long an answer may take, of a poll that may be held open and of one that may not. */
   readonly longPollTimeoutMs: number
   readonly shortPollTimeoutMs: number
@@ -59,30 +61,37 @@ export interface PollLimits extends PaceLimits {
   readonly keyGraceMs: number
   /** How long a node may be silent before another one polls its streams. */
   readonly leaseMs: number
+  /** How often a node asks whether it may poll a stream that another one polls. */
+  readonly leaseTryMs: number
   /** How often it is looked at which streams are due. */
   readonly tickMs: number
   /** A stream's `lastPollAt` is kept this often. */
   readonly noteMs: number
+  /** How long the end of the poller may take to tell transmitters what became of their last SETs. */
+  readonly farewellMs: number
 }
 
 export const defaultPollLimits: PollLimits = {
   ...defaultPaceLimits,
   pollEventsMax: 250,
   answerBytesMax: 250 * (setBytesMax + 1_024),
-  longPolling: true,
   longPollTimeoutMs: 90_000,
   shortPollTimeoutMs: 15_000,
   longPollCutMs: 10_000,
   keyGraceMs: 15 * 60_000,
-  leaseMs: 30_000,
+  leaseMs: 12_000,
+  leaseTryMs: 3_000,
   tickMs: 250,
   noteMs: 10_000,
+  farewellMs: 3_000,
 }
 
 /** What the poller remembers of a stream. All of it may be lost: the transmitter then delivers again. */
 interface StreamState {
   /** In ms since 1970. */
   nextAt: number
+  /** Of the stream, when it was polled last: one that was changed since has no failures to pay for. */
+  updatedAt: number
   badInARow: number
   /** What the next request tells: durable SETs, and refused ones with the reason. */
   readonly acks: Set<string>
@@ -107,7 +116,7 @@ interface StreamState {
  * `runOnce` polls each stream that is due once, and resolves when all are done; the loop does not wait.
  */
 export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollLimits): Worker {
-  const { world, logger, streams } = deps
+  const { world, logger, streams, meter = silentMeter, tracer = silentTracer } = deps
   const holder = world.newUuid()
   const states = new Map<string, StreamState>()
   const underWay = new Set<Promise<number>>()
@@ -119,6 +128,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     if (known !== undefined) return known
     const fresh: StreamState = {
       nextAt: 0,
+      updatedAt: 0,
       badInARow: 0,
       acks: new Set(),
       errs: new Map(),
@@ -141,6 +151,9 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const launched: Promise<number>[] = []
     for (const stream of polled) {
       const state = stateOf(stream.id)
+      if (stream.updatedAt.getTime() !== state.updatedAt) {
+        Object.assign(state, { nextAt: 0, badInARow: 0, updatedAt: stream.updatedAt.getTime() })
+      }
       if (state.running !== undefined) void renewLease(stream, state)
       else if (state.nextAt <= at && !stopped.signal.aborted) {
         const stop = new AbortController()
@@ -198,10 +211,20 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const startedAt = now()
     try {
       if (!(await holdLease(stream, state))) {
-        state.nextAt = startedAt + limits.leaseMs / 2
+        state.nextAt = startedAt + limits.leaseTryMs
         return 0
       }
-      const { outcome, settled, error } = await poll(stream, state, signal)
+      const { outcome, settled, error } = await tracer.span('stream.poll', async (span) => {
+        const polled = await poll(stream, state, signal)
+        const { events, failure, outcome } = polled
+        if (!signal.aborted) meter.polled(stream.providerId, { outcome: outcome.kind, events, failure })
+        span.note({
+          'watchbell.provider': stream.providerId,
+          'watchbell.outcome': failure ?? outcome.kind,
+          'watchbell.events': events,
+        })
+        return polled
+      })
       if (signal.aborted) return settled
       const pause = pace(state, outcome, startedAt)
       if (pause > 0 && outcome.kind !== 'failed') await report(stream, state, signal)
@@ -209,7 +232,9 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       return settled
     } catch (error) {
       pace(state, { kind: 'failed', pace: 'soon', retryAfterS: undefined }, startedAt)
-      if (!signal.aborted) logger.error({ err: error, stream: stream.id }, 'polling a stream failed')
+      if (signal.aborted) return 0
+      meter.polled(stream.providerId, { outcome: 'failed', events: 0, failure: 'fault' })
+      logger.error({ err: error, stream: stream.id }, 'polling a stream failed')
       return 0
     }
   }
@@ -228,19 +253,22 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   interface Polled {
     readonly outcome: PollOutcome
     readonly settled: number
+    /** SETs that the answer held. */
+    readonly events: number
+    readonly failure?: PollFailure
     /** In words; undefined when all is well. */
     readonly error: string | undefined
   }
 
   async function poll(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<Polled> {
     // After something went wrong the first question is a short one: it shows soon whether the transmitter is back.
-    const long = limits.longPolling && state.badInARow === 0
+    const long = isLong(stream) && state.badInARow === 0
     const startedAt = now()
     const asked = await ask(stream, state, { maxEvents: state.pollEventsMax, long, signal })
     if ('failure' in asked) {
       const cut = long && asked.mayBeCut && now() - startedAt >= limits.longPollCutMs
-      if (cut) return { outcome: { kind: 'stalled' }, settled: 0, error: undefined }
-      return { outcome: asked.failure, settled: 0, error: asked.words }
+      if (cut) return { outcome: { kind: 'stalled' }, settled: 0, events: 0, error: undefined }
+      return { outcome: asked.failure, settled: 0, events: 0, failure: asked.cause, error: asked.words }
     }
     return take(stream, state, asked.answer)
   }
@@ -254,8 +282,9 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     if (sets.length === 0) {
       state.settledBefore = new Set()
       state.waitingSince = new Map()
-      return { outcome: { kind: 'nothing' }, settled: 0, error: undefined }
+      return { outcome: { kind: 'nothing' }, settled: 0, events: 0, error: undefined }
     }
+    const events = sets.length
     const verdicts = await Promise.all(sets.map(([name, set]) => judge(stream, name, set)))
     const settled = new Set<string>()
     const waiting = new Map<string, number>()
@@ -282,13 +311,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     if (deferred !== undefined) {
       const words = `${waiting.size} SETs wait at the transmitter: ${deferred.detail}`
       const { retryAfterS } = deferred
-      return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, error: words }
+      return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, events, error: words }
     }
-    const more = moreAvailable || limits.longPolling
-    if (news) return { outcome: { kind: 'progress', more }, settled: settled.size, error: undefined }
+    const more = moreAvailable || isLong(stream)
+    if (news) return { outcome: { kind: 'progress', more }, settled: settled.size, events, error: undefined }
     const error =
       'The transmitter delivers the same SETs again and again, although each was acknowledged or refused.'
-    return { outcome: { kind: 'stalled' }, settled: settled.size, error }
+    return { outcome: { kind: 'stalled' }, settled: settled.size, events, error }
   }
 
   /** @returns what became of it; an error that is not about the SET leaves it with the transmitter */
@@ -337,7 +366,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
         state.pollEventsMax = Math.ceil(state.pollEventsMax / 2)
       }
       const pace = slowCodes.has(error.code) ? 'slow' : 'soon'
-      return failed(pace, error.detail, {
+      return failed(pace, causeOf(error.code), error.detail, {
         retryAfterS: error.retryAfterS,
         mayBeCut: error.code === 'outbound.failed',
       })
@@ -349,10 +378,21 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       return refused(stream, response)
     }
     forget(state, acks, errs)
+    meter.pollTold(stream.providerId, { acks: acks.length, setErrs: errs.length })
     const answer = maxEvents === 0 ? { sets: [], moreAvailable: false } : readPollAnswer(response.body)
     return typeof answer === 'string'
-      ? failed('soon', `The transmitter's answer to a poll cannot be used: ${answer}.`)
+      ? failed('soon', 'unusable', `The transmitter's answer to a poll cannot be used: ${answer}.`)
       : { answer }
+  }
+
+  /** Tells what waits to be told, of every stream at once: a hub that stops would be sent those SETs again (R47). */
+  async function sayFarewell(): Promise<void> {
+    const signal = AbortSignal.timeout(limits.farewellMs)
+    const untold = streams.polled().flatMap((stream) => {
+      const state = states.get(stream.id)
+      return state === undefined || state.leaseUntil < now() ? [] : [report(stream, state, signal)]
+    })
+    await Promise.allSettled(untold)
   }
 
   function forget(
@@ -368,7 +408,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const { host } = new URL(remote.endpointUrl)
     const words = `${host} answered a poll with status ${status}. ${adviceOf(status)}`
     const soon = status >= 500 || status === 429 || status === 408
-    return failed(soon ? 'soon' : 'slow', words, {
+    return failed(soon ? 'soon' : 'slow', causeOfStatus(status), words, {
       retryAfterS: readRetryAfter(headers.get('retry-after'), world.now()),
       mayBeCut: status === 502 || status === 504,
     })
@@ -411,6 +451,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       stopped.abort()
       await loop[Symbol.asyncDispose]()
       await Promise.all(underWay)
+      await sayFarewell()
       await Promise.all([...states.keys()].map(endLease))
     },
   }
@@ -428,6 +469,7 @@ interface Answered {
 
 interface Failed {
   readonly failure: PollOutcome & { readonly kind: 'failed' }
+  readonly cause: PollFailure
   readonly words: string
   /** Whether it could be something in between that does not let a request be open for long. */
   readonly mayBeCut: boolean
@@ -435,14 +477,31 @@ interface Failed {
 
 function failed(
   pace: 'soon' | 'slow',
+  cause: PollFailure,
   words: string,
   { retryAfterS, mayBeCut = false }: { retryAfterS?: number | undefined; mayBeCut?: boolean } = {},
 ): Failed {
-  return { failure: { kind: 'failed', pace, retryAfterS }, words, mayBeCut }
+  return { failure: { kind: 'failed', pace, retryAfterS }, cause, words, mayBeCut }
 }
 
 /** Failures that last until somebody changes something. */
-const slowCodes: ReadonlySet<HubErrorCode> = new Set(['stream.token_refused', 'outbound.refused'])
+const slowCodes: ReadonlySet<HubErrorCode> = new Set([
+  'stream.token_refused',
+  'stream.secrets_unreadable',
+  'outbound.refused',
+])
+
+function causeOf(code: HubErrorCode): PollFailure {
+  if (code.startsWith('stream.')) return 'token' // asking for it is the only step before the poll itself
+  return code === 'outbound.refused' ? 'refused' : 'unreachable'
+}
+
+function causeOfStatus(status: number): PollFailure {
+  if (status === 401 || status === 403) return 'unauthorized'
+  if (status === 404 || status === 410) return 'unknown_stream'
+  if (status === 429) return 'rate_limited'
+  return status >= 500 || status === 408 ? 'server_error' : 'rejected'
+}
 
 function adviceOf(status: number): string {
   if (status === 401)
@@ -454,6 +513,11 @@ function adviceOf(status: number): string {
   return status >= 500
     ? 'It will be asked again.'
     : 'It does not understand us, or is no poll endpoint (RFC 8936).'
+}
+
+/** A short poll is answered at once, and asked every `pollIntervalMs`. */
+function isLong({ settings }: PolledStream): boolean {
+  return settings.polling !== 'short'
 }
 
 function leaseName(streamId: string): string {

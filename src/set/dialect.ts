@@ -1,19 +1,28 @@
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 
-/** Ways in which real transmitters differ from the standards. Each is off unless a provider's setting says otherwise. */
+/**
+ * Ways in which real transmitters differ from the standards. Each is off unless a provider's setting says otherwise;
+ * docs/dialects.md says what each changes.
+ */
 export const dialects = {
   'google-risc':
     'Google Cross-Account Protection: subjects inside events with `subject_type`, tokens without `typ`, metadata at `risc-configuration`',
   apple:
     'Sign in with Apple: tokens without `typ` and with `exp`, `events` as a JSON text with one event, in a JSON body with a `payload`',
-  scim: 'SCIM events (RFC 9967) are asked for in streams',
+  'okta-transmitter':
+    'Okta as a transmitter, and others of the drafts before SSF 1.0: the subject inside the event and no `sub_id`',
+  'quoted-bodies': 'The pushed token stands in quotes, as a JSON text',
+  scim: 'SCIM events (RFC 9967) are taken, and asked for in streams',
   'suffix-discovery': 'Metadata at the issuer followed by `/.well-known/ssf-configuration`',
 } as const
 
 export type Dialect = keyof typeof dialects
 
 export const dialectNames = Object.keys(dialects) as readonly Dialect[] // of the object above
+
+/** What Okta's own receiver takes from everybody, and so do we on its path (contract E5, E75–E78). */
+export const oktasPathDialects: ReadonlySet<Dialect> = new Set<Dialect>(['okta-transmitter', 'quoted-bodies'])
 
 export function isDialect(name: string): name is Dialect {
   return Object.hasOwn(dialects, name)
@@ -23,12 +32,23 @@ export function isDialect(name: string): name is Dialect {
 export interface RawToken {
   readonly header: JsonObject
   readonly payload: JsonObject
+  /** Whether it stood in quotes. */
+  readonly quoted: boolean
 }
 
 /** Where Apple's event types get the prefix that makes them URIs (RFC 8417 §2.2). Ours: Apple names them by a word. */
 export const appleEventPrefix = 'https://appleid.apple.com/event-type/'
 
-/** A token of a dialect in the words of the standards; what is not of the dialect stays and is judged as ever. */
+/** The common beginning of SCIM's event URNs (RFC 9967 §2), told without regard to letter case: drafts wrote `SCIM`. */
+export const scimEventPrefix = 'urn:ietf:params:scim:event:'
+
+/** Event types of SSF, CAEP and RISC, whose subject stands in the token's `sub_id` (SSF 1.0 §3.1). */
+const openidEventPrefix = 'https://schemas.openid.net/secevent/'
+
+/** What proves Google's stream; SSF 1.0 has an event of its own for that. */
+const riscVerification = `${openidEventPrefix}risc/event-type/verification`
+
+/** A token in the words of the standards; what is not of the dialects stays and is judged as ever. */
 export function translate(token: RawToken, spoken: ReadonlySet<Dialect>): RawToken {
   const { events } = token.payload
   if (spoken.has('apple') && typeof events === 'string') return fromApple(token, events)
@@ -36,16 +56,71 @@ export function translate(token: RawToken, spoken: ReadonlySet<Dialect>): RawTok
   return token
 }
 
-/** The dialect that a token looks like, for a refusal that names it. */
-export function recognise({ payload: { events } }: RawToken): Dialect | undefined {
-  if (typeof events === 'string') return 'apple'
-  const hasSubjectType = (event: JsonValue): boolean =>
-    isJsonObject(event) && isJsonObject(event['subject']) && event['subject']['subject_type'] !== undefined
-  return isJsonObject(events) && Object.values(events).some(hasSubjectType) ? 'google-risc' : undefined
+/** What shows that a token is of a dialect. */
+interface Mark {
+  readonly dialect: Dialect
+  /** In words, to follow "The token". */
+  readonly what: string
+  readonly shows: (token: RawToken) => boolean
+  /** Another dialect that allows the same. */
+  readonly alsoIn?: Dialect
+}
+
+const marks: readonly Mark[] = [
+  {
+    dialect: 'apple',
+    what: 'has its events in a JSON text',
+    shows: ({ payload: { events } }) => typeof events === 'string',
+  },
+  {
+    dialect: 'google-risc',
+    what: 'has what RISC had before 1.0: `subject_type` in place of `format`, or a verification event of its own',
+    shows: ({ payload }) =>
+      payload['sub_id'] === undefined &&
+      eventsOf(payload).some(
+        ([type, { subject }]) =>
+          type === riscVerification ||
+          (isJsonObject(subject) && subject['subject_type'] !== undefined && subject['format'] === undefined),
+      ),
+  },
+  {
+    dialect: 'scim',
+    what: 'has an event of SCIM (RFC 9967), which is about accounts and not about security',
+    shows: ({ payload }) => eventsOf(payload).some(([type]) => isScimEvent(type)),
+  },
+  {
+    dialect: 'okta-transmitter',
+    what: 'has its subject inside the event and no sub_id (SSF 1.0 §3.1)',
+    shows: ({ payload }) =>
+      payload['sub_id'] === undefined &&
+      eventsOf(payload).some(
+        ([type, { subject }]) => type.startsWith(openidEventPrefix) && isJsonObject(subject),
+      ),
+    alsoIn: 'google-risc',
+  },
+  { dialect: 'quoted-bodies', what: 'stands in quotes', shows: ({ quoted }) => quoted },
+]
+
+/** Why a token is not for those who speak only these dialects, with the one to switch on; undefined when it is. */
+export function foreignness(token: RawToken, spoken: ReadonlySet<Dialect>): string | undefined {
+  const mark = marks.find(
+    ({ dialect, alsoIn, shows }) =>
+      !spoken.has(dialect) && !(alsoIn !== undefined && spoken.has(alsoIn)) && shows(token),
+  )
+  return mark && `The token ${mark.what}. ${dialectAdvice(mark.dialect)}`
 }
 
 export function dialectAdvice(dialect: Dialect): string {
-  return `It looks like the dialect ${dialect}, which can be switched on for its provider (PUT /v1/providers/{id}/dialects).`
+  return `That is the dialect ${dialect}, which can be switched on for its provider (PUT /v1/providers/{id}/dialects).`
+}
+
+export function isScimEvent(type: string): boolean {
+  return type.slice(0, scimEventPrefix.length).toLowerCase() === scimEventPrefix
+}
+
+function eventsOf({ events }: JsonObject): readonly (readonly [type: string, event: JsonObject])[] {
+  if (!isJsonObject(events)) return []
+  return Object.entries(events).flatMap(([type, event]) => (isJsonObject(event) ? [[type, event]] : []))
 }
 
 /** Google and Apple send ordinary JWTs. */
@@ -56,9 +131,11 @@ function typed(header: JsonObject): JsonObject {
     : header
 }
 
-function fromGoogle({ header, payload }: RawToken): RawToken {
+/** Google says of `exp` that receivers need not look at it, as events have happened: so it is no reason to refuse. */
+function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
+  const { exp: _, ...payload } = claims
   const { events } = payload
-  if (!isJsonObject(events)) return { header: typed(header), payload }
+  if (!isJsonObject(events)) return { header: typed(header), payload, quoted }
   const translated = Object.entries(events).map(([type, event]) =>
     isJsonObject(event) && isJsonObject(event['subject'])
       ? [type, { ...event, subject: googleSubject(event['subject']) }]
@@ -67,6 +144,7 @@ function fromGoogle({ header, payload }: RawToken): RawToken {
   return {
     header: typed(header),
     payload: { ...payload, events: Object.fromEntries(translated) as JsonObject },
+    quoted,
   }
 }
 
@@ -96,11 +174,11 @@ function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObje
   }
 }
 
-function fromApple({ header, payload }: RawToken, text: string): RawToken {
+function fromApple(token: RawToken, text: string): RawToken {
+  const { header, payload, quoted } = token
   const { exp: _, events: __, ...claims } = payload
-  const parsed = parseIJson(Buffer.from(text))
-  const event = parsed.ok ? (isJsonArray(parsed.value) ? parsed.value[0] : parsed.value) : undefined
-  if (!isJsonObject(event) || typeof event['type'] !== 'string') return { header, payload }
+  const event = onlyEvent(text)
+  if (event === undefined || typeof event['type'] !== 'string') return token
   const { type, sub, event_time: time, ...more } = event
   const iss = payload['iss'] ?? ''
   const body = {
@@ -108,5 +186,22 @@ function fromApple({ header, payload }: RawToken, text: string): RawToken {
     ...(time !== undefined && { event_timestamp: time }),
     ...(sub !== undefined && { subject: { format: 'iss_sub', iss, sub } }),
   }
-  return { header: typed(header), payload: { ...claims, events: { [appleEventPrefix + type]: body } } }
+  return {
+    header: typed(header),
+    payload: { ...claims, events: { [appleEventPrefix + type]: body } },
+    quoted,
+  }
+}
+
+/** Apple sends one; of several, all but one would be lost. */
+function onlyEvent(text: string): JsonObject | undefined {
+  const parsed = parseIJson(Buffer.from(text))
+  if (!parsed.ok) return undefined
+  const { value } = parsed
+  const event: JsonValue | undefined = isJsonArray(value)
+    ? value.length === 1
+      ? value[0]
+      : undefined
+    : value
+  return isJsonObject(event) ? event : undefined
 }

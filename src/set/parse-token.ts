@@ -3,7 +3,7 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
-import { dialectAdvice, recognise, translate, type Dialect } from './dialect.ts'
+import { foreignness, oktasPathDialects, translate, type Dialect } from './dialect.ts'
 import { readEventTime } from './event-time.ts'
 import type { SetClaims } from './set-claims.ts'
 import { readSubject } from './subject.ts'
@@ -39,45 +39,48 @@ export const eventTypeCharsMax = 1_024
 const factCharsMax = 256
 const shownCharsMax = 64
 
-/** Which dialects the provider with this issuer may speak. */
-export type DialectsOf = (iss: string) => ReadonlySet<Dialect>
+/** Which dialects the provider with this issuer may speak where the token came in; undefined when there is none. */
+export type DialectsOf = (iss: string) => ReadonlySet<Dialect> | undefined
 
+const asOnOktasPath: DialectsOf = () => oktasPathDialects
 const none: ReadonlySet<Dialect> = new Set()
-const standardsOnly: DialectsOf = () => none
 
 /**
- * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (E5).
+ * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (E5). A token that is written in
+ * a dialect which is not spoken here is refused with the name of that dialect, whether or not it could be read.
  * @throws HubError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
  *   `set.wrong_audience` (no `aud` at all), `set.subject_invalid`; once the payload could be read, with the facts of
  *   {@link claimedOrigin}
  * @see RFC 7515 §5.2, RFC 8417 §2; contract E5, E30–E46
  */
-export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = standardsOnly): ParsedToken {
-  const compact = unwrap(body)
+export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = asOnOktasPath): ParsedToken {
+  const { compact, quoted } = unwrap(body)
   const parts = compact.split('.', 6)
   const [headerPart = '', payloadPart = '', signaturePart = ''] = parts
   if (parts.length === 5) throw malformed('The token is encrypted (a JWE); send a signed one (a JWS).')
   if (parts.length !== 3) {
     throw malformed('The body is not a compact JWS: three base64url parts with dots between them.')
   }
-  const raw = { header: readPart(headerPart, 'header'), payload: readPart(payloadPart, 'payload') }
+  const raw = { header: readPart(headerPart, 'header'), payload: readPart(payloadPart, 'payload'), quoted }
   const { iss } = raw.payload
   const spoken = typeof iss === 'string' ? dialectsOf(iss) : none
-  const { header, payload } = spoken.size === 0 ? raw : translate(raw, spoken)
+  const { header, payload } = spoken === undefined || spoken.size === 0 ? raw : translate(raw, spoken)
+  const foreign = spoken && foreignness(raw, spoken) // whose provider is not there has nothing to switch on
   try {
-    return {
+    const parsed = {
       compact,
       header: readHeader(header),
       claims: readClaims(payload),
       signedBytes: Buffer.from(compact.slice(0, -signaturePart.length - 1), 'latin1'),
       signature: decodePart(signaturePart, 'signature'),
     }
+    if (foreign === undefined) return parsed
   } catch (error) {
     if (!isHubError(error)) throw error
-    const looksLike = recognise(raw)
-    const advice = looksLike === undefined || spoken.has(looksLike) ? '' : ` ${dialectAdvice(looksLike)}`
-    throw new HubError(error.code, { detail: error.detail + advice, facts: claimedOrigin(payload) })
+    const detail = foreign === undefined ? error.detail : `${error.detail} ${foreign}`
+    throw new HubError(error.code, { detail, facts: claimedOrigin(payload) })
   }
+  throw new HubError('set.malformed', { detail: foreign, facts: claimedOrigin(payload) })
 }
 
 /** Whom a readable payload says it is from, and its id, shortened: enough to file a refusal. Nothing of it is proven. */
@@ -90,7 +93,7 @@ export function claimedOrigin(payload: JsonObject): Readonly<Record<string, stri
   return facts
 }
 
-function unwrap(body: string | Uint8Array): string {
+function unwrap(body: string | Uint8Array): { readonly compact: string; readonly quoted: boolean } {
   if (body.length > setBytesMax) throw malformed(`The body is larger than ${setBytesMax} bytes.`)
   // latin1 keeps each byte apart; those that do not belong are refused with the part they stand in
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
@@ -98,7 +101,7 @@ function unwrap(body: string | Uint8Array): string {
   const quoted = trimmed.length > 1 && trimmed.startsWith('"') && trimmed.endsWith('"')
   const compact = quoted ? trimmed.slice(1, -1) : trimmed
   if (compact === '') throw malformed('The body is empty; it should be one compact JWS.')
-  return compact
+  return { compact, quoted }
 }
 
 function decodePart(part: string, name: string): Buffer {

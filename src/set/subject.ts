@@ -4,7 +4,6 @@ import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
-import { dialectAdvice } from './dialect.ts'
 
 /** A subject identifier as RFC 9493 §3.2, SSF 1.0 §3.5 and our reading of them leave it: fit to be sent on as it is. */
 export type Subject = SimpleSubject | ComplexSubject
@@ -63,7 +62,10 @@ export function readSubject(value: JsonValue, where: string): Subject {
   if (format === 'complex') return readComplex(object, where)
   if (format === undefined) {
     if (object['subject_type'] !== undefined) {
-      throw invalid(where, `has \`subject_type\` in place of \`format\`. ${dialectAdvice('google-risc')}`)
+      throw invalid(
+        where,
+        'has `subject_type` in place of `format`, as only the dialect google-risc allows, and only inside events',
+      )
     }
     if (complexNames.some((name) => isJsonObject(object[name]))) return readComplex(object, where)
   }

@@ -9,7 +9,7 @@ export interface TransmitterMetadata {
   /** Character for character as the document has it, and as its SETs' `iss` must. */
   readonly issuer: string
   readonly jwksUrl: string
-  /** Where the document was read. */
+  /** Where the document was read, without a query: that may hold a secret. */
   readonly url: string
   /** All of the document. */
   readonly document: JsonObject
@@ -68,7 +68,7 @@ export async function readTransmitterMetadata(
   const problem = urlProblem(jwksUrl)
   if (problem !== undefined)
     throw unusable(`its jwks_uri ${printable(jwksUrl, 200)} cannot be used: ${problem}`)
-  return { issuer, jwksUrl, url: place.url, document }
+  return { issuer, jwksUrl, url: withoutQuery(place.url), document }
 }
 
 /** Where the metadata is, and whose it then must be. */
@@ -98,8 +98,13 @@ async function read(world: Pick<World, 'fetch'>, url: string, limits: DiscoveryL
 }
 
 function unusableAt(url: string, reason: string, cause?: unknown): HubError {
-  const detail = `The transmitter's metadata at ${printable(url, urlMax)} cannot be used: ${reason}.`
+  const detail = `The transmitter's metadata at ${printable(withoutQuery(url), urlMax)} cannot be used: ${reason}.`
   return new HubError('provider.metadata_unusable', { detail, cause })
+}
+
+/** As it may be shown and logged. */
+export function withoutQuery(url: string): string {
+  return url.replace(/[?#].*$/s, '')
 }
 
 function isText(value: JsonValue | undefined, charactersMax: number): value is string {

@@ -4,7 +4,7 @@ import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import type { Provider } from '../providers/provider.ts'
-import { dialectNames, isDialect, type Dialect } from '../set/dialect.ts'
+import { dialectNames, isDialect, oktasPathDialects, type Dialect } from '../set/dialect.ts'
 
 /** How a provider may differ from what SSF 1.0 asks of it. */
 export interface Compatibility {
@@ -40,14 +40,24 @@ export interface ProviderDialectsDeps {
 
 /** In which ways each provider may differ from the standards. */
 export interface ProviderDialects {
-  /** From memory. */
+  /** What was switched on for it. From memory. */
   of(providerId: string): ReadonlySet<Dialect>
+  /** With what everybody may speak on Okta's path. From memory. */
+  onOktasPath(providerId: string): ReadonlySet<Dialect>
   /** What `aud` must be where there is no stream; undefined when it is our origin. From memory. */
   audiencesOf(providerId: string): readonly string[] | undefined
   get(providerId: string): Compatibility
   /** @throws HubError `provider.not_found` */
   set(providerId: string, to: Compatibility, by: Actor): Promise<void>
   forget(providerId: string): void
+  /** Reads memory anew from the store: at the start, and after another node changed something. */
+  refresh(): Promise<void>
+}
+
+/** What is remembered of a provider. */
+interface Known extends Compatibility {
+  readonly spoken: ReadonlySet<Dialect>
+  readonly onOktasPath: ReadonlySet<Dialect>
 }
 
 const none: ReadonlySet<Dialect> = new Set()
@@ -56,17 +66,20 @@ const audiencesMax = 20
 const audienceCharsMax = 1_000
 
 export async function createProviderDialects(deps: ProviderDialectsDeps): Promise<ProviderDialects> {
-  const known = new Map<string, Compatibility & { readonly spoken: ReadonlySet<Dialect> }>()
-  const remember = (providerId: string, { dialects, audiences }: Compatibility): void =>
-    void known.set(providerId, { dialects, audiences, spoken: new Set(dialects) })
-  for (const { providerId, ...compatibility } of await deps.store.list()) remember(providerId, compatibility)
+  let known = new Map<string, Known>()
+  const refresh = async (): Promise<void> => {
+    const stored = await deps.store.list()
+    known = new Map(stored.map(({ providerId, ...compatibility }) => [providerId, knownOf(compatibility)]))
+  }
 
   const get = (providerId: string): Compatibility => {
     const { dialects, audiences } = known.get(providerId) ?? usual
     return { dialects, audiences }
   }
+  await refresh()
   return {
     of: (providerId) => known.get(providerId)?.spoken ?? none,
+    onOktasPath: (providerId) => known.get(providerId)?.onOktasPath ?? oktasPathDialects,
     audiencesOf(providerId) {
       const audiences = known.get(providerId)?.audiences
       return audiences === undefined || audiences.length === 0 ? undefined : audiences
@@ -78,10 +91,16 @@ export async function createProviderDialects(deps: ProviderDialectsDeps): Promis
         await tx.dialects.set(providerId, to)
         await tx.journal.record({ provider, from: get(providerId), to, by })
       })
-      remember(providerId, to)
+      known.set(providerId, knownOf(to))
     },
     forget: (providerId) => void known.delete(providerId),
+    refresh,
   }
+}
+
+function knownOf({ dialects, audiences }: Compatibility): Known {
+  const spoken = new Set(dialects)
+  return { dialects, audiences, spoken, onOktasPath: new Set([...dialects, ...oktasPathDialects]) }
 }
 
 /** Reads `{"dialects": ["apple"], "audiences": ["com.example.app"]}`. @throws HubError `provider.invalid` */

@@ -13,7 +13,7 @@ export interface StreamDraft {
 /** In characters, and how many in a list. */
 export const streamLimits = { textMax: 1_000, secretMax: 4_096, eventsMax: 100, audiencesMax: 20 } as const
 
-const members = ['delivery', 'events_requested', 'description', 'auth', 'subjects', 'audience']
+const members = ['delivery', 'polling', 'events_requested', 'description', 'auth', 'subjects', 'audience']
 const authMembers = [
   'method',
   'token',
@@ -59,6 +59,7 @@ export async function readStreamPatch(
   const { settings } = before
   const merged = {
     delivery: settings.delivery,
+    polling: settings.polling ?? null,
     events_requested: settings.eventsRequested ?? null,
     description: settings.description ?? null,
     subjects: settings.subjects,
@@ -75,8 +76,12 @@ export async function readStreamPatch(
 
 function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProblem[]): StreamSettings {
   const { delivery, subjects = 'all', description, events_requested: events, audience } = given
+  const polling = given['polling'] ?? undefined
   if (delivery !== 'push' && delivery !== 'poll') {
     problems.push({ field: 'delivery', message: 'must be push or poll' })
+  }
+  if (polling !== undefined && polling !== 'long' && polling !== 'short') {
+    problems.push({ field: 'polling', message: 'must be long or short' })
   }
   if (subjects !== 'all' && subjects !== 'listed') {
     problems.push({ field: 'subjects', message: 'must be all or listed' })
@@ -90,6 +95,7 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
   }
   return {
     delivery: delivery === 'poll' ? 'poll' : 'push',
+    ...((polling === 'long' || polling === 'short') && { polling }),
     eventsRequested,
     description: readText(description, 'description', streamLimits.textMax, problems),
     auth,

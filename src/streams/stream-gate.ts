@@ -28,8 +28,8 @@ export interface StreamGate {
    */
   admit(stream: Stream, set: StreamSet): Promise<void>
   /**
-   * Applies what a SET said of the stream, once it is stored. Doing it again changes nothing: of a repeated SET only a
-   * verification counts, because an old change of status may have been overtaken.
+   * Applies what a SET said of the stream, once it is stored. Of a repeated SET only the first proof of all counts, which
+   * a crash may have kept from being noted: anybody can send an old one again, and a change of status may be overtaken.
    */
   taken(stream: Stream, set: StreamSet, receipt: 'stored' | 'repeated'): Promise<void>
 }
@@ -87,11 +87,14 @@ export function createStreamGate({
       }
     },
     async taken(stream, { provider, events }, receipt) {
-      registry.noteEvent(stream.id, world.now())
+      const isNew = receipt === 'stored'
+      if (isNew) registry.noteEvent(stream.id, world.now())
       for (const event of events) {
         if (event.family !== 'ssf') continue
-        if (event.name === 'verification') await registry.note(stream.id, { verifiedAt: world.now() })
-        else if (receipt === 'stored') await applyStatus(stream, provider, event.claims)
+        if (event.name === 'verification') {
+          const proven = registry.find(stream.id)?.verifiedAt !== undefined
+          if (isNew || !proven) await registry.note(stream.id, { verifiedAt: world.now() })
+        } else if (isNew) await applyStatus(stream, provider, event.claims)
         else onDoubt(stream)
       }
     },

@@ -1,6 +1,6 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { TransmitterMetadata } from './discovery.ts'
+import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
 import { isConnected, type Stream } from './stream.ts'
 import type { StreamProbe, Streams } from './streams.ts'
 
@@ -14,6 +14,7 @@ export interface HealthCheck {
     | 'token'
     | 'stream'
     | 'status'
+    | 'subjects'
     | 'verification'
     | 'delivery'
     | 'last_event'
@@ -55,6 +56,7 @@ export async function examineStream(
     keys,
     ...checks,
     statusCheck(stream),
+    subjectsCheck(stream),
     verificationCheck(stream, deps.now()),
     deliveryCheck(stream),
     lastEventCheck(stream),
@@ -66,96 +68,99 @@ async function examineMetadata(
   deps: HealthDeps,
   provider: Provider,
 ): Promise<{ readonly ok: boolean; readonly checks: readonly HealthCheck[] }> {
-  const place = provider.wellKnownUrl ?? provider.issuer
+  const place = withoutQuery(provider.wellKnownUrl ?? provider.issuer)
   try {
     const { url, issuer } = await deps.readMetadata(provider)
     const same = issuer === provider.issuer
-    return {
-      ok: same,
-      checks: [
-        { name: 'dns', result: 'ok', detail: `The name of ${new URL(url).host} resolves.` },
-        {
-          name: 'tls',
-          ...(url.startsWith('https:')
-            ? { result: 'ok' as const, detail: 'Its certificate is good.' }
-            : {
-                result: 'warning' as const,
-                detail: 'It is reached over plain http; only a test may do that.',
-              }),
-        },
-        same
-          ? { name: 'metadata', result: 'ok', detail: `The metadata at ${url} is that of ${issuer}.` }
-          : {
-              name: 'metadata',
-              result: 'failed',
-              detail: `The metadata at ${url} is of the issuer ${issuer}, the provider's is ${provider.issuer}. Update the provider, or ask the transmitter's operator.`,
-            },
-      ],
-    }
+    const metadata: HealthCheck = same
+      ? { name: 'metadata', result: 'ok', detail: `The metadata at ${url} is that of ${issuer}.` }
+      : {
+          name: 'metadata',
+          result: 'failed',
+          detail: `The metadata at ${url} is of the issuer ${issuer}, the provider's is ${provider.issuer}. Update the provider, or ask the transmitter's operator.`,
+        }
+    return { ok: same, checks: [nameResolves(url), certificateIsGood(url), metadata] }
   } catch (error) {
     const problem = requireHubError(error)
-    const stage = stageOf(problem)
-    const after = (name: HealthCheck['name']): HealthCheck => ({
-      name,
-      result: 'unknown',
-      detail: 'Not looked at: what comes before it has to be right first.',
-    })
     const failed = (name: HealthCheck['name'], advice: string): HealthCheck => ({
       name,
       result: 'failed',
       detail: `${problem.detail} ${advice}`,
     })
-    const fine = (name: 'dns' | 'tls', detail: string): HealthCheck => ({ name, result: 'ok', detail })
-    switch (stage) {
-      case 'dns':
-        return {
-          ok: false,
-          checks: [
-            failed('dns', `Check the host of ${place} and the name server of this machine.`),
-            after('tls'),
-            after('metadata'),
-          ],
-        }
-      case 'tls':
-        return {
-          ok: false,
-          checks: [
-            fine('dns', 'The name resolves.'),
-            failed(
-              'tls',
-              'If a private authority signed its certificate, name the file with that authority in WATCHBELL_CA_FILE; otherwise the transmitter must renew it.',
-            ),
-            after('metadata'),
-          ],
-        }
-      case 'metadata':
-        return {
-          ok: false,
-          checks: [
-            {
-              name: 'dns',
-              result: 'unknown',
-              detail: 'Nothing is wrong with the name as far as we can tell.',
-            },
-            { name: 'tls', result: 'unknown', detail: 'Nothing is wrong with TLS as far as we can tell.' },
-            failed(
-              'metadata',
-              `Check that ${place} is the transmitter's own address and can be reached from here.`,
-            ),
-          ],
-        }
+    const metadata = failed(
+      'metadata',
+      `Check that ${place} is the transmitter's own address and can be reached from here.`,
+    )
+    const { stage, code } = breakOf(problem)
+    const checks: Readonly<Record<Break['stage'], readonly HealthCheck[]>> = {
+      name: [
+        failed('dns', `Check the host of ${place} and the name server of this machine.`),
+        waits('tls'),
+        waits('metadata'),
+      ],
+      certificate: [nameResolves(place), tlsFailed(place, problem.detail, code), waits('metadata')],
+      connection: [nameResolves(place), waits('tls'), metadata],
+      answer: [nameResolves(place), certificateIsGood(place), metadata],
+      ours: [waits('dns'), waits('tls'), metadata],
     }
+    return { ok: false, checks: checks[stage] }
   }
 }
 
-/** How far a fetch came, going by what stopped it. */
-function stageOf(error: HubError): 'dns' | 'tls' | 'metadata' {
+function waits(name: HealthCheck['name']): HealthCheck {
+  return { name, result: 'unknown', detail: 'Not looked at: something else has to be right first.' }
+}
+
+function nameResolves(url: string): HealthCheck {
+  return { name: 'dns', result: 'ok', detail: `The name of ${URL.parse(url)?.host ?? url} resolves.` }
+}
+
+function certificateIsGood(url: string): HealthCheck {
+  return url.startsWith('http:')
+    ? { name: 'tls', result: 'warning', detail: 'It is reached over plain http; only a test may do that.' }
+    : { name: 'tls', result: 'ok', detail: 'Its certificate is good.' }
+}
+
+/** What stopped a fetch. */
+interface Break {
+  /** `ours`: the URL is refused here, or is none, so nothing was tried. */
+  readonly stage: 'name' | 'certificate' | 'connection' | 'answer' | 'ours'
+  readonly code: string
+}
+
+function breakOf(error: HubError): Break {
+  let fetched = false
   for (let cause: unknown = error; cause instanceof Error; cause = cause.cause) {
+    fetched ||= isHubError(cause, 'outbound.failed')
     const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
-    if (/^(ENOTFOUND|EAI_)/.test(code)) return 'dns'
-    if (/CERT|TLS|SSL|UNABLE_TO|SELF_SIGNED/.test(code)) return 'tls'
+    if (/^(ENOTFOUND|EAI_)/.test(code)) return { stage: 'name', code }
+    if (/CERT|TLS|SSL|UNABLE_TO|^EPROTO$/.test(code)) return { stage: 'certificate', code }
+    if (/^(ECONN|EHOST|ENET|ETIMEDOUT|UND_ERR_)/.test(code)) return { stage: 'connection', code }
   }
-  return 'metadata'
+  return { stage: fetched ? 'answer' : 'ours', code: '' }
+}
+
+function tlsFailed(place: string, why: string, code: string): HealthCheck {
+  const advice = certificateAdvice(code)
+  const detail =
+    advice === undefined
+      ? `There is no agreement on TLS with ${URL.parse(place)?.host ?? place} (${code}). It must speak TLS 1.2 or later at this port; over plain http it is reached only where WATCHBELL_OUTBOUND_ALLOW says so.`
+      : `${why} ${advice}`
+  return { name: 'tls', result: 'failed', detail }
+}
+
+/** What to do about a certificate that Node.js refuses, by the code of the refusal (R72). */
+function certificateAdvice(code: string): string | undefined {
+  if (/EXPIRED|NOT_YET_VALID/.test(code)) {
+    return "The transmitter must renew its certificate; if it looks right there, set this machine's clock."
+  }
+  if (/ALTNAME/.test(code)) {
+    return 'Its certificate is for other names: register the transmitter under one of them, or have it get one for this name.'
+  }
+  if (/SELF_SIGNED|UNABLE_TO/.test(code)) {
+    return 'If a private authority signed its certificate, name the file with the certificate of that authority in WATCHBELL_CA_FILE and start again; otherwise the transmitter must send its whole chain. There is no switch that turns the check off.'
+  }
+  return undefined
 }
 
 async function examineKeys(deps: HealthDeps, provider: Provider): Promise<HealthCheck> {
@@ -200,7 +205,8 @@ async function examineManagement(
     return { stream: probe.stream, checks: [token, streamCheck(probe)] }
   } catch (error) {
     const { code, detail, facts } = requireHubError(error)
-    const credentials = code === 'stream.token_refused' || facts['status'] === '401'
+    const credentials =
+      code === 'stream.token_refused' || code === 'stream.secrets_unreadable' || facts['status'] === '401'
     return {
       stream: known,
       checks: credentials
@@ -209,7 +215,7 @@ async function examineManagement(
             {
               name: 'stream',
               result: 'unknown',
-              detail: 'Not looked at: the transmitter does not let us in.',
+              detail: 'Not looked at: without credentials the transmitter does not let us in.',
             },
           ]
         : [
@@ -271,6 +277,33 @@ function statusCheck({ status, statusReason, endpoints }: Stream): HealthCheck {
     result: 'failed',
     detail: `The stream is ${status}: ${meaning.toLowerCase()}.${why} \`watchbell stream resume\` asks for it to be enabled.`,
   }
+}
+
+/** Whether those whom the stream is to be about are those whom the transmitter tells about by itself (SSF 1.0 §7.1). */
+function subjectsCheck({ settings, endpoints }: Stream): HealthCheck {
+  const name = 'subjects'
+  const warning = (detail: string): HealthCheck => ({ name, result: 'warning', detail })
+  if (endpoints === undefined) {
+    return { name, result: 'unknown', detail: 'The transmitter has not told its default yet.' }
+  }
+  const { defaultSubjects, addSubject } = endpoints
+  if (settings.subjects === 'all') {
+    return defaultSubjects === 'NONE'
+      ? warning(
+          'The stream is to be about all, and the transmitter tells only of those who were added (default_subjects is NONE): add them (`watchbell stream add-subject`), or ask its operator.',
+        )
+      : { name, result: 'ok', detail: 'The transmitter chooses whom it tells about.' }
+  }
+  if (addSubject === undefined) {
+    return warning(
+      'The stream is to be about those who were added, and the transmitter has no add_subject_endpoint.',
+    )
+  }
+  return defaultSubjects === 'ALL'
+    ? warning(
+        'The stream is to be about those who were added, and the transmitter tells of everybody who was not removed (default_subjects is ALL).',
+      )
+    : { name, result: 'ok', detail: 'The transmitter tells of those who were added.' }
 }
 
 function verificationCheck({ verificationAskedAt, verifiedAt, endpoints }: Stream, now: Date): HealthCheck {

@@ -1,5 +1,8 @@
 import { expect, test } from 'vitest'
-import { defaultKeeperLimits, dueOf } from './stream-keeper.ts'
+import { silentLogger } from '../base/logger.ts'
+import { createStreamKeeper, defaultKeeperLimits, dueOf } from './stream-keeper.ts'
+import { createStreamRegistry } from './stream-registry.ts'
+import type { StreamStore } from './stream-store.ts'
 import type { RemoteStream, Stream, TransmitterEndpoints } from './stream.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
@@ -98,4 +101,37 @@ test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }
 
 test('a hurried one is checked', () => {
   expect(dueOf(stream, now, true, defaultKeeperLimits)).toEqual({ check: true, verify: false })
+})
+
+test('what another node has just done is not done again, however little this one knows of it', async () => {
+  let row: Stream = { ...stream, checkedAt: ago(20) }
+  const store: Pick<StreamStore, 'list' | 'update'> = {
+    list: async () => [row],
+    async update(_id, changes) {
+      row = { ...row, ...changes }
+    },
+  }
+  const checked: string[] = []
+  const world = { now: () => new Date(now), newUuid: () => 'node' }
+  const keeperOf = async (node: string) => {
+    const registry = await createStreamRegistry(store as StreamStore) // it asks for no more than these two
+    const check = async (): Promise<Stream> => {
+      checked.push(node)
+      return (await registry.note(row.id, { checkedAt: world.now() })) ?? row
+    }
+    const leases = { takeLease: async () => true, endLease: async () => undefined }
+    const streams = { check, verify: check }
+    return createStreamKeeper({
+      world,
+      logger: silentLogger,
+      registry,
+      streams,
+      leases,
+      isActive: () => true,
+    })
+  }
+  const [one, other] = [await keeperOf('one'), await keeperOf('other')]
+  const { signal } = new AbortController()
+  expect([await one.runOnce(signal), await other.runOnce(signal)]).toEqual([1, 0])
+  expect(checked).toEqual(['one'])
 })

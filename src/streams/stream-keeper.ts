@@ -11,7 +11,7 @@ import { isConnected, type Stream } from './stream.ts'
 export interface StreamKeeperDeps {
   readonly world: Pick<World, 'now' | 'newUuid'>
   readonly logger: Logger
-  readonly registry: Pick<StreamRegistry, 'list' | 'flush'>
+  readonly registry: Pick<StreamRegistry, 'list' | 'find' | 'flush' | 'refresh'>
   readonly streams: Pick<Streams, 'check' | 'verify'>
   /** One node at a time looks after a stream. */
   readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
@@ -81,16 +81,21 @@ export function createStreamKeeper(
     let kept = 0
     for (const stream of registry.list()) {
       if (signal.aborted) return kept
-      const due = dueOf(stream, world.now().getTime(), hurried.has(stream.id), limits)
+      const isHurried = hurried.has(stream.id)
+      const dueNow = (known: Stream): Due => dueOf(known, world.now().getTime(), isHurried, limits)
       const waits = (failures.get(stream.id)?.nextAt ?? 0) > world.now().getTime()
-      if (!(due.check || due.verify) || waits || !deps.isActive(stream)) continue
+      if (!isAny(dueNow(stream)) || waits || !deps.isActive(stream)) continue
       hurried.delete(stream.id)
       const name = `keep/${stream.id}`
       const now = world.now()
       const until = new Date(now.getTime() + limits.leaseMs)
       if (!(await leases.takeLease({ name, holder, now, until }))) continue
       try {
-        await keep(stream, due)
+        await registry.refresh() // another node may have done it since
+        const current = registry.find(stream.id)
+        const due = current && dueNow(current)
+        if (current === undefined || due === undefined || !isAny(due)) continue
+        await keep(current, due)
       } finally {
         await leases.endLease({ name, holder })
       }
@@ -130,6 +135,10 @@ export function createStreamKeeper(
 interface Due {
   readonly check: boolean
   readonly verify: boolean
+}
+
+function isAny({ check, verify }: Due): boolean {
+  return check || verify
 }
 
 /** What is to be done about a stream now. */

@@ -15,15 +15,22 @@ export interface StreamRegistry {
   /** Notes an event without a word to the store; `flush` writes the last one of each stream. */
   noteEvent(id: string, at: Date): void
   flush(): Promise<void>
+  /** Reads memory anew from the store: at the start, and after another node changed something. */
   refresh(): Promise<void>
 }
+
+const readTriesMax = 3
 
 export async function createStreamRegistry(store: StreamStore): Promise<StreamRegistry> {
   let byId = new Map<string, Stream>()
   let byProvider = new Map<string, Stream>()
   const eventAt = new Map<string, Date>()
+  /** What was changed here while the store was being read: memory knows better than what is read then. */
+  const touched = new Set<string>()
+  let lastReading: Promise<void> = Promise.resolve()
 
   function remember(stream: Stream): void {
+    touched.add(stream.id)
     byId.set(stream.id, stream)
     byProvider.set(stream.providerId, stream)
   }
@@ -42,6 +49,7 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
     remember,
     forget(id) {
       const known = byId.get(id)
+      touched.add(id)
       byId.delete(id)
       eventAt.delete(id)
       if (known !== undefined) byProvider.delete(known.providerId)
@@ -52,11 +60,25 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
       eventAt.clear()
       for (const [id, lastEventAt] of noted) await registry.note(id, { lastEventAt })
     },
-    async refresh() {
-      const streams = await store.list()
-      byId = new Map(streams.map((stream) => [stream.id, stream]))
-      byProvider = new Map(streams.map((stream) => [stream.providerId, stream]))
+    /** One after the other: what was read first must not overwrite what was read last. */
+    refresh() {
+      const turn = lastReading.then(() => read())
+      lastReading = turn.catch(() => undefined)
+      return turn
     },
+  }
+
+  async function read(triesLeft = readTriesMax): Promise<void> {
+    touched.clear()
+    const stored = await store.list()
+    // What is kept of memory may lack what others changed of the same streams: better read again.
+    if (touched.size > 0 && triesLeft > 1) return read(triesLeft - 1)
+    const streams = [
+      ...stored.filter(({ id }) => !touched.has(id)),
+      ...[...byId.values()].filter(({ id }) => touched.has(id)),
+    ].toSorted((one, other) => one.createdAt.getTime() - other.createdAt.getTime())
+    byId = new Map(streams.map((stream) => [stream.id, stream]))
+    byProvider = new Map(streams.map((stream) => [stream.providerId, stream]))
   }
 
   function current<S extends Stream | undefined>(stream: S): S {

@@ -56,6 +56,8 @@ describe('drift', () => {
 test('only what was asked otherwise before is asked anew', () => {
   expect(changedWishes(wished, wished)).toEqual({})
   expect(changedWishes(wished, { ...wished, description: 'New' })).toEqual({ description: 'New' })
+  const { description: _, ...unnamed } = wished
+  expect(Object.entries(changedWishes(wished, unnamed))).toEqual([['description', undefined]])
   expect(changedWishes({ delivery: push, events_requested: [] }, wished)).toEqual({
     events_requested: wished.events_requested,
     description: 'Ours',

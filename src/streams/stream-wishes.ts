@@ -1,6 +1,6 @@
 import type { Dialect } from '../set/dialect.ts'
 import { eventCatalogue } from '../events/event-catalogue.ts'
-import type { StreamConfiguration, StreamRequest } from './transmitter-client.ts'
+import type { StreamConfiguration, StreamRequest, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 
 /** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (R17). */
@@ -56,10 +56,9 @@ export function drift(found: StreamConfiguration, wished: StreamRequest): Partia
   return Object.keys(changes).length === 0 ? undefined : changes
 }
 
-/** The members of a PATCH that turns one wish into the other. */
-export function changedWishes(before: StreamRequest, after: StreamRequest): Partial<StreamRequest> {
-  const changed = Object.entries(after).filter(
-    ([name, value]) => JSON.stringify(value) !== JSON.stringify(before[name as keyof StreamRequest]), // its own key
-  )
-  return Object.fromEntries(changed)
+/** What turns one wish into the other; undefined for a member that goes. */
+export function changedWishes(before: StreamRequest, after: StreamRequest): StreamRequestChanges {
+  const names = Object.keys({ ...before, ...after }) as readonly (keyof StreamRequest)[] // their own keys
+  const changed = names.filter((name) => JSON.stringify(after[name]) !== JSON.stringify(before[name]))
+  return Object.fromEntries(changed.map((name) => [name, after[name]]))
 }

@@ -31,9 +31,14 @@ export interface ClientCredentials {
   readonly dpop: boolean
 }
 
+/** Whether the transmitter may hold a poll open until it has news, or must answer at once (RFC 8936 §2.2). */
+export type Polling = 'long' | 'short'
+
 /** What somebody asked a stream to be. */
 export interface StreamSettings {
   readonly delivery: DeliveryMethod
+  /** How a stream that is polled is polled; `long` unless given. */
+  readonly polling?: Polling
   /** Event types wanted; undefined is every one that we understand. */
   readonly eventsRequested: readonly string[] | undefined
   readonly description: string | undefined

@@ -25,6 +25,7 @@ import {
   type StatusAnswer,
   type StreamConfiguration,
   type StreamRequest,
+  type StreamRequestChanges,
   type TransmitterClient,
 } from './transmitter-client.ts'
 import { readEndpoints } from './transmitter-endpoints.ts'
@@ -101,6 +102,11 @@ export interface StreamProbe {
   readonly drifted: readonly string[]
 }
 
+const unreadable =
+  'The credentials of this stream were sealed with another secret key and cannot be opened. Start the hub with the key ' +
+  'that it had then (WATCHBELL_SECRET_KEY, or the file secret.key beside the database), or connect the stream again ' +
+  'with its credentials (`watchbell stream connect`, or PUT): the transmitter then learns a new value to push with.'
+
 /** How long a SET waits for the stream it belongs to to be connected, before it is asked to come again. */
 const connectedWaitMs = 2_000
 /** How long a state that was asked with is good. */
@@ -160,16 +166,28 @@ export function createStreams(deps: StreamsDeps): Streams {
 
   const pushUrl = ({ id }: Stream): string => `${deps.origin}/ssf/streams/${id}/events`
 
-  async function secretsOf(stream: Stream): Promise<StreamSecrets> {
-    return JSON.parse(await box.open(stream.sealedSecrets)) as StreamSecrets // as it was sealed
+  /** @throws HubError `stream.secrets_unreadable` */
+  async function secretsOf({ sealedSecrets }: Stream): Promise<StreamSecrets> {
+    const opened = await box.open(sealedSecrets).catch((error: unknown) => {
+      if (!isHubError(error, 'hub.secret_unreadable')) throw error
+      throw new HubError('stream.secrets_unreadable', { detail: unreadable, cause: error })
+    })
+    return JSON.parse(opened) as StreamSecrets // as it was sealed
   }
 
   function accessOf(stream: Stream, secrets: StreamSecrets, issuer: string): TransmitterAccess {
     const resource = stream.endpoints?.configuration ?? issuer
-    const key = JSON.stringify([stream.settings.auth, hashOf(JSON.stringify(secrets)), resource])
+    const okta = deps.dialectsOf(stream.providerId).has('okta-transmitter')
+    const key = JSON.stringify([stream.settings.auth, hashOf(JSON.stringify(secrets)), resource, okta])
     const known = accesses.get(stream.id)
     if (known?.key === key) return known.access
-    const access = createTransmitterAccess(deps, { auth: stream.settings.auth, secrets, issuer, resource })
+    const access = createTransmitterAccess(deps, {
+      auth: stream.settings.auth,
+      secrets,
+      issuer,
+      resource,
+      assertionsFor: okta ? 'token_endpoint' : 'issuer',
+    })
     accesses.set(stream.id, { key, access })
     return access
   }
@@ -265,7 +283,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     client: TransmitterClient,
     existing: StreamConfiguration,
     wanted: StreamRequest,
-    asked: Partial<StreamRequest> = {},
+    asked: StreamRequestChanges = {},
   ): Promise<Established> {
     const changes = { ...drift(existing, wanted), ...asked }
     if (Object.keys(changes).length === 0) return { found: existing, repaired: false, adopted: true }
@@ -294,10 +312,13 @@ export function createStreams(deps: StreamsDeps): Streams {
   async function afterwards(
     stream: ConnectedStream,
     { client }: Session,
-    { adopted, repaired }: Established,
+    { adopted, repaired, anew }: Established & { readonly anew: boolean },
   ): Promise<Stream> {
     const { streamId } = stream.remote
     const problems: string[] = []
+    if (anew && stream.settings.subjects === 'listed') {
+      problems.push('The stream had to be created anew: those whom it is to be about must be added again.')
+    }
     const trying = async (work: () => Promise<unknown>): Promise<void> => {
       try {
         await work()
@@ -337,7 +358,8 @@ export function createStreams(deps: StreamsDeps): Streams {
       { remote: remoteOf(established.found), lastError: undefined },
     )
     if (!isConnected(connectedStream)) return connectedStream
-    return afterwards(connectedStream, session, established)
+    const anew = stream.remote !== undefined && !established.adopted
+    return afterwards(connectedStream, session, { ...established, anew })
   }
 
   return {

@@ -1,6 +1,6 @@
 import { importJWK, type CryptoKey } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { fetchBytes, type FetchedBytes } from '../base/fetch-bytes.ts'
+import { fetchBytes, fetchFailure, type FetchedBytes } from '../base/fetch-bytes.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
@@ -42,6 +42,11 @@ export interface AccessOptions {
   /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (R80). */
   readonly issuer: string
   readonly resource: string
+  /**
+   * Whom client assertions are for: the authorization server by its issuer, or its token endpoint, as Okta demands
+   * (contract O12). Both are right (RFC 7523 §3); the issuer unless given.
+   */
+  readonly assertionsFor?: 'issuer' | 'token_endpoint'
 }
 
 /** SSF's scopes in the interoperability profile, where the transmitter names none (R80). */
@@ -111,16 +116,45 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
     return answer
   }
 
+  /** Sends, and once more when the answer asks for a nonce: the library has kept it by then. */
+  async function sendProven(request: TransmitterRequest, held: AccessToken): Promise<FetchedBytes> {
+    const answer = await send(request, held)
+    return grant !== undefined && asksForNonce(answer) ? send(request, held) : answer
+  }
+
+  async function perform(request: TransmitterRequest): Promise<FetchedBytes> {
+    const held = await currentToken()
+    const answer = await sendProven(request, held)
+    return answer.status === 401 && grant !== undefined
+      ? sendProven(request, await tokenAfter(held, grant))
+      : answer
+  }
+
   return {
     async request(request) {
-      const held = await currentToken()
-      const answer = await send(request, held)
-      if (answer.status !== 401 || grant === undefined) return answer
-      const nonceAsked = answer.headers.get('www-authenticate')?.includes('use_dpop_nonce') === true
-      if (nonceAsked) return send(request, held)
-      return send(request, await tokenAfter(held, grant))
+      const answer = perform(request)
+      return request.signal === undefined ? answer : unlessStopped(answer, request)
     },
   }
+}
+
+/** Does not wait, once it is stopped, for a token that is being asked for: others want that, too. */
+async function unlessStopped<T>(work: Promise<T>, { signal, url }: TransmitterRequest): Promise<T> {
+  const { promise, reject } = Promise.withResolvers<never>()
+  const stop = (): void => reject(fetchFailure(url, 'was given up because the answer is no longer needed'))
+  signal?.addEventListener('abort', stop, { once: true })
+  if (signal?.aborted === true) stop()
+  try {
+    return await Promise.race([work, promise])
+  } finally {
+    signal?.removeEventListener('abort', stop)
+    work.catch(() => undefined)
+  }
+}
+
+/** Whether all that an answer misses is a nonce, which it brings along (RFC 9449 §9). */
+function asksForNonce({ status, headers }: FetchedBytes): boolean {
+  return status === 401 && headers.get('www-authenticate')?.includes('use_dpop_nonce') === true
 }
 
 /** Our requests go through the guarded fetch, which alone decides where plain http may be spoken. */
@@ -133,7 +167,7 @@ interface Grant {
 
 function createGrant(
   world: AccessDeps['world'],
-  { issuer, resource, secrets }: AccessOptions,
+  { issuer, resource, secrets, assertionsFor = 'issuer' }: AccessOptions,
   auth: ClientCredentials,
 ): Grant {
   const client: oauth.Client = { client_id: auth.clientId }
@@ -156,7 +190,7 @@ function createGrant(
         await oauth.clientCredentialsGrantRequest(
           server,
           client,
-          await clientAuth(auth, secrets),
+          await clientAuth(auth, secrets, assertionsFor === 'issuer' ? server.issuer : server.token_endpoint),
           { ...(scope !== '' && { scope }) },
           { ...http, ...(handle && { DPoP: handle }) },
         ),
@@ -180,7 +214,11 @@ function createGrant(
   }
 }
 
-async function clientAuth(auth: ClientCredentials, secrets: StreamSecrets): Promise<oauth.ClientAuth> {
+async function clientAuth(
+  auth: ClientCredentials,
+  secrets: StreamSecrets,
+  audience: string | undefined,
+): Promise<oauth.ClientAuth> {
   switch (auth.method) {
     case 'client_secret_basic':
       return oauth.ClientSecretBasic(secrets.clientSecret ?? '')
@@ -188,10 +226,11 @@ async function clientAuth(auth: ClientCredentials, secrets: StreamSecrets): Prom
       return oauth.ClientSecretPost(secrets.clientSecret ?? '')
     case 'private_key_jwt': {
       const { kid } = secrets.clientKey ?? {}
-      return oauth.PrivateKeyJwt({
-        key: await importClientKey(secrets.clientKey ?? {}),
-        ...(typeof kid === 'string' && { kid }),
-      })
+      const key = await importClientKey(secrets.clientKey ?? {})
+      return oauth.PrivateKeyJwt(
+        { key, ...(typeof kid === 'string' && { kid }) },
+        { [oauth.modifyAssertion]: (_header, payload) => void Object.assign(payload, { aud: audience }) },
+      )
     }
   }
 }

@@ -113,6 +113,13 @@ describe('changes', () => {
     },
   )
 
+  test('a member that goes is taken away by PUT: what a PATCH does not name stays (R22)', async () => {
+    await using at = await startClient({ PUT: [200, good] })
+    const changes = { description: undefined, events_requested: [] }
+    expect(await at.client.change('s', changes, whole)).toMatchObject({ streamId: 's' })
+    expect(at.asked.map((line) => line.split(' ')[0])).toEqual(['PUT'])
+  })
+
   test('202 tells nothing yet (R23)', async () => {
     await using at = await startClient({ PATCH: [202, undefined], POST: [202, undefined] })
     expect(await at.client.change('s', {}, whole)).toBeUndefined()

@@ -25,6 +25,11 @@ export interface StreamRequest {
   readonly description?: string
 }
 
+/** Members to change; one that is there and undefined is to go. */
+export type StreamRequestChanges = {
+  readonly [Member in keyof StreamRequest]?: StreamRequest[Member] | undefined
+}
+
 /** A stream as the transmitter describes it, its `iss` checked. */
 export interface StreamConfiguration extends RemoteStream {
   readonly method: string | undefined
@@ -46,10 +51,13 @@ export interface TransmitterClient {
   list(): Promise<readonly StreamConfiguration[]>
   /** Undefined when there is none with this id. */
   read(streamId: string): Promise<StreamConfiguration | undefined>
-  /** Changes these members; replaces all where the transmitter cannot do that. Undefined when it will do so later (R23). */
+  /**
+   * Changes these members; replaces all where the transmitter cannot do that, and to take one away: what a PATCH does not
+   * name stays (R22). Undefined when it will do so later (R23).
+   */
   change(
     streamId: string,
-    changes: Partial<StreamRequest>,
+    changes: StreamRequestChanges,
     whole: StreamRequest,
   ): Promise<StreamConfiguration | undefined>
   /** One that is gone already is no error. */
@@ -118,8 +126,11 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
         json: { stream_id: streamId, ...changes },
       } as const
       const put = { method: 'PUT', url: configuration, json: { stream_id: streamId, ...whole } } as const
-      let answer = await call(step, patch, 200, 202, 405, 501) // R22
-      if (answer.status === 405 || answer.status === 501) answer = await call(step, put, 200, 202)
+      const removes = Object.values(changes).includes(undefined)
+      let answer = removes ? undefined : await call(step, patch, 200, 202, 405, 501) // R22
+      if (answer === undefined || answer.status === 405 || answer.status === 501) {
+        answer = await call(step, put, 200, 202)
+      }
       return answer.status === 202 ? undefined : one(step, answer)
     },
     async delete(streamId) {

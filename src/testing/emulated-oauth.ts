@@ -1,5 +1,5 @@
 import { createLocalJWKSet, jwtVerify, type JSONWebKeySet } from 'jose'
-import { checkProof } from '../access/dpop.ts'
+import { checkProof, type DpopProof } from '../access/dpop.ts'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer, EmulatedRequest } from './emulated-server.ts'
 import type { Switches } from './misbehaviours.ts'
@@ -23,6 +23,8 @@ export interface EmulatedOauthOptions {
   readonly bearerTokens: readonly string[]
   /** Whether access tokens are bound to a key of the receiver (RFC 9449). */
   readonly dpop: boolean
+  /** Whether a proof needs a nonce, of the token endpoint there and of the API elsewhere (RFC 9449 §8, §9). */
+  readonly dpopNonces: boolean
   readonly switches: Switches
   /** Where the transmitter is reached. */
   readonly origin: () => string
@@ -33,6 +35,8 @@ export interface EmulatedOauth {
   tokenLifetimeS: number
   /** Makes every access token issued so far useless. */
   revokeTokens(): void
+  /** Makes every nonce given out so far useless. */
+  rotateNonces(): void
   /** How many access tokens were issued. */
   readonly tokensIssued: number
   /** RFC 8414. */
@@ -59,10 +63,12 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** The authorization server of an emulated transmitter, and the guard of its endpoints (SSF 1.0 §8, CAEP interop §2.7). */
 export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOauth {
-  const { world, clients, bearerTokens, dpop, switches, origin } = options
+  const { world, clients, bearerTokens, dpop, dpopNonces, switches, origin } = options
   const issued = new Map<string, IssuedToken>()
   let lifetimeS = 3_600
   let tokensIssued = 0
+  const newNonces = () => ({ token: world.newSecret(12), api: world.newSecret(12) })
+  let nonces = newNonces()
   const tokenUrl = (): string => `${origin()}/oauth/token`
 
   async function clientOf(
@@ -100,10 +106,10 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
     return undefined
   }
 
-  async function proofKey(
+  async function readProof(
     { method, path, headers }: EmulatedRequest,
     accessToken?: string,
-  ): Promise<string | undefined> {
+  ): Promise<DpopProof | undefined> {
     const proof = headers['dpop']
     if (proof === undefined) return undefined
     const result = await checkProof(proof, {
@@ -112,10 +118,14 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       now: world.now(),
       ...(accessToken !== undefined && { accessToken }),
     })
-    return result.ok ? result.proof.jkt : undefined
+    return result.ok ? result.proof : undefined
   }
 
-  function refuse(status: 401 | 403, path: string, error?: string): EmulatedAnswer {
+  /** What a proof without the right nonce is told. */
+  const nonceFor = (place: keyof typeof nonces, proof: DpopProof): Record<string, string> | undefined =>
+    dpopNonces && proof.nonce !== nonces[place] ? { 'dpop-nonce': nonces[place] } : undefined
+
+  function refuse(status: 401 | 403, path: string, error?: string, headers = {}): EmulatedAnswer {
     const words = [
       `${dpop ? 'DPoP' : 'Bearer'} realm="ssf"`,
       ...(error === undefined ? [] : [`error="${error}"`]),
@@ -123,7 +133,7 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
     ]
     return {
       status,
-      headers: { 'www-authenticate': words.join(', ') },
+      headers: { 'www-authenticate': words.join(', '), ...headers },
       body: { error: error ?? 'no credentials' },
     }
   }
@@ -139,6 +149,7 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       return tokensIssued
     },
     revokeTokens: () => issued.clear(),
+    rotateNonces: () => void (nonces = newNonces()),
     metadata: () => ({
       issuer: origin(),
       token_endpoint: tokenUrl(),
@@ -171,15 +182,17 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       const scopes = form.get('scope')?.split(' ') ?? [...ssfScopes]
       if (!scopes.every((scope) => ssfScopes.some((known) => known === scope)))
         return no(400, 'invalid_scope')
-      const jkt = dpop ? await proofKey(request) : undefined
-      if (dpop && jkt === undefined) return no(400, 'invalid_dpop_proof')
+      const proof = dpop ? await readProof(request) : undefined
+      if (dpop && proof === undefined) return no(400, 'invalid_dpop_proof')
+      const nonce = proof && nonceFor('token', proof)
+      if (nonce !== undefined) return no(400, 'use_dpop_nonce', nonce)
       const token = world.newSecret(24)
       tokensIssued++
       issued.set(token, {
         receiver: client.id,
         scopes,
         expiresAt: world.now().getTime() + lifetimeS * 1_000,
-        jkt,
+        jkt: proof?.jkt,
       })
       return {
         status: 200,
@@ -201,8 +214,11 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       const known = issued.get(token)
       const stale = known === undefined || known.expiresAt <= world.now().getTime()
       if (stale || switches.has('tokens-never-good')) return refuse(401, request.path, 'invalid_token')
-      if (known.jkt !== undefined && known.jkt !== (await proofKey(request, token))) {
-        return refuse(401, request.path, 'invalid_dpop_proof')
+      if (known.jkt !== undefined) {
+        const proof = await readProof(request, token)
+        if (proof?.jkt !== known.jkt) return refuse(401, request.path, 'invalid_dpop_proof')
+        const nonce = nonceFor('api', proof)
+        if (nonce !== undefined) return refuse(401, request.path, 'use_dpop_nonce', nonce)
       }
       if (!scopes.some((scope) => known.scopes.includes(scope))) {
         return refuse(403, request.path, 'insufficient_scope')

@@ -1,3 +1,4 @@
+import { hash } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { startLocalServer, type LocalServer } from '../../test/local-server.ts'
@@ -169,6 +170,49 @@ describe('access tokens (T3, T22)', () => {
     expect(await assert(privateKey, 'https://elsewhere.example', 'app')).toBe(401)
     expect(await assert(privateKey, transmitter.tokenUrl, 'other')).toBe(401)
     expect(await assert(stranger.privateKey, transmitter.tokenUrl, 'app')).toBe(401)
+  })
+
+  test('with nonces: a proof without the right one is told which to use, at the token endpoint and at the API', async () => {
+    const { publicKey, privateKey } = await generateKeyPair('ES256')
+    const jwk = await exportJWK(publicKey)
+    await using transmitter = await start({ dpop: true, dpopNonces: true })
+    const proof = (url: string, nonce: string | null, accessToken?: string): Promise<string> =>
+      new SignJWT({
+        htm: accessToken === undefined ? 'POST' : 'GET',
+        htu: url,
+        jti: crypto.randomUUID(),
+        ...(nonce !== null && { nonce }),
+        ...(accessToken !== undefined && { ath: hash('sha256', accessToken, 'base64url') }),
+      })
+        .setProtectedHeader({ alg: 'ES256', typ: 'dpop+jwt', jwk })
+        .setIssuedAt()
+        .sign(privateKey)
+    const ask = async (nonce: string | null) => {
+      const dpop = await proof(transmitter.tokenUrl, nonce)
+      const response = await fetch(transmitter.tokenUrl, form({}, { ...basic('receiver', 'receiver'), dpop }))
+      const { error, access_token } = (await response.json()) as { error?: string; access_token?: string }
+      return { status: response.status, nonce: response.headers.get('dpop-nonce'), error, access_token }
+    }
+    const first = await ask(null)
+    expect(first).toMatchObject({ status: 400, error: 'use_dpop_nonce', nonce: expect.stringMatching(/./) })
+    expect(await ask('made up')).toMatchObject({ status: 400, error: 'use_dpop_nonce', nonce: first.nonce })
+    const { status, access_token: token = '' } = await ask(first.nonce)
+    expect(status).toBe(200)
+
+    const url = `${transmitter.origin}/ssf/streams`
+    const use = async (nonce: string | null) => {
+      const headers = { authorization: `DPoP ${token}`, dpop: await proof(url, nonce, token) }
+      const { status, headers: said } = await fetch(url, { headers })
+      return { status, nonce: said.get('dpop-nonce'), words: said.get('www-authenticate') ?? '' }
+    }
+    const refused = await use(first.nonce)
+    expect([refused.status, refused.words]).toEqual([
+      401,
+      expect.stringMatching(/^DPoP .*error="use_dpop_nonce"/),
+    ])
+    expect((await use(refused.nonce)).status).toBe(200)
+    transmitter.rotateNonces()
+    expect((await use(refused.nonce)).status).toBe(401)
   })
 
   test('end with their lifetime, by revocation, and lack scopes that were not asked for', async () => {

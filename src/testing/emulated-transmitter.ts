@@ -34,6 +34,8 @@ export interface EmulatedTransmitterOptions extends TransmitterOptions {
   readonly tokenLifetimeS?: number
   /** Whether access tokens are bound to a key of the receiver (RFC 9449). */
   readonly dpop?: boolean
+  /** With `dpop`: proofs need a nonce, one at the token endpoint and another one at the API (RFC 9449 §8, §9). */
+  readonly dpopNonces?: boolean
   /** Event types it offers; all of CAEP and RISC unless given. */
   readonly eventsSupported?: readonly string[]
   /** `aud` of a receiver's stream; made from the receiver's name unless given. */
@@ -81,6 +83,8 @@ export interface EmulatedTransmitter extends AsyncDisposable {
   tokenLifetimeS: number
   readonly tokensIssued: number
   revokeTokens(): void
+  /** Makes every DPoP nonce given out so far useless. */
+  rotateNonces(): void
   /** The next requests to the endpoint fail so: once, `times`, or `Infinity` until it is mended. */
   fail(endpoint: EmulatedEndpoint, fault: Fault, times?: number): void
   mend(endpoint?: EmulatedEndpoint): void
@@ -161,6 +165,7 @@ export async function startEmulatedTransmitter(
     clients: options.clients ?? [{ id: 'receiver', secret: 'receiver' }],
     bearerTokens: options.bearerTokens ?? ['static-token'],
     dpop: options.dpop ?? false,
+    dpopNonces: options.dpopNonces ?? false,
     switches,
     origin: () => origin,
   })
@@ -359,6 +364,7 @@ export async function startEmulatedTransmitter(
       return oauth.tokensIssued
     },
     revokeTokens: oauth.revokeTokens,
+    rotateNonces: oauth.rotateNonces,
     fail: (endpoint, fault, times = 1) => server.fail(endpoint, fault, times),
     mend: server.mend,
     requests: server.requests,

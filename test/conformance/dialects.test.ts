@@ -5,14 +5,17 @@ import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import type { ShownSignal } from '../http/with-provider.ts'
 
-// Shapes and example values as developers.google.com/identity/protocols/risc and Apple's description of server-to-server
-// notifications (with what developers report of them in Apple's forum, thread 655485) show them.
+// Google: "Protect user accounts with Cross-Account Protection" (its example token, its table of event types, its section
+// on OAuth token identifiers), and draft-ietf-secevent-subject-identifiers for `id_token_claims`.
+// Apple: "Processing changes for Sign in with Apple accounts" for the event types; its forum's thread "Sign in with Apple
+// Server to Server Notification Documentation" for body, claims and members, which the former page does not show.
 const google = {
   issuer: 'https://accounts.google.com/',
-  aud: '123456789-abcdefgh.apps.googleusercontent.com',
+  aud: '123456789-abcedfgh.apps.googleusercontent.com',
 }
 const apple = { issuer: 'https://appleid.apple.com', aud: 'com.example.app' }
 const risc = 'https://schemas.openid.net/secevent/risc/event-type/'
+const googleUser = { format: 'iss_sub', iss: google.issuer, sub: '7375626A656374' }
 const googleSubject = { subject_type: 'iss-sub', iss: google.issuer, sub: '7375626A656374' }
 
 interface Site extends AsyncDisposable {
@@ -70,6 +73,8 @@ async function startSite({ issuer, aud }: { readonly issuer: string; readonly au
 
 describe('Google RISC', () => {
   const hijacked = {
+    iat: 1_508_184_845,
+    jti: '756E69717565206964656E746966696572',
     events: { [`${risc}account-disabled`]: { subject: googleSubject, reason: 'hijacking' } },
   }
 
@@ -127,20 +132,6 @@ describe('Google RISC', () => {
       { format: 'iss_sub', iss: google.issuer, sub: '1' },
     ],
     [
-      {
-        subject_type: 'oauth_token',
-        token_type: 'refresh_token',
-        token_identifier_alg: 'hash_base64_sha512_sha512',
-        token: 'x',
-      },
-      {
-        format: 'oauth_token',
-        token_type: 'refresh_token',
-        token_identifier_alg: 'hash_base64_sha512_sha512',
-        token: 'x',
-      },
-    ],
-    [
       { ...googleSubject, format: 'email', email: 'new@example.com' },
       { format: 'email', email: 'new@example.com' },
     ], // R70
@@ -153,6 +144,48 @@ describe('Google RISC', () => {
     expect((await site.newest())?.events).toMatchObject([{ subject: understood }])
   })
 
+  const oauth = 'https://schemas.openid.net/secevent/oauth/event-type/'
+  const tokenSubject = {
+    token_type: 'refresh_token',
+    token_identifier_alg: 'hash_base64_sha512_sha512',
+    token: 'x',
+  }
+
+  test.each<[string, object, object | undefined]>([
+    [`${risc}sessions-revoked`, { subject: googleSubject }, googleUser],
+    [`${oauth}tokens-revoked`, { subject: googleSubject }, googleUser],
+    [
+      `${oauth}token-revoked`,
+      { subject: { subject_type: 'oauth_token', ...tokenSubject } },
+      { format: 'oauth_token', ...tokenSubject },
+    ],
+    [`${risc}account-disabled`, { subject: googleSubject, reason: 'bulk-account' }, googleUser],
+    [`${risc}account-disabled`, { subject: googleSubject }, googleUser],
+    [`${risc}account-enabled`, { subject: googleSubject }, googleUser],
+    [`${risc}account-credential-change-required`, { subject: googleSubject }, googleUser],
+    [`${risc}verification`, { state: 'Test token requested' }, undefined],
+  ])('its event %s %j is refused without the dialect, and taken with it', async (type, event, subject) => {
+    await using site = await startSite(google)
+    const token = site.sign({ events: { [type]: event } }, { typ: 'JWT' })
+    await site.setDialects({ dialects: [], audiences: [google.aud] })
+    const refused = await site.hub.push(token)
+    expect([refused.status, await refused.text()]).toEqual([
+      400,
+      expect.stringContaining('the dialect google-risc,'),
+    ])
+    await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })
+    expect((await site.hub.push(token)).status).toBe(202)
+    expect((await site.newest())?.events).toMatchObject([{ type, ...(subject && { subject }) }])
+  })
+
+  test('the audience may be any of an app’s client ids, and exp is nothing to look at', async () => {
+    await using site = await startSite(google)
+    const other = '123456789-ijklmnop.apps.googleusercontent.com'
+    await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud, other] })
+    expect((await site.hub.push(site.sign({ ...hijacked, aud: other, exp: 1_508_188_445 }))).status).toBe(202)
+    expect((await site.hub.push(site.sign({ ...hijacked, aud: 'third' }))).status).toBe(400)
+  })
+
   test('the dialect forgives nothing else', async () => {
     await using site = await startSite(google)
     await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })
@@ -162,7 +195,7 @@ describe('Google RISC', () => {
     }
     expect(await push({ aud: site.hub.origin })).toEqual([400, 'invalid_audience']) // the audience is Google's now
     expect(await push({}, { typ: 'at+jwt' })).toEqual([400, 'invalid_request'])
-    expect(await push({ exp: 2_000_000_000 })).toEqual([400, 'invalid_request'])
+    expect(await push({ sub: '7375626A656374' })).toEqual([400, 'invalid_request'])
     expect(await push({ events: { [`${risc}account-enabled`]: { subject: { subject_type: 7 } } } })).toEqual([
       400,
       'invalid_request',
@@ -173,8 +206,10 @@ describe('Google RISC', () => {
 
 describe('Apple', () => {
   const at = 1_611_765_847_700
+  const relayed = { email: 'ada@privaterelay.appleid.com', is_private_email: 'true' }
   const notification = (event: object): object => ({
-    exp: 1_911_852_260,
+    iat: 1_611_765_860,
+    exp: 1_611_852_260,
     events: JSON.stringify({ type: 'consent-revoked', sub: '000123.abc.0456', event_time: at, ...event }),
   })
   const post = (site: Site, body: unknown): Promise<Response> =>
@@ -186,14 +221,7 @@ describe('Apple', () => {
 
   test('is refused with the name of the dialect while that is off, and answered with 200 when it is on', async () => {
     await using site = await startSite(apple)
-    const token = site.sign(
-      notification({
-        type: 'email-disabled',
-        email: 'ada@privaterelay.appleid.com',
-        is_private_email: 'true',
-      }),
-      { typ: undefined },
-    )
+    const token = site.sign(notification({ type: 'email-disabled', ...relayed }), { typ: undefined })
     await site.setDialects({ dialects: [], audiences: [apple.aud] })
     const refused = await post(site, { payload: token })
     expect(refused.status).toBe(400)
@@ -209,16 +237,32 @@ describe('Apple', () => {
           type: `${appleEventPrefix}email-disabled`,
           subject: { format: 'iss_sub', iss: apple.issuer, sub: '000123.abc.0456' },
           occurred_at: new Date(at).toISOString(),
-          claims: { email: 'ada@privaterelay.appleid.com', is_private_email: 'true' },
+          claims: relayed,
         },
       ],
     })
   })
 
+  // Apple's page says account-deleted, and developers see account-delete.
+  test.each(['email-disabled', 'email-enabled', 'consent-revoked', 'account-deleted', 'account-delete'])(
+    'its event %s is taken, with typ JWT as well',
+    async (type) => {
+      await using site = await startSite(apple)
+      await site.setDialects({ dialects: ['apple'], audiences: [apple.aud] })
+      const event = type.startsWith('email') ? { type, ...relayed } : { type }
+      const payload = site.sign(notification(event), { typ: 'JWT' })
+      expect((await post(site, { payload })).status).toBe(200)
+      expect((await site.newest())?.events).toMatchObject([
+        { type: appleEventPrefix + type, occurred_at: new Date(at).toISOString() },
+      ])
+    },
+  )
+
   test.each([
     ['no JSON', { events: 'consent-revoked' }],
     ['no type', { events: '{"sub":"1"}' }],
     ['an empty list', { events: '[]' }],
+    ['two events, of which one would be lost', { events: '[{"type":"a","sub":"1"},{"type":"b","sub":"1"}]' }],
     ['a number', { events: 7 }],
     ['nothing', {}],
   ])('events that hold %s are refused', async (_, claims) => {

@@ -165,6 +165,7 @@ describe('how it authenticates (R16, R74, R80)', () => {
     ['client_secret_basic', clientAuth, {}],
     ['client_secret_post', { ...clientAuth, method: 'client_secret_post' }, {}],
     ['a secret with DPoP', { ...clientAuth, dpop: true }, { dpop: true }],
+    ['a secret with DPoP and nonces', { ...clientAuth, dpop: true }, { dpop: true, dpopNonces: true }],
   ])('%s, the token endpoint by discovery', async (_, auth, options) => {
     for (const delivery of deliveries) {
       await using receiver = await startReceiver(delivery, { connect: { auth }, transmitter: options })

@@ -76,6 +76,24 @@ describe('subjects', () => {
     expect(requests(site, 'POST').filter(({ path }) => path.includes('subjects'))).toEqual([])
   })
 
+  test.each([
+    ['all', 'ALL', 'ok: The transmitter chooses whom it tells about.'],
+    ['listed', 'NONE', 'ok: The transmitter tells of those who were added.'],
+    ['all', 'NONE', 'warning: The stream is to be about all'],
+    ['listed', 'ALL', 'warning: The stream is to be about those who were added'],
+  ] as const)(
+    'the doctor compares %s with default_subjects %s',
+    async (subjects, defaultSubjects, verdict) => {
+      await using site = await startStreamSite({ transmitter: { defaultSubjects } })
+      await site.connect({ subjects })
+      const { checks } = (await (await site.api('GET', '/health')).json()) as {
+        checks: { name: string; result: string; detail: string }[]
+      }
+      const check = checks.find(({ name }) => name === 'subjects')
+      expect(`${check?.result ?? ''}: ${check?.detail ?? ''}`).toContain(verdict)
+    },
+  )
+
   test('what the transmitter says against it is passed on', async () => {
     await using site = await startStreamSite()
     await site.connect()
@@ -107,6 +125,48 @@ describe('changes', () => {
     expect((await site.api('PATCH', '', { events_requested: null })).status).toBe(200)
     expect(site.transmitter.stream().eventsRequested?.length).toBeGreaterThan(1)
     expect((await site.api('PATCH', '', { colour: 'red' })).status).toBe(400)
+  })
+
+  test.each(['push', 'poll'])(
+    'null takes a description away, at the transmitter too: %s',
+    async (delivery) => {
+      await using site = await startStreamSite()
+      await site.connect({ delivery, description: 'Ours' })
+      const { authorization, eventsRequested, method } = site.transmitter.stream()
+      expect(site.transmitter.stream().description).toBe('Ours')
+      const answer = await site.api('PATCH', '', { description: null })
+      expect([answer.status, await answer.json()]).toEqual([
+        200,
+        expect.objectContaining({ description: null }),
+      ])
+      expect(site.transmitter.stream()).toMatchObject({
+        description: undefined,
+        authorization,
+        eventsRequested,
+        method,
+      })
+      await keep(site)
+      expect(await site.shown()).toMatchObject({ description: null, last_error: null })
+    },
+  )
+
+  test('polls are long unless they are to be short (RFC 8936 §2.2)', async () => {
+    await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
+    const polls = (): unknown[] =>
+      requests(site, 'POST')
+        .filter(({ path }) => path.startsWith('/ssf/poll/'))
+        .map(({ body }) => (body as { returnImmediately: boolean }).returnImmediately)
+    expect(await site.connect({ delivery: 'poll', polling: 'short' })).toMatchObject({ polling: 'short' })
+    await expect.poll(() => polls().length).toBeGreaterThan(0)
+    expect(new Set(polls())).toEqual(new Set([true]))
+    const answer = await site.api('PATCH', '', { polling: null })
+    expect(await answer.json()).toMatchObject({ polling: 'long' })
+    await expect.poll(() => polls().at(-1), { timeout: 15_000 }).toBe(false)
+    for (const polling of ['often', '', 5, true]) {
+      const { status, words } = await refusalOf(await site.api('PATCH', '', { polling }))
+      expect([status, words]).toEqual([400, expect.stringContaining('must be long or short')])
+    }
+    expect(await site.connect()).not.toHaveProperty('polling') // by push there are none
   })
 
   test('from push to poll and back', async () => {
@@ -158,6 +218,18 @@ describe('what drifts', () => {
       transmitter: { stream_id: site.transmitter.stream().id },
     })
     expect(second.transmitter?.stream_id).not.toBe(first.transmitter?.stream_id)
+  })
+
+  test('one that is created anew knows nobody who was added, and says so', async () => {
+    await using site = await startStreamSite({ transmitter: { defaultSubjects: 'NONE' } })
+    await site.connect({ subjects: 'listed' })
+    await fetch(`${site.transmitter.origin}/ssf/streams?stream_id=${site.transmitter.stream().id}`, {
+      method: 'DELETE',
+      headers: { authorization: 'Bearer static-token' },
+    })
+    await keep(site)
+    expect((await site.shown()).last_error).toContain('must be added again')
+    expect((await site.api('POST', '/subjects', { subject: ada })).status).toBe(204)
   })
 
   test('a transmitter that is down, or has another issuer now, is told and loses us nothing', async () => {

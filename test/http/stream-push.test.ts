@@ -201,6 +201,31 @@ describe('verification events (R26, R27)', () => {
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
+  test('one that comes again, by whichever road, proves nothing anew', async () => {
+    await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
+    const stream = await site.connect()
+    const token = verification(site, { state: undefined })
+    await push(site, stream, token)
+    const { verified_at: verifiedAt, last_event_at: lastEventAt } = await site.shown()
+    expect(verifiedAt).not.toBeNull()
+    const before = Date.now()
+    await expect.poll(() => Date.now()).toBeGreaterThan(before + 1)
+    expect((await push(site, stream, token)).status).toBe(202)
+    expect((await site.hub.push(token)).status).toBe(202) // where anybody may send what they saw
+    expect(await site.shown()).toMatchObject({ verified_at: verifiedAt, last_event_at: lastEventAt })
+  })
+
+  test('the first proof counts also when the hub died before it was noted', async () => {
+    await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
+    const stream = await site.connect()
+    const token = verification(site, { state: undefined })
+    await push(site, stream, token)
+    await site.hub.hub.intake.registry.note(stream.id, { verifiedAt: undefined })
+    expect((await site.shown()).verified_at).toBeNull()
+    expect((await push(site, stream, token)).status).toBe(202)
+    expect((await site.shown()).verified_at).not.toBeNull()
+  })
+
   test('a state is good for one SET, which may come again', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()

@@ -210,6 +210,41 @@ describe('who we are at the transmitter (R16, R74, R80)', () => {
     expect(site.transmitter.tokensIssued).toBe(3)
   })
 
+  test('a DPoP nonce that is asked for is used, at the token endpoint and at the API (RFC 9449 §8, §9)', async () => {
+    await using site = await startStreamSite({ transmitter: { dpop: true, dpopNonces: true } })
+    const answers = (endpoint: string): number =>
+      site.transmitter.requests.filter((request) => request.endpoint === endpoint).length
+    await site.connect({ auth: { method: 'client_secret_basic', ...client, dpop: true } })
+    expect(site.transmitter.tokensIssued).toBe(1)
+    expect(answers('token')).toBe(2) // without a nonce, and with it
+
+    const before = answers('status')
+    expect((await site.api('GET', '/status')).status).toBe(200)
+    expect(answers('status') - before).toBe(1) // it is kept …
+    site.transmitter.rotateNonces()
+    expect((await site.api('GET', '/status')).status).toBe(200)
+    expect(answers('status') - before).toBe(3) // … and replaced, while the token stays
+    expect(site.transmitter.tokensIssued).toBe(1)
+
+    site.transmitter.rotateNonces()
+    site.transmitter.revokeTokens()
+    expect((await site.api('GET', '/status')).status).toBe(200)
+    expect(site.transmitter.tokensIssued).toBe(2)
+  })
+
+  test('a transmitter that asks for another nonce each time is given up', async () => {
+    await using site = await startStreamSite({ transmitter: { dpop: true } })
+    await site.connect({ auth: { method: 'client_secret_basic', ...client, dpop: true } })
+    const headers = {
+      'dpop-nonce': 'another',
+      'www-authenticate': 'DPoP realm="ssf", error="use_dpop_nonce"',
+    }
+    site.transmitter.fail('status', { status: 401, headers, body: {} }, Number.POSITIVE_INFINITY)
+    const { status, words } = await refusalOf(await site.api('GET', '/status'))
+    expect([status, words]).toEqual([502, expect.stringContaining('answered with status 401')])
+    expect(calls(site, 'status').length).toBeLessThan(8)
+  })
+
   test('many requests at once ask for one token', async () => {
     await using site = await startStreamSite()
     await site.connect({ auth: { method: 'client_secret_basic', ...client } })

@@ -20,6 +20,7 @@ export interface ShownStream {
   readonly status: string
   readonly verification_asked_at: string | null
   readonly verified_at: string | null
+  readonly last_event_at: string | null
   readonly last_error: string | null
 }
 
@@ -34,6 +35,8 @@ export interface StreamSite extends AsyncDisposable {
   shown(): Promise<ShownStream>
   /** A SET that the transmitter could send over its only stream; none of it goes through its delivery. */
   sign(over?: Partial<SetDraft>): string
+  /** The same with these claims, beside iss, aud, jti and iat or in their place. */
+  signClaims(claims: object): string
   signals(query?: string): Promise<ShownSignal[]>
   /** Log entries of our own types, newest first. */
   logs(type: string): Promise<ShownEntry[]>
@@ -78,6 +81,11 @@ export async function startStreamSite(
       } as SetDraft // of one shape
       const { issuer } = transmitter
       return signSet({ key, claims: claimsOf(draft, { issuer, jti: randomUUID(), issuedAt: new Date() }) })
+    },
+    signClaims(claims) {
+      const { aud } = transmitter.stream()
+      const iat = Math.floor(Date.now() / 1_000)
+      return signSet({ key, claims: { iss: transmitter.issuer, aud, jti: randomUUID(), iat, ...claims } })
     },
     async shown() {
       return (await (await api('GET')).json()) as ShownStream

@@ -1,0 +1,96 @@
+import { describe, expect, test } from 'vitest'
+import { dialectNames, foreignness, oktasPathDialects, translate, type Dialect } from './dialect.ts'
+
+const openid = 'https://schemas.openid.net/secevent/'
+const revoked = `${openid}caep/event-type/session-revoked`
+const disabled = `${openid}risc/event-type/account-disabled`
+const iss_sub = { format: 'iss_sub', iss: 'https://idp.example', sub: 'ada' }
+const google = { subject_type: 'iss-sub', iss: 'https://idp.example', sub: 'ada' }
+
+const token = (payload: object, quoted = false) => ({
+  header: {},
+  payload: JSON.parse(JSON.stringify(payload)) as Record<string, string>, // as a sender's JSON has it
+  quoted,
+})
+
+describe('a token of a dialect is foreign to who does not speak it', () => {
+  test.each<[string, Dialect, ReturnType<typeof token>]>([
+    ['events as text', 'apple', token({ events: '{}' })],
+    ['subject_type', 'google-risc', token({ events: { [disabled]: { subject: google } } })],
+    [
+      'subject_type in a type that nobody knows',
+      'google-risc',
+      token({ events: { [`${openid}oauth/event-type/tokens-revoked`]: { subject: google } } }),
+    ],
+    [
+      'RISC’s own verification',
+      'google-risc',
+      token({ events: { [`${openid}risc/event-type/verification`]: {} } }),
+    ],
+    ['a subject in an event', 'okta-transmitter', token({ events: { [revoked]: { subject: iss_sub } } })],
+    [
+      'a subject without format in an event',
+      'okta-transmitter',
+      token({ events: { [revoked]: { subject: { user: iss_sub } } } }),
+    ],
+    ['a SCIM event', 'scim', token({ events: { 'urn:ietf:params:scim:event:feed:add': {} } })],
+    ['one of a draft', 'scim', token({ events: { 'urn:ietf:params:SCIM:event:prov:delete': {} } })],
+    ['one nobody knows', 'scim', token({ events: { 'URN:ietf:params:scim:event:sig:pwdReset': {} } })],
+    ['one among others', 'scim', token({ events: { [revoked]: {}, 'urn:ietf:params:scim:event:x': {} } })],
+    ['quotes', 'quoted-bodies', token({ sub_id: iss_sub, events: { [revoked]: {} } }, true)],
+  ])('%s: %s', (_, dialect, raw) => {
+    const without = new Set(dialectNames.filter((name) => name !== dialect && name !== 'google-risc'))
+    expect(foreignness(raw, without)).toContain(`the dialect ${dialect},`)
+    expect(foreignness(raw, new Set())).toContain(`the dialect ${dialect},`)
+    expect(foreignness(raw, new Set([dialect]))).toBeUndefined()
+  })
+})
+
+test.each([
+  ['sub_id', { sub_id: iss_sub, events: { [revoked]: {} } }],
+  [
+    'sub_id and a subject in the event (R1)',
+    { sub_id: iss_sub, events: { [revoked]: { subject: iss_sub } } },
+  ],
+  ['sub_id and whatever in the event (R10)', { sub_id: iss_sub, events: { [revoked]: { subject: google } } }],
+  ['no subject at all', { events: { [revoked]: {}, [disabled]: { subject: null } } }],
+  ['a subject that is text', { events: { [revoked]: { subject: 'ada' } } }],
+  ['Okta’s own types (E75)', { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } }],
+  ['somebody’s own types (R4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
+  ['no events', {}],
+  ['events of no shape', { events: [revoked] }],
+  ['an event of no shape', { events: { [revoked]: 'x' } }],
+])('a token with %s is of no dialect', (_, payload) => {
+  expect(foreignness(token(payload), new Set())).toBeUndefined()
+})
+
+test('who speaks Google’s may leave subject_type behind (R70)', () => {
+  const raw = token({ events: { [disabled]: { subject: iss_sub } } })
+  expect(foreignness(raw, new Set<Dialect>(['google-risc']))).toBeUndefined()
+})
+
+test('on Okta’s path everybody may do what Okta’s receiver takes (E5, E75, E78), and nothing else', () => {
+  expect([...oktasPathDialects]).toEqual(['okta-transmitter', 'quoted-bodies'])
+})
+
+test('a token is translated by the dialects that are spoken, and by no other', () => {
+  const raw = token({ exp: 1, events: { [disabled]: { subject: google } } })
+  expect(translate(raw, new Set<Dialect>(['apple', 'scim']))).toBe(raw)
+  expect(translate(raw, new Set<Dialect>(['google-risc']))).toEqual({
+    header: { typ: 'secevent+jwt' },
+    payload: { events: { [disabled]: { subject: { ...iss_sub } } } },
+    quoted: false,
+  })
+})
+
+test.each([
+  ['[]'],
+  ['[{"type":"a","sub":"1"},{"type":"b","sub":"2"}]'],
+  ['{"sub":"1"}'],
+  ['{"type":7}'],
+  ['no JSON'],
+  ['{"type":"a","type":"b"}'],
+])('Apple’s events must hold exactly one: %s is left as it is, and refused later', (events) => {
+  const raw = token({ events })
+  expect(translate(raw, new Set<Dialect>(['apple']))).toBe(raw)
+})

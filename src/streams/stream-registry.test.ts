@@ -1,0 +1,114 @@
+import { expect, test } from 'vitest'
+import { createStreamRegistry } from './stream-registry.ts'
+import type { StreamChanges, StreamStore } from './stream-store.ts'
+import type { Stream } from './stream.ts'
+
+const stream = (id: string, over: Partial<Stream> = {}): Stream => ({
+  id,
+  providerId: `provider of ${id}`,
+  settings: {
+    delivery: 'push',
+    eventsRequested: undefined,
+    description: undefined,
+    auth: { method: 'bearer' },
+    subjects: 'all',
+    audience: undefined,
+  },
+  sealedSecrets: '',
+  pushAuthorization: { currentHash: '', previous: undefined },
+  endpoints: undefined,
+  remote: undefined,
+  status: undefined,
+  statusReason: undefined,
+  verificationAskedAt: undefined,
+  verifiedAt: undefined,
+  lastEventAt: undefined,
+  lastPollAt: undefined,
+  checkedAt: undefined,
+  lastError: undefined,
+  createdAt: new Date(0),
+  updatedAt: new Date(0),
+  ...over,
+})
+
+/** Rows that other nodes change too, and readings of them that end when the test says so. */
+function rowsOf(...streams: readonly Stream[]) {
+  const rows = new Map(streams.map((row) => [row.id, row]))
+  const readings: (() => void)[] = []
+  let slow = false
+  const store: Pick<StreamStore, 'list' | 'update'> = {
+    async list() {
+      const read = [...rows.values()]
+      if (slow) await new Promise<void>((resolve) => readings.push(resolve))
+      return read
+    },
+    async update(id: string, changes: StreamChanges) {
+      const known = rows.get(id)
+      if (known !== undefined) rows.set(id, { ...known, ...changes })
+    },
+  }
+  return {
+    rows,
+    open: () => createStreamRegistry(store as StreamStore), // the registry asks for no more than these two
+    slowDown: () => void (slow = true),
+    /** Lets readings end until none is left. */
+    async finish() {
+      for (let turn = 0; turn < 50; turn++) {
+        readings.shift()?.()
+        await Promise.resolve()
+      }
+    },
+  }
+}
+
+test('what another node made, changed or deleted is known after a refresh', async () => {
+  const { rows, open } = rowsOf(stream('a'), stream('b'))
+  const registry = await open()
+  rows.set('a', stream('a', { status: 'paused' }))
+  rows.delete('b')
+  rows.set('c', stream('c'))
+  expect(registry.find('c')).toBeUndefined()
+  await registry.refresh()
+  expect(registry.list().map(({ id, status }) => [id, status])).toEqual([
+    ['a', 'paused'],
+    ['c', undefined],
+  ])
+  expect(registry.ofProvider('provider of b')).toBeUndefined()
+  expect(registry.ofProvider('provider of c')?.id).toBe('c')
+})
+
+test('what this node changes while the store is being read is not undone by what was read', async () => {
+  const { rows, open, slowDown, finish } = rowsOf(stream('a'), stream('b'))
+  const registry = await open()
+  slowDown()
+  const refreshing = registry.refresh()
+  await Promise.resolve()
+  await registry.note('a', { lastError: 'broken' })
+  registry.forget('b')
+  rows.delete('b')
+  registry.remember(stream('c'))
+  rows.set('c', stream('c'))
+  rows.set('a', { ...stream('a'), lastError: 'broken', status: 'paused' }) // and by another node, meanwhile
+  await finish()
+  await refreshing
+  expect(registry.list().map(({ id, status, lastError }) => [id, status, lastError])).toEqual([
+    ['a', 'paused', 'broken'],
+    ['c', undefined, undefined],
+  ])
+})
+
+test('a stream that changes here during every reading keeps what is known of it here', async () => {
+  const { open, slowDown, finish } = rowsOf(stream('a'))
+  const registry = await open()
+  slowDown()
+  const refreshing = registry.refresh()
+  const changing = (async () => {
+    for (let turn = 0; turn < 40; turn++) {
+      registry.remember(stream('a', { lastError: `${turn}` }))
+      await Promise.resolve()
+    }
+  })()
+  await finish()
+  await Promise.all([refreshing, changing])
+  expect(registry.find('a')?.lastError).toBe('39')
+})
