@@ -1,6 +1,6 @@
-import { readFileSync } from 'node:fs'
 import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
+import { cpuSeconds } from './cpu.ts'
 import type { LoadJob, LoadResult } from './load.ts'
 import { freePort, type Served } from './processes.ts'
 
@@ -77,12 +77,12 @@ async function measure(plan: Contest, contestant: Contestant, round: number): Pr
   const port = await freePort()
   await using server = await contestant.start(port, round)
   const headers = plan.headers + (server.headers ?? '')
-  const job = { port, path, connections, bodies: contestant.bodies, headers }
+  const job = { ports: server.ports, path, connections, bodies: contestant.bodies, headers }
   await load({ ...job, from: 0, count: warmUp })
-  const cpuBefore = cpuSeconds(server.process.pid)
+  const cpuBefore = cpuSeconds(server.pids())
   const result = await load({ ...job, from: warmUp, count: requests })
   const after = await contestant.afterwards?.(port)
-  const cpu = cpuSeconds(server.process.pid) - cpuBefore
+  const cpu = cpuSeconds(server.pids()) - cpuBefore
   if (result.statuses[status] !== requests) {
     throw new Error(`${contestant.name} answered ${JSON.stringify(result.statuses)} to ${requests} requests.`)
   }
@@ -96,21 +96,11 @@ async function measure(plan: Contest, contestant: Contestant, round: number): Pr
   }
 }
 
-async function load(job: LoadJob): Promise<LoadResult> {
+export async function load(job: LoadJob): Promise<LoadResult> {
   const worker = new Worker(new URL('./load.ts', import.meta.url), { workerData: job })
   const [result] = (await once(worker, 'message')) as [LoadResult]
   await worker.terminate()
   return result
-}
-
-/** User and system time of a process, from /proc; 0 where there is none. */
-function cpuSeconds(pid: number | undefined): number {
-  try {
-    const fields = readFileSync(`/proc/${pid}/stat`, 'utf8').split(') ')[1]?.split(' ') ?? []
-    return (Number(fields[11]) + Number(fields[12])) / 100
-  } catch {
-    return 0
-  }
 }
 
 function median(values: readonly number[]): number {

@@ -1,99 +1,123 @@
-import { createServer } from 'node:http'
-import { writeFile } from 'node:fs/promises'
-import { once } from 'node:events'
+import { randomBytes } from 'node:crypto'
 import { join } from 'node:path'
-import { generateSigningKey, publicJwk, signSet } from '../src/set/sign.ts'
-import { contest, type Contestant, type ContestRow } from './contest.ts'
-import { adminToken, apiOf, freePort, hubOrigin, start, startHub, type Served } from './processes.ts'
+import { contest, load, type Contestant, type ContestRow } from './contest.ts'
+import { residentMib } from './cpu.ts'
+import type { BenchPostgres } from './databases.ts'
+import { freePort, hubOrigin, start, together, type Served } from './processes.ts'
+import {
+  benchTransmitter,
+  issuer,
+  pending,
+  pushHeaders,
+  pushPath,
+  serveJwks,
+  startReceiver,
+  waitUntilHandled,
+  type BenchAlg,
+} from './sets.ts'
 
 export interface IngestPlan {
-  readonly alg: 'RS256' | 'ES256'
+  readonly alg: BenchAlg
   readonly folder: string
+  readonly postgres: BenchPostgres
   readonly rounds: number
   readonly sets: number
   readonly connections: number
   readonly say: (line: string) => void
 }
 
-export interface IngestRow extends ContestRow {
-  readonly alg: string
-}
-
-const issuer = 'https://transmitter.example'
 const here = import.meta.dirname
-const headers = 'Content-Type: application/secevent+jwt\r\nAccept: application/json\r\n'
-const warmUp = 3_000
+const warmUp = 12_000
+/** A key for hubs that share a database. */
+const secretKey = randomBytes(32).toString('base64')
+const floor = 'floor: HTTP + signature'
 
-export async function measureIngest(plan: IngestPlan): Promise<IngestRow[]> {
-  const { alg, folder, rounds, sets, connections, say } = plan
-  say(`${alg}: signing ${sets + warmUp} SETs`)
-  const key = await generateSigningKey(alg)
-  const jwk = publicJwk(key)
+/** Every server of the benchmark, or those whose name is in `only`, one after the other in each round. */
+export async function measureIngest(
+  plan: IngestPlan,
+  only: readonly ContestantName[] = contestantNames,
+): Promise<ContestRow[]> {
+  const { alg, folder, postgres, rounds, sets, connections, say } = plan
+  const transmitter = await benchTransmitter(alg)
   const bodies = join(folder, `${alg}.txt`)
-  await writeFile(bodies, Array.from({ length: sets + warmUp }, (_, serial) => sign(key, serial)).join('\n'))
+  say(`${alg}: signing ${sets + warmUp} SETs`)
+  await transmitter.write(bodies, sets + warmUp)
+  await using jwks = await serveJwks(transmitter.jwk)
 
-  await using jwks = await serveJwks({ keys: [jwk] })
-  const contestants: readonly Contestant[] = [
-    {
-      name: 'HTTP only',
-      bodies,
-      start: (port) => start(port, [join(here, 'floor-server.ts'), String(port), 'none']),
-    },
-    {
-      name: 'floor: HTTP + signature',
-      bodies,
-      start: (port) => start(port, [join(here, 'floor-server.ts'), String(port), alg, JSON.stringify(jwk)]),
-    },
-    {
-      name: 'Watchbell on SQLite',
-      bodies,
-      start: (port, round) => startReceiver(port, join(folder, `hub-${alg}-${round}`), jwks.url),
+  const floorServer = (port: number, ...checks: readonly string[]): Promise<Served> =>
+    start(port, [join(here, 'floor-server.ts'), String(port), ...checks])
+  const plainServer = (port: number, database: string): Promise<Served> => {
+    const keys = JSON.stringify({ keys: [transmitter.jwk] })
+    return start(port, [join(here, 'plain-server.ts'), String(port), database, keys, issuer, hubOrigin])
+  }
+  const nodesOnPostgres = async (ports: readonly number[]): Promise<Served> => {
+    const settings = { WATCHBELL_DATABASE_URL: await postgres.database(), WATCHBELL_SECRET_KEY: secretKey }
+    const nodes: Served[] = []
+    for (const port of ports) {
+      const known = nodes.length > 0 // to the database that they share
+      nodes.push(await startReceiver(port, jwks.url, settings, known))
+    }
+    return postgres.counted(together(nodes))
+  }
+  const contestants: Readonly<Record<ContestantName, Omit<Contestant, 'name' | 'bodies'>>> = {
+    'HTTP only': { start: (port) => floorServer(port, 'none') },
+    [floor]: { start: (port) => floorServer(port, alg, JSON.stringify(transmitter.jwk)) },
+    'Watchbell on SQLite': {
+      start: (port, round) =>
+        startReceiver(port, jwks.url, { WATCHBELL_DATA: join(folder, `${alg}-${connections}-${round}`) }),
       afterwards: waitUntilHandled,
     },
-    {
-      name: 'Express + jose + one insert per request',
-      bodies,
-      start: (port, round) =>
-        start(port, [
-          join(here, 'plain-server.ts'),
-          String(port),
-          join(folder, `plain-${alg}-${round}.db`),
-          JSON.stringify({ keys: [jwk] }),
-          issuer,
-          hubOrigin,
-        ]),
+    'plain server on SQLite': {
+      start: (port, round) => plainServer(port, join(folder, `plain-${alg}-${connections}-${round}.db`)),
     },
-  ]
-
-  const rows = await contest({
-    contestants,
-    floor: 'floor: HTTP + signature',
-    path: '/security/api/v1/security-events',
-    headers,
+    'Watchbell on PostgreSQL': { start: (port) => nodesOnPostgres([port]), afterwards: waitUntilHandled },
+    'two nodes on PostgreSQL': {
+      start: async (port) => nodesOnPostgres([port, await freePort()]),
+      afterwards: waitUntilHandled,
+    },
+    'plain server on PostgreSQL': {
+      start: async (port) => postgres.counted(await plainServer(port, await postgres.database())),
+    },
+  }
+  return await contest({
+    contestants: only.map((name) => ({ name, bodies, ...contestants[name] })),
+    floor,
+    path: pushPath,
+    headers: pushHeaders,
     status: 202,
     itemsPerRequest: 1,
-    items: `SETs (${alg})`,
+    items: `SETs (${alg}, ${connections} connections)`,
     warmUp,
     requests: sets,
     connections,
     rounds,
     say,
   })
-  return rows.map((row) => ({ ...row, alg }))
 }
+
+export const contestantNames = [
+  'HTTP only',
+  floor,
+  'Watchbell on SQLite',
+  'plain server on SQLite',
+  'Watchbell on PostgreSQL',
+  'two nodes on PostgreSQL',
+  'plain server on PostgreSQL',
+] as const
+export type ContestantName = (typeof contestantNames)[number]
 
 /** Milliseconds from 202 to handled on a hub that does nothing else, sorted: one SET after the other. */
 export async function measureLag({ folder, sets }: { folder: string; sets: number }): Promise<number[]> {
-  const key = await generateSigningKey('ES256')
-  await using jwks = await serveJwks({ keys: [publicJwk(key)] })
+  const transmitter = await benchTransmitter('ES256')
+  await using jwks = await serveJwks(transmitter.jwk)
   const port = await freePort()
-  await using _hub = await startReceiver(port, join(folder, 'lag'), jwks.url)
+  await using _hub = await startReceiver(port, jwks.url, { WATCHBELL_DATA: join(folder, 'lag') })
   const lags: number[] = []
   for (let serial = 0; serial < sets; serial += 1) {
-    const answer = await fetch(`http://127.0.0.1:${port}/security/api/v1/security-events`, {
+    const answer = await fetch(`http://127.0.0.1:${port}${pushPath}`, {
       method: 'POST',
       headers: { 'content-type': 'application/secevent+jwt' },
-      body: sign(key, serial),
+      body: transmitter.sign(serial),
     })
     if (answer.status !== 202) throw new Error(`The hub answered ${answer.status}.`)
     const acceptedAt = performance.now()
@@ -103,65 +127,60 @@ export async function measureLag({ folder, sets }: { folder: string; sets: numbe
   return lags.toSorted((a, b) => a - b)
 }
 
-function sign(key: Awaited<ReturnType<typeof generateSigningKey>>, serial: number): string {
-  const iat = Math.floor(Date.now() / 1_000)
-  return signSet({
-    key,
-    claims: {
-      iss: issuer,
-      aud: hubOrigin,
-      iat,
-      jti: `bench-${serial}-24c63fb56fa9fa24`,
-      sub_id: { format: 'email', email: `user${serial % 5_000}@example.com` },
-      events: {
-        'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {
-          event_timestamp: iat,
-          initiating_entity: 'policy',
-          reason_admin: { en: 'Landspeed policy violation: C076E8A2' },
-        },
-      },
-    },
-  })
+/** What was seen while SETs came as fast as they were taken. */
+export interface SustainedRow {
+  readonly database: string
+  readonly sets: number
+  readonly seconds: number
+  /** SETs that waited for their handling, once a second. */
+  readonly waiting: readonly number[]
+  /** Milliseconds from the last 202 until all were handled. */
+  readonly lagMs: number
+  /** Resident memory of the hub, once a second, in MiB. */
+  readonly residentMib: readonly number[]
 }
 
-async function serveJwks(document: object): Promise<{ url: string } & AsyncDisposable> {
-  const server = createServer((_request, response) => {
-    response.writeHead(200, { 'content-type': 'application/json' })
-    response.end(JSON.stringify(document))
-  })
-  const port = await freePort()
-  server.listen(port, '127.0.0.1')
-  await once(server, 'listening')
-  return {
-    url: `http://127.0.0.1:${port}/jwks.json`,
-    async [Symbol.asyncDispose]() {
-      server.close()
-      server.closeAllConnections()
-    },
+/** A long run at full speed: whether handling keeps up, and whether memory stays. */
+export async function measureSustained(
+  plan: Pick<IngestPlan, 'folder' | 'postgres' | 'sets' | 'connections' | 'say'>,
+): Promise<SustainedRow[]> {
+  const { folder, postgres, sets, connections, say } = plan
+  const transmitter = await benchTransmitter('ES256')
+  const bodies = join(folder, 'sustained.txt')
+  say(`signing ${sets} SETs for the long run`)
+  await transmitter.write(bodies, sets)
+  await using jwks = await serveJwks(transmitter.jwk)
+  const rows: SustainedRow[] = []
+  for (const database of ['SQLite', 'PostgreSQL']) {
+    const port = await freePort()
+    await using hub = await startReceiver(
+      port,
+      jwks.url,
+      database === 'SQLite'
+        ? { WATCHBELL_DATA: join(folder, 'sustained') }
+        : { WATCHBELL_DATABASE_URL: await postgres.database(), WATCHBELL_SECRET_KEY: secretKey },
+    )
+    const waiting: number[] = []
+    const resident: number[] = []
+    const sampling = setInterval(() => {
+      resident.push(residentMib(hub.pids()))
+      void pending(port).then((count) => waiting.push(count))
+    }, 1_000)
+    const { seconds } = await load({
+      ports: [port],
+      path: pushPath,
+      headers: pushHeaders,
+      connections,
+      bodies,
+      from: 0,
+      count: sets,
+    })
+    clearInterval(sampling)
+    const { lagMs } = await waitUntilHandled(port)
+    say(
+      `long run on ${database}: ${sets} SETs in ${Math.round(seconds)} s, handled ${lagMs} ms after the last`,
+    )
+    rows.push({ database, sets, seconds, waiting, lagMs, residentMib: resident })
   }
-}
-
-async function startReceiver(port: number, data: string, jwksUrl: string): Promise<Served> {
-  const hub = await startHub(port, {
-    WATCHBELL_DATA: data,
-    WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1',
-    WATCHBELL_API_REQUESTS_PER_MINUTE: '0',
-  })
-  const settings = { issuer, jwks_url: jwksUrl }
-  await apiOf(port)('/api/v1/security-events-providers', { name: 'bench', type: 'bench', settings })
-  return hub
-}
-
-async function pending(port: number): Promise<number> {
-  const answer = await fetch(`http://127.0.0.1:${port}/v1/signals/counts`, {
-    headers: { authorization: `SSWS ${adminToken}` },
-  })
-  return ((await answer.json()) as { pending: number }).pending
-}
-
-async function waitUntilHandled(port: number): Promise<{ unhandled: number; lagMs: number }> {
-  const startedAt = performance.now()
-  const unhandled = await pending(port)
-  while ((await pending(port)) > 0) await new Promise((resolve) => setTimeout(resolve, 5))
-  return { unhandled, lagMs: Math.round(performance.now() - startedAt) }
+  return rows
 }

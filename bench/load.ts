@@ -13,7 +13,8 @@ export interface LoadResult {
 }
 
 export interface LoadJob {
-  readonly port: number
+  /** Connections take them in turn. */
+  readonly ports: readonly number[]
   readonly path: string
   readonly connections: number
   /** File of one body a line. */
@@ -28,7 +29,7 @@ export interface LoadJob {
  * Sockets are handled by hand, so that the generator costs a fraction of what any server does.
  */
 export async function sendAll({
-  port,
+  ports,
   path,
   connections,
   bodies,
@@ -41,7 +42,7 @@ export async function sendAll({
     .slice(from, from + count)
     .map((body) =>
       Buffer.from(
-        `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`,
+        `POST ${path} HTTP/1.1\r\nHost: 127.0.0.1\r\n${headers}Content-Length: ${body.length}\r\n\r\n${body}`,
         'latin1',
       ),
     )
@@ -53,9 +54,9 @@ export async function sendAll({
   await Promise.all(
     Array.from(
       { length: connections },
-      () =>
+      (_, number) =>
         new Promise<void>((resolve, reject) => {
-          const socket = connect(port, '127.0.0.1')
+          const socket = connect(ports[number % ports.length] ?? 0, '127.0.0.1')
           socket.setNoDelay(true)
           let sentAt = 0
           let received = Buffer.alloc(0)

@@ -1,33 +1,52 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises'
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises'
 import { cpus, tmpdir, totalmem } from 'node:os'
 import { join } from 'node:path'
 import { parseArgs } from 'node:util'
 import type { ContestRow } from './contest.ts'
+import { startBenchPostgres } from './databases.ts'
 import { measureEvaluations } from './evaluations.ts'
-import { measureIngest, measureLag } from './ingest.ts'
+import { measureIngest, measureLag, measureSustained, type SustainedRow } from './ingest.ts'
 import { performancePage } from './page.ts'
 import { measurePoll } from './poll.ts'
 import { measureRiskEvents } from './risk-events.ts'
+import { measureScale, type ScaleRow } from './scale.ts'
+import { algs } from './sets.ts'
 
-const help = `npm run bench: how fast the hub is, beside servers that do less.
+const parts = [
+  'ingest',
+  'connections',
+  'sustained',
+  'lag',
+  'evaluations',
+  'risk-events',
+  'poll',
+  'scale',
+] as const
 
-  --only PART       ingest, evaluations, risk-events or poll; may be given several times (default: all)
+const help = `npm run bench: how fast the hub is, beside servers that do less. About 40 minutes for everything but scale.
+
+  --only PART       one of ${parts.join(', ')}; may be given several times (default: all but scale)
+  --scale           only scale: the cost of a SET and of common queries when much is stored. Takes long and much disk
+  --stored N        signals stored, for scale; several times (default 10000, 1000000 and 10000000)
   --rounds N        alternated rounds, of which the medians count (default 3)
   --requests N      requests in each run (default 20000)
   --connections N   connections at once (default 64)
-  --alg A           RS256 or ES256; both unless given
+  --alg A           ${algs.join(', ')}; all unless given
+  --sets N          SETs of the long run (default 600000, about two minutes)
   --entities N      entities in the store for evaluations (default 100, 10000 and 1000000)
-  --write           put the tables into docs/performance.md
+  --write           put what was measured into docs/performance.md, which keeps its other tables
   --help`
 
-const parts = ['ingest', 'evaluations', 'risk-events', 'poll'] as const
 const { values } = parseArgs({
   options: {
-    only: { type: 'string', multiple: true, default: [...parts] },
+    only: { type: 'string', multiple: true },
+    scale: { type: 'boolean', default: false },
+    stored: { type: 'string', multiple: true, default: ['10000', '1000000', '10000000'] },
     rounds: { type: 'string', default: '3' },
     requests: { type: 'string', default: '20000' },
     connections: { type: 'string', default: '64' },
-    alg: { type: 'string', multiple: true, default: ['RS256', 'ES256'] },
+    alg: { type: 'string', multiple: true, default: [...algs] },
+    sets: { type: 'string', default: '600000' },
     entities: { type: 'string', multiple: true, default: ['100', '10000', '1000000'] },
     write: { type: 'boolean', default: false },
     help: { type: 'boolean', default: false },
@@ -37,66 +56,105 @@ if (values.help) {
   console.log(help)
   process.exit()
 }
+const wantedParts = values.scale ? ['scale'] : (values.only ?? parts.filter((part) => part !== 'scale'))
+const unknown = wantedParts.find((part) => !parts.some((known) => known === part))
+if (unknown !== undefined) throw new Error(`--only takes ${parts.join(', ')}; not ${unknown}.`)
+const wanted = (part: (typeof parts)[number]): boolean => wantedParts.includes(part)
+const wantedAlgs = algs.filter((alg) => values.alg.includes(alg))
+if (wantedAlgs.length === 0) throw new Error(`--alg takes ${algs.join(', ')}.`)
 
 const folder = await mkdtemp(join(tmpdir(), 'watchbell-bench-'))
-const rounds = Number(values.rounds)
 const requests = Number(values.requests)
-const plan = {
-  folder,
-  rounds,
-  connections: Number(values.connections),
-  say: (line: string) => console.error(line),
-}
-const algs = values.alg.map((alg) => {
-  if (alg === 'RS256' || alg === 'ES256') return alg
-  throw new Error(`--alg takes RS256 or ES256, not ${alg}.`)
-})
-const wanted = (part: (typeof parts)[number]): boolean => values.only.includes(part)
+const say = (line: string): void => console.error(line)
 
 const tables: Record<string, string> = {}
-try {
-  if (wanted('ingest')) {
-    for (const alg of algs) {
-      tables[`Taking in SETs, ${alg}`] = contestTable(
-        'SETs',
-        await measureIngest({ ...plan, alg, sets: requests }),
+{
+  await using postgres = await startBenchPostgres()
+  const plan = {
+    folder,
+    postgres,
+    rounds: Number(values.rounds),
+    sets: requests,
+    connections: Number(values.connections),
+    say,
+  }
+  try {
+    if (wanted('ingest')) {
+      for (const alg of wantedAlgs) {
+        tables[`Taking in SETs, ${alg}`] = contestTable('SETs', await measureIngest({ ...plan, alg }))
+      }
+    }
+    if (wanted('connections')) {
+      for (const connections of [1, 16, 64, 256]) {
+        const run = {
+          ...plan,
+          alg: 'ES256',
+          connections,
+          sets: Math.min(requests, connections * 1_000),
+        } as const
+        tables[`ES256 over ${connections} connection${connections === 1 ? '' : 's'}`] = contestTable(
+          'SETs',
+          await measureIngest(run, [
+            'floor: HTTP + signature',
+            'Watchbell on SQLite',
+            'plain server on SQLite',
+            'Watchbell on PostgreSQL',
+            'plain server on PostgreSQL',
+          ]),
+        )
+      }
+    }
+    if (wanted('sustained')) {
+      tables['A long run at full speed, ES256'] = sustainedTable(
+        await measureSustained({ ...plan, sets: Number(values.sets) }),
       )
     }
+    if (wanted('lag')) {
+      const lags = await measureLag({ folder, sets: 200 })
+      const at = (share: number): string => (lags[Math.floor((lags.length - 1) * share)] ?? 0).toFixed(1)
+      tables['From 202 to handled, one SET at a time'] = markdown(['p50 ms', 'p99 ms'], [[at(0.5), at(0.99)]])
+    }
+    if (wanted('evaluations')) {
+      tables['Answering at sign-in'] = contestTable(
+        'answers',
+        await measureEvaluations({ ...plan, entities: values.entities.map(Number), evaluations: requests }),
+      )
+    }
+    if (wanted('risk-events')) {
+      tables['Taking in risk events, 20 in a request'] = contestTable(
+        'events',
+        await measureRiskEvents({ ...plan, events: requests }),
+      )
+    }
+    if (wanted('poll')) {
+      const rows = []
+      for (const alg of wantedAlgs) if (alg !== 'EdDSA') rows.push(await measurePoll({ ...plan, alg }))
+      tables['Polling SETs from the emulated transmitter'] = markdown(
+        ['alg', 'SETs/s'],
+        rows.map(({ alg, perSecond }) => [alg, count(perSecond)]),
+      )
+    }
+    if (wanted('scale')) {
+      tables['When much is stored'] = scaleTable(
+        await measureScale({ ...plan, stored: values.stored.map(Number) }),
+      )
+    }
+  } finally {
+    await rm(folder, { recursive: true, force: true })
   }
-  if (wanted('ingest')) {
-    const lags = await measureLag({ folder, sets: 200 })
-    const at = (share: number): string => (lags[Math.floor((lags.length - 1) * share)] ?? 0).toFixed(1)
-    tables['From 202 to handled, one SET at a time'] = markdown(['p50 ms', 'p99 ms'], [[at(0.5), at(0.99)]])
-  }
-  if (wanted('evaluations')) {
-    const entities = values.entities.map(Number)
-    tables['Answering at sign-in'] = contestTable(
-      'answers',
-      await measureEvaluations({ ...plan, entities, evaluations: requests }),
-    )
-  }
-  if (wanted('risk-events')) {
-    tables['Taking in risk events, 20 in a request'] = contestTable(
-      'events',
-      await measureRiskEvents({ ...plan, events: requests }),
-    )
-  }
-  if (wanted('poll')) {
-    const rows = []
-    for (const alg of algs) rows.push(await measurePoll({ ...plan, alg, sets: requests }))
-    tables['Polling SETs from the emulated transmitter'] = markdown(
-      ['alg', 'SETs/s'],
-      rows.map(({ alg, perSecond }) => [alg, count(perSecond)]),
-    )
-  }
-} finally {
-  await rm(folder, { recursive: true, force: true })
 }
 
-const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load generator on the same machine`
+const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load generator and databases on the same machine`
 for (const [title, table] of Object.entries(tables)) console.log(`\n${title}\n\n${table}`)
 console.log(`\n${machine}`)
-if (values.write) await writeFile('docs/performance.md', performancePage({ tables, machine, ...values }))
+if (values.write) {
+  const file = 'docs/performance.md'
+  const how = `${values.rounds} alternated rounds of ${values.requests} requests over ${values.connections} connections, ${machine}`
+  await writeFile(
+    file,
+    performancePage({ tables, how, before: await readFile(file, 'utf8').catch(() => '') }),
+  )
+}
 
 function contestTable(items: string, rows: readonly ContestRow[]): string {
   return markdown(
@@ -109,6 +167,50 @@ function contestTable(items: string, rows: readonly ContestRow[]): string {
       row.p99Ms.toFixed(1),
       row.cpuMicros.toFixed(0),
       row.unhandled === undefined ? '–' : `${row.unhandled} (${row.lagMs} ms)`,
+    ]),
+  )
+}
+
+function sustainedTable(rows: readonly SustainedRow[]): string {
+  return markdown(
+    [
+      'database',
+      'SETs',
+      'SETs/s',
+      'waiting, median',
+      'waiting, most',
+      'handled after the last',
+      'memory MiB, after a tenth → at the end',
+    ],
+    rows.map(({ database, sets, seconds, waiting, lagMs, residentMib }) => [
+      database,
+      count(sets),
+      count(sets / seconds),
+      count(waiting.toSorted((a, b) => a - b)[Math.floor(waiting.length / 2)] ?? 0),
+      count(Math.max(0, ...waiting)),
+      `${lagMs} ms`,
+      `${count(residentMib[Math.floor(residentMib.length / 10)] ?? 0)} → ${count(residentMib.at(-1) ?? 0)}`,
+    ]),
+  )
+}
+
+function scaleTable(rows: readonly ScaleRow[]): string {
+  return markdown(
+    [
+      'database',
+      'stored',
+      'CPU µs per SET',
+      'bytes on disk per SET',
+      'memory MiB',
+      ...(rows[0]?.queries ?? []).map(({ name }) => `${name}, ms`),
+    ],
+    rows.map((row) => [
+      row.database,
+      count(row.stored),
+      row.cpuMicros.toFixed(0),
+      count(row.bytesPerSet),
+      count(row.residentMib),
+      ...row.queries.map(({ p50Ms }) => p50Ms.toFixed(1)),
     ]),
   )
 }

@@ -1,12 +1,13 @@
-import { spawn, type ChildProcess } from 'node:child_process'
+import { spawn } from 'node:child_process'
 import { once } from 'node:events'
 import { createServer, type AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 
-/** A server under test. Disposing kills it. */
+/** A server under test, of one node or several. Disposing kills it. */
 export interface Served extends AsyncDisposable {
-  readonly port: number
-  readonly process: ChildProcess
+  readonly ports: readonly number[]
+  /** Its processes, and the database's when that is a server of its own. */
+  pids(): readonly number[]
   /** What every request to it needs beside the usual headers, each ending in CRLF. */
   readonly headers?: string
 }
@@ -27,11 +28,22 @@ export async function start(
     ended.then(([code]) => Promise.reject(new Error(`${args.join(' ')} ended with ${String(code)}`))),
   ])
   return {
-    port,
-    process: child,
+    ports: [port],
+    pids: () => (child.pid === undefined ? [] : [child.pid]),
     async [Symbol.asyncDispose]() {
       child.kill('SIGTERM')
       await ended
+    },
+  }
+}
+
+/** Several servers as one, behind a load balancer that costs nothing. */
+export function together(nodes: readonly Served[]): Served {
+  return {
+    ports: nodes.flatMap(({ ports }) => ports),
+    pids: () => nodes.flatMap((node) => node.pids()),
+    async [Symbol.asyncDispose]() {
+      await Promise.all(nodes.map((node) => node[Symbol.asyncDispose]()))
     },
   }
 }

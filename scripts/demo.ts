@@ -37,7 +37,8 @@ for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(signal
 
 const env = Object.fromEntries(Object.entries(process.env).filter(([name]) => !name.startsWith('WATCHBELL_')))
 const columns = process.stdout.isTTY ? process.stdout.columns : 100
-const paint = painter({ stdout: { write: () => true, isTTY: process.stdout.isTTY, columns }, env })
+const stdout = { write: () => true, drained: async () => undefined, isTTY: process.stdout.isTTY, columns }
+const paint = painter({ stdout, env })
 
 process.exitCode = await demo(process.argv.includes('--exit')).catch((error: unknown) => {
   if (stop.signal.aborted) return 130

@@ -3,11 +3,13 @@ import { HubError, hubErrors, type HubErrorCode } from '../src/base/hub-error.ts
 import { settingEntries } from '../src/config/settings.ts'
 import { oktaErrorAnswer } from '../src/http/okta-errors.ts'
 import { setErrorAnswer } from '../src/http/set-errors.ts'
+import { catalogue, type CatalogueEntry } from '../src/metrics/catalogue.ts'
 
 // Writes the pages that are made from the code. With --check it only says whether they are as they would be made.
 const pages: Readonly<Record<string, string>> = {
   'docs/errors.md': errorsPage(),
   'docs/configuration.md': configurationPage(),
+  'docs/metrics.md': metricsPage(),
 }
 
 const check = process.argv.includes('--check')
@@ -51,6 +53,24 @@ endpoint is \`{"error","error_description"}\` of RFC 6749 §5.2, and a refused a
 | --- | --- | --- |
 ${rows.join('\n')}
 `
+}
+
+/** The page as it is, with the table in its place. */
+function metricsPage(): string {
+  const rows = Object.entries<CatalogueEntry>(catalogue).map(([name, { type, labels, help, shared }]) => {
+    const labelled = labels.map((label) => `\`${label}\``).join(', ')
+    return `| \`${name}\` | ${type}${shared === true ? ', _shared_' : ''} | ${labelled || '–'} | ${help} |`
+  })
+  const table = `
+| metric | type | labels | meaning |
+| --- | --- | --- | --- |
+${rows.join('\n')}
+
+`
+  return (read('docs/metrics.md') ?? '').replace(
+    /(?<=catalogue\.ts: begin\. -->\n).*(?=<!-- end\. -->)/s,
+    () => table,
+  )
 }
 
 function configurationPage(): string {

@@ -4,13 +4,17 @@ import { createAuthenticator, type Authenticator } from './access/authenticator.
 import { createClientKeys } from './access/client-keys.ts'
 import { createDpopNonces } from './access/dpop-nonces.ts'
 import { pruneAccess } from './access/housekeeping.ts'
+import { createRateCounts } from './access/rate-counts.ts'
 import { createRateLimits, createRefusalLimiter, type RateLimits } from './access/rate-limits.ts'
 import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
+import { followChanges } from './base/follow-changes.ts'
 import type { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
+import { silentMeter, type Meter } from './base/meter.ts'
 import type { SecretBox } from './base/secret-box.ts'
+import { silentTracer, type Tracer } from './base/tracer.ts'
 import { createWorker } from './base/worker.ts'
 import type { World } from './base/world.ts'
 import { createInbox } from './ingest/inbox.ts'
@@ -21,6 +25,7 @@ import { matchesOf, type EventMatch } from './ingest/matches.ts'
 import { createStreamPoller } from './ingest/poll-streams.ts'
 import { pushToStream, type StreamPush } from './ingest/push-to-stream.ts'
 import { createRefusalRecorder } from './ingest/refusals.ts'
+import { createRetention } from './ingest/retention.ts'
 import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
 import { createKeyCache, type KeyCache } from './jwks/key-cache.ts'
 import { fetchKeySet } from './jwks/key-set.ts'
@@ -46,12 +51,15 @@ import { evaluationEntry } from './systemlog/evaluation-entry.ts'
 import { createLogRecorder } from './systemlog/log-recorder.ts'
 import { riskEntry, subjectEntry } from './systemlog/risk-entries.ts'
 import { providerActionEntry, riskProviderEntry, riskSignalEntry } from './systemlog/risk-provider-entries.ts'
-import { createRetention } from './systemlog/retention.ts'
 
 export interface HubSettings {
   /** Public origin, without a trailing slash: issuer of access tokens and audience of SETs. */
   readonly origin: string
+  /** Days; 0 is for ever, for all four. */
+  readonly signalRetentionDays: number
+  readonly tokenRetentionDays: number
   readonly logRetentionDays: number
+  readonly riskHistoryRetentionDays: number
   /** Per token, client and address; 0 is without limit. */
   readonly apiRequestsPerMinute: number
   /** Per issuer and per source address; 0 is without limit. */
@@ -67,11 +75,14 @@ export interface HubSettings {
 export interface HubDeps {
   readonly world: World
   readonly logger: Logger
-  readonly storage: Pick<Storage, 'stores' | 'transaction'>
+  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'onChange' | 'makeRoom'>
   readonly secretBox: SecretBox
   /** Why a URL that a person gave would not be fetched, going by its text. */
   readonly urlProblem: (url: string) => string | undefined
   readonly settings: HubSettings
+  /** Who counts what the hub does, and who traces it; nobody unless given. */
+  readonly meter?: Meter
+  readonly tracer?: Tracer
 }
 
 /** The rooms, wired. Knows no HTTP and no database; disposing ends its loops and stores what is still to be stored. */
@@ -107,14 +118,19 @@ export interface Hub extends AsyncDisposable {
   pushToStream(push: StreamPush): Promise<Receipt>
   /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuse */
   refuseUnread(error: HubError, source: string): Promise<void>
+  /** How many SETs wait in memory to be stored. */
+  waitingSets(): number
   /** Whether the storage answers. */
   isReady(): Promise<boolean>
 }
 
 const housekeepingMs = 60_000
+/** How often nodes tell each other what they counted: as much may pass a limit as they let through in this time. */
+const rateExchangeMs = 1_000
 
 export async function createHub(deps: HubDeps): Promise<Hub> {
   const { world, logger, storage, secretBox, urlProblem, settings } = deps
+  const { meter = silentMeter, tracer = silentTracer } = deps
   const { origin } = settings
   const { stores } = storage
 
@@ -144,7 +160,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     lifetimeS: accessTokenLifetimeS,
   }
 
-  const keys = createKeyCache({ world, logger, limits: defaultKeyLimits })
+  const keys = createKeyCache({ world, logger, limits: defaultKeyLimits, meter, tracer })
   const sources = await createRiskSources(stores.riskSources)
   /** A transaction after which the words of sources may count for more or less. */
   const changingSources = async <T>(work: (stores: Stores) => Promise<T>): Promise<T> => {
@@ -196,7 +212,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     intake.forgetProvider(id)
   }
 
-  const recorder = createLogRecorder(stores.systemLog)
+  const rateCounts = createRateCounts({
+    world,
+    shared: storage.onChange === undefined ? undefined : stores.rateCounts,
+  })
+  const recorder = createLogRecorder(stores.systemLog, undefined, meter)
   const risk = {
     riskProviders: createRiskProviders({
       world,
@@ -214,22 +234,28 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     riskEvents: createRiskEvents({
       world,
       transaction: (work) =>
-        storage.transaction(({ riskProviders, systemLog, subjects, risk }) =>
+        storage.transaction(({ riskProviders, riskSources, systemLog, subjects, risk }) =>
           work({
             riskProviders,
             async putReasons(reasons) {
-              const deps = { subjects, risk, world, actionOf: sources.actionOf, ignoreUnknownUsers: false }
+              const { actionOf } = await createRiskSources(riskSources)
+              const deps = { subjects, risk, world, actionOf, ignoreUnknownUsers: false }
               await applyNews(deps, reasons.map(newsOfReason))
             },
             journal: {
-              record: ({ events, ...from }) =>
-                systemLog.append(events.map((event) => riskSignalEntry(world, { ...from, event }))),
+              record: (consumed) =>
+                systemLog.append(
+                  consumed.flatMap(({ events, ...from }) =>
+                    events.map((event) => riskSignalEntry(world, { ...from, event })),
+                  ),
+                ),
             },
           }),
         ),
+      meter,
     }),
     riskEventCounts: () => stores.riskProviders.counts(),
-    riskEventLimits: createRateLimits(world, {
+    riskEventLimits: createRateLimits(rateCounts, 'risk events', {
       perToken: settings.riskEventRequestsPerMinute,
       perClient: settings.riskEventRequestsPerMinute,
       perAddress: 0,
@@ -252,10 +278,12 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       rules: settings.riskOutcomes,
       journalsAllowed: settings.logEvaluations === 'all',
       journal: { record: (evaluation) => recorder.record(evaluationEntry(world, evaluation)) },
+      meter,
+      tracer,
     }),
   }
 
-  const inbox = createInbox(stores.signals)
+  const inbox = createInbox(stores.signals, undefined, meter)
   const refusals = createRefusalRecorder(stores.signals, logger)
   const { refusalsPerMinute, apiRequestsPerMinute } = settings
   const acceptDeps = {
@@ -269,8 +297,13 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     dialects: intake.dialects,
     inbox,
     refusals,
-    refusalLimiter: createRefusalLimiter({ perIssuer: refusalsPerMinute, perAddress: refusalsPerMinute }),
+    refusalLimiter: createRefusalLimiter(rateCounts, {
+      perIssuer: refusalsPerMinute,
+      perAddress: refusalsPerMinute,
+    }),
     audiences: [origin, `${origin}/`],
+    meter,
+    tracer,
   }
 
   /** SETs that are being taken, whether or not their sender still waits: the storage must outlive them. */
@@ -286,10 +319,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     actionOf: sources.actionOf,
     stores,
     transaction: (work) =>
-      storage.transaction(({ subjects, risk, systemLog }) =>
+      storage.transaction(async ({ subjects, risk, riskSources, systemLog }) =>
         work({
           subjects,
           risk,
+          actionOf: (await createRiskSources(riskSources)).actionOf,
           journal: {
             levelsChanged: (changes, by) =>
               systemLog.append(
@@ -308,9 +342,20 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   poller.start()
   const workers = [
     intake.keeper,
-    createExpiry({ storage, world, sources, logger, historyDays: settings.logRetentionDays }),
+    createExpiry({ storage, world, logger }),
     erasures.worker,
-    createRetention({ systemLog: stores.systemLog, world, logger, retentionDays: settings.logRetentionDays }),
+    createRetention({
+      storage,
+      world,
+      logger,
+      meter,
+      days: {
+        signals: settings.signalRetentionDays,
+        tokens: settings.tokenRetentionDays,
+        log: settings.logRetentionDays,
+        riskHistory: settings.riskHistoryRetentionDays,
+      },
+    }),
     createWorker({
       name: 'access housekeeping',
       runOnce: () => pruneAccess(world, storage),
@@ -319,7 +364,29 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       logger,
     }),
   ]
+  if (storage.onChange !== undefined) {
+    workers.push(
+      createWorker({
+        name: 'rate counts',
+        runOnce: async () => (await rateCounts.exchange(), 0),
+        idleMs: rateExchangeMs,
+        afterErrorMs: 5 * rateExchangeMs,
+        logger,
+      }),
+    )
+  }
   for (const worker of workers) worker.start()
+
+  const following = followChanges({
+    source: storage,
+    logger,
+    remembered: [
+      { tables: ['providers'], refresh: async () => keys.keepOnly(await providers.refresh()) },
+      { tables: ['providers', 'risk_providers', 'provider_actions'], refresh: () => sources.refresh() },
+      { tables: ['streams'], refresh: () => intake.registry.refresh() },
+      { tables: ['provider_dialects'], refresh: () => intake.dialects.refresh() },
+    ],
+  })
 
   return {
     origin,
@@ -338,7 +405,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       accessTokens,
       usedOnce: stores.usedOnce,
     }),
-    rateLimits: createRateLimits(world, {
+    rateLimits: createRateLimits(rateCounts, 'api', {
       perToken: apiRequestsPerMinute,
       perClient: apiRequestsPerMinute,
       perAddress: apiRequestsPerMinute,
@@ -354,6 +421,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       taking(accept(acceptDeps, body, { via: 'push', source, enveloped })),
     pushToStream: (push) => taking(pushToStream(acceptDeps, push)),
     refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
+    waitingSets: () => inbox.waiting(),
     async isReady() {
       return stores.signals.counts().then(
         () => true,
@@ -361,6 +429,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       )
     },
     async [Symbol.asyncDispose]() {
+      await following[Symbol.asyncDispose]()
       await Promise.all(underWay)
       await poller[Symbol.asyncDispose]() // what it fetched goes into the inbox
       await inbox[Symbol.asyncDispose]()

@@ -3,8 +3,10 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import pino from 'pino'
 import { createGuardedFetch } from './base/guarded-fetch.ts'
+import type { Logger } from './base/logger.ts'
 import { urlProblem } from './base/outbound-allow.ts'
 import { createSecretBox } from './base/secret-box.ts'
+import { ownVersion } from './base/version.ts'
 import { realWorld } from './base/world.ts'
 import { secretKey } from './config/secret-key.ts'
 import type { Settings } from './config/settings.ts'
@@ -12,6 +14,7 @@ import { openEmbedded } from './embedded.ts'
 import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
+import { startTelemetry, type Telemetry } from './metrics/telemetry.ts'
 
 /** A hub that listens. Disposing lets requests under way end, stores what waits, and closes the database. */
 export interface RunningHub extends AsyncDisposable {
@@ -19,9 +22,11 @@ export interface RunningHub extends AsyncDisposable {
   readonly hub: Hub
   /** The first admin token, when this start made it: nobody will see it again. */
   readonly firstToken: string | undefined
+  /** Where `/metrics` is; undefined when metrics are off. */
+  readonly metricsOrigin: string | undefined
   /** Handles every signal that waits. */
   handleAll(): Promise<void>
-  /** Rejects when the database thread dies: the process had better end. */
+  /** Rejects when the thread of the database or of the handler dies: the process had better end. */
   readonly died: Promise<never>
 }
 
@@ -35,20 +40,28 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
   const guarded = opened.use(
     createGuardedFetch({ allow: settings.outboundAllow, extraCa: settings.caFile, connectTimeoutMs }),
   )
-  const world = realWorld(guarded.fetch)
+  const telemetry = opened.use(await telemetryOf(settings, logger))
+  const world = realWorld(telemetry.watch(guarded.fetch))
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
+  const { databaseUrl } = settings.secrets
+  const handling = {
+    logLevel: settings.logLevel,
+    riskOverrides: settings.riskRules,
+    unknownUsers: settings.unknownUsers,
+    handling: telemetry.handling,
+    onDeath: death.reject,
+  }
   const storage = opened.use(
-    await openEmbedded({
-      folder: settings.data,
-      logLevel: settings.logLevel,
-      riskOverrides: settings.riskRules,
-      unknownUsers: settings.unknownUsers,
-      onDeath: death.reject,
-    }),
+    databaseUrl === undefined
+      ? await openEmbedded({ folder: settings.data, now: world.now(), ...handling })
+      : await (
+          await import('./clustered.ts')
+        ).openClustered({ url: databaseUrl, logger, now: world.now(), ...handling }),
   )
   const { host, port } = settings.listen
-  const listen = { host, port: port === 0 ? await freePort(host) : port }
+  const held = port === 0 ? opened.use(await holdPort(host)) : undefined
+  const listen = { host, port: held?.port ?? port }
   const origin = port === 0 ? settings.origin.replace(/:0$/, `:${listen.port}`) : settings.origin
   const hub = opened.use(
     await createHub({
@@ -58,6 +71,7 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
       secretBox: createSecretBox(secretKey(settings.secrets.secretKey, settings.data)),
       urlProblem: (url) => urlProblem(settings.outboundAllow, url),
       settings: { ...settings, origin },
+      ...telemetry.hub,
     }),
   )
   const first = await ensureAdmin(hub, settings.secrets.adminToken)
@@ -72,21 +86,38 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
       token: settings.secrets.forwardAuthToken,
     },
     deprecationHeaders: settings.deprecationHeaders,
+    observer: telemetry.observer,
   })
   opened.defer(() => drain(server))
+  await held?.[Symbol.asyncDispose]()
   await server.listen(listen)
+  const metrics = await telemetry.serve({ hub, storage })
+  if (metrics !== undefined) opened.use(metrics)
 
   const running = opened.move()
   return {
     origin,
     hub,
     firstToken: first,
+    metricsOrigin: metrics?.origin,
     async handleAll() {
       while ((await storage.handle()) > 0);
     },
     died: death.promise,
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
+}
+
+/** The clock is the real one, as everywhere here; its way out to receivers is its own. */
+function telemetryOf({ metricsListen, tracing, secrets }: Settings, logger: Logger): Promise<Telemetry> {
+  const headers = { ...secrets.otlpHeaders, ...secrets.otlpTracesHeaders }
+  return startTelemetry({
+    metricsListen,
+    tracing: tracing && { ...tracing, headers },
+    version: ownVersion(),
+    logger,
+    now: realWorld(globalThis.fetch).now,
+  })
 }
 
 /** @returns the secret of a token made just now, or undefined when there was one already */
@@ -96,12 +127,18 @@ async function ensureAdmin(hub: Hub, configured: string | undefined): Promise<st
   return undefined
 }
 
-/** A port that is free now: the origin must be known before we listen. */
-async function freePort(host: string): Promise<number> {
-  const probe = createNetServer().listen(0, host)
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo // a TCP server's address is never a string
-  probe.close()
-  await once(probe, 'close')
-  return port
+/** Keeps a free port from others until we listen on it: the origin must be known before. */
+async function holdPort(host: string): Promise<{ readonly port: number } & AsyncDisposable> {
+  const holder = createNetServer().listen(0, host)
+  await once(holder, 'listening')
+  const { port } = holder.address() as AddressInfo // a TCP server's address is never a string
+  return {
+    port,
+    async [Symbol.asyncDispose]() {
+      if (!holder.listening) return
+      const closed = once(holder, 'close')
+      holder.close()
+      await closed
+    },
+  }
 }

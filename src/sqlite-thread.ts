@@ -1,39 +1,27 @@
 import { parentPort, workerData } from 'node:worker_threads'
-import pino from 'pino'
-import { realWorld } from './base/world.ts'
-import { createHandler } from './ingest/handle.ts'
-import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
+import { startHandler, threadLogger, type HandlingOptions } from './start-handler.ts'
 import { lockFolder } from './storage/sqlite/folder-lock.ts'
 import { openSqliteInThread } from './storage/sqlite/in-thread.ts'
-import { answerCalls } from './storage/sqlite/thread-link.ts'
+import { answerCalls } from './storage/thread-link.ts'
 
 /** What the thread is started with. */
-export interface EmbeddedData {
+export interface EmbeddedData extends HandlingOptions {
   readonly folder: string
-  readonly logLevel: string
-  /** Where events are read otherwise than the table of detections reads them. */
-  readonly riskOverrides: readonly RiskOverride[]
-  readonly unknownUsers: 'welcome' | 'ignored'
+  /** Milliseconds since 1970: noted for steps of the schema that are taken now. */
+  readonly now: number
 }
 
 // The thread that owns the SQLite file: it stores what the others ask for, and handles signals right beside the data.
 if (parentPort === null) throw new Error('This file runs as a worker thread.')
-const { folder, logLevel, riskOverrides, unknownUsers } = workerData as EmbeddedData // given by openEmbedded
-const logger = pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }))
-const world = realWorld(globalThis.fetch)
+const { folder, now, ...options } = workerData as EmbeddedData // given by openEmbedded
 
 using _lock = lockFolder(folder)
-const { storage, sessions, procedures } = await openSqliteInThread(folder, world.now())
+const { storage, sessions, procedures, deletions } = await openSqliteInThread(folder, new Date(now))
 // The folder is ours alone, so whoever held a lease is gone: its streams need not wait for the end of it.
 await sessions.exclusively((connection) => connection.run('DELETE FROM leases', []))
-const handler = createHandler({
-  storage,
-  world,
-  logger,
-  rules: createRiskRules(riskOverrides),
-  ignoreUnknownUsers: unknownUsers === 'ignored',
-})
+const handler = startHandler(storage, threadLogger(options), options)
 const closed = answerCalls(parentPort, sessions, {
+  ...deletions,
   async appendSignals(rows: Parameters<typeof procedures.appendSignals>[0]) {
     const acceptances = await procedures.appendSignals(rows)
     handler.wake()
@@ -42,7 +30,6 @@ const closed = answerCalls(parentPort, sessions, {
   recordRefusals: procedures.recordRefusals,
   handle: () => handler.runOnce(new AbortController().signal),
 })
-handler.start()
 parentPort.postMessage('ready')
 await closed
 await handler[Symbol.asyncDispose]()

@@ -31,4 +31,21 @@ export interface Storage extends AsyncDisposable {
   readonly stores: Stores
   /** All of `work` happens, or none of it. It must use the stores it is given, never `storage.stores`. */
   transaction<T>(work: (stores: Stores) => Promise<T>): Promise<T>
+  /**
+   * Tells of changes to what a hub may remember, made by whichever node: the name of the table, or `all` when some may
+   * have been missed. Undefined where there is one process only. Disposing the answer ends it.
+   */
+  onChange?(listener: (table: string) => void): AsyncDisposable
+  /** Makes the parts of tables for the next weeks, where tables have such, and begins the current one. */
+  makeRoom?(now: Date): Promise<void>
+  /** How the connections of this process are doing, where there are several. */
+  poolStats?(): PoolStats
+}
+
+export interface PoolStats {
+  /** Open connections, those in use and those that wait for work. */
+  readonly total: number
+  readonly idle: number
+  /** Who waits for a connection. */
+  readonly waiting: number
 }

@@ -32,6 +32,7 @@ export async function runInProcess(
       texts[name] += text
       if (name === 'stdout') onStdout?.(texts.stdout)
     },
+    drained: async () => undefined,
     isTTY: terminalColumns !== undefined,
     columns: terminalColumns ?? 80,
   })

@@ -1,4 +1,5 @@
 import type { ApiTokenStore } from './api-token.ts'
+import type { RateCountStore } from './rate-count-store.ts'
 import type { ServiceAppStore } from './service-app.ts'
 import type { SigningKeyStore } from './signing-key-store.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
@@ -9,6 +10,7 @@ export interface AccessStores {
   readonly serviceApps: ServiceAppStore
   readonly signingKeys: SigningKeyStore
   readonly usedOnce: UsedOnceStore
+  readonly rateCounts: RateCountStore
 }
 
 /** What this room asks of the storage; `Storage` of stores.ts satisfies it. */

@@ -2,9 +2,14 @@ import type { World } from '../base/world.ts'
 import type { AccessStorage } from './access-storage.ts'
 
 const usedOnceBatchMax = 5_000
+const rateCountBatchMax = 5_000
 
-/** Forgets what can no longer matter: used-up assertions and proofs, and old signing keys. @returns how many rows */
+/** Forgets what can no longer matter: used-up assertions and proofs, past minutes, old signing keys. @returns how many rows */
 export async function pruneAccess(world: Pick<World, 'now'>, { stores }: AccessStorage): Promise<number> {
   const now = world.now()
-  return (await stores.usedOnce.prune(now, usedOnceBatchMax)) + (await stores.signingKeys.prune(now))
+  return (
+    (await stores.usedOnce.prune(now, usedOnceBatchMax)) +
+    (await stores.rateCounts.prune(now, rateCountBatchMax)) +
+    (await stores.signingKeys.prune(now))
+  )
 }

@@ -1,16 +1,17 @@
 import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
+import { createRateCounts } from './rate-counts.ts'
 import { createRateLimits, createRefusalLimiter, networkOf } from './rate-limits.ts'
 
 // The limiter's windows run on the clock of the library, so the tests turn that one.
 beforeEach(() => void vi.useFakeTimers({ now: Date.UTC(2026, 0, 1, 12) }))
 afterEach(() => void vi.useRealTimers())
 
-const world = { now: () => new Date() }
+const counts = () => createRateCounts({ world: { now: () => new Date() }, shared: undefined })
 const noonS = Date.UTC(2026, 0, 1, 12) / 1_000
 
 describe('rate limits', () => {
   test('count down within a minute and start again after it (Q1)', async () => {
-    const limits = createRateLimits(world, { perToken: 2, perClient: 1, perAddress: 1 })
+    const limits = createRateLimits(counts(), 'api', { perToken: 2, perClient: 1, perAddress: 1 })
     const subject = { kind: 'token', id: '00T1' } as const
     expect(await limits.count(subject)).toEqual({
       limit: 2,
@@ -41,7 +42,7 @@ describe('rate limits', () => {
   })
 
   test('are apart for each token, client and address', async () => {
-    const limits = createRateLimits(world, { perToken: 1, perClient: 1, perAddress: 1 })
+    const limits = createRateLimits(counts(), 'api', { perToken: 1, perClient: 1, perAddress: 1 })
     for (const kind of ['token', 'client', 'address'] as const) {
       for (const id of ['192.0.2.1', '192.0.2.2'])
         expect(await limits.count({ kind, id })).toMatchObject({ exceeded: false })
@@ -50,14 +51,14 @@ describe('rate limits', () => {
   })
 
   test('0 is without limit', async () => {
-    const limits = createRateLimits(world, { perToken: 0, perClient: 0, perAddress: 1 })
+    const limits = createRateLimits(counts(), 'api', { perToken: 0, perClient: 0, perAddress: 1 })
     expect(await limits.count({ kind: 'token', id: 'a' })).toBeUndefined()
     expect(await limits.count({ kind: 'client', id: 'a' })).toBeUndefined()
     expect(await limits.count({ kind: 'address', id: 'a' })).toMatchObject({ limit: 1 })
   })
 
   test('an IPv6 subscriber has one budget, whatever address it takes', async () => {
-    const limits = createRateLimits(world, { perToken: 1, perClient: 1, perAddress: 1 })
+    const limits = createRateLimits(counts(), 'api', { perToken: 1, perClient: 1, perAddress: 1 })
     await limits.count({ kind: 'address', id: '2001:db8::1' })
     expect(await limits.count({ kind: 'address', id: '2001:db8::ffff:1' })).toMatchObject({ exceeded: true })
     expect(await limits.count({ kind: 'address', id: '2001:db8:0:1::1' })).toMatchObject({ exceeded: false })
@@ -89,7 +90,7 @@ describe('refusals at the push endpoint', () => {
   }
 
   test('are over for an address once it has used its budget, whatever issuer it names', async () => {
-    const limiter = createRefusalLimiter({ perIssuer: 0, perAddress: 2 })
+    const limiter = createRefusalLimiter(counts(), { perIssuer: 0, perAddress: 2 })
     expect(await count(limiter, 2, 'a', '192.0.2.1')).toEqual([false, false])
     expect(await count(limiter, 2, 'b', '192.0.2.1')).toEqual([true, true])
     expect(await count(limiter, 1, undefined, '192.0.2.1')).toEqual([true])
@@ -97,20 +98,20 @@ describe('refusals at the push endpoint', () => {
   })
 
   test('are over for an issuer from wherever they come; no issuer has no budget of its own', async () => {
-    const limiter = createRefusalLimiter({ perIssuer: 1, perAddress: 0 })
+    const limiter = createRefusalLimiter(counts(), { perIssuer: 1, perAddress: 0 })
     expect(await count(limiter, 1, 'a', '192.0.2.1')).toEqual([false])
     expect(await count(limiter, 1, 'a', '192.0.2.2')).toEqual([true])
     expect(await count(limiter, 3, undefined, '192.0.2.1')).toEqual([false, false, false])
   })
 
   test('of a sender over its limit cost the issuer nothing', async () => {
-    const limiter = createRefusalLimiter({ perIssuer: 2, perAddress: 1 })
+    const limiter = createRefusalLimiter(counts(), { perIssuer: 2, perAddress: 1 })
     expect(await count(limiter, 5, 'victim', '192.0.2.1')).toEqual([false, true, true, true, true])
     expect(await count(limiter, 1, 'victim', '192.0.2.2')).toEqual([false])
   })
 
   test('begin anew each minute', async () => {
-    const limiter = createRefusalLimiter({ perIssuer: 1, perAddress: 1 })
+    const limiter = createRefusalLimiter(counts(), { perIssuer: 1, perAddress: 1 })
     expect(await count(limiter, 2, 'a', '192.0.2.1')).toEqual([false, true])
     vi.advanceTimersByTime(60_000)
     expect(await count(limiter, 1, 'a', '192.0.2.1')).toEqual([false])

@@ -1,6 +1,5 @@
 import ipaddr from 'ipaddr.js'
-import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
-import type { World } from '../base/world.ts'
+import type { RateCounts, Used } from './rate-counts.ts'
 
 /** Requests a minute for each of a class; 0 is without limit. */
 export interface RateLimitSettings {
@@ -34,21 +33,26 @@ export interface RateLimits {
   count(subject: RateSubject): Promise<RateState | undefined>
 }
 
-export function createRateLimits(world: Pick<World, 'now'>, settings: RateLimitSettings): RateLimits {
+/** @param name - of these limits among all */
+export function createRateLimits(
+  counts: Pick<RateCounts, 'counter'>,
+  name: string,
+  settings: RateLimitSettings,
+): RateLimits {
   const counters = {
-    token: counter(settings.perToken),
-    client: counter(settings.perClient),
-    address: counter(settings.perAddress),
+    token: counts.counter(`${name} token`, settings.perToken),
+    client: counts.counter(`${name} client`, settings.perClient),
+    address: counts.counter(`${name} address`, settings.perAddress),
   }
   return {
     async count({ kind, id }) {
       const used = await counters[kind]?.(kind === 'address' ? networkOf(id) : id)
       if (used === undefined) return undefined
-      const { limit, consumed, msBeforeReset } = used
+      const { limit, consumed, endsAt } = used
       return {
         limit,
         remaining: Math.max(0, limit - consumed),
-        resetAt: Math.ceil((world.now().getTime() + msBeforeReset) / 1_000),
+        resetAt: Math.ceil(endsAt / 1_000),
         exceeded: consumed > limit,
       }
     },
@@ -68,9 +72,12 @@ export interface RefusalLimiter {
   count(issuer: string | undefined, sourceAddress: string): Promise<boolean>
 }
 
-export function createRefusalLimiter(settings: RefusalLimitSettings): RefusalLimiter {
-  const byIssuer = counter(settings.perIssuer)
-  const byAddress = counter(settings.perAddress)
+export function createRefusalLimiter(
+  counts: Pick<RateCounts, 'counter'>,
+  settings: RefusalLimitSettings,
+): RefusalLimiter {
+  const byIssuer = counts.counter('refusals issuer', settings.perIssuer)
+  const byAddress = counts.counter('refusals address', settings.perAddress)
   const isOver = (used: Used | undefined): boolean => used !== undefined && used.consumed > used.limit
   return {
     async count(issuer, sourceAddress) {
@@ -81,27 +88,7 @@ export function createRefusalLimiter(settings: RefusalLimitSettings): RefusalLim
   }
 }
 
-const windowS = 60
 const issuerCharsCounted = 700
-
-interface Used {
-  readonly limit: number
-  readonly consumed: number
-  readonly msBeforeReset: number
-}
-
-/** Counts in windows of a minute that begin with the first request of each key. */
-function counter(limit: number): ((key: string) => Promise<Used>) | undefined {
-  if (limit === 0) return undefined
-  const limiter = new RateLimiterMemory({ points: limit, duration: windowS })
-  return async (key) => {
-    const used = await limiter.consume(key).catch((error: unknown) => {
-      if (error instanceof RateLimiterRes) return error // over the limit
-      throw error
-    })
-    return { limit, consumed: used.consumedPoints, msBeforeReset: used.msBeforeNext }
-  }
-}
 
 /** Who an address is: an IPv4 address, or the /64 that one IPv6 subscriber has for itself. */
 export function networkOf(address: string): string {

@@ -1,4 +1,5 @@
 import { HubError } from './hub-error.ts'
+import { silentMeter, type CommitKind, type Meter } from './meter.ts'
 
 export interface GroupCommitLimits {
   /** Items per commit. */
@@ -23,6 +24,9 @@ export interface GroupCommitOptions<Item, Result> {
   /** What the caller is told when storing failed. */
   readonly unavailable: string
   readonly limits: GroupCommitLimits
+  /** What the items are, for whoever counts commits. */
+  readonly kind: CommitKind
+  readonly meter?: Pick<Meter, 'now' | 'committed'> | undefined
 }
 
 /**
@@ -37,18 +41,21 @@ export function createGroupCommit<Item, Result>(
     readonly resolve: (result: Result) => void
     readonly reject: (error: Error) => void
   }
-  const { limits } = options
+  const { limits, kind, meter = silentMeter } = options
   let gathering: Waiting[] = []
   let committing: Promise<void> | undefined
 
   async function commit(batch: readonly Waiting[]): Promise<void> {
+    const began = meter.now()
     try {
       const results = await options.commit(batch.map(({ item }) => item))
+      meter.committed(kind, { items: batch.length, stored: true }, began)
       batch.forEach(({ resolve, reject }, at) => {
         if (at >= results.length) reject(new Error('The store left an item without an answer.'))
         else resolve(results[at] as Result) // there is one at this place
       })
     } catch (error) {
+      meter.committed(kind, { items: batch.length, stored: false }, began)
       const unavailable = new HubError('hub.unavailable', {
         detail: options.unavailable,
         retryAfterS: 5,

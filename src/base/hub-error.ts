@@ -32,6 +32,8 @@ export const hubErrors = {
   'stream.exists': 'The provider has a stream already.',
   'stream.not_connected': 'The stream is not connected to its transmitter yet.',
   'stream.unsupported': 'The transmitter does not offer what is asked of it.',
+  'stream.secrets_unreadable':
+    'The credentials of the stream cannot be opened with the secret key of the settings.',
   'stream.token_refused': 'The transmitter gave no access token.',
   'stream.transmitter_refused': 'The transmitter refused a request about the stream.',
   'stream.transmitter_unavailable': 'The transmitter cannot be reached or does not answer right now.',

@@ -50,6 +50,30 @@ test('a wake does not shorten the pause after an error: a failing loop never spi
   expect(rounds).toBe(1)
 })
 
+test('an outage is told once, and its end too', async () => {
+  let tries = 0
+  const said: string[] = []
+  const logger = {
+    ...silentLogger,
+    error: (facts: object) => said.push(`error ${Object.keys(facts).join()}`),
+  }
+  await using worker = createWorker({
+    ...idle,
+    afterErrorMs: 1,
+    logger: {
+      ...logger,
+      info: ({ failures }: { failures?: number }) => said.push(`again after ${failures}`),
+    },
+    runOnce: async () => {
+      tries += 1
+      if (tries <= 5) throw new Error('down')
+      return 0
+    },
+  })
+  worker.start()
+  await expect.poll(() => said).toEqual(['error err,worker,failures', 'again after 5'])
+})
+
 test('after a large round work gathers, whatever wakes it; after small ones nothing waits', async () => {
   const found = [1, 2, 3, 4]
   const rounds: number[] = []

@@ -25,6 +25,8 @@ export interface WorkerOptions {
   readonly logger: Logger
 }
 
+const complaintEveryMs = 60_000
+
 export function createWorker(options: WorkerOptions): Worker {
   const stop = new AbortController()
   let running: Promise<void> | undefined
@@ -54,15 +56,35 @@ export function createWorker(options: WorkerOptions): Worker {
     else await sleep(options.idleMs, true)
   }
 
+  let failures = 0
+  let complainedAt = 0
+  /** An outage is told once a minute, not once a round. */
+  const failed = (error: unknown): void => {
+    failures += 1
+    if (failures > 1 && performance.now() - complainedAt < complaintEveryMs) return
+    complainedAt = performance.now()
+    options.logger.error(
+      { err: error, worker: options.name, failures },
+      'a round of a background loop failed; it is tried again, and said again once a minute',
+    )
+  }
+  const succeeded = (): void => {
+    if (failures === 0) return
+    options.logger.info({ worker: options.name, failures }, 'the background loop works again')
+    failures = 0
+  }
+
   const loop = async (): Promise<void> => {
     while (!stop.signal.aborted) {
       awake = false
       try {
         const begunAt = performance.now()
-        await pause(await options.runOnce(stop.signal), begunAt)
+        const handled = await options.runOnce(stop.signal)
+        succeeded()
+        await pause(handled, begunAt)
       } catch (error) {
         if (stop.signal.aborted) return
-        options.logger.error({ err: error, worker: options.name }, 'a round of a background loop failed')
+        failed(error)
         await sleep(options.afterErrorMs, false)
       }
     }

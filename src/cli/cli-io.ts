@@ -2,6 +2,8 @@ import type { World } from '../base/world.ts'
 
 export interface TextOutput {
   write(text: string): unknown
+  /** Resolves when the reader has kept up: whoever writes much waits for it, else memory fills. */
+  drained(): Promise<void>
   readonly isTTY: boolean
   /** Width of the terminal, when it is one. */
   readonly columns: number

@@ -48,6 +48,29 @@ describe('token', () => {
     expect((await run(folder.path, 'token', 'list')).stdout).toMatch(/revoked \d{4}-\d\d-\d\d\n$/)
   })
 
+  test('a PostgreSQL that cannot be reached is named, without its password', async () => {
+    const env = {
+      WATCHBELL_DATABASE_URL: 'postgres://hub:swordfish@127.0.0.1:1/watchbell',
+      WATCHBELL_SECRET_KEY: Buffer.alloc(32).toString('base64'),
+    }
+    const { exitCode, stderr } = await runInProcess(['token', 'list'], { env })
+    expect([exitCode, stderr]).toEqual([
+      1,
+      expect.stringContaining('database watchbell at 127.0.0.1:1 cannot'),
+    ])
+    expect(stderr).not.toContain('swordfish')
+  })
+
+  test('--data beats a database URL that the environment has', async () => {
+    await using folder = await temporaryFolder()
+    const env = {
+      WATCHBELL_DATABASE_URL: 'postgres://127.0.0.1:1/nowhere',
+      WATCHBELL_SECRET_KEY: 'A'.repeat(43),
+    }
+    const created = await runInProcess(['token', 'create', '--name', 'n', '--data', folder.path], { env })
+    expect([created.exitCode, created.stderr]).toEqual([0, expect.stringContaining('API token "n"')])
+  })
+
   test('a list of none says how to make one', async () => {
     await using folder = await temporaryFolder()
     expect((await run(folder.path, 'token', 'list')).stdout).toContain('watchbell token create')

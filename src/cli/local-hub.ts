@@ -27,11 +27,14 @@ export function localOptions(command: Command): Command {
 }
 
 /**
- * Opens the database that the settings name; SQLite lets that happen beside a running hub.
- * @throws SettingsError, CliError when the folder cannot be used
+ * Opens the database that the settings name; both kinds let that happen beside running hubs.
+ * @throws SettingsError, CliError when it cannot be used
  */
 export async function openLocalHub(io: CliIo, { data, envFile }: LocalOptions): Promise<LocalHub> {
   const settings = loadSettings({ environment: io.env, flags: { data }, file: envFile })
+  const { databaseUrl } = settings.secrets
+  // What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import.
+  if (databaseUrl !== undefined && data === undefined) return openPostgresHub(databaseUrl, io.world.now())
   const { openSqliteInThread } = await import('../storage/sqlite/in-thread.ts') // loads the driver
   try {
     const { storage } = await openSqliteInThread(settings.data, io.world.now())
@@ -42,5 +45,14 @@ export async function openLocalHub(io: CliIo, { data, envFile }: LocalOptions): 
       `The database in ${settings.data} cannot be opened: ${reason}. Give the hub's folder with --data, and run this as ` +
         'the user that runs the hub.',
     )
+  }
+}
+
+async function openPostgresHub(url: string, now: Date): Promise<LocalHub> {
+  const { openPostgres } = await import('../storage/postgres.ts') // loads the driver
+  try {
+    return await openPostgres({ url, connectionsMax: 2, migrateAt: now })
+  } catch (error) {
+    throw new CliError(error instanceof Error ? error.message : String(error))
   }
 }

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import { once } from 'node:events'
 import { realWorld } from '../base/world.ts'
 import type { CliIo, TextOutput } from './cli-io.ts'
 import { runCli } from './run.ts'
@@ -13,6 +14,9 @@ function output(stream: NodeJS.WriteStream): TextOutput {
   })
   return {
     write: (text) => stream.write(text),
+    async drained() {
+      if (stream.writableNeedDrain) await once(stream, 'drain')
+    },
     get isTTY() {
       return stream.isTTY
     },

@@ -1,9 +1,13 @@
-import { readFileSync } from 'node:fs'
 import { Command, CommanderError } from 'commander'
 import { isHubError } from '../base/hub-error.ts'
+import { ownVersion } from '../base/version.ts'
 import { SettingsError } from '../config/settings.ts'
 import { CliError, exitRefused, exitWrongUsage, printLine, type CliIo } from './cli-io.ts'
+import { registerBackup } from './backup-command.ts'
 import { registerClient } from './client-command.ts'
+import { registerExport } from './export-command.ts'
+import { registerHealth } from './health-command.ts'
+import { registerImport } from './import-command.ts'
 import { registerKey } from './key-command.ts'
 import { registerEvaluate } from './evaluate-command.ts'
 import { registerProvider } from './provider-command.ts'
@@ -30,7 +34,7 @@ export async function runCli(args: readonly string[], io: CliIo): Promise<number
 function createProgram(io: CliIo): Command {
   const program = new Command('watchbell')
     .description('A self-hosted Shared Signals hub that speaks Okta’s public API.')
-    .version(version(), '-V, --version')
+    .version(ownVersion(), '-V, --version')
     .exitOverride()
     .configureOutput({
       writeOut: (text) => void io.stdout.write(text),
@@ -46,6 +50,7 @@ function createProgram(io: CliIo): Command {
     .addHelpText('after', examples)
   program.commandsGroup('The hub itself:')
   registerServe(program, io)
+  registerHealth(program, io)
   registerProvider(program, io)
   registerRiskProvider(program, io)
   registerRisk(program, io)
@@ -57,6 +62,9 @@ function createProgram(io: CliIo): Command {
   registerToken(program, io)
   registerClient(program, io)
   registerKey(program, io)
+  registerBackup(program, io)
+  registerExport(program, io)
+  registerImport(program, io)
   registerSet(program, io)
   return program
 }
@@ -68,12 +76,6 @@ Examples:
   $ watchbell set decode token.jwt              shows what is in a token
 
 Exit codes: 0 all is well, 1 the hub or the command said no, 2 wrong usage or settings.`
-
-/** The same two folders up in a checkout and in dist. */
-function version(): string {
-  const manifest: unknown = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8'))
-  return (manifest as { version: string }).version // npm insists on it
-}
 
 function tell(error: unknown, io: CliIo): number {
   if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage // it has told already

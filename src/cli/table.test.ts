@@ -4,11 +4,14 @@ import { jsonText } from './cli-io.ts'
 import { facts, painter, table, wrap } from './table.ts'
 
 function terminal(columns: number, env: Record<string, string> = { NO_COLOR: '1' }) {
-  const stdout: TextOutput = { write: () => undefined, isTTY: true, columns }
+  const stdout: TextOutput = { write: () => undefined, drained: async () => undefined, isTTY: true, columns }
   return { stdout, env }
 }
 
-const pipe = { stdout: { write: () => undefined, isTTY: false, columns: 80 }, env: {} }
+const pipe = {
+  stdout: { write: () => undefined, drained: async () => undefined, isTTY: false, columns: 80 },
+  env: {},
+}
 
 describe('table', () => {
   test('columns are as wide as what is in them, and nothing trails', () => {

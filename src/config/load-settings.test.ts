@@ -37,7 +37,10 @@ describe('where settings come from', () => {
       origin: 'http://127.0.0.1:8080',
       data: './watchbell-data',
       outboundAllow: { names: [], blocks: [] },
+      signalRetentionDays: 365,
+      tokenRetentionDays: 90,
       logRetentionDays: 90,
+      riskHistoryRetentionDays: 90,
       secrets: { adminToken: undefined, secretKey: undefined },
     })
   })
@@ -62,8 +65,8 @@ describe('where settings come from', () => {
 
   test('every setting is one of the environment, of a file, and a flag', () => {
     for (const { variable, flag } of Object.values(settingEntries)) {
-      expect(variable).toMatch(/^WATCHBELL_[A-Z_]+$/)
-      expect(flag).toBe(variable.slice('WATCHBELL_'.length).toLowerCase().replaceAll('_', '-'))
+      expect(variable).toMatch(/^(WATCHBELL|OTEL)_[A-Z_]+$/)
+      expect(flag).toBe(variable.replace('WATCHBELL_', '').toLowerCase().replaceAll('_', '-'))
     }
   })
 
@@ -85,13 +88,24 @@ describe('where settings come from', () => {
   })
 })
 
+test.each([
+  'postgres://u:p%40ss@db.example:5432/hub?sslmode=verify-full',
+  'postgresql://db/hub',
+  'postgres://u:p@[::1]:5432/hub',
+  'postgres:///hub?host=/run/postgresql',
+])('PostgreSQL at %s, with a key of its own', (url) => {
+  const key = Buffer.alloc(32, 7).toString('base64')
+  const { secrets } = load({ environment: { WATCHBELL_DATABASE_URL: url, WATCHBELL_SECRET_KEY: key } })
+  expect(secrets.databaseUrl).toBe(url)
+})
+
 describe('values that cannot be used', () => {
   test('all of them are named at once, each with where it came from', () => {
     const path = file('WATCHBELL_LOG_LEVEL=loud\n')
     const problems = problemsOf({
       file: path,
       environment: { WATCHBELL_LISTEN: '8080', WATCHBELL_OUTBOUND_ALLOW: '10.0.0.0/33' },
-      flags: { 'log-retention-days': '0', data: '/fine' },
+      flags: { 'log-retention-days': '-1', data: '/fine' },
     })
     expect(new Set(problems.map((problem) => problem.split(': ')[0]))).toEqual(
       new Set([
@@ -119,7 +133,10 @@ describe('values that cannot be used', () => {
       ],
     ],
     ['WATCHBELL_DATA', ['  ']],
-    ['WATCHBELL_DATABASE_URL', ['postgres://u:secret@db/hub']],
+    [
+      'WATCHBELL_DATABASE_URL',
+      ['db', 'mysql://u:p@db/hub', 'postgres://', 'postgres://db', 'postgres://db/', 'postgres:///hub'],
+    ],
     ['WATCHBELL_ADMIN_TOKEN', ['two words', 'é', 'x'.repeat(513)]],
     [
       'WATCHBELL_SECRET_KEY',
@@ -128,7 +145,10 @@ describe('values that cannot be used', () => {
     ['WATCHBELL_OUTBOUND_ALLOW', ['10.0.0.0/33', 'http://idp.local', 'a:b:c']],
     ['WATCHBELL_TRUSTED_PROXIES', ['proxy.local', '10.0.0.0/x']],
     ['WATCHBELL_LOG_LEVEL', ['loud', 'INFO ']],
-    ['WATCHBELL_LOG_RETENTION_DAYS', ['0', '3651', '1.5', '-1', 'ninety', '1e1']],
+    ['WATCHBELL_LOG_RETENTION_DAYS', ['3651', '1.5', '-1', 'ninety', '1e1']],
+    ['WATCHBELL_SIGNAL_RETENTION_DAYS', ['3651', '0.5', 'forever']],
+    ['WATCHBELL_TOKEN_RETENTION_DAYS', ['3651', '-90']],
+    ['WATCHBELL_RISK_HISTORY_RETENTION_DAYS', ['3651', '90d']],
     ['WATCHBELL_API_REQUESTS_PER_MINUTE', ['-1', 'none', '1000001']],
     ['WATCHBELL_CHECK_KEYS_ON_CREATE', ['yes', '1']],
     ['WATCHBELL_CA_FILE', ['/nowhere/ca.pem', import.meta.filename]],
@@ -144,7 +164,7 @@ describe('values that cannot be used', () => {
       environment: {
         WATCHBELL_ADMIN_TOKEN: 'hunter2 hunter2',
         WATCHBELL_SECRET_KEY: 'hunter2',
-        WATCHBELL_DATABASE_URL: 'postgres://u:hunter2@db/hub',
+        WATCHBELL_DATABASE_URL: 'mysql://u:hunter2@db/hub',
       },
     })
     expect(problems).toHaveLength(3)
@@ -155,6 +175,7 @@ describe('values that cannot be used', () => {
     [{ WATCHBELL_LISTEN: '0.0.0.0:80' }, /^WATCHBELL_ORIGIN must be set/],
     [{ WATCHBELL_LISTEN: '[::]:80' }, /^WATCHBELL_ORIGIN must be set/],
     [{ WATCHBELL_LISTEN: '192.0.2.1:80', WATCHBELL_ADMIN_TOKEN: 'short' }, /can be guessed/],
+    [{ WATCHBELL_DATABASE_URL: 'postgres://u:p@db/hub' }, /^WATCHBELL_SECRET_KEY must be set.*openssl rand/],
   ])('pairs that make no sense together: %j', (environment, said) => {
     expect(problemsOf({ environment })).toEqual([expect.stringMatching(said)])
   })

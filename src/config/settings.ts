@@ -4,28 +4,10 @@ import { parseIJson } from '../base/i-json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
+import { oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
+import { tracingEntries, tracingOf, type TracingSecretName, type TracingSettings } from './tracing.ts'
 
-/** One setting: where it comes from, what it means, and how its text becomes a value. */
-export interface SettingEntry<T> {
-  /** Environment variable, and name in a settings file. */
-  readonly variable: `WATCHBELL_${string}`
-  /** The same on the command line. */
-  readonly flag: string
-  /** The default as text for people; undefined when there is none. */
-  readonly default: string | undefined
-  /** One sentence. */
-  readonly meaning: string
-  readonly secret: boolean
-  /** The value, or throws a SettingProblem that says what would be right. */
-  readonly read: (text: string) => T
-  /** The value when nothing is set. */
-  readonly fallback: T
-}
-
-/** Why a text is no value of its setting. */
-export class SettingProblem extends Error {
-  override readonly name = 'SettingProblem'
-}
+export { SettingProblem, type SettingEntry } from './setting.ts'
 
 export interface ListenAddress {
   readonly host: string
@@ -33,23 +15,6 @@ export interface ListenAddress {
 }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
-
-function setting<T>(
-  variable: SettingEntry<T>['variable'],
-  fallback: T,
-  rest: { default?: string; meaning: string; secret?: boolean; read: (text: string) => T },
-): SettingEntry<T> {
-  const flag = variable.replace('WATCHBELL_', '').toLowerCase().replaceAll('_', '-')
-  return {
-    variable,
-    flag,
-    fallback,
-    default: rest.default,
-    meaning: rest.meaning,
-    secret: rest.secret ?? false,
-    read: rest.read,
-  }
-}
 
 /** Every setting there is. docs/configuration.md is made from this list. */
 export const settingEntries = {
@@ -72,12 +37,12 @@ export const settingEntries = {
     meaning: 'Folder of the embedded database and of the generated secret key.',
     read: nonBlank,
   }),
-  databaseUrl: setting<undefined>('WATCHBELL_DATABASE_URL', undefined, {
-    meaning: 'Reserved for PostgreSQL, which this version does not support yet: leave it unset.',
+  databaseUrl: setting<string | undefined>('WATCHBELL_DATABASE_URL', undefined, {
+    default: 'the embedded database in the data folder',
+    meaning:
+      'PostgreSQL 12 or newer instead of the embedded database, `postgres://user:password@host:5432/database`, for one or several hubs; WATCHBELL_SECRET_KEY must be set then, and the data folder is not used.',
     secret: true,
-    read: () => {
-      throw new SettingProblem('PostgreSQL is not supported yet; unset it to use the embedded database')
-    },
+    read: readDatabaseUrl,
   }),
   adminToken: setting<string | undefined>('WATCHBELL_ADMIN_TOKEN', undefined, {
     meaning:
@@ -113,15 +78,32 @@ export const settingEntries = {
     meaning: "How much the process's own log says: debug, info, warn or error.",
     read: (text) => oneOf(text, ['debug', 'info', 'warn', 'error']),
   }),
+  signalRetentionDays: setting('WATCHBELL_SIGNAL_RETENTION_DAYS', 365, {
+    default: '365',
+    meaning:
+      'How many days signals are kept once they are handled, 1 to 3650; 0 is for ever. A SET that comes again later is new.',
+    read: (text) => integer(text, 0, 3_650),
+  }),
+  tokenRetentionDays: setting('WATCHBELL_TOKEN_RETENTION_DAYS', 90, {
+    default: '90',
+    meaning:
+      'How many days the token of a signal is kept as evidence, 1 to 3650; 0 is for as long as the signal, which is the longest.',
+    read: (text) => integer(text, 0, 3_650),
+  }),
   logRetentionDays: setting('WATCHBELL_LOG_RETENTION_DAYS', 90, {
     default: '90',
-    meaning: 'How many days System Log entries are kept, 1 to 3650.',
-    read: (text) => integer(text, 1, 3_650),
+    meaning: 'How many days System Log entries are kept, 1 to 3650; 0 is for ever.',
+    read: (text) => integer(text, 0, 3_650),
+  }),
+  riskHistoryRetentionDays: setting('WATCHBELL_RISK_HISTORY_RETENTION_DAYS', 90, {
+    default: '90',
+    meaning: 'How many days reasons are kept after others took their place, 1 to 3650; 0 is for ever.',
+    read: (text) => integer(text, 0, 3_650),
   }),
   apiRequestsPerMinute: setting('WATCHBELL_API_REQUESTS_PER_MINUTE', 600, {
     default: '600',
     meaning:
-      'API requests per minute for each token, client or (before it is known) address; 0 is without limit.',
+      'API requests per minute for each token, client or (before it is known) address, over all hubs on one database together but for what they let through within a second; 0 is without limit.',
     read: (text) => integer(text, 0, 1_000_000),
   }),
   refusalsPerMinute: setting('WATCHBELL_REFUSALS_PER_MINUTE', 600, {
@@ -193,16 +175,25 @@ export const settingEntries = {
     secret: true,
     read: readAdminToken,
   }),
+  metricsListen: setting<ListenAddress | undefined>('WATCHBELL_METRICS_LISTEN', undefined, {
+    default: 'no metrics',
+    meaning:
+      'Address and port that answer `GET /metrics` (Prometheus), `host:port` such as 127.0.0.1:9464; whoever reaches it may read them.',
+    read: readListen,
+  }),
+  ...tracingEntries,
 } as const
 
 export type SettingName = keyof typeof settingEntries
 export type SettingValues = { [Name in SettingName]: (typeof settingEntries)[Name]['fallback'] }
-type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken'
+type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken' | TracingSecretName
 
 /** What may be logged, apart from what never is. */
 export interface Settings extends Omit<SettingValues, SecretName> {
   /** Where none was set, `http://` and the listen address. */
   readonly origin: string
+  /** Undefined when traces are off. */
+  readonly tracing: TracingSettings | undefined
   readonly secrets: Pick<SettingValues, SecretName>
 }
 
@@ -256,6 +247,8 @@ function combine({
   adminToken,
   secretKey,
   forwardAuthToken,
+  otlpHeaders,
+  otlpTracesHeaders,
   ...values
 }: SettingValues): Settings {
   const { host, port } = values.listen
@@ -271,7 +264,31 @@ function combine({
       `WATCHBELL_ORIGIN must be set when WATCHBELL_LISTEN is ${shownHost}:${port}: senders and clients cannot use that address`,
     ])
   }
-  return { ...values, origin, secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken } }
+  if (databaseUrl !== undefined && secretKey === undefined) {
+    throw new SettingsError([
+      'WATCHBELL_SECRET_KEY must be set when WATCHBELL_DATABASE_URL is: every hub on one database needs the same key; `openssl rand -base64 32` makes one',
+    ])
+  }
+  const { metricsListen } = values
+  if (metricsListen?.port === port && port !== 0) {
+    throw new SettingsError([
+      `WATCHBELL_METRICS_LISTEN has the port of WATCHBELL_LISTEN (${port}): metrics are not for everyone who reaches the hub; give them a port of their own`,
+    ])
+  }
+  return {
+    ...values,
+    origin,
+    tracing: requireTracing(values),
+    secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders, otlpTracesHeaders },
+  }
+}
+
+function requireTracing(values: Parameters<typeof tracingOf>[0]): TracingSettings | undefined {
+  try {
+    return tracingOf(values)
+  } catch (error) {
+    throw error instanceof SettingProblem ? new SettingsError([error.message]) : error
+  }
 }
 
 function isLoopback(host: string): boolean {
@@ -315,6 +332,18 @@ function readOrigin(text: string): string {
 function readAdminToken(text: string): string {
   if (!/^[\x21-\x7e]{1,512}$/.test(text)) {
     throw new SettingProblem('a token is 1 to 512 printable ASCII characters without spaces')
+  }
+  return text
+}
+
+/** The message says nothing of what was given: it may hold a password. */
+function readDatabaseUrl(text: string): string {
+  const url = URL.parse(text)
+  const named = url !== null && (url.hostname !== '' || url.searchParams.has('host'))
+  if (!named || !['postgres:', 'postgresql:'].includes(url.protocol) || url.pathname.length < 2) {
+    throw new SettingProblem(
+      'it is not the URL of a PostgreSQL database, such as postgres://user:password@host:5432/database; what is special in a user or password is percent-encoded',
+    )
   }
   return text
 }
@@ -405,12 +434,6 @@ function integer(text: string, min: number, max: number): number {
   const value = /^\d{1,9}$/.test(text) ? Number(text) : Number.NaN
   if (value >= min && value <= max) return value
   throw new SettingProblem(`'${text}' is not a whole number from ${min} to ${max}`)
-}
-
-function oneOf<T extends string>(text: string, values: readonly T[]): T {
-  const value = values.find((value) => value === text)
-  if (value === undefined) throw new SettingProblem(`'${text}' is not one of ${values.join(', ')}`)
-  return value
 }
 
 function boolean(text: string): boolean {

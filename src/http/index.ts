@@ -15,6 +15,7 @@ import { mountPush, mountStreamPush } from './push-route.ts'
 import { riskEventCountRoute, riskEventRoutes } from './risk-event-routes.ts'
 import { deprecated, riskProviderRoutes } from './risk-provider-routes.ts'
 import type { Route } from './route.ts'
+import type { RequestObserver } from './request-observer.ts'
 import { createServer, type ServerDeps } from './server.ts'
 import { signalRoutes } from './signal-routes.ts'
 import { streamRoutes } from './stream-routes.ts'
@@ -31,11 +32,13 @@ export interface HubServerOptions {
   readonly forwardAuth: Omit<ForwardAuthOptions, 'trustedProxies'>
   /** Whether answers of APIs that Okta calls deprecated say so. */
   readonly deprecationHeaders: boolean
+  /** Who counts and traces requests; nobody unless given. */
+  readonly observer?: RequestObserver | undefined
 }
 
 /** Everything the hub answers over HTTP. */
 export function hubServer(options: HubServerOptions): FastifyInstance {
-  const { hub, world, logger, trustedProxies, forwardAuth, deprecationHeaders } = options
+  const { hub, world, logger, trustedProxies, forwardAuth, deprecationHeaders, observer } = options
   const { origin, evaluator } = hub
   const takeBudget: ServerDeps['takeBudget'] = (of, from) =>
     (from === 'risk_events' ? hub.riskEventLimits : hub.rateLimits).count(rateSubject(of))
@@ -87,6 +90,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     },
     takeBudget,
     trustedProxies,
+    observer,
   })
 }
 

@@ -64,6 +64,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'stream.exists': 'E0000001',
   'stream.not_connected': 'E0000010',
   'stream.unsupported': 'E0000001',
+  'stream.secrets_unreadable': 'E0000001',
   'stream.token_refused': 'E0000001',
   'stream.transmitter_refused': 'E0000001',
   'stream.transmitter_unavailable': 'E0000001',
@@ -118,6 +119,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
 /** Statuses that Okta has no code of its own for. */
 const statusOf: Partial<Record<HubErrorCode, number>> = {
   'request.too_large': 413,
+  'stream.secrets_unreadable': 409,
   'stream.token_refused': 502,
   'stream.transmitter_refused': 502,
   'stream.transmitter_unavailable': 502,

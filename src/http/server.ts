@@ -8,6 +8,7 @@ import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
 import { answerParserError } from './parser-errors.ts'
+import { observeRequests, type RequestObserver } from './request-observer.ts'
 import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
@@ -36,6 +37,7 @@ export interface ServerDeps {
   ): Promise<Budget | undefined>
   /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[]
+  readonly observer?: RequestObserver | undefined
 }
 
 /** Bytes of a JSON or form body. */
@@ -66,6 +68,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   app.removeAllContentTypeParsers()
   app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
 
+  observeRequests(app, deps.observer)
   app.addHook('onRequest', (request, reply, done) => {
     markAnswer(request, reply)
     done()

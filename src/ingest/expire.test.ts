@@ -42,8 +42,20 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   let now = start
   const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
   const sources = { actionOf: () => 'enforce_and_log' as const }
-  await using expiry = createExpiry({ storage, world, sources, logger: silentLogger, historyDays: 90 })
+  await using expiry = createExpiry({ storage, world, logger: silentLogger })
   const turn = () => expiry.runOnce(new AbortController().signal)
+  const at = new Date(start)
+  await storage.stores.providers.insert({
+    id: 'sse1',
+    name: 'a transmitter',
+    type: 'test',
+    status: 'ACTIVE',
+    issuer: 'https://transmitter.example',
+    jwksUrl: 'https://transmitter.example/keys',
+    wellKnownUrl: undefined,
+    createdAt: at,
+    updatedAt: at,
+  })
   await storage.transaction(({ subjects, risk }) =>
     applyNews({ subjects, risk, world, ...sources, ignoreUnknownUsers: false }, [
       newsOfReason(reason('a', 'HIGH', 10)),

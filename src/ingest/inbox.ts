@@ -1,4 +1,5 @@
 import { createGroupCommit, type GroupCommitLimits } from '../base/group-commit.ts'
+import type { Meter } from '../base/meter.ts'
 import type { AcceptedSet, Acceptance } from '../signals/signal.ts'
 import type { SignalStore } from '../signals/signal-store.ts'
 
@@ -18,11 +19,14 @@ export const inboxLimits: GroupCommitLimits = { batchMax: 1_000, waitingMax: 10_
 export function createInbox(
   signals: Pick<SignalStore, 'append'>,
   limits: GroupCommitLimits = inboxLimits,
+  meter?: Pick<Meter, 'now' | 'committed'>,
 ): Inbox {
   const sets = createGroupCommit({
     commit: (batch: readonly AcceptedSet[]) => signals.append(batch),
     unavailable: 'The SET could not be stored. It was not accepted; send it again.',
     limits,
+    kind: 'sets',
+    meter,
   })
   return {
     accept: (set) => sets.add(set),

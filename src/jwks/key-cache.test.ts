@@ -157,6 +157,16 @@ describe('fetched once', () => {
     await hub.get(transmitter.url, 'k1')
     expect(transmitter.fetches()).toBe(2)
   })
+
+  test('who is no provider any more is forgotten, the others are not', async () => {
+    await using transmitter = await startTransmitter('k1')
+    await using hub = startCache()
+    await hub.get(transmitter.url, 'k1')
+    hub.cache.keepOnly([{ id: 'sse1' }, { id: 'sse2' }])
+    expect(hub.cache.status('sse1')).toBeDefined()
+    hub.cache.keepOnly([{ id: 'sse2' }])
+    expect(hub.cache.status('sse1')).toBeUndefined()
+  })
 })
 
 describe('unknown kid', () => {

@@ -12,8 +12,12 @@ export interface KeyCache extends AsyncDisposable {
   /** The provider's keys, one entry per id; what was kept is dropped when its `jwksUrl` has changed. */
   keysOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): KeySource
   forget(providerId: string): void
+  /** Forgets the keys of everybody else. */
+  keepOnly(providers: readonly Pick<Provider, 'id'>[]): void
   /** Undefined while nobody has asked for a key of this provider. */
   status(providerId: string): KeyStatus | undefined
+  /** Of every provider that somebody asked a key of, by its id. */
+  statuses(): readonly (readonly [providerId: string, status: KeyStatus])[]
   /** Resolves when nothing is being fetched, in the background or for a SET. */
   settled(): Promise<void>
 }
@@ -58,7 +62,12 @@ export function createKeyCache(deps: ProviderKeysDeps): KeyCache {
       return entry.source
     },
     forget,
+    keepOnly(providers) {
+      const kept = new Set(providers.map(({ id }) => id))
+      for (const id of entries.keys()) if (!kept.has(id)) forget(id)
+    },
     status: (providerId) => entries.get(providerId)?.status(),
+    statuses: () => [...entries].map(([providerId, entry]) => [providerId, entry.status()] as const),
     settled,
     async [Symbol.asyncDispose]() {
       for (const providerId of entries.keys()) forget(providerId)

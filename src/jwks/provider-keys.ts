@@ -1,5 +1,7 @@
 import { isHubError, HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
+import { silentMeter, type Meter } from '../base/meter.ts'
+import { silentTracer, type Tracer } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import {
@@ -76,6 +78,8 @@ export interface ProviderKeysDeps {
   readonly world: Pick<World, 'now' | 'fetch'>
   readonly logger: Logger
   readonly limits: KeyLimits
+  readonly meter?: Pick<Meter, 'keySetFetched'>
+  readonly tracer?: Tracer
 }
 
 interface GoodKeys {
@@ -87,7 +91,7 @@ interface GoodKeys {
 
 /** The keys of one provider at one URL; see {@link createKeyCache} for what it promises. */
 export function createProviderKeys(
-  { world, logger, limits }: ProviderKeysDeps,
+  { world, logger, limits, meter = silentMeter, tracer = silentTracer }: ProviderKeysDeps,
   { id, jwksUrl }: Pick<Provider, 'id' | 'jwksUrl'>,
 ): ProviderKeys {
   const stopped = new AbortController()
@@ -186,7 +190,11 @@ export function createProviderKeys(
 
   async function fetchOnce(at: number): Promise<void> {
     try {
-      const { keys, maxAgeS } = await fetchKeySet(world, jwksUrl, limits, stopped.signal)
+      const { keys, maxAgeS } = await tracer.span('jwks.fetch', (span) => {
+        span.note({ 'watchbell.provider': id })
+        return fetchKeySet(world, jwksUrl, limits, stopped.signal)
+      })
+      meter.keySetFetched(id, 'usable')
       if (failure !== undefined) logger.info({ provider: id }, 'the key set of a provider is back')
       good = { keys, fetchedAt: at, ageMaxMs: ageMaxMs(limits, maxAgeS) }
       failure = undefined
@@ -197,6 +205,7 @@ export function createProviderKeys(
           : Math.min(failure.holdMs * 2, limits.fetchFailureHoldMaxMs)
       failure = { words: isHubError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
       if (stopped.signal.aborted) return
+      meter.keySetFetched(id, failureClass(error))
       if (isHubError(error)) {
         const facts = { provider: id, reason: error.detail, holdMs, serving: good !== undefined }
         logger.warn(facts, 'the key set of a provider could not be fetched')
@@ -232,6 +241,11 @@ export function createProviderKeys(
     fetching: () => fetching,
     stop: () => stopped.abort(),
   }
+}
+
+function failureClass(error: unknown): 'unusable' | 'refused' | 'failed' {
+  if (isHubError(error, 'keys.unavailable')) return 'unusable'
+  return isHubError(error, 'outbound.refused') ? 'refused' : 'failed'
 }
 
 function holds({ keys }: GoodKeys, kid: string): boolean {

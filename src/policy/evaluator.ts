@@ -1,4 +1,6 @@
 import type { Actor } from '../base/actor.ts'
+import { silentMeter, type Meter } from '../base/meter.ts'
+import { silentTracer, type Tracer, type TracedWork } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import type { RiskReader } from '../risk/risk-reader.ts'
 import type { RiskSources } from '../risk/risk-sources.ts'
@@ -22,6 +24,8 @@ export interface EvaluatorDeps {
   /** Whether evaluations that allow are journaled. */
   readonly journalsAllowed: boolean
   readonly journal: { record(evaluation: Evaluation): Promise<void> }
+  readonly meter?: Pick<Meter, 'now' | 'evaluated'>
+  readonly tracer?: Tracer
 }
 
 export interface Evaluator {
@@ -30,14 +34,28 @@ export interface Evaluator {
 }
 
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
-  const { world, reader, journal, journalsAllowed } = deps
+  const { world, reader, journal, journalsAllowed, meter = silentMeter, tracer = silentTracer } = deps
+
+  async function decide(question: Question, by: Actor, span: TracedWork): Promise<Verdict> {
+    const { user, device, session, ip } = question
+    const picture = await reader.read({ user, device, session, address: ip }, world.now())
+    const verdict = evaluate(question, picture, deps)
+    span.note({ 'watchbell.outcome': verdict.outcome })
+    if (journalsAllowed || verdict.outcome !== 'allow') await journal.record({ question, verdict, by })
+    return verdict
+  }
+
   return {
     async answer(question, by) {
-      const { user, device, session, ip } = question
-      const picture = await reader.read({ user, device, session, address: ip }, world.now())
-      const verdict = evaluate(question, picture, deps)
-      if (journalsAllowed || verdict.outcome !== 'allow') await journal.record({ question, verdict, by })
-      return verdict
+      const began = meter.now()
+      try {
+        const verdict = await tracer.span('access.evaluate', (span) => decide(question, by, span))
+        meter.evaluated(verdict.outcome, began)
+        return verdict
+      } catch (error) {
+        meter.evaluated('failed', began)
+        throw error
+      }
     },
   }
 }

@@ -66,7 +66,10 @@ function memoryStorage() {
   }
 }
 
-providerStoreContract(async () => ({ store: memoryStorage().store, async [Symbol.asyncDispose]() {} }))
+providerStoreContract('memory', async () => ({
+  store: memoryStorage().store,
+  async [Symbol.asyncDispose]() {},
+}))
 
 const by: Actor = { id: '00T1', type: 'User', displayName: 'Ada', alternateId: undefined }
 const draft = (n: number, members: Partial<ProviderDraft> = {}): ProviderDraft => ({

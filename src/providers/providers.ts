@@ -64,8 +64,8 @@ export interface Providers {
   activeByIssuer(iss: string): Provider
   /** The provider with this issuer, whatever its status, from memory. */
   findByIssuer(iss: string): Provider | undefined
-  /** Reads memory anew from the store: at the start, and after another node changed something. */
-  refresh(): Promise<void>
+  /** Reads memory anew from the store: at the start, and after another node changed something. @returns who there is */
+  refresh(): Promise<readonly Provider[]>
 }
 
 /** Providers over their store, with every issuer in memory. Reads the store once before it resolves. */
@@ -81,9 +81,11 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
     return turn
   }
 
-  function refresh(): Promise<void> {
+  function refresh(): Promise<readonly Provider[]> {
     return inTurn(async () => {
-      byIssuer = new Map((await store.list()).map((provider) => [provider.issuer, provider]))
+      const known = await store.list()
+      byIssuer = new Map(known.map((provider) => [provider.issuer, provider]))
+      return known
     })
   }
 

@@ -14,6 +14,8 @@ import { getUser, riskOf, setUserRisk, type SubjectRisk, type UserRiskDraft } fr
 export interface PeopleWork {
   readonly subjects: SubjectStore
   readonly risk: RiskStore
+  /** What sources' words count for, as this transaction has it. */
+  readonly actionOf: NewsDeps['actionOf']
   readonly journal: {
     levelsChanged(changes: readonly LevelChange[], by: Actor): Promise<void>
     loaded(subject: Subject, by: Actor): Promise<void>
@@ -72,7 +74,7 @@ export function createPeople({ world, actionOf, stores, transaction }: PeopleDep
     setUserRisk: (userId, draft, by) =>
       transaction(async ({ journal, ...tx }) => {
         const { risk, created, changes } = await setUserRisk(
-          { ...tx, world, actionOf, ignoreUnknownUsers: false },
+          { ...tx, world, ignoreUnknownUsers: false },
           userId,
           draft,
         )
@@ -87,7 +89,7 @@ export function createPeople({ world, actionOf, stores, transaction }: PeopleDep
     },
     async load(draft, by) {
       const { subject, created } = await transaction(async ({ journal, ...tx }) => {
-        const loaded = await loadUser({ ...tx, world, actionOf }, draft)
+        const loaded = await loadUser({ ...tx, world }, draft)
         await journal.loaded(loaded.subject, by)
         await journal.levelsChanged(loaded.changes, by)
         return loaded

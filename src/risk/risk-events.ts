@@ -1,8 +1,10 @@
 import type { Actor } from '../base/actor.ts'
+import { createGroupCommit, type GroupCommitLimits } from '../base/group-commit.ts'
 import { HubError } from '../base/hub-error.ts'
+import type { Meter } from '../base/meter.ts'
 import type { World } from '../base/world.ts'
 import type { RiskEvent } from './risk-event.ts'
-import type { RiskProviderStore } from './risk-provider-store.ts'
+import type { RiskEventCounts, RiskProviderStore } from './risk-provider-store.ts'
 import type { RiskProvider } from './risk-provider.ts'
 import type { RiskReason } from './risk-reason.ts'
 import { isLater } from './risk-state.ts'
@@ -13,7 +15,7 @@ export interface RiskEventWork {
   /** Makes each the current reason of its address, unless there is later news of the provider. */
   readonly putReasons: (reasons: readonly RiskReason[]) => Promise<void>
   readonly journal: {
-    record(consumed: ConsumedRiskEvents): Promise<void>
+    record(consumed: readonly ConsumedRiskEvents[]): Promise<void>
   }
 }
 
@@ -27,13 +29,16 @@ export interface ConsumedRiskEvents {
 export interface RiskEventsDeps {
   readonly world: Pick<World, 'now' | 'newUuid'>
   readonly transaction: <T>(work: (tx: RiskEventWork) => Promise<T>) => Promise<T>
+  readonly limits?: GroupCommitLimits
+  readonly meter?: Pick<Meter, 'now' | 'committed'> | undefined
 }
 
 export interface RiskEvents {
   /**
    * Takes all events of a request, durably, or none. What a provider with the action `none` sends is only counted.
    * @param clientId - of the access token that the request came with; undefined for an API token
-   * @throws HubError `access.forbidden` when that is the client of no risk provider (V10, V19)
+   * @throws HubError `access.forbidden` when that is the client of no risk provider (V10, V19), `hub.overloaded`,
+   *   `hub.unavailable`: nothing was kept
    */
   consume(clientId: string | undefined, events: readonly RiskEvent[], by: Actor): Promise<void>
 }
@@ -41,21 +46,97 @@ export interface RiskEvents {
 /** How long an event holds that does not say so (V14). */
 export const holdsDefaultMs = 24 * 60 * 60_000
 
-export function createRiskEvents({ world, transaction }: RiskEventsDeps): RiskEvents {
-  return {
-    consume: (clientId, events, by) =>
-      transaction(async ({ riskProviders, putReasons, journal }) => {
-        const provider = clientId === undefined ? undefined : await riskProviders.findByClientId(clientId)
-        if (provider === undefined) throw notASender()
-        if (provider.action === 'none') {
-          await riskProviders.count(provider.id, { taken: 0, ignored: events.length })
-          return
-        }
-        await putReasons(reasonsOf(provider, events, world))
-        await riskProviders.count(provider.id, { taken: events.length, ignored: 0 })
-        await journal.record({ provider, events, by })
-      }),
+export function createRiskEvents({
+  world,
+  transaction,
+  limits = requestLimits,
+  meter,
+}: RiskEventsDeps): RiskEvents {
+  /** All of the requests, or none. @returns for each whether its sender is a risk provider's */
+  const consumeAll = (requests: readonly Request[]): Promise<readonly Outcome[]> =>
+    transaction(async (tx) => {
+      const providerOf = await providersOf(tx, requests)
+      const consumed = requests.flatMap(({ clientId, events, by }) => {
+        const provider = providerOf(clientId)
+        return provider === undefined || provider.action === 'none' ? [] : [{ provider, events, by }]
+      })
+      if (consumed.length > 0) {
+        await tx.putReasons(consumed.flatMap(({ provider, events }) => reasonsOf(provider, events, world)))
+        await tx.journal.record(consumed)
+      }
+      for (const [provider, counts] of countsOf(requests, providerOf)) {
+        await tx.riskProviders.count(provider.id, counts)
+      }
+      return requests.map(({ clientId }) => (providerOf(clientId) === undefined ? 'no_sender' : 'taken'))
+    })
+  /** When one of them cannot be stored, the others are not to suffer. */
+  const consumeEach = async (requests: readonly Request[]): Promise<readonly Outcome[]> => {
+    const outcomes: Outcome[] = []
+    for (const request of requests) {
+      outcomes.push(...(await consumeAll([request]).catch((cause: unknown) => [{ cause }])))
+    }
+    return outcomes
   }
+  const requests = createGroupCommit<Request, Outcome>({
+    commit: (batch) =>
+      batch.length === 1 ? consumeAll(batch) : consumeAll(batch).catch(() => consumeEach(batch)),
+    unavailable: unavailable.detail,
+    limits,
+    kind: 'risk_events',
+    meter,
+  })
+  return {
+    async consume(clientId, events, by) {
+      const outcome = await requests.add({ clientId, events, by })
+      if (outcome === 'no_sender') throw notASender()
+      if (outcome !== 'taken') throw new HubError('hub.unavailable', { ...unavailable, cause: outcome.cause })
+    },
+  }
+}
+
+/** How many requests share a commit, and how many may wait for theirs. */
+export const requestLimits: GroupCommitLimits = { batchMax: 64, waitingMax: 2_000 }
+
+const unavailable = { detail: 'The risk events could not be stored. Send them again.', retryAfterS: 5 }
+
+interface Request {
+  readonly clientId: string | undefined
+  readonly events: readonly RiskEvent[]
+  readonly by: Actor
+}
+
+type Outcome = 'taken' | 'no_sender' | { readonly cause: unknown }
+
+type ProviderOf = (clientId: string | undefined) => RiskProvider | undefined
+
+async function providersOf(
+  { riskProviders }: RiskEventWork,
+  requests: readonly Request[],
+): Promise<ProviderOf> {
+  const known = new Map<string | undefined, RiskProvider | undefined>()
+  for (const { clientId } of requests) {
+    if (clientId === undefined || known.has(clientId)) continue
+    known.set(clientId, await riskProviders.findByClientId(clientId))
+  }
+  return (clientId) => known.get(clientId)
+}
+
+function countsOf(
+  requests: readonly Request[],
+  providerOf: ProviderOf,
+): ReadonlyMap<RiskProvider, RiskEventCounts> {
+  const counts = new Map<RiskProvider, RiskEventCounts>()
+  for (const { clientId, events } of requests) {
+    const provider = providerOf(clientId)
+    if (provider === undefined) continue
+    const { taken, ignored } = counts.get(provider) ?? { taken: 0, ignored: 0 }
+    const isIgnored = provider.action === 'none'
+    counts.set(provider, {
+      taken: taken + (isIgnored ? 0 : events.length),
+      ignored: ignored + (isIgnored ? events.length : 0),
+    })
+  }
+  return counts
 }
 
 /**

@@ -1,3 +1,4 @@
+import type { Deleted } from '../base/deleted.ts'
 import type {
   Acceptance,
   AcceptedSet,
@@ -76,8 +77,18 @@ export interface SignalStore {
   append(sets: readonly AcceptedSet[]): Promise<readonly Acceptance[]>
   /** Keeps refusals within their rings and adds to the counters. */
   recordRefusals(batch: RefusalBatch): Promise<void>
-  /** The oldest accepted SETs that wait for the handler; inside a transaction nobody else gets the same ones. */
+  /**
+   * One small step: of the signals received before the time the oldest, `max` at most, with everything that is kept about
+   * them, so that a SET among them is new when it comes again. Those that wait for the handler stay, and what is behind
+   * them. Where tables have parts for each week a whole part goes at once, which may be a week later.
+   */
+  deleteBefore(received: Date, max: number): Promise<Deleted>
+  /** The same for the tokens alone, which are evidence. */
+  deleteTokensBefore(received: Date, max: number): Promise<Deleted>
+  /** The oldest accepted SETs that wait for the handler. */
   claimOldest(max: number): Promise<readonly PendingSignal[]>
+  /** Which of them still wait; inside a transaction nobody else takes them. */
+  waitingAmong(sequences: readonly number[]): Promise<ReadonlySet<number>>
   /** Takes signals out of the inbox; `terms` are what the signals page can be filtered by. */
   settle(batch: HandledBatch): Promise<void>
   find(id: string): Promise<Signal | undefined>

@@ -1,8 +1,9 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Erasure, ErasurePlace, ErasureStore } from '../subjects/erasure-store.ts'
 import type { ErasureRow, Schema } from './schema.ts'
-import { termKey } from './signal-store.ts'
-import { each, ofEntities } from './subject-store.ts'
+import { ofEntities } from './subject-store.ts'
+import { termKey } from './term-key.ts'
+import type { Words } from './words.ts'
 
 interface Columns {
   readonly table: string
@@ -23,13 +24,11 @@ const columnsOf: Readonly<Record<SequencedPlace, Columns>> = {
 
 /** Tables without a sequence: messages of one node are looked at together, and told apart by the rest of the key. */
 type KeyedPlace = 'reasons' | 'revocations'
-const keysOf: Readonly<
-  Record<KeyedPlace, { readonly table: RawBuilder<unknown>; readonly key: RawBuilder<unknown> }>
-> = {
-  reasons: { table: sql`risk_reasons`, key: sql`json_array(source, slot, claims)` },
+const keysOf: Readonly<Record<KeyedPlace, { readonly table: string; readonly key: readonly string[] }>> = {
+  reasons: { table: 'risk_reasons', key: ['source', 'slot', 'claims'] },
   revocations: {
-    table: sql`revocations`,
-    key: sql`json_array(provider_id, user_node, device_node, session_node, claims)`,
+    table: 'revocations',
+    key: ['provider_id', 'user_node', 'device_node', 'session_node', 'claims'],
   },
 }
 
@@ -37,13 +36,31 @@ function isKeyed(place: ErasurePlace): place is KeyedPlace {
   return Object.hasOwn(keysOf, place)
 }
 
-export function createErasureStore(db: Kysely<Schema>): ErasureStore {
+const epochCounter = 'erasures'
+
+export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureStore {
   const run = (query: RawBuilder<unknown>): Promise<unknown> => query.execute(db)
 
+  const bumpEpoch = (): Promise<unknown> =>
+    run(sql`
+      INSERT INTO counters (name, shard, value) VALUES (${epochCounter}, 0, 1)
+      ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + 1`)
+
   return {
+    async epoch() {
+      const row = await db
+        .selectFrom('counters')
+        .select('value')
+        .where('name', '=', epochCounter)
+        .executeTakeFirst()
+      return row?.value ?? 0
+    },
+
     async begin(entity, erasure) {
-      const { rows } = await sql<{ node: number }>`SELECT node FROM ${ofEntities([entity])}`.execute(db)
-      const nodes = each(rows.map(({ node }) => node))
+      const { rows } = await sql<{ node: number }>`SELECT node FROM ${ofEntities(words, [entity])} n`.execute(
+        db,
+      )
+      const nodes = words.numbers(rows.map(({ node }) => node))
       const claims = sql`(SELECT claim FROM claim_anchors WHERE node IN ${nodes})`
       await run(sql`DELETE FROM claims WHERE key IN ${claims}`)
       await run(
@@ -58,13 +75,14 @@ export function createErasureStore(db: Kysely<Schema>): ErasureStore {
         .insertInto('erasures')
         .values({ id: erasure.id, names: JSON.stringify(erasure.names), place: placeText(erasure) })
         .execute()
+      await bumpEpoch()
     },
 
     async next() {
       const row = await db
         .selectFrom('erasures')
-        .selectAll()
-        .orderBy(sql`rowid`)
+        .select(['id', 'names', 'place'])
+        .orderBy('number')
         .limit(1)
         .executeTakeFirst()
       return row && erasureOf(row)
@@ -73,14 +91,19 @@ export function createErasureStore(db: Kysely<Schema>): ErasureStore {
     async page(place, after, max) {
       if (isKeyed(place)) {
         const { table, key } = keysOf[place]
-        const { rows } = await sql<{ node: number; messages: string }>`
-          SELECT node, json_group_object(${key}, message) AS messages FROM ${table}
-          WHERE node > ${after} AND message IS NOT NULL GROUP BY node ORDER BY node LIMIT ${max}`.execute(db)
-        return rows.map(({ node, messages }) => ({
+        const { rows } = await sql<KeyedRow>`
+          SELECT node, message, ${sql.join(key.map((column) => sql.ref(column)))} FROM ${sql.table(table)}
+          WHERE message IS NOT NULL AND node IN (
+            SELECT DISTINCT node FROM ${sql.table(table)} WHERE node > ${after} AND message IS NOT NULL
+            ORDER BY node LIMIT ${max})
+          ORDER BY node`.execute(db)
+        return [...Map.groupBy(rows, ({ node }) => node)].map(([node, ofNode]) => ({
           sequence: node,
           json: {},
           issuer: '',
-          plain: JSON.parse(messages) as Record<string, string>, // made by the statement
+          plain: Object.fromEntries(
+            ofNode.map((row) => [JSON.stringify(key.map((column) => row[column])), row.message]),
+          ),
         }))
       }
       const { table, json, plain, issuer = sql`''` } = columnsOf[place]
@@ -106,8 +129,11 @@ export function createErasureStore(db: Kysely<Schema>): ErasureStore {
         const { table, key } = keysOf[place]
         for (const { sequence, texts } of erased) {
           for (const [name, text] of Object.entries(texts)) {
+            const values = JSON.parse(name) as readonly (string | number)[] // made by `page`
+            const isRow = key.map((column, at) => sql`${sql.ref(column)} = ${values[at]}`)
             await run(
-              sql`UPDATE ${table} SET message = ${text} WHERE node = ${sequence} AND ${key} = ${name}`,
+              sql`UPDATE ${sql.table(table)} SET message = ${text}
+                WHERE node = ${sequence} AND ${sql.join(isRow, sql` AND `)}`,
             )
           }
         }
@@ -115,13 +141,17 @@ export function createErasureStore(db: Kysely<Schema>): ErasureStore {
       }
       const { table } = columnsOf[place]
       for (const { sequence, texts } of erased) {
-        const changes = place === 'signals' ? { ...texts, token: '' } : texts
-        const sets = Object.entries(changes).map(([column, text]) => sql`${sql.ref(column)} = ${text}`)
+        const sets = Object.entries(texts).map(([column, text]) => sql`${sql.ref(column)} = ${text}`)
         await run(sql`UPDATE ${sql.table(table)} SET ${sql.join(sets)} WHERE sequence = ${sequence}`)
       }
       if (place !== 'signals' || erased.length === 0) return
-      await run(sql`DELETE FROM signal_terms WHERE term IN ${each(terms.map(termKey))}
-        AND sequence IN ${each(erased.map(({ sequence }) => sequence))}`)
+      const sequences = erased.map(({ sequence }) => sequence)
+      const theirs = sql`sequence BETWEEN ${Math.min(...sequences)} AND ${Math.max(...sequences)}
+        AND sequence IN ${words.numbers(sequences)}` // the bounds name the parts of tables that have such
+      await run(sql`DELETE FROM signal_tokens WHERE ${theirs}`)
+      await run(
+        sql`DELETE FROM signal_terms WHERE term IN ${words.numbers(terms.map(termKey))} AND ${theirs}`,
+      )
     },
 
     async advance(erasure) {
@@ -134,15 +164,21 @@ export function createErasureStore(db: Kysely<Schema>): ErasureStore {
 
     async finish(id) {
       await db.deleteFrom('erasures').where('id', '=', id).execute()
+      await bumpEpoch()
     },
   }
 }
+
+/** A message, and the columns of its key. */
+type KeyedRow = { readonly node: number; readonly message: string } & Readonly<
+  Record<string, string | number>
+>
 
 function placeText({ place, after }: Erasure): string {
   return JSON.stringify({ place, after })
 }
 
-function erasureOf({ id, names, place }: ErasureRow): Erasure {
+function erasureOf({ id, names, place }: Omit<ErasureRow, 'number'>): Erasure {
   return {
     id,
     names: JSON.parse(names) as Erasure['names'], // both were written by `begin` and `advance`

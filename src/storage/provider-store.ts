@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import type { Insertable, Kysely, Selectable } from 'kysely'
 import { HubError } from '../base/hub-error.ts'
 import type { ProviderStore } from '../providers/provider-store.ts'
 import type { Provider } from '../providers/provider.ts'
@@ -15,11 +15,7 @@ export function createProviderStore(db: Kysely<Schema>): ProviderStore {
 
   return {
     async list() {
-      const rows = await db
-        .selectFrom('providers')
-        .selectAll()
-        .orderBy(sql`rowid`)
-        .execute()
+      const rows = await db.selectFrom('providers').selectAll().orderBy('number').execute()
       return rows.map(providerOf)
     },
     async findById(id) {
@@ -66,7 +62,7 @@ function refuseTaken(error: unknown): never {
   }
 }
 
-function providerOf(row: ProviderRow): Provider {
+function providerOf(row: Selectable<ProviderRow>): Provider {
   return {
     id: row.id,
     name: row.name,
@@ -80,7 +76,7 @@ function providerOf(row: ProviderRow): Provider {
   }
 }
 
-function rowOf(provider: Provider): ProviderRow {
+function rowOf(provider: Provider): Insertable<ProviderRow> {
   return {
     id: provider.id,
     name: provider.name,

@@ -1,4 +1,4 @@
-import { sql, type Insertable, type Kysely, type Selectable } from 'kysely'
+import type { Insertable, Kysely, Selectable } from 'kysely'
 import { HubError } from '../base/hub-error.ts'
 import type { RiskProviderStore } from '../risk/risk-provider-store.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
@@ -8,11 +8,7 @@ import { brokenUniqueness } from './sql-sessions.ts'
 export function createRiskProviderStore(db: Kysely<Schema>): RiskProviderStore {
   return {
     async list() {
-      const rows = await db
-        .selectFrom('risk_providers')
-        .selectAll()
-        .orderBy(sql`rowid`)
-        .execute()
+      const rows = await db.selectFrom('risk_providers').selectAll().orderBy('number').execute()
       return rows.map(providerOf)
     },
     async findById(id) {

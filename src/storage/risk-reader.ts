@@ -1,6 +1,6 @@
 import type { RiskPicture, RiskReader } from '../risk/risk-reader.ts'
 import { gathered } from './gathered.ts'
-import type { RiskQuestion } from './sqlite/risk-procedures.ts'
+import type { RiskQuestion } from './risk-pictures.ts'
 
 /** What the question at sign-in needs done beside the data. */
 export interface RiskProcedures {

@@ -1,39 +1,50 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
-import type { NewReason, RiskStore } from '../risk/risk-store.ts'
+import type { NewReason, NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
+import { believing, claimKeysIn, claimKeysOf, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
+import type { Cell, Words } from './words.ts'
 
-export function createRiskStore(db: Kysely<Schema>): RiskStore {
+export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
 
   return {
     async states(entities) {
       if (entities.length === 0) return []
-      const anchors = await rows(sql<StateRow>`
-        SELECT node, anchor, id, entity, level, changes_at FROM anchors WHERE node IN ${ofEntities(entities)} ORDER BY node`)
-      const reasons = await rows(sql<StoredRow>`
-        SELECT r.*, a.anchor, a.entity, ${counts} AS counts
-        FROM risk_reasons r JOIN anchors a USING (node) WHERE r.node IN ${ofEntities(entities)}`)
+      const found = await rows(sql<StateRow>`
+        SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, a.recycled_at,
+          r.source, r.slot, r.claims, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
+          r.received_at, r.expires_at, r.signal_id, r.event_type
+        FROM anchors a LEFT JOIN risk_reasons r ON r.node = a.node
+        WHERE a.node IN ${ofEntities(words, entities)} ORDER BY a.node`)
+      const reasons = found.filter((row) => row.source !== null)
+      const claims = claimKeysIn(reasons)
+      const refused =
+        claims.length === 0
+          ? []
+          : await rows(sql<{ key: string }>`
+              SELECT key FROM claims WHERE key IN ${words.texts(claims)} AND refused IS NOT NULL`)
+      const isBelieved = believing(refused)
       const reasonsOf = Map.groupBy(reasons, ({ entity }) => entity)
-      return [...Map.groupBy(anchors, ({ entity }) => entity)].flatMap(([entity, members]) => {
+      return [...Map.groupBy(found, ({ entity }) => entity)].flatMap(([entity, members]) => {
         const [oldest] = members
         if (oldest === undefined) return []
         return [
           {
             entity,
-            id: oldest.id,
+            id: oldest.anchor_id,
             kind: kindOf(oldest.anchor),
             name: nameOf(members.map(({ anchor }) => anchor)),
-            level: oldest.level,
+            level: oldest.entity_level,
             changesAt: oldest.changes_at === null ? undefined : new Date(oldest.changes_at),
             reasons: (reasonsOf.get(entity) ?? []).map((row) => ({
               node: row.node,
               reason: reasonOf(row, row.anchor),
-              claims: JSON.parse(row.claims) as readonly string[], // written by writeReasons
-              counts: row.counts === 1,
+              claims: claimKeysOf(row),
+              counts: isSinceRecycled(row.occurred_at, row.recycled_at) && isBelieved(row),
             })),
           },
         ]
@@ -42,27 +53,30 @@ export function createRiskStore(db: Kysely<Schema>): RiskStore {
 
     async writeReasons(reasons) {
       await sql`
-        INSERT OR REPLACE INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, message,
-          occurred_at, received_at, expires_at, signal_id, event_type)
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-          value ->> 8, value ->> 9, value ->> 10, value ->> 11, value ->> 12, value ->> 13
-        FROM json_each(${JSON.stringify(reasons.map(reasonColumns))})`.execute(db)
+        INSERT INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, message, occurred_at,
+          received_at, expires_at, signal_id, event_type)
+        SELECT node, source, slot, claims, id, source_kind, detection, level, message, occurred_at, received_at,
+          expires_at, signal_id, event_type
+        FROM ${words.rows(reasonColumns, reasons.map(reasonCells))} g WHERE true
+        ON CONFLICT (node, source, slot, claims) DO UPDATE SET id = excluded.id, source_kind = excluded.source_kind,
+          detection = excluded.detection, level = excluded.level, message = excluded.message,
+          occurred_at = excluded.occurred_at, received_at = excluded.received_at, expires_at = excluded.expires_at,
+          signal_id = excluded.signal_id, event_type = excluded.event_type`.execute(db)
     },
 
     async addHistory(reasons) {
-      const values = reasons.map(({ node, reason }) => [
-        node,
-        reason.receivedAt.getTime(),
-        JSON.stringify(reason),
-      ])
+      const given = words.rows(
+        { node: 'integer', received_at: 'integer', reason: 'text' },
+        reasons.map(({ node, reason }) => [node, reason.receivedAt.getTime(), JSON.stringify(reason)]),
+      )
       await sql`
         INSERT INTO risk_history (node, received_at, reason)
-        SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(values)})`.execute(db)
+        SELECT node, received_at, reason FROM ${given} g`.execute(db)
     },
 
     async history(entity, limit) {
       const found = await rows(sql<{ reason: string }>`
-        SELECT reason FROM risk_history WHERE node IN ${ofEntities([entity])} ORDER BY sequence DESC LIMIT ${limit}`)
+        SELECT reason FROM risk_history WHERE node IN ${ofEntities(words, [entity])} ORDER BY sequence DESC LIMIT ${limit}`)
       return found.map(({ reason }) => readReason(reason))
     },
 
@@ -76,14 +90,13 @@ export function createRiskStore(db: Kysely<Schema>): RiskStore {
     },
 
     async putLevels(levels) {
-      const values = levels.map(({ entity, level, changesAt }) => [
-        entity,
-        level,
-        changesAt?.getTime() ?? null,
-      ])
+      const given = words.rows(
+        { node: 'integer', level: 'integer', changes_at: 'integer' },
+        levels.map(({ entity, level, changesAt }) => [entity, level, changesAt?.getTime() ?? null]),
+      )
       await sql`
-        UPDATE anchors SET level = c.value ->> 1, changes_at = c.value ->> 2
-        FROM json_each(${JSON.stringify(values)}) c WHERE node = c.value ->> 0`.execute(db)
+        UPDATE anchors SET level = g.level, changes_at = g.changes_at
+        FROM ${given} g WHERE anchors.node = g.node`.execute(db)
     },
 
     async due(now, max) {
@@ -93,27 +106,29 @@ export function createRiskStore(db: Kysely<Schema>): RiskStore {
     },
 
     async putRevocations(revocations) {
-      const values = revocations.map(({ user = 0, device = 0, session = 0, ...rest }) => [
-        session || user || device,
-        rest.providerId,
-        user,
-        device,
-        session,
-        JSON.stringify(rest.claims),
-        rest.revokedAt.getTime(),
-        rest.receivedAt.getTime(),
-        rest.signalId,
-        rest.message ?? null,
-      ])
+      // A batch may say the same twice, and no statement may touch one row twice.
+      const latest = new Map<string, readonly Cell[]>()
+      for (const revocation of revocations.toSorted(byTime)) {
+        latest.set(JSON.stringify(revocationKey(revocation)), [
+          ...revocationKey(revocation),
+          revocation.revokedAt.getTime(),
+          revocation.receivedAt.getTime(),
+          revocation.signalId,
+          revocation.message ?? null,
+        ])
+      }
       await sql`
         INSERT INTO revocations (node, provider_id, user_node, device_node, session_node, claims, revoked_at,
           received_at, signal_id, message)
-        SELECT value ->> 0, value ->> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5, value ->> 6, value ->> 7,
-          value ->> 8, value ->> 9
-        FROM json_each(${JSON.stringify(values)}) WHERE true
-        ON CONFLICT DO UPDATE SET revoked_at = excluded.revoked_at, received_at = excluded.received_at,
-          signal_id = excluded.signal_id, message = excluded.message
-          WHERE (excluded.revoked_at, excluded.signal_id) > (revoked_at, signal_id)`.execute(db)
+        SELECT node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at, signal_id,
+          message
+        FROM ${words.rows(revocationColumns, [...latest.values()])} g WHERE true
+        ON CONFLICT (node, provider_id, user_node, device_node, session_node, claims) DO UPDATE SET
+          revoked_at = excluded.revoked_at, received_at = excluded.received_at, signal_id = excluded.signal_id,
+          message = excluded.message
+        WHERE (excluded.revoked_at, excluded.signal_id) > (revocations.revoked_at, revocations.signal_id)`.execute(
+        db,
+      )
     },
 
     async deleteRevocationsBefore(received, max) {
@@ -126,14 +141,13 @@ export function createRiskStore(db: Kysely<Schema>): RiskStore {
   }
 }
 
-/** While one of its claims is not believed a reason does not count, nor when its identifier named somebody else then. */
-const counts = sql`(
-  r.occurred_at >= coalesce(a.recycled_at, r.occurred_at)
-  AND (r.claims = '[]' OR NOT EXISTS (
-    SELECT 1 FROM json_each(r.claims) j JOIN claims c ON c.key = j.value WHERE c.refused IS NOT NULL)))`
-
-type StateRow = Pick<AnchorRow, 'anchor' | 'id' | 'entity' | 'level' | 'changes_at'> & { node: number }
-type StoredRow = RiskReasonRow & { anchor: Anchor; entity: number; counts: 0 | 1 }
+type ReasonColumns = Omit<RiskReasonRow, 'node'>
+/** An anchor, and one of its reasons if it has any. */
+type StateRow = Pick<AnchorRow, 'anchor' | 'entity' | 'changes_at' | 'recycled_at'> & {
+  node: number
+  anchor_id: AnchorRow['id']
+  entity_level: AnchorRow['level']
+} & (ReasonColumns | { [Column in keyof ReasonColumns]: null })
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
 function nameOf(anchors: readonly Anchor[]): string {
@@ -141,24 +155,24 @@ function nameOf(anchors: readonly Anchor[]): string {
   return valueOf(known('login') ?? known('email') ?? anchors[0] ?? '')
 }
 
-export function reasonOf(row: Omit<RiskReasonRow, 'claims'>, anchor: Anchor): RiskReason {
-  return {
-    id: row.id,
-    anchor,
-    source: { kind: row.source_kind, id: row.source },
-    slot: row.slot,
-    detection: row.detection,
-    level: riskLevels[row.level] ?? 'NONE',
-    message: row.message ?? undefined,
-    occurredAt: new Date(row.occurred_at),
-    receivedAt: new Date(row.received_at),
-    expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
-    signalId: row.signal_id ?? undefined,
-    eventType: row.event_type ?? undefined,
-  }
-}
+const reasonColumns = {
+  node: 'integer',
+  source: 'text',
+  slot: 'text',
+  claims: 'text',
+  id: 'text',
+  source_kind: 'text',
+  detection: 'text',
+  level: 'integer',
+  message: 'text',
+  occurred_at: 'integer',
+  received_at: 'integer',
+  expires_at: 'integer',
+  signal_id: 'text',
+  event_type: 'text',
+} as const
 
-function reasonColumns({ node, reason, claims }: NewReason): readonly unknown[] {
+function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
   return [
     node,
     reason.source.id,
@@ -175,6 +189,28 @@ function reasonColumns({ node, reason, claims }: NewReason): readonly unknown[] 
     reason.signalId ?? null,
     reason.eventType ?? null,
   ]
+}
+
+const revocationColumns = {
+  node: 'integer',
+  provider_id: 'text',
+  user_node: 'integer',
+  device_node: 'integer',
+  session_node: 'integer',
+  claims: 'text',
+  revoked_at: 'integer',
+  received_at: 'integer',
+  signal_id: 'text',
+  message: 'text',
+} as const
+
+/** What tells revocations apart: the first of {@link revocationColumns}. */
+function revocationKey({ user = 0, device = 0, session = 0, providerId, claims }: NewRevocation) {
+  return [session || user || device, providerId, user, device, session, JSON.stringify(claims)] as const
+}
+
+function byTime(a: NewRevocation, b: NewRevocation): number {
+  return a.revokedAt.getTime() - b.revokedAt.getTime() || (a.signalId < b.signalId ? -1 : 1)
 }
 
 function readReason(text: string): RiskReason {

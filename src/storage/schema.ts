@@ -7,16 +7,20 @@ export interface Schema {
   /** Every issuer that ever was a provider's. */
   issuers: { iss: string }
   signals: SignalRow
+  /** What came, as evidence: gone before the signal is, and when somebody it names was erased. */
+  signal_tokens: { sequence: number; token: string }
   signal_keys: SignalKeyRow
   signal_terms: { term: number; sequence: number }
   signal_failures: { sequence: number; error: string; failed_at: number }
   inbox: { sequence: number }
   refusals: RefusalRow
-  counters: { name: string; value: number }
+  /** Summed over the shards, which several writers add to without waiting for each other. */
+  counters: { name: string; shard: number; value: number }
   api_tokens: ApiTokenRow
   service_apps: ServiceAppRow
   signing_keys: SigningKeyRow
   used_once: { key: string; expires_at: number }
+  rate_counts: { key: string; count: number; until: number }
   log_events: LogEventRow
   anchors: AnchorRow
   loaded_users: LoadedUserRow
@@ -38,6 +42,8 @@ export interface Schema {
 }
 
 export interface ProviderRow {
+  /** In the order in which they were registered, as for risk providers and streams. */
+  number: Generated<number>
   id: string
   name: string
   type: string
@@ -60,7 +66,6 @@ export interface SignalRow {
   received_at: number
   /** JSON array of SecurityEvent. */
   events: string
-  token: string
   via: 'push' | 'poll'
   source: string | null
 }
@@ -133,6 +138,7 @@ export interface LogEventRow {
 }
 
 export interface RiskProviderRow {
+  number: Generated<number>
   id: string
   name: string
   client_id: string
@@ -218,6 +224,8 @@ export interface RevocationRow {
 }
 
 export interface ErasureRow {
+  /** In the order in which they were asked for. */
+  number: Generated<number>
   id: string
   /** JSON array of what is erased. */
   names: string
@@ -226,6 +234,7 @@ export interface ErasureRow {
 }
 
 export interface StreamRow {
+  number: Generated<number>
   id: string
   provider_id: string
   /** JSON, as are the other objects of a stream. */

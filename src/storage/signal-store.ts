@@ -1,23 +1,23 @@
-import { hash } from 'node:crypto'
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { keyOfSignalId, signalIdOfKey, signalKey } from '../signals/signal-id.ts'
-import type { Acceptance, Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
+import type { Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
 import type { RefusalBatch, SignalQuery, SignalStore } from '../signals/signal-store.ts'
 import { signalTerm, termsOf } from '../signals/signal-terms.ts'
+import { goneFailures, type SignalDeletions } from './deletions.ts'
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
-import type { NewRefusals, NewSignalRow } from './sqlite/signal-procedures.ts'
-
-/** What is too frequent to be done statement by statement; runs whole, in one transaction, beside the data. */
-export interface SignalProcedures {
-  appendSignals(rows: readonly NewSignalRow[]): Promise<readonly Acceptance[]>
-  recordRefusals(refusals: NewRefusals): Promise<void>
-}
+import type { SignalProcedures } from './signal-procedures.ts'
+import { termKey } from './term-key.ts'
+import type { Words } from './words.ts'
 
 /** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
 const waitingLookMax = 1_000
 
-export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedures): SignalStore {
+export function createSignalStore(
+  db: Kysely<Schema>,
+  words: Words,
+  procedures: SignalProcedures & SignalDeletions,
+): SignalStore {
   const store: SignalStore = {
     async append(sets) {
       return procedures.appendSignals(
@@ -47,23 +47,14 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
       })
     },
 
+    deleteBefore: (received, max) => procedures.deleteSignals({ before: received.getTime(), max }),
+    deleteTokensBefore: (received, max) => procedures.deleteTokens({ before: received.getTime(), max }),
+
     async claimOldest(max) {
-      const rows = await db
-        .selectFrom('inbox')
-        .innerJoin('signals', 'signals.sequence', 'inbox.sequence')
-        .select([
-          'signals.sequence',
-          'provider_id',
-          'key',
-          'iss',
-          'jti',
-          'issued_at',
-          'received_at',
-          'events',
-        ])
-        .orderBy('inbox.sequence')
-        .limit(max)
-        .execute()
+      const { rows } = await sql<Omit<SignalRow, 'via' | 'source'>>`
+        SELECT s.sequence, provider_id, key, iss, jti, issued_at, received_at, events
+        FROM inbox l ${words.bySequence('signals', 's', sql`l.sequence`)}
+        ORDER BY l.sequence LIMIT ${max}`.execute(db)
       return rows.map((row) => ({
         id: signalIdOfKey(row.key),
         sequence: row.sequence,
@@ -75,24 +66,27 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
       }))
     },
 
+    async waitingAmong(sequences) {
+      const { rows } = await sql<{ sequence: number }>`
+        SELECT sequence FROM inbox WHERE sequence IN ${words.numbers(sequences)}`.execute(db)
+      return new Set(rows.map(({ sequence }) => sequence))
+    },
+
     async settle({ handled, failed }) {
       const terms = handled.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       const settled = [...handled, ...failed].map(({ sequence }) => sequence)
       await sql`INSERT INTO signal_terms (term, sequence)
-        SELECT value ->> 0, value ->> 1 FROM json_each(${JSON.stringify(terms)}) WHERE true ON CONFLICT DO NOTHING`.execute(
-        db,
-      )
-      await sql`DELETE FROM inbox WHERE sequence IN (SELECT value FROM json_each(${JSON.stringify(settled)}))`.execute(
-        db,
-      )
+        SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given WHERE true
+        ON CONFLICT DO NOTHING`.execute(db)
+      await sql`DELETE FROM inbox WHERE sequence IN ${words.numbers(settled)}`.execute(db)
       const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
         unmatched.map(({ event, reason }) => [sequence, event, reason]),
       )
       if (unmatched.length > 0) {
-        await sql`INSERT OR REPLACE INTO signal_unmatched (sequence, event, reason)
-          SELECT value ->> 0, value ->> 1, value ->> 2 FROM json_each(${JSON.stringify(unmatched)})`.execute(
-          db,
-        )
+        const rows = words.rows({ sequence: 'integer', event: 'integer', reason: 'text' }, unmatched)
+        await sql`INSERT INTO signal_unmatched (sequence, event, reason)
+          SELECT sequence, event, reason FROM ${rows} AS given WHERE true
+          ON CONFLICT (sequence, event) DO UPDATE SET reason = excluded.reason`.execute(db)
       }
       for (const { sequence, error, at } of failed) {
         await db.insertInto('signal_failures').values({ sequence, error, failed_at: at.getTime() }).execute()
@@ -105,7 +99,7 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
         const row = await db.selectFrom('refusals').selectAll().where('id', '=', id).executeTakeFirst()
         return row === undefined ? undefined : refusedSignal(row)
       }
-      const [signal] = await select([keyIs([key])], 1)
+      const [signal] = await select({ lead: keyIs(words, [key]), limit: 1 })
       return signal
     },
 
@@ -117,8 +111,11 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
     },
 
     async counts() {
-      const [counters, pending, failed] = await Promise.all([
-        db.selectFrom('counters').selectAll().execute(),
+      const [{ rows: counters }, pending, failed] = await Promise.all([
+        sql<{ name: string; value: number }>`
+          SELECT name, CAST(sum(value) AS BIGINT) AS value FROM counters GROUP BY name ORDER BY name`.execute(
+          db,
+        ),
         db
           .selectFrom('inbox')
           .select((eb) => eb.fn.countAll<number>().as('count'))
@@ -133,7 +130,7 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
         accepted: value('accepted'),
         repeated: value('repeated'),
         pending: pending.count,
-        failed: failed.count,
+        failed: failed.count + value(goneFailures),
         refused: counters.flatMap(({ name, value: count }) => {
           const [kind, ring, code] = name.split('/')
           if (kind !== 'refused' || ring === undefined || code === undefined) return []
@@ -143,55 +140,77 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
     },
   }
 
-  /** Accepted signals, newest first. The first of `terms` leads, so it should be the rarest. */
-  async function select(
-    conditions: readonly Condition[],
-    limit: number,
-    terms: readonly string[] = [],
-  ): Promise<Signal[]> {
-    const [lead, ...others] = terms.map(termKey)
+  /** Accepted signals, newest first. */
+  async function select({
+    lead,
+    terms = [],
+    conditions = [],
+    before,
+    limit,
+  }: {
+    /** Where to begin when that is not with the newest. */
+    readonly lead?: Lead
+    readonly terms?: readonly string[]
+    readonly conditions?: readonly Condition[]
+    readonly before?: number | undefined
+    readonly limit: number
+  }): Promise<Signal[]> {
+    const sequence = lead === undefined ? sql`s.sequence` : sql`l.sequence`
     const from =
-      lead === undefined ? sql`signals s` : sql`signal_terms t JOIN signals s ON s.sequence = t.sequence`
+      lead === undefined
+        ? sql`signals s`
+        : sql`${sql.table(lead.table)} l ${words.bySequence('signals', 's', sequence)}`
     const where = [
-      ...(lead === undefined ? [] : [sql`t.term = ${lead}`]),
-      ...others.map(
-        (term) =>
-          sql`EXISTS (SELECT 1 FROM signal_terms o WHERE o.term = ${term} AND o.sequence = s.sequence)`,
+      lead?.where ?? sql`true`,
+      before === undefined ? sql`true` : sql`${sequence} < ${before}`,
+      ...terms.map(
+        // The OFFSET keeps PostgreSQL from beginning with the term.
+        (term) => sql`EXISTS (
+          SELECT 1 FROM signal_terms o WHERE o.term = ${termKey(term)} AND o.sequence = ${sequence} LIMIT 1 OFFSET 0)`,
       ),
       ...conditions,
-      sql`true`,
     ]
+    const unmatchedObjects = words.objects({ event: sql`u.event`, reason: sql`u.reason` })
     const { rows } = await sql<AcceptedRow>`
       SELECT s.*, k.repeats, k.repeated_at, i.sequence AS waiting, f.error AS failure,
-        (SELECT json_group_array(json_object('event', u.event, 'reason', u.reason))
-          FROM signal_unmatched u WHERE u.sequence = s.sequence) AS unmatched
+        (SELECT e.token FROM signal_tokens e WHERE e.sequence = s.sequence) AS token,
+        (SELECT ${unmatchedObjects} FROM signal_unmatched u WHERE u.sequence = s.sequence) AS unmatched
       FROM ${from}
         LEFT JOIN inbox i ON i.sequence = s.sequence
         LEFT JOIN signal_failures f ON f.sequence = s.sequence
         LEFT JOIN signal_keys k ON k.key = s.key
       WHERE ${sql.join(where, sql` AND `)}
-      ORDER BY ${lead === undefined ? sql`s.sequence` : sql`t.sequence`} DESC
+      ORDER BY ${sequence} DESC
       LIMIT ${limit}`.execute(db)
     return rows.map(acceptedSignal)
   }
 
   async function listAccepted(query: SignalQuery): Promise<Signal[]> {
-    if (query.outcome === 'refused') return []
+    const { outcome, before } = query
+    if (outcome === 'refused') return []
     const terms = termsAsked(query)
     const conditions: Condition[] = []
-    if (query.before !== undefined) conditions.push(sql`s.sequence < ${query.before}`)
     if (query.since !== undefined) conditions.push(sql`s.received_at >= ${query.since.getTime()}`)
     if (query.until !== undefined) conditions.push(sql`s.received_at < ${query.until.getTime()}`)
-    if (query.outcome !== undefined) conditions.push(outcomeIs[query.outcome])
-    if (query.jti !== undefined) {
-      const issuers = await db.selectFrom('issuers').select('iss').execute()
-      const { jti } = query
-      conditions.push(keyIs(issuers.map(({ iss }) => signalKey(iss, jti))))
-    }
-    const found = await select(conditions, query.limit + 1, terms)
-    if (terms.length === 0 || (query.outcome !== undefined && query.outcome !== 'pending')) return found
+    if (outcome !== undefined) conditions.push(outcomeIs[outcome])
+    const keyed = query.jti === undefined ? undefined : keyIs(words, await keysOf(query.jti))
+    const found =
+      terms.length > 0 && outcome === 'pending'
+        ? []
+        : await select({
+            ...leadOf(query, keyed, terms),
+            conditions,
+            before,
+            limit: query.limit + 1,
+          })
+    if (terms.length === 0 || (outcome !== undefined && outcome !== 'pending')) return found
     // Terms are handling's work: what still waits for it has none, and is looked at itself.
-    const waiting = await select([...conditions, outcomeIs.pending], waitingLookMax)
+    const waiting = await select({
+      lead: keyed ?? leads.pending,
+      conditions: [...conditions, outcomeIs.pending],
+      before,
+      limit: waitingLookMax,
+    })
     return [
       ...found,
       ...waiting.filter(({ providerId = '', iss = '', events }) => {
@@ -199,6 +218,12 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
         return terms.every((term) => has.includes(term))
       }),
     ]
+  }
+
+  /** Of the SETs with this `jti`, whoever's they are. */
+  async function keysOf(jti: string): Promise<readonly string[]> {
+    const issuers = await db.selectFrom('issuers').select('iss').execute()
+    return issuers.map(({ iss }) => signalKey(iss, jti))
   }
 
   async function listRefused(query: SignalQuery): Promise<Signal[]> {
@@ -225,6 +250,7 @@ export function createSignalStore(db: Kysely<Schema>, procedures: SignalProcedur
 type Condition = RawBuilder<unknown>
 
 interface AcceptedRow extends SignalRow {
+  token: string | null
   waiting: number | null
   failure: string | null
   /** JSON array of UnmatchedEvent. */
@@ -240,8 +266,33 @@ const outcomeIs: Readonly<Record<Exclude<SignalOutcome, 'refused'> | 'refused', 
   refused: sql`false`,
 }
 
-function keyIs(keys: readonly string[]): Condition {
-  return sql`s.sequence IN (SELECT sequence FROM signal_keys WHERE key IN (SELECT unhex(value) FROM json_each(${JSON.stringify(keys)})))`
+/** A table with few of the sequences, which a page begins with (as `l`), and which of its rows. */
+interface Lead {
+  readonly table: string
+  readonly where: Condition
+}
+
+const leads = {
+  pending: { table: 'inbox', where: sql`true` },
+  failed: { table: 'signal_failures', where: sql`true` },
+} as const satisfies Partial<Record<SignalOutcome, Lead>>
+
+/** What leaves the fewest to look at comes first. */
+function leadOf(
+  { outcome }: SignalQuery,
+  keyed: Lead | undefined,
+  terms: readonly string[],
+): { readonly lead?: Lead; readonly terms: readonly string[] } {
+  if (keyed !== undefined) return { lead: keyed, terms }
+  const [rarest, ...others] = terms
+  if (rarest !== undefined) {
+    return { lead: { table: 'signal_terms', where: sql`l.term = ${termKey(rarest)}` }, terms: others }
+  }
+  return outcome === 'pending' || outcome === 'failed' ? { lead: leads[outcome], terms } : { terms }
+}
+
+function keyIs(words: Words, keys: readonly string[]): Lead {
+  return { table: 'signal_keys', where: sql`l.key IN ${words.hexes(keys)}` }
 }
 
 /** The rarest kind first. */
@@ -252,11 +303,6 @@ function termsAsked({ subject, type, iss, providerId }: SignalQuery): readonly s
     ...(iss === undefined ? [] : [signalTerm.issuer(iss)]),
     ...(providerId === undefined ? [] : [signalTerm.provider(providerId)]),
   ]
-}
-
-/** 52 bits of the term's hash: a narrow key that a number holds exactly. */
-export function termKey(term: string): number {
-  return Number.parseInt(hash('sha256', term, 'hex').slice(0, 13), 16)
 }
 
 function refusalCounter(providerId: string | undefined, code: string): string {
@@ -280,12 +326,12 @@ function acceptedSignal(row: AcceptedRow): Signal {
     events: readEventsColumn(row.events),
     unmatched: JSON.parse(row.unmatched) as Signal['unmatched'], // made by `select`
     repeats: row.repeats ?? 0,
-    repeatedAt: row.repeated_at === null ? undefined : new Date(row.repeated_at),
+    repeatedAt: row.repeats && row.repeated_at !== null ? new Date(row.repeated_at) : undefined,
     code: row.failure === null ? undefined : 'handling_failed',
     reason: row.failure ?? undefined,
     via: row.via,
     source: row.source ?? undefined,
-    token: row.token === '' ? undefined : row.token, // '' when it was erased
+    token: row.token ?? undefined,
   }
 }
 

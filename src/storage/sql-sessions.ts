@@ -22,15 +22,19 @@ export interface SqlSessions {
 export class SqlError extends Error {
   override readonly name = 'SqlError'
   readonly code: string
+  /** The `table.column` whose uniqueness it would have broken, where the driver tells it apart from the message. */
+  readonly unique: string | undefined
 
-  constructor(code: string, message: string) {
+  constructor(code: string, message: string, unique?: string) {
     super(message)
     this.code = code
+    this.unique = unique
   }
 }
 
 /** The `table.column` whose uniqueness the statement would have broken, or undefined for any other error. */
 export function brokenUniqueness(error: unknown): string | undefined {
-  if (!(error instanceof SqlError) || !error.code.startsWith('SQLITE_CONSTRAINT')) return undefined
+  if (!(error instanceof SqlError)) return undefined
+  if (!error.code.startsWith('SQLITE_CONSTRAINT')) return error.unique
   return /^UNIQUE constraint failed: (\S+)/.exec(error.message)?.[1]
 }

@@ -2,21 +2,25 @@ import { Kysely, type Dialect } from 'kysely'
 import type { Storage, Stores } from '../stores.ts'
 import { createApiTokenStore } from './api-token-store.ts'
 import { eachOnce, gathered } from './gathered.ts'
+import { rowDeletions, type Deletions } from './deletions.ts'
 import { createDialectStore } from './dialect-store.ts'
 import { createErasureStore } from './erasure-store.ts'
 import { createProviderStore } from './provider-store.ts'
+import { createRateCountStore } from './rate-count-store.ts'
 import { createRiskProviderStore } from './risk-provider-store.ts'
 import { createRiskReader, type RiskProcedures } from './risk-reader.ts'
 import { createRiskSourceStore } from './risk-source-store.ts'
 import { createRiskStore } from './risk-store.ts'
 import type { ApiTokenRow, Schema, ServiceAppRow } from './schema.ts'
 import { createServiceAppStore } from './service-app-store.ts'
-import { createSignalStore, type SignalProcedures } from './signal-store.ts'
+import type { SignalProcedures } from './signal-procedures.ts'
+import { createSignalStore } from './signal-store.ts'
 import { createSigningKeyStore } from './signing-key-store.ts'
 import { createSubjectStore } from './subject-store.ts'
 import { createStreamStore } from './stream-store.ts'
 import { createSystemLogStore } from './system-log-store.ts'
 import { createUsedOnceStore } from './used-once-store.ts'
+import type { Words } from './words.ts'
 
 /** What checking credentials needs done beside the data, for many requests at once. */
 export interface AccessProcedures {
@@ -31,25 +35,44 @@ export interface SqlStorage extends Storage {
   readonly db: Kysely<Schema>
 }
 
-export function sqlStorage(dialect: Dialect, procedures: Procedures): SqlStorage {
+/** What makes a database ours: how it is reached, what it says otherwise, and what it does whole. */
+export interface SqlBackend {
+  readonly dialect: Dialect
+  readonly words: Words
+  readonly procedures: Procedures
+  /** How old rows go; a row at a time unless given. */
+  readonly deletions?: (db: Kysely<Schema>) => Deletions
+  /** Tries again what failed in passing, where that happens: a transaction that left nothing behind. */
+  readonly retried?: <T>(work: () => Promise<T>) => Promise<T>
+}
+
+export function sqlStorage({
+  dialect,
+  words,
+  procedures,
+  deletions: deletionsOver = (db) => rowDeletions(db, words),
+  retried = (work) => work(),
+}: SqlBackend): SqlStorage {
   const db = new Kysely<Schema>({ dialect })
+  const deletions = deletionsOver(db)
   const riskReader = createRiskReader(procedures)
   const storesOver = (db: Kysely<Schema>): Stores => ({
     providers: createProviderStore(db),
-    signals: createSignalStore(db, procedures),
+    signals: createSignalStore(db, words, { ...procedures, ...deletions }),
     apiTokens: createApiTokenStore(db),
     serviceApps: createServiceAppStore(db),
     signingKeys: createSigningKeyStore(db),
     usedOnce: createUsedOnceStore(db),
-    systemLog: createSystemLogStore(db),
+    rateCounts: createRateCountStore(db, words),
+    systemLog: createSystemLogStore(db, words, deletions),
     riskProviders: createRiskProviderStore(db),
     riskSources: createRiskSourceStore(db),
     streams: createStreamStore(db),
     dialects: createDialectStore(db),
-    subjects: createSubjectStore(db),
-    risk: createRiskStore(db),
+    subjects: createSubjectStore(db, words),
+    risk: createRiskStore(db, words),
     riskReader,
-    erasures: createErasureStore(db),
+    erasures: createErasureStore(db, words),
   })
   return {
     db,
@@ -58,7 +81,7 @@ export function sqlStorage(dialect: Dialect, procedures: Procedures): SqlStorage
       apiTokens: createApiTokenStore(db, gathered(eachOnce(procedures.findLiveTokens))),
       serviceApps: createServiceAppStore(db, gathered(eachOnce(procedures.findServiceApps))),
     },
-    transaction: (work) => db.transaction().execute((tx) => work(storesOver(tx))),
+    transaction: (work) => retried(() => db.transaction().execute((tx) => work(storesOver(tx)))),
     [Symbol.asyncDispose]: () => db.destroy(),
   }
 }

@@ -1,19 +1,20 @@
-import { once } from 'node:events'
-import { Worker } from 'node:worker_threads'
+import type { Deleted } from '../base/deleted.ts'
 import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
+import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
 import { sessionDialect } from './sqlite/dialect.ts'
+import { refuse } from './sqlite/outage.ts'
 import { packQuestions, unpackPictures } from './sqlite/risk-procedures.ts'
-import { callThread, type ThreadLink } from './sqlite/thread-link.ts'
+import { startThread } from './start-thread.ts'
+import { sqliteWords } from './words.ts'
 
 export interface SqliteOptions {
   /** Folder of the database; made when it is not there. */
   readonly folder: string
   /** The module that runs in the writing thread: `openSqliteInThread`, `answerCalls`, and whatever works beside the data. */
   readonly writer: URL
-  /** Handed to the writing thread as `workerData`, together with `folder`. */
-  readonly writerData?: Readonly<Record<string, unknown>>
+  readonly writerData: object
   /** Told when a thread dies: every later call fails, and the process had better start anew. */
   readonly onDeath: (error: Error) => void
 }
@@ -26,7 +27,7 @@ export interface SqliteStorage extends Storage {
 /** The embedded database: one thread writes (and commits with fsync), two read, this one waits for none of them. */
 export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const { folder, writer, writerData, onDeath } = options
-  const writing = await startThread(writer, { ...writerData, folder }, onDeath)
+  const writing = await startThread(writer, writerData, onDeath)
   const reader = siblingModule('./sqlite/reader-thread', import.meta.url)
   const [reading, deciding] = await Promise.all([
     startThread(reader, { folder, checkpoints: true }, onDeath),
@@ -36,11 +37,22 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
     readRisks: async (questions) =>
-      unpackPictures(await deciding.call('readRisks', packQuestions(questions))),
-    findLiveTokens: (hashes) => deciding.call('findLiveTokens', hashes),
-    findServiceApps: (clientIds) => deciding.call('findServiceApps', clientIds),
+      unpackPictures(await deciding.call<string>('readRisks', packQuestions(questions)).catch(refuse)),
+    findLiveTokens: (hashes) =>
+      deciding.call<readonly (ApiTokenRow | undefined)[]>('findLiveTokens', hashes).catch(refuse),
+    findServiceApps: (clientIds) =>
+      deciding.call<readonly (ServiceAppRow | undefined)[]>('findServiceApps', clientIds).catch(refuse),
   }
-  const storage = sqlStorage(sessionDialect(writing, reading), procedures)
+  const storage = sqlStorage({
+    dialect: sessionDialect(writing, reading),
+    words: sqliteWords,
+    procedures,
+    deletions: () => ({
+      deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(refuse),
+      deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(refuse),
+      deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(refuse),
+    }),
+  })
   return {
     ...storage,
     async [Symbol.asyncDispose]() {
@@ -48,36 +60,5 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       await storage[Symbol.asyncDispose]()
     },
     call: (procedure, argument) => writing.call(procedure, argument),
-  }
-}
-
-/** Rows live for one batch: with room for several, the collector seldom runs and copies little. */
-const maxYoungGenerationSizeMb = 192
-
-async function startThread(
-  module: URL,
-  workerData: object,
-  onDeath: (error: Error) => void,
-): Promise<ThreadLink> {
-  const worker = new Worker(module, { workerData, resourceLimits: { maxYoungGenerationSizeMb } })
-  const [first] = (await once(worker, 'message')) as [unknown] // rejects when the thread throws while starting
-  if (first !== 'ready') throw new Error(`The database thread said ${String(first)} instead of ready.`)
-  const link = callThread(worker)
-  let closing = false
-  const die = (error: Error): void => {
-    if (closing) return
-    link.fail(error)
-    onDeath(error)
-  }
-  worker.on('error', die)
-  worker.on('exit', (code) => die(new Error(`The database thread ended with code ${code}.`)))
-  return {
-    ...link,
-    async close() {
-      closing = true
-      const exit = once(worker, 'exit')
-      await link.close()
-      await exit
-    },
   }
 }

@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import type { Insertable, Kysely, Selectable, Updateable } from 'kysely'
 import { HubError } from '../base/hub-error.ts'
 import type { StreamChanges, StreamStore } from '../streams/stream-store.ts'
 import type {
@@ -20,11 +20,7 @@ export function createStreamStore(db: Kysely<Schema>): StreamStore {
 
   return {
     async list() {
-      const rows = await db
-        .selectFrom('streams')
-        .selectAll()
-        .orderBy(sql`rowid`)
-        .execute()
+      const rows = await db.selectFrom('streams').selectAll().orderBy('number').execute()
       return rows.map(streamOf)
     },
     async findByProvider(providerId) {
@@ -42,7 +38,7 @@ export function createStreamStore(db: Kysely<Schema>): StreamStore {
         provider_id: providerId,
         created_at: createdAt.getTime(),
         ...changedColumns(rest),
-      } as StreamRow // every other column has an entry in `columns`, which the type of `columnOf` demands
+      } as Insertable<StreamRow> // every other column has an entry in `columns`, which the type of `columnOf` demands
       await db
         .insertInto('streams')
         .values(row)
@@ -141,7 +137,7 @@ function time(at: Date | undefined): number | null {
   return at?.getTime() ?? null
 }
 
-function changedColumns(changes: StreamChanges): Partial<StreamRow> {
+function changedColumns(changes: StreamChanges): Updateable<StreamRow> {
   const cells = Object.entries(changes).map(([member, value]) => {
     // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the entry of a member takes that member's value
     const [column, cellOf] = columnOf[member as Changeable] as readonly [
@@ -153,7 +149,7 @@ function changedColumns(changes: StreamChanges): Partial<StreamRow> {
   return Object.fromEntries(cells)
 }
 
-function streamOf(row: StreamRow): Stream {
+function streamOf(row: Selectable<StreamRow>): Stream {
   const date = (ms: number | null): Date | undefined => (ms === null ? undefined : new Date(ms))
   return {
     id: row.id,

@@ -2,96 +2,103 @@ import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
 import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { AnchorRow, ClaimRow, LoadedUserRow, Schema } from './schema.ts'
+import type { Words } from './words.ts'
 
 /** How many anchors one page of a search for text looks through. */
 const anchorsLookedAtMax = 50_000
 const bareFoundMax = 20
 
-/** A list as rows, whatever its length: the statement stays the same and prepared. */
-export const each = (values: readonly unknown[]): RawBuilder<unknown> =>
-  sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`
-
 /** Every anchor of the entities. */
-export const ofEntities = (entities: readonly number[]): RawBuilder<unknown> => sql`(
-  SELECT node FROM anchors WHERE node IN ${each(entities)} AND entity = node
-  UNION ALL SELECT node FROM anchors WHERE entity IN ${each(entities)} AND entity <> node)`
+export const ofEntities = (words: Words, entities: readonly number[]): RawBuilder<unknown> => sql`(
+  SELECT node FROM anchors WHERE node IN ${words.numbers(entities)} AND entity = node
+  UNION ALL SELECT node FROM anchors WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
 
-export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
+export function createSubjectStore(db: Kysely<Schema>, words: Words): SubjectStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
 
   const store: SubjectStore = {
     async resolve(anchors) {
       if (anchors.length === 0) return []
       return (
-        await rows(sql<NodeRow>`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${each(anchors)}`)
+        await rows(sql<NodeRow>`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${words.texts(anchors)}`)
       ).map(nodeOf)
     },
 
     async loadedAmong(entities) {
       const found = await rows(sql<{ entity: number }>`
-        SELECT DISTINCT entity FROM anchors JOIN loaded_users USING (node) WHERE node IN ${ofEntities(entities)}`)
+        SELECT DISTINCT entity FROM anchors JOIN loaded_users USING (node)
+        WHERE node IN ${ofEntities(words, entities)}`)
       return found.map(({ entity }) => entity)
     },
 
     async add(anchors) {
-      const values = anchors.map(({ anchor, id, seenAt }) => [
-        anchor,
-        bareOf(anchor) ?? null,
-        id,
-        seenAt.getTime(),
-      ])
-      // An entity of its own is known by its own number, which SQLite gives out only now.
-      await sql`
-        INSERT INTO anchors (anchor, bare, id, entity, seen_at)
-        SELECT value ->> 0, value ->> 1, value ->> 2, 0, value ->> 3 FROM json_each(${JSON.stringify(values)})`.execute(
-        db,
+      const given = words.rows(
+        { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer' },
+        anchors.map(({ anchor, id, seenAt }) => [anchor, bareOf(anchor) ?? null, id, seenAt.getTime()]),
       )
-      await sql`UPDATE anchors SET entity = node WHERE anchor IN ${each(anchors.map(({ anchor }) => anchor))}`.execute(
-        db,
-      )
-      return store.resolve(anchors.map(({ anchor }) => anchor))
+      // An entity of its own is known by its own number.
+      const added = await rows(sql<NodeRow>`
+        INSERT INTO anchors (node, anchor, bare, id, entity, seen_at)
+        SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at
+        FROM (SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at FROM ${given} g) n
+        RETURNING ${nodeColumns}`)
+      return added.map(nodeOf)
     },
 
     async claims(keys) {
-      return (await rows(sql<ClaimRow>`SELECT * FROM claims WHERE key IN ${each(keys)}`)).map(claimOf)
+      const found = await rows(sql<ClaimRow>`
+        SELECT ${claimColumns} FROM claims WHERE key IN ${words.texts(keys)}`)
+      return found.map(claimOf)
     },
 
     async putClaims(claims) {
-      const values = claims.map(({ key, anchors, first, last }) => [
-        key,
-        anchors,
-        first.at,
-        first.id,
-        last.at,
-        last.id,
-      ])
+      const given = words.rows(
+        {
+          key: 'text',
+          anchors: 'text',
+          first_at: 'integer',
+          first_id: 'text',
+          last_at: 'integer',
+          last_id: 'text',
+        },
+        claims.map(({ key, anchors, first, last }) => [
+          key,
+          JSON.stringify(anchors),
+          first.at,
+          first.id,
+          last.at,
+          last.id,
+        ]),
+      )
       await sql`
         INSERT INTO claims (key, anchors, first_at, first_id, last_at, last_id)
-        SELECT value ->> 0, value -> 1, value ->> 2, value ->> 3, value ->> 4, value ->> 5
-        FROM json_each(${JSON.stringify(values)}) WHERE true
+        SELECT key, anchors, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
         ON CONFLICT (key) DO UPDATE SET first_at = excluded.first_at, first_id = excluded.first_id,
           last_at = excluded.last_at, last_id = excluded.last_id`.execute(db)
+      const members = words.rows(
+        { claim: 'text', anchor: 'text' },
+        claims.flatMap(({ key, anchors }) => anchors.map((anchor) => [key, anchor])),
+      )
       await sql`
         INSERT INTO claim_anchors (node, claim)
-        SELECT a.node, c.value ->> 0
-        FROM json_each(${JSON.stringify(values)}) c, json_each(c.value -> 1) n JOIN anchors a ON a.anchor = n.value
+        SELECT a.node, m.claim FROM ${members} m JOIN anchors a ON a.anchor = m.anchor
         WHERE true ON CONFLICT DO NOTHING`.execute(db)
     },
 
     async dropClaims(keys) {
-      await sql`DELETE FROM claims WHERE key IN ${each(keys)}`.execute(db)
-      await sql`DELETE FROM claim_anchors WHERE claim IN ${each(keys)}`.execute(db)
+      await sql`DELETE FROM claims WHERE key IN ${words.texts(keys)}`.execute(db)
+      await sql`DELETE FROM claim_anchors WHERE claim IN ${words.texts(keys)}`.execute(db)
     },
 
     async component(nodes) {
       const found = await rows(sql<NodeRow>`
         WITH RECURSIVE reached (node) AS (
-          SELECT value FROM json_each(${JSON.stringify([...new Set(nodes)])})
+          SELECT * FROM ${words.numbers([...new Set(nodes)])} g
           UNION SELECT o.node FROM reached JOIN claim_anchors c USING (node) JOIN claim_anchors o ON o.claim = c.claim)
         SELECT ${nodeColumns} FROM reached JOIN anchors USING (node)`)
       const claims = await rows(sql<ClaimRow>`
-        SELECT * FROM claims WHERE key IN (
-          SELECT claim FROM claim_anchors WHERE node IN ${each(found.map(({ node }) => node))})`)
+        SELECT ${claimColumns} FROM claims WHERE key IN (
+          SELECT claim FROM claim_anchors WHERE node IN ${words.numbers(found.map(({ node }) => node))})`)
       return {
         nodes: found.map(nodeOf),
         claims: claims.map(claimOf),
@@ -103,18 +110,23 @@ export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
 
     async rejoin({ entities, claims }) {
       if (entities.length > 0) {
+        const given = words.rows(
+          { node: 'integer', entity: 'integer' },
+          entities.map(({ node, entity }) => [node, entity]),
+        )
         // Whoever is joined to an older one keeps no level of its own.
-        const values = entities.map(({ node, entity }) => [node, entity])
         await sql`
-          UPDATE anchors SET entity = c.value ->> 1,
-            level = iif(node = c.value ->> 1, level, 0), changes_at = iif(node = c.value ->> 1, changes_at, NULL)
-          FROM json_each(${JSON.stringify(values)}) c WHERE node = c.value ->> 0`.execute(db)
+          UPDATE anchors SET entity = g.entity,
+            level = CASE WHEN g.node = g.entity THEN level ELSE 0 END,
+            changes_at = CASE WHEN g.node = g.entity THEN changes_at END
+          FROM ${given} g WHERE anchors.node = g.node`.execute(db)
       }
       if (claims.length > 0) {
-        const values = claims.map(({ key, refused }) => [key, refused ?? null])
-        await sql`
-          UPDATE claims SET refused = c.value ->> 1
-          FROM json_each(${JSON.stringify(values)}) c WHERE claims.key = c.value ->> 0`.execute(db)
+        const given = words.rows(
+          { key: 'text', refused: 'text' },
+          claims.map(({ key, refused }) => [key, refused ?? null]),
+        )
+        await sql`UPDATE claims SET refused = g.refused FROM ${given} g WHERE claims.key = g.key`.execute(db)
       }
     },
 
@@ -122,13 +134,12 @@ export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
       for (const { anchor, at, recycledAs } of endings) {
         const time = at.getTime()
         await sql`
-          UPDATE anchors SET ended_at = max(coalesce(ended_at, 0), ${time}) WHERE anchor = ${anchor}`.execute(
-          db,
-        )
+          UPDATE anchors SET ended_at = ${time}
+          WHERE anchor = ${anchor} AND (ended_at IS NULL OR ended_at < ${time})`.execute(db)
         if (recycledAs === undefined) continue
         await sql`
           UPDATE anchors SET recycled_at = ${time}, id = ${recycledAs}
-          WHERE anchor = ${anchor} AND coalesce(recycled_at, -1) < ${time}`.execute(db)
+          WHERE anchor = ${anchor} AND (recycled_at IS NULL OR recycled_at < ${time})`.execute(db)
       }
     },
 
@@ -141,7 +152,7 @@ export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
     async ofEntities(entities) {
       const found = await rows(sql<SubjectRow>`
         SELECT ${nodeColumns}, level, seen_at, login, display_name, loaded_at
-        FROM anchors LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(entities)} ORDER BY node`)
+        FROM anchors LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(words, entities)} ORDER BY node`)
       const byEntity = Map.groupBy(found, ({ entity }) => entity)
       return entities.flatMap((entity) => {
         const members = byEntity.get(entity)
@@ -157,16 +168,21 @@ export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
 
     async list({ kind, level, text, before = Number.MAX_SAFE_INTEGER, limit }) {
       const conditions = [sql`a.node < ${before}`]
-      // A range, and not a prefix of `id`: it says nothing about where in the order of nodes they are.
-      if (kind !== undefined) conditions.push(sql`a.anchor >= ${`${kind}:`} AND a.anchor < ${`${kind};`}`)
-      if (level !== undefined) conditions.push(sql`e.level = ${level} AND e.level > 0`)
+      // Not so that an index of names is used: it says nothing about where in the order of nodes they are.
+      if (kind !== undefined)
+        conditions.push(sql`substr(a.anchor, 1, ${sql.lit(kind.length + 1)}) = ${`${kind}:`}`)
       const lowest = text === undefined ? undefined : await lookedAtTo(before)
-      if (text === undefined) conditions.push(sql`a.entity = a.node`)
-      else conditions.push(sql`a.node >= ${lowest} AND instr(lower(a.anchor), ${text}) > 0`)
-      const indexed = level === undefined || text !== undefined ? sql`NOT INDEXED` : sql``
+      if (text === undefined) {
+        conditions.push(sql`a.entity = a.node`)
+        if (level !== undefined) conditions.push(sql`a.level = ${level} AND a.level > 0`)
+      } else {
+        conditions.push(sql`a.node >= ${lowest} AND replace(lower(a.anchor), ${text}, '') <> lower(a.anchor)`)
+        if (level !== undefined)
+          conditions.push(sql`(SELECT e.level FROM anchors e WHERE e.node = a.entity) = ${level}`)
+      }
       const found = await rows(sql<{ node: number; entity: number }>`
-        SELECT a.node, a.entity FROM anchors a ${indexed} JOIN anchors e ON e.node = a.entity
-        WHERE ${sql.join(conditions, sql` AND `)} ORDER BY a.node DESC LIMIT ${limit + 1}`)
+        SELECT a.node, a.entity FROM anchors a WHERE ${sql.join(conditions, sql` AND `)}
+        ORDER BY a.node DESC LIMIT ${limit + 1}`)
       const page = found.slice(0, limit)
       const further = lowest !== undefined && lowest > 1 ? lowest : undefined
       return {
@@ -182,23 +198,30 @@ export function createSubjectStore(db: Kysely<Schema>): SubjectStore {
     },
 
     async putLoaded(login, user) {
+      const given = words.rows(
+        { anchor: 'text', login: 'text', display_name: 'text', loaded_at: 'integer', claim: 'text' },
+        [[login, user.login, user.displayName ?? null, user.loadedAt.getTime(), user.claim ?? null]],
+      )
       await sql`
-        INSERT OR REPLACE INTO loaded_users (node, login, display_name, loaded_at, claim)
-        SELECT node, ${user.login}, ${user.displayName ?? null}, ${user.loadedAt.getTime()}, ${user.claim ?? null}
-        FROM anchors WHERE anchor = ${login}`.execute(db)
+        INSERT INTO loaded_users (node, login, display_name, loaded_at, claim)
+        SELECT a.node, g.login, g.display_name, g.loaded_at, g.claim
+        FROM ${given} g JOIN anchors a ON a.anchor = g.anchor WHERE true
+        ON CONFLICT (node) DO UPDATE SET login = excluded.login, display_name = excluded.display_name,
+          loaded_at = excluded.loaded_at, claim = excluded.claim`.execute(db)
     },
   }
   /** Text is looked for in a stretch of anchors, so that no search holds anybody up: where this one ends. */
   async function lookedAtTo(before: number): Promise<number> {
     const [lowest] = await rows(sql<{ node: number | null }>`
       SELECT min(node) AS node FROM (
-        SELECT node FROM anchors NOT INDEXED WHERE node < ${before} ORDER BY node DESC LIMIT ${anchorsLookedAtMax})`)
+        SELECT node FROM anchors WHERE node < ${before} ORDER BY node DESC LIMIT ${anchorsLookedAtMax}) looked_at`)
     return lowest?.node ?? 0
   }
 
   return store
 }
 
+const claimColumns = sql`key, anchors, first_at, first_id, last_at, last_id, refused`
 const nodeColumns = sql`node, anchor, id, entity, ended_at, recycled_at`
 type NodeRow = Pick<Selectable<AnchorRow>, 'node' | 'anchor' | 'id' | 'entity' | 'ended_at' | 'recycled_at'>
 type SubjectRow = NodeRow &

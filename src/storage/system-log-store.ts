@@ -1,11 +1,4 @@
-import {
-  CompiledQuery,
-  sql,
-  type Kysely,
-  type RawBuilder,
-  type Selectable,
-  type SelectQueryBuilder,
-} from 'kysely'
+import { sql, type Kysely, type RawBuilder, type Selectable, type SelectQueryBuilder } from 'kysely'
 import type { LogEvent } from '../systemlog/log-event.ts'
 import type {
   LogPosition,
@@ -13,13 +6,20 @@ import type {
   StoredLogEvent,
   SystemLogStore,
 } from '../systemlog/system-log-store.ts'
+import type { Deletions } from './deletions.ts'
+import { logRowsMax, type NewLogRow } from './log-insertion.ts'
 import type { LogEventRow, Schema } from './schema.ts'
+import type { Words } from './words.ts'
 
-export function createSystemLogStore(db: Kysely<Schema>): SystemLogStore {
+export function createSystemLogStore(
+  db: Kysely<Schema>,
+  words: Words,
+  deletions: Pick<Deletions, 'deleteLogEntries'>,
+): SystemLogStore {
   return {
     async append(entries) {
-      for (let at = 0; at < entries.length; at += rowsMax) {
-        await db.executeQuery(insertion(entries.slice(at, at + rowsMax)))
+      for (let at = 0; at < entries.length; at += logRowsMax) {
+        await db.executeQuery(words.logInsertion(newRows(entries.slice(at, at + logRowsMax))))
       }
     },
 
@@ -46,51 +46,17 @@ export function createSystemLogStore(db: Kysely<Schema>): SystemLogStore {
       return rows.map(storedLogEvent)
     },
 
-    async deleteBefore(published, max) {
-      const { numDeletedRows } = await db
-        .deleteFrom('log_events')
-        .where('sequence', 'in', (from) =>
-          from
-            .selectFrom('log_events')
-            .select('sequence')
-            .where('published', '<', published.getTime())
-            .orderBy('published')
-            .limit(max),
-        )
-        .executeTakeFirstOrThrow()
-      return Number(numDeletedRows)
-    },
+    deleteBefore: (persisted, max) => deletions.deleteLogEntries({ before: persisted.getTime(), max }),
   }
 }
 
-/** Statements come in these sizes only, so that they stay prepared; what they have too much of is left empty. */
-const statementSizes = [1, 4, 16, 64, 256, 1_024] as const
-const rowsMax = 1_024
-const insertions = new Map(statementSizes.map((size) => [size, insertStatement(size)]))
-
-/** `persisted` is what the order of storing needs: it never falls as the sequence rises. */
-function insertStatement(size: number): string {
-  return `INSERT INTO log_events (published, persisted, event_type, event)
-    SELECT
-      column1,
-      max(column2, coalesce((SELECT persisted FROM log_events ORDER BY sequence DESC LIMIT 1), 0)),
-      column3,
-      column4
-    FROM (VALUES ${Array<string>(size).fill('(?, ?, ?, ?)').join(', ')})
-    WHERE column1 IS NOT NULL`
-}
-
-function insertion(entries: readonly LogEvent[]): CompiledQuery {
-  const size = statementSizes.find((size) => size >= entries.length) ?? rowsMax
-  const parameters: (string | number | null)[] = []
+function newRows(entries: readonly LogEvent[]): readonly NewLogRow[] {
   let persisted = 0
-  for (const event of entries) {
+  return entries.map((event) => {
     const published = Date.parse(event.published)
     persisted = Math.max(persisted, published)
-    parameters.push(published, persisted, event.eventType, JSON.stringify(event))
-  }
-  while (parameters.length < 4 * size) parameters.push(null)
-  return CompiledQuery.raw(insertions.get(size) ?? insertStatement(size), parameters)
+    return { published, persisted, eventType: event.eventType, event: JSON.stringify(event) }
+  })
 }
 
 const columns = ['sequence', 'published', 'event'] as const

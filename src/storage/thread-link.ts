@@ -1,5 +1,5 @@
 import type { MessagePort } from 'node:worker_threads'
-import { SqlError, type SqlResult, type SqlSession, type SqlSessions } from '../sql-sessions.ts'
+import { SqlError, type SqlResult, type SqlSession, type SqlSessions } from './sql-sessions.ts'
 
 /** A call to the thread that owns the connection. `session` ties the statements of one transaction together. */
 type Call =
@@ -15,8 +15,19 @@ type Answer =
 /** Work that runs whole in the connection's thread, in one call: for what is too frequent to be chatty. */
 export type Procedures = Readonly<Record<string, (argument: never) => Promise<unknown>>>
 
+/** For a thread that runs procedures and no statements of others. */
+const noSessions: Pick<SqlSessions, 'open'> = {
+  open: () => {
+    throw new Error('This thread runs no statements of others.')
+  },
+}
+
 /** The half of the link in the connection's thread: answers calls until it is asked to close. */
-export function answerCalls(port: MessagePort, sessions: SqlSessions, procedures: Procedures): Promise<void> {
+export function answerCalls(
+  port: MessagePort,
+  sessions: SqlSessions | undefined,
+  procedures: Procedures,
+): Promise<void> {
   const open = new Map<number, SqlSession>()
 
   const answer = async (call: Call): Promise<unknown> => {
@@ -29,11 +40,11 @@ export function answerCalls(port: MessagePort, sessions: SqlSessions, procedures
       case 'close':
         return undefined
       case 'run': {
-        const session = open.get(call.session) ?? sessions.open()
+        const session = open.get(call.session) ?? (sessions ?? noSessions).open()
         return session.run(call.sql, call.parameters)
       }
       case 'begin': {
-        const session = sessions.open()
+        const session = (sessions ?? noSessions).open()
         await session.begin()
         open.set(call.session, session)
         return undefined

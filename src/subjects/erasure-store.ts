@@ -37,8 +37,10 @@ export interface ErasedRow {
   readonly texts: Readonly<Record<string, string>>
 }
 
-/** What an erasure needs of storage. Implemented in storage/, held to test/http/risk-state.test.ts. */
+/** What an erasure needs of storage. Implemented in storage/, held to test/contract/erasure-store.ts and test/http/risk-state.test.ts. */
 export interface ErasureStore {
+  /** Another number whenever an erasure began or was finished: what was read before may name who was erased. */
+  epoch(): Promise<number>
   /** Deletes all that hangs on the entity's identifiers, and them, and keeps the erasure until it is finished. */
   begin(entity: number, erasure: Erasure): Promise<void>
   /** The oldest unfinished one. */

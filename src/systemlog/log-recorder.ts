@@ -1,4 +1,5 @@
 import { createGroupCommit, type GroupCommitLimits } from '../base/group-commit.ts'
+import type { Meter } from '../base/meter.ts'
 import type { LogEvent } from './log-event.ts'
 import type { SystemLogStore } from './system-log-store.ts'
 
@@ -16,6 +17,7 @@ const recorderLimits: GroupCommitLimits = { batchMax: 500, waitingMax: 10_000 }
 export function createLogRecorder(
   systemLog: Pick<SystemLogStore, 'append'>,
   limits: GroupCommitLimits = recorderLimits,
+  meter?: Pick<Meter, 'now' | 'committed'>,
 ): LogRecorder {
   const entries = createGroupCommit<LogEvent, void>({
     async commit(batch) {
@@ -24,6 +26,8 @@ export function createLogRecorder(
     },
     unavailable: 'What was asked could not be logged, so it is not answered; ask again.',
     limits,
+    kind: 'log_entries',
+    meter,
   })
   return {
     record: (entry) => entries.add(entry),

@@ -1,3 +1,4 @@
+import type { Deleted } from '../base/deleted.ts'
 import type { LogEvent } from './log-event.ts'
 
 /** Where a page starts, and in which order it runs. */
@@ -47,6 +48,9 @@ export interface SystemLogStore {
   append(entries: readonly LogEvent[]): Promise<void>
   /** Reads on from a position; fewer than `limit` entries mean that there are no more for now. */
   page(query: LogPageQuery): Promise<readonly StoredLogEvent[]>
-  /** Deletes at most `max` of the entries published before the time, oldest first. @returns how many */
-  deleteBefore(published: Date, max: number): Promise<number>
+  /**
+   * One small step: of the entries stored before the time the oldest, `max` at most. Where tables have parts for each
+   * week a whole part goes at once, which may be a week later.
+   */
+  deleteBefore(persisted: Date, max: number): Promise<Deleted>
 }

@@ -1,15 +1,15 @@
-import { mkdtemp, rm } from 'node:fs/promises'
-import { tmpdir } from 'node:os'
-import { join } from 'node:path'
 import { readSettings, settingEntries, type SettingName } from '../config/settings.ts'
 import type { Hub } from '../hub.ts'
 import { startHub } from '../run-hub.ts'
+import { testStorage } from './test-storage.ts'
 
 export interface TestHub extends AsyncDisposable {
   readonly origin: string
   /** An API token with the role admin. */
   readonly adminToken: string
   readonly hub: Hub
+  /** Where `/metrics` is, when `metricsListen` is set. */
+  readonly metricsOrigin: string | undefined
   /** Works out what every accepted SET leads to, and returns when that is done. */
   handleAll(): Promise<void>
   /** A request with the admin token; `body` is sent as JSON. */
@@ -21,7 +21,7 @@ export interface TestHub extends AsyncDisposable {
 export interface TestHubOptions {
   /** Settings by name, as text. Default: loopback may be fetched from, no rate limits, a quiet log. */
   readonly settings?: Partial<Record<SettingName, string>>
-  /** Keep data there instead of in a folder that is removed at the end. */
+  /** Keep data there instead of in a folder that is removed at the end. With the setting `databaseUrl` nothing is kept in it. */
   readonly folder?: string
 }
 
@@ -29,7 +29,8 @@ export const testAdminToken = 'test-admin-token'
 
 /** A whole hub on a free port of this machine, over a database of its own: real sockets, real files. */
 export async function startTestHub({ settings = {}, folder }: TestHubOptions = {}): Promise<TestHub> {
-  const data = folder ?? (await mkdtemp(join(tmpdir(), 'watchbell-hub-')))
+  await using opened = new AsyncDisposableStack()
+  const storage = opened.use(await testStorage.open(folder))
   const texts: Partial<Record<SettingName, string>> = {
     listen: '127.0.0.1:0',
     adminToken: testAdminToken,
@@ -37,21 +38,25 @@ export async function startTestHub({ settings = {}, folder }: TestHubOptions = {
     apiRequestsPerMinute: '0',
     refusalsPerMinute: '0',
     logLevel: 'error',
+    ...storage.settings,
     ...settings,
-    data,
   }
   const byVariable = new Map(
     Object.entries(texts).map(([name, text]) => [settingEntries[name as SettingName].variable, text]), // keys of the type above
   )
-  const running = await startHub(
-    readSettings([{ text: ({ variable }) => byVariable.get(variable), where: ({ variable }) => variable }]),
+  const running = opened.use(
+    await startHub(
+      readSettings([{ text: ({ variable }) => byVariable.get(variable), where: ({ variable }) => variable }]),
+    ),
   )
-  const { origin, hub } = running
+  const started = opened.move()
+  const { origin, hub, metricsOrigin } = running
   const adminToken = texts.adminToken ?? ''
   return {
     origin,
     adminToken,
     hub,
+    metricsOrigin,
     handleAll: () => running.handleAll(),
     api: (method, path, body) =>
       fetch(origin + path, {
@@ -68,9 +73,6 @@ export async function startTestHub({ settings = {}, folder }: TestHubOptions = {
         headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
         body: set,
       }),
-    async [Symbol.asyncDispose]() {
-      await running[Symbol.asyncDispose]()
-      if (folder === undefined) await rm(data, { recursive: true, force: true })
-    },
+    [Symbol.asyncDispose]: () => started.disposeAsync(),
   }
 }

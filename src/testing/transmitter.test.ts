@@ -175,6 +175,10 @@ describe('what it signs', () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     await register(hub, transmitter)
+    const [provider] = (await (await hub.api('GET', '/api/v1/security-events-providers')).json()) as {
+      id: string
+    }[]
+    await hub.api('PUT', `/v1/providers/${provider?.id ?? ''}/dialects`, { dialects: ['scim'] })
     const answers: Record<string, number> = {}
     for (const { type } of eventCatalogue) {
       const token = transmitter.sign({ type, subject: ada, aud: hub.origin })

@@ -63,7 +63,10 @@ export async function openAccess(): Promise<TestAccess> {
     urlProblem: () => undefined,
     settings: {
       origin,
+      signalRetentionDays: 365,
+      tokenRetentionDays: 90,
       logRetentionDays: 90,
+      riskHistoryRetentionDays: 90,
       apiRequestsPerMinute: 0,
       refusalsPerMinute: 0,
       checkKeysOnCreate: false,

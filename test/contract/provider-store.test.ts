@@ -1,7 +1,9 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { providerStoreContract } from './provider-store.ts'
 
-providerStoreContract(async () => {
-  const storage = await openTemporarySqlite()
-  return { store: storage.stores.providers, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
-})
+for (const [database, open] of databases) {
+  providerStoreContract(database, async () => {
+    const storage = await open()
+    return { store: storage.stores.providers, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
+  })
+}

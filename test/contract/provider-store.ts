@@ -23,9 +23,10 @@ export function sampleProvider(members: Partial<Provider> = {}): Provider {
 
 /** What every ProviderStore must do. `open` gives an empty one. */
 export function providerStoreContract(
+  database: string,
   open: () => Promise<{ readonly store: ProviderStore } & AsyncDisposable>,
 ): void {
-  describe('ProviderStore', () => {
+  describe(`ProviderStore on ${database}`, () => {
     test('an empty store has nothing', async () => {
       await using opened = await open()
       const { store } = opened

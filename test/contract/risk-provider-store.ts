@@ -20,9 +20,10 @@ export function sampleRiskProvider(members: Partial<RiskProvider> = {}): RiskPro
 
 /** What every RiskProviderStore must do. `open` gives an empty one. */
 export function riskProviderStoreContract(
+  database: string,
   open: () => Promise<{ readonly store: RiskProviderStore } & AsyncDisposable>,
 ): void {
-  describe('RiskProviderStore', () => {
+  describe(`RiskProviderStore on ${database}`, () => {
     test('an empty store has nothing', async () => {
       await using opened = await open()
       const { store } = opened

@@ -1,13 +1,16 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { riskProviderStoreContract } from './risk-provider-store.ts'
 import { riskSourceStoreContract } from './risk-source-store.ts'
 
-riskProviderStoreContract(async () => {
-  const storage = await openTemporarySqlite()
-  return { store: storage.stores.riskProviders, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
-})
-riskSourceStoreContract(async () => {
-  const storage = await openTemporarySqlite()
-  const { riskSources: sources, providers, riskProviders } = storage.stores
-  return { sources, providers, riskProviders, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
-})
+for (const [database, open] of databases) {
+  riskProviderStoreContract(database, async () => {
+    const storage = await open()
+    const { riskProviders: store } = storage.stores
+    return { store, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
+  })
+  riskSourceStoreContract(database, async () => {
+    const storage = await open()
+    const { riskSources: sources, providers, riskProviders } = storage.stores
+    return { sources, providers, riskProviders, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
+  })
+}

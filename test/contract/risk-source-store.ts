@@ -12,8 +12,8 @@ interface Opened extends AsyncDisposable {
 }
 
 /** What every RiskSourceStore must do. `open` gives an empty one. */
-export function riskSourceStoreContract(open: () => Promise<Opened>): void {
-  describe('RiskSourceStore', () => {
+export function riskSourceStoreContract(database: string, open: () => Promise<Opened>): void {
+  describe(`RiskSourceStore on ${database}`, () => {
     test('an empty store has nothing, also after actions were set for nobody', async () => {
       await using opened = await open()
       expect(await opened.sources.list()).toEqual([])

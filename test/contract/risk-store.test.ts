@@ -1,4 +1,4 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { riskStoreContract } from './risk-store.ts'
 
-riskStoreContract('SQLite', openTemporarySqlite)
+for (const [database, open] of databases) riskStoreContract(database, open)

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto'
 import fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
@@ -7,6 +8,7 @@ import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { AskedAbout } from '../../src/risk/risk-reader.ts'
 import type { Anchor, SubjectKind } from '../../src/subjects/anchor.ts'
+import type { SubjectQuery } from '../../src/subjects/subject-store.ts'
 
 const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 const now = t(50)
@@ -108,6 +110,221 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         names.map((_, at) => storage.stores.riskReader.read(asked(['user', `${at}@example.com`]), now)),
       )
       expect(pictures.map(({ entities }) => entities[0]?.reasons[0]?.anchor)).toEqual(names)
+    })
+
+    test('anchors are numbered in the order in which they are given, however many, and a number is never given again', async () => {
+      await using storage = await open()
+      const names = Array.from({ length: 3_000 }, (_, at): Anchor => `user:email:${at}@example.com`)
+      const add = (given: readonly Anchor[]) =>
+        storage.transaction(({ subjects }) =>
+          subjects.add(given.map((anchor) => ({ anchor, id: world.newId('00u'), seenAt: now }))),
+        )
+      const added = await add(names)
+      expect(added).toHaveLength(names.length)
+      expect(added.every(({ node, entity }) => node === entity)).toBe(true)
+      const inOrder = added.toSorted((a, b) => a.node - b.node)
+      expect(inOrder.map(({ anchor }) => anchor)).toEqual(names)
+      const known = await storage.stores.subjects.resolve([...names, 'user:email:nobody@example.com'])
+      expect(known).toHaveLength(names.length)
+      expect(known).toEqual(expect.arrayContaining([inOrder[0], inOrder.at(-1)]))
+
+      const last = inOrder.at(-1)
+      const begin = { id: 'era1', names: { pseudonym: 'p', anchors: [], displayName: undefined }, after: 0 }
+      await storage.transaction(({ erasures }) =>
+        erasures.begin(last?.entity ?? 0, { ...begin, place: 'signals' }),
+      )
+      expect(await storage.stores.subjects.find(last?.id ?? '')).toBeUndefined()
+      const [next] = await add(['user:email:next@example.com'])
+      expect(next?.node).toBeGreaterThan(last?.node ?? Infinity)
+    })
+
+    test('texts of every kind come back as they were', async () => {
+      await using storage = await open()
+      const names = [
+        'user:email:"quoted, {list} \\ \'and\' NULL"@example.com',
+        'user:uri:\u{1f4bb}\u2028%_\t',
+        'user:uri:\u0130\u00e9',
+      ]
+      await hear(
+        storage,
+        names.map((name) => news(1, 'LOW', [name], { message: `about ${name}` })),
+      )
+      const nodes = await storage.stores.subjects.resolve(names)
+      expect(nodes.map(({ anchor }) => anchor).toSorted()).toEqual(names.toSorted())
+      const states = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
+      expect(states.map(({ reasons }) => reasons[0]?.reason.message ?? '').toSorted()).toEqual(
+        names.map((name) => `about ${name}`).toSorted(),
+      )
+    })
+
+    test('a name may be as long as a SET', async () => {
+      await using storage = await open()
+      const long = randomBytes(20_000).toString('base64url')
+      const names = [`device:uri:${long}`, `device:uri:${long}+`, `device:opaque:https://mdm.example|${long}`]
+      await hear(storage, [
+        ...names.map((name) => news(1, 'HIGH', [name])),
+        news(2, 'LOW', names.slice(0, 2), { message: long }),
+      ])
+      const isLong = ({ anchor }: { anchor: Anchor }) => names.includes(anchor)
+      expect((await storage.stores.subjects.resolve(names)).map(isLong)).toEqual([true, true, true])
+      const { entities } = await storage.stores.riskReader.read(asked(['device', long]), now)
+      expect(entities.map(({ reasons }) => reasons.map(isLong))).toEqual([[true], [true]])
+    })
+
+    test.each(['user\0', '\ud800', "'; DROP TABLE anchors; --", '{"a"}', '%', ''])(
+      'nobody is named %j, and asking is no error',
+      async (name) => {
+        await using storage = await open()
+        await hear(storage, [news(1, 'HIGH', [ada])])
+        const { entities } = await storage.stores.riskReader.read(
+          asked(['user', name], ['device', name], ['session', name]),
+          now,
+        )
+        expect(entities).toEqual([])
+        expect(await storage.stores.subjects.resolve([name])).toEqual([])
+        expect(await storage.stores.subjects.find(name)).toBeUndefined()
+      },
+    )
+
+    test('an id of many issuers names the oldest twenty, whatever travels with the question', async () => {
+      await using storage = await open()
+      const names = Array.from({ length: 25 }, (_, at): Anchor => `device:opaque:https://${at}.example|7`)
+      for (const name of names) await hear(storage, [news(1, 'LOW', [name])])
+      const read = (text: string) => storage.stores.riskReader.read(asked(['device', text]), now)
+      const ids = (await storage.stores.subjects.resolve(names.slice(20))).map(({ id }) => id)
+      const [picture] = await Promise.all([
+        read('7'),
+        ...ids.map(read), // brings the others into the same batch
+      ])
+      expect(picture.entities.map(({ reasons }) => reasons[0]?.anchor)).toEqual(names.slice(0, 20))
+      expect(await storage.stores.subjects.findBare('device:7')).toHaveLength(20)
+    })
+
+    test('a reason whose claim is not believed does not count, here or there, until it is', async () => {
+      await using storage = await open()
+      const reported = (id: string) => ({ source: { kind: 'security_events_provider', id } as const })
+      await hear(storage, [news(2, 'NONE', [ada, sub1])])
+      const [heard] = await hear(storage, [news(3, 'HIGH', [ada, sub2], reported('sse2'))])
+      expect(heard).toMatchObject({ refused: expect.stringContaining('exclude') as string })
+      const look = async () => {
+        const nodes = await storage.stores.subjects.resolve([sub2])
+        const [state] = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
+        const { entities } = await storage.stores.riskReader.read(asked(['user', '2']), now)
+        return [state?.reasons.map(({ counts }) => counts), entities.map(({ reasons }) => reasons.length)]
+      }
+      expect(await look()).toEqual([[false], [0]])
+      // The first claim has ended, so that nothing contradicts the other any more.
+      await hear(storage, [
+        { ...news(3, 'NONE', [ada]), reasons: [], endings: [{ anchor: ada, at: t(3), recycled: false }] },
+      ])
+      expect(await look()).toEqual([[true], [1]])
+    })
+
+    test('an end that is earlier than one that is known changes nothing', async () => {
+      await using storage = await open()
+      await hear(storage, [news(1, 'LOW', [ada, sub1])])
+      const end = (at: number, id: string) =>
+        storage.transaction(({ subjects }) => subjects.end([{ anchor: ada, at: t(at), recycledAs: id }]))
+      await end(5, '00u5')
+      await end(4, '00u4')
+      const [node] = await storage.stores.subjects.resolve([ada])
+      expect(node).toMatchObject({ id: '00u5', ended: true, recycledAt: t(5) })
+      const { endedAt } = await storage.stores.subjects.component([node?.node ?? 0])
+      expect(endedAt).toEqual(new Map([[ada, t(5).getTime()]]))
+    })
+
+    test('a loaded user is kept in the place of what was loaded before', async () => {
+      await using storage = await open()
+      await hear(storage, [news(1, 'LOW', [ada]), news(1, 'LOW', [sub1])])
+      const { subjects } = storage.stores
+      const user = { login: 'ada@example.com', displayName: 'Ada', loadedAt: t(1), claim: undefined }
+      expect(await subjects.loadedBefore(ada)).toBeUndefined()
+      await subjects.putLoaded(ada, user)
+      expect(await subjects.loadedBefore(ada)).toEqual({ claim: undefined })
+      await subjects.putLoaded(ada, { ...user, displayName: undefined, loadedAt: t(2), claim: 'k' })
+      expect(await subjects.loadedBefore(ada)).toEqual({ claim: 'k' })
+      const nodes = await subjects.resolve([ada, sub1])
+      const entities = nodes.map(({ entity }) => entity)
+      const loaded = nodes.filter(({ anchor }) => anchor === ada).map(({ entity }) => entity)
+      expect(await subjects.loadedAmong(entities)).toEqual(loaded)
+      expect((await subjects.ofEntities(loaded))[0]?.loaded).toEqual({
+        login: 'ada@example.com',
+        displayName: undefined,
+        loadedAt: t(2),
+      })
+    })
+
+    test('lists go from the newest to the oldest, by page, kind, level and part of a name', async () => {
+      await using storage = await open()
+      const names = Array.from({ length: 7 }, (_, at): Anchor => `user:email:${at}@Example.com`)
+      await hear(storage, [
+        ...names.map((name, at) => news(1, at % 2 === 0 ? 'HIGH' : 'NONE', [name])),
+        news(1, 'HIGH', [laptop]),
+        news(1, 'LOW', ['users:uri:urn:ada']),
+      ])
+      await hear(storage, [{ ...news(2, 'NONE', ['user:email:0@Example.com', sub1]), reasons: [] }])
+      const list = async (query: Omit<SubjectQuery, 'limit'>, limit = 3): Promise<string[]> => {
+        const found: string[] = []
+        let next: number | undefined
+        do {
+          const page = await storage.stores.subjects.list({
+            ...query,
+            limit,
+            ...(next !== undefined && { before: next }),
+          })
+          expect(page.subjects.length).toBeLessThanOrEqual(limit)
+          found.push(...page.subjects.map(({ anchors }) => anchors[0]?.anchor ?? ''))
+          next = page.next
+        } while (next !== undefined)
+        return found
+      }
+      const newest = ['users:uri:urn:ada', ...names.toReversed(), laptop] // the most lasting names are added first
+      expect(await list({})).toEqual(newest)
+      expect(await list({}, 100)).toEqual(newest)
+      expect(await list({ kind: 'user' })).toEqual(names.toReversed())
+      expect(await list({ kind: 'device' })).toEqual([laptop])
+      expect(await list({ level: 3 })).toEqual([names[6], names[4], names[2], names[0], laptop])
+      expect(await list({ kind: 'user', level: 3 })).toHaveLength(4)
+      expect(await list({ text: '@example' })).toEqual(names.toReversed())
+      expect(await list({ text: '@example', level: 3 })).toHaveLength(4)
+      expect(await list({ text: 'iss_sub', level: 3 })).toEqual([names[0]]) // by another name of the entity
+      for (const text of ['%', '_x', '\\', '\0', '@EXAMPLE']) expect(await list({ text })).toEqual([])
+    })
+
+    test('changes that come at once are heard one after the other, each whole', async () => {
+      await using storage = await open()
+      const names = Array.from({ length: 12 }, (_, at): Anchor => `user:iss_sub:https://idp.example|${at}`)
+      const all = names.flatMap((name, at) => [
+        hear(storage, [news(at, 'LOW', [`user:uri:urn:${at % 3}`, name])]), // three entities at most get one of them
+        hear(storage, [news(at, 'HIGH', [`user:uri:urn:${at % 3}`])]),
+      ])
+      await Promise.all(all)
+      const nodes = await storage.stores.subjects.resolve([0, 1, 2].map((at) => `user:uri:urn:${at}`))
+      expect(nodes).toHaveLength(3)
+      const states = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
+      expect(states.map(({ level }) => level)).toEqual([3, 3, 3])
+      expect(await storage.stores.subjects.resolve(names)).toHaveLength(names.length)
+    })
+
+    test('an answer shows each change whole or not at all, whatever changes meanwhile', async () => {
+      await using storage = await open()
+      const turnTo = (side: 'user' | 'device', at: number) =>
+        hear(storage, [
+          news(at, side === 'user' ? 'HIGH' : 'NONE', [ada]),
+          news(at, side === 'device' ? 'HIGH' : 'NONE', [laptop]),
+        ])
+      await turnTo('user', 0)
+      const change = async (): Promise<void> => {
+        for (let at = 1; at <= 40; at += 1) await turnTo(at % 2 === 0 ? 'user' : 'device', at)
+      }
+      const ask = async (): Promise<void> => {
+        for (let times = 0; times < 100; times += 1) {
+          const about = asked(['user', 'ada@example.com'], ['device', '42'])
+          const { entities } = await storage.stores.riskReader.read(about, now)
+          expect(entities.flatMap(({ reasons }) => reasons.map(({ level }) => level))).toEqual(['HIGH'])
+        }
+      }
+      await Promise.all([change(), ask()])
     })
 
     test('what was replaced, and what came too late, is history', async () => {
@@ -220,6 +437,20 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
           expect(revocations).toMatchObject([
             { ...members, revokedAt: t(1), providerId: 'sse1', message: 'm' },
           ])
+      })
+
+      test.each([
+        ['falling', [3, 2, 1]],
+        ['rising', [1, 2, 3]],
+        ['mixed', [2, 3, 3, 1]],
+      ])('the same several times in one batch: the latest is kept (%s)', async (_order, times) => {
+        await using storage = await open()
+        await hear(
+          storage,
+          times.map((at) => revoked(at, { user: ada })),
+        )
+        const { revocations } = await storage.stores.riskReader.read(asked(user), now)
+        expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
       })
 
       test('of the same only the latest is kept, in whichever order they come', async () => {

@@ -1,4 +1,4 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { signalStoreContract } from './signal-store.ts'
 
-signalStoreContract('SQLite', openTemporarySqlite)
+for (const [database, open] of databases) signalStoreContract(database, open)

@@ -35,7 +35,7 @@ function revoked(email: string): SecurityEvent {
   }
 }
 
-function set(from: Provider, jti: string, over: Partial<AcceptedSet> = {}): AcceptedSet {
+export function set(from: Provider, jti: string, over: Partial<AcceptedSet> = {}): AcceptedSet {
   return {
     provider: from,
     jti,
@@ -94,7 +94,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.append([set(idp, 'a')])).toEqual(['stored'])
       expect(await signals.find(signalId(idp.issuer, 'a'))).toEqual({
         id: signalId(idp.issuer, 'a'),
-        sequence: 1,
+        sequence: expect.any(Number) as number,
         outcome: 'pending',
         receivedAt: at(1),
         providerId: idp.id,
@@ -111,9 +111,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         source: '192.0.2.1',
         token: 'header.a.signature',
       })
-      expect(await signals.claimOldest(10)).toMatchObject([
-        { sequence: 1, jti: 'a', provider: { id: idp.id } },
-      ])
+      expect(await signals.claimOldest(10)).toMatchObject([{ jti: 'a', provider: { id: idp.id } }])
     })
 
     test('the same issuer and jti again is a repeat: counted, first content kept; in one batch too', async () => {
@@ -169,6 +167,14 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       })
     })
 
+    test('of one batch the first to arrive comes first', async () => {
+      await using storage = await opened()
+      const sets = Array.from({ length: 40 }, (_, n) => set(idp, `j${n}`))
+      await storage.stores.signals.append(sets)
+      const claimed = await storage.stores.signals.claimOldest(100)
+      expect(claimed.map(({ jti }) => jti)).toEqual(sets.map(({ jti }) => jti))
+    })
+
     test('claims come oldest first and no more than asked', async () => {
       await using storage = await opened()
       await storage.stores.signals.append(['a', 'b', 'c'].map((jti) => set(idp, jti)))
@@ -179,7 +185,8 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       await using storage = await opened()
       const { signals } = storage.stores
       await signals.append([set(idp, 'a'), set(idp, 'b')])
-      await signals.settle({ handled: [], failed: [{ sequence: 1, error: 'Error: poison', at: at(3) }] })
+      const [{ sequence } = { sequence: 0 }] = await signals.claimOldest(1)
+      await signals.settle({ handled: [], failed: [{ sequence, error: 'Error: poison', at: at(3) }] })
       expect(await signals.find(signalId(idp.issuer, 'a'))).toMatchObject({
         outcome: 'failed',
         reason: 'Error: poison',
@@ -283,6 +290,107 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.find('rfsnothing')).toBeUndefined()
       expect(await signals.find(signalId('https://x.example', 'y'))).toBeUndefined()
       expect(await signals.find("sig' OR 1=1 --")).toBeUndefined()
+    })
+
+    describe('deletion', () => {
+      const failFirst = async ({ stores: { signals } }: Storage): Promise<void> => {
+        const [{ sequence } = { sequence: 0 }] = await signals.claimOldest(1)
+        await signals.settle({ handled: [], failed: [{ sequence, error: 'poison', at: at(3) }] })
+      }
+      const jtis = async ({ stores: { signals } }: Storage, query: object = {}): Promise<unknown[]> =>
+        (await signals.list({ limit: 50, ...query })).signals.map(({ jti }) => jti)
+
+      test('takes the oldest, so many at a time, and stops at the first that is young', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        const minutes = [1, 2, 3, 9, 4]
+        await signals.append(minutes.map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
+        await handleAll(storage)
+        expect(await signals.deleteBefore(at(1), 10)).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 2, parts: 0 })
+        expect(await jtis(storage)).toEqual(['m4', 'm9', 'm3'])
+        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 0, parts: 0 })
+        expect(await jtis(storage)).toEqual(['m4', 'm9'])
+        expect(await signals.find(signalId(idp.issuer, 'm1'))).toBeUndefined()
+        expect(await jtis(storage, { providerId: idp.id })).toEqual(['m4', 'm9'])
+        expect(await jtis(storage, { subject: 'm1@example.com' })).toEqual([])
+      })
+
+      test('never takes what waits for the handler, nor what is behind it', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        await signals.append(['a', 'b', 'c'].map((jti) => set(idp, jti)))
+        expect(await signals.deleteBefore(at(9), 10)).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(9), 10)).toEqual({ rows: 0, parts: 0 })
+        await failFirst(storage)
+        expect(await signals.deleteBefore(at(9), 10)).toEqual({ rows: 1, parts: 0 })
+        expect(await jtis(storage)).toEqual(['c', 'b'])
+        expect((await signals.claimOldest(10)).map(({ jti }) => jti)).toEqual(['b', 'c'])
+      })
+
+      test('what was deleted is new when it comes again, and handled once', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        await signals.append([set(idp, 'a'), set(idp, 'b', { receivedAt: at(7) })])
+        await handleAll(storage)
+        await signals.deleteBefore(at(5), 10)
+        expect(await signals.append([set(idp, 'a', { receivedAt: at(8) }), set(idp, 'b')])).toEqual([
+          'stored',
+          'repeated',
+        ])
+        expect(await handleAll(storage)).toBe(1)
+        expect(await handleAll(storage)).toBe(0)
+        expect(await signals.find(signalId(idp.issuer, 'a'))).toMatchObject({
+          outcome: 'handled',
+          repeats: 0,
+          receivedAt: at(8),
+        })
+        expect(await jtis(storage, { subject: 'a@example.com' })).toEqual(['a'])
+      })
+
+      test('takes nothing away from the counts', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        await signals.append([set(idp, 'a'), set(idp, 'a'), set(idp, 'b'), set(idp, 'c')])
+        await failFirst(storage)
+        await failFirst(storage)
+        await handleAll(storage)
+        const before = await signals.counts()
+        expect(before).toMatchObject({ accepted: 3, repeated: 1, failed: 2 })
+        for (const rows of [1, 1, 1, 0]) {
+          expect(await signals.deleteBefore(at(9), 1)).toEqual({ rows, parts: 0 })
+          expect(await signals.counts()).toEqual(before)
+        }
+      })
+
+      test('tokens go before their signals', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        const minutes = [1, 2, 3, 9]
+        await signals.append(minutes.map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
+        await handleAll(storage)
+        const tokens = async (): Promise<unknown[]> =>
+          (await signals.list({ limit: 9 })).signals.map(({ token }) => token)
+        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 2, parts: 0 })
+        expect(await tokens()).toEqual(['header.m9.signature', 'header.m3.signature', undefined, undefined])
+        expect(await signals.deleteBefore(at(2), 9)).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 0, parts: 0 })
+        expect(await tokens()).toEqual(['header.m9.signature', undefined, undefined])
+      })
+
+      test('a page that was begun goes on behind what was deleted', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        await signals.append([1, 2, 3, 4].map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
+        await handleAll(storage)
+        const { next = 0 } = await signals.list({ limit: 2 })
+        await signals.deleteBefore(at(2), 9)
+        expect(await jtis(storage, { before: next })).toEqual(['m2'])
+        await signals.deleteBefore(at(9), 9)
+        expect(await signals.list({ limit: 2, before: next })).toEqual({ signals: [], next: undefined })
+      })
     })
   })
 }

@@ -1,8 +1,10 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { streamStoreContract } from './stream-store.ts'
 
-streamStoreContract('SQLite', async () => {
-  const storage = await openTemporarySqlite()
-  const { streams: store, dialects } = storage.stores
-  return { store, dialects, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
-})
+for (const [database, open] of databases) {
+  streamStoreContract(database, async () => {
+    const storage = await open()
+    const { streams: store, dialects } = storage.stores
+    return { store, dialects, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
+  })
+}

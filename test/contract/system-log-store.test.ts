@@ -1,4 +1,4 @@
-import { openTemporarySqlite } from './open-sqlite.ts'
+import { databases } from './databases.ts'
 import { systemLogStoreContract } from './system-log-store.ts'
 
-systemLogStoreContract('SQLite', openTemporarySqlite)
+for (const [database, open] of databases) systemLogStoreContract(database, open)

@@ -2,17 +2,65 @@ import { setTimeout as delay } from 'node:timers/promises'
 import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { emptyDatabase } from '../postgres-database.ts'
+import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { freePort, serve, type ServeProcess } from './serve.ts'
 
 const rounds = 5
 const senders = 16
 
-test(
-  'after kill -9 at any moment, every SET that got 202 is there and is handled exactly once',
+/** What a database holds in the end: `jti` of each signal, and how often each was logged as received. */
+interface Outcome {
+  readonly stored: readonly string[]
+  readonly logged: readonly { readonly jti: string; readonly times: number }[]
+}
+
+const onSqlite = async (folder: string) => ({
+  environment: {},
+  async outcome(): Promise<Outcome> {
+    const database = new Database(`${folder}/watchbell.db`, { readonly: true })
+    const stored = database.prepare('SELECT jti FROM signals').pluck().all() as string[]
+    const logged = database
+      .prepare(
+        `SELECT event ->> '$.debugContext.debugData.jti' AS jti, count(*) AS times FROM log_events
+         WHERE event_type = 'security.events.provider.receive_event' GROUP BY jti`,
+      )
+      .all() as { jti: string; times: number }[]
+    expect(database.pragma('integrity_check', { simple: true })).toBe('ok')
+    database.close()
+    return { stored, logged }
+  },
+})
+
+const onPostgres = async () => {
+  const url = await emptyDatabase()
+  return {
+    environment: {
+      WATCHBELL_DATABASE_URL: url,
+      WATCHBELL_SECRET_KEY: Buffer.alloc(32, 'test').toString('base64'),
+    },
+    async outcome(): Promise<Outcome> {
+      const stored = (await runOn(url, 'SELECT jti FROM signals')) as unknown as { jti: string }[]
+      const logged = await runOn(
+        url,
+        `SELECT event::json #>> '{debugContext,debugData,jti}' AS jti, count(*)::int AS times FROM log_events
+         WHERE event_type = 'security.events.provider.receive_event' GROUP BY 1`,
+      )
+      return { stored: stored.map(({ jti }) => jti), logged: logged as unknown as Outcome['logged'] } // as selected
+    },
+  }
+}
+
+test.each([
+  ['SQLite', onSqlite],
+  ['PostgreSQL', onPostgres],
+])(
+  'on %s: after kill -9 at any moment, every SET that got 202 is there and is handled exactly once',
   { timeout: 180_000 },
-  async () => {
+  async (_database, open) => {
     await using folder = await temporaryFolder()
+    const { environment, outcome } = await open(folder.path)
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const port = await freePort()
     const accepted = new Map<string, string>()
@@ -39,7 +87,7 @@ test(
 
     let registered = false
     for (let round = 0; round < rounds; round += 1) {
-      const hub = await serve(folder.path, port)
+      const hub = await serve(folder.path, port, environment)
       if (!registered) {
         const { issuer, jwksUrl } = transmitter
         await hub.api('POST', '/api/v1/security-events-providers', {
@@ -57,7 +105,7 @@ test(
       await Promise.all(sending)
     }
 
-    const hub = await serve(folder.path, port)
+    const hub = await serve(folder.path, port, environment)
     // Repeats of what was accepted before change nothing.
     for (const set of [...accepted.values()].slice(-20)) expect((await hub.push(set)).status).toBe(202)
     await expect
@@ -72,17 +120,7 @@ test(
     expect(await hub.stop('SIGTERM')).toBe(0)
 
     expect(accepted.size).toBeGreaterThan(rounds * senders)
-    const database = new Database(`${folder.path}/watchbell.db`, { readonly: true })
-    const stored = database.prepare('SELECT jti FROM signals').pluck().all() as string[]
-    const logged = database
-      .prepare(
-        `SELECT event ->> '$.debugContext.debugData.jti' AS jti, count(*) AS times FROM log_events
-       WHERE event_type = 'security.events.provider.receive_event' GROUP BY jti`,
-      )
-      .all() as { jti: string; times: number }[]
-    expect(database.pragma('integrity_check', { simple: true })).toBe('ok')
-    database.close()
-
+    const { stored, logged } = await outcome()
     const present = new Set(stored)
     expect(present.size).toBe(stored.length)
     expect([...accepted.keys()].filter((jti) => !present.has(jti))).toEqual([])

@@ -6,6 +6,7 @@ import { dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { emptyDatabase } from '../postgres-database.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { freePort, serve } from './serve.ts'
 
@@ -20,6 +21,7 @@ import {
   silentLogger, urlProblem, type Hub, type HubErrorCode, type Storage,
 } from 'watchbell'
 import { hubServer as sameServer } from 'watchbell/http'
+import { openClustered } from 'watchbell/postgres'
 import { openEmbedded as sameStorage } from 'watchbell/sqlite'
 import { startTestHub, startTransmitter } from 'watchbell/testing'
 
@@ -42,7 +44,7 @@ async function ownComposition(folder: string): Promise<object> {
   const allow = parseOutboundAllow('')
   if (!allow.ok) throw new Error('an empty list is a list')
   await using storage = await openEmbedded({
-    folder, logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', onDeath: (error) => { throw error },
+    folder, now: new Date(), logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', onDeath: (error) => { throw error },
   })
   const ports: Pick<Storage, 'stores' | 'transaction'> = storage
   const world = realWorld(globalThis.fetch)
@@ -51,7 +53,7 @@ async function ownComposition(folder: string): Promise<object> {
     world, logger: silentLogger, storage: ports, secretBox: createSecretBox(new Uint8Array(32)),
     urlProblem: (url) => urlProblem(allow.value, url),
     settings: {
-      origin, logRetentionDays: 90, apiRequestsPerMinute: 0, refusalsPerMinute: 0, checkKeysOnCreate: false,
+      origin, signalRetentionDays: 365, tokenRetentionDays: 90, logRetentionDays: 90, riskHistoryRetentionDays: 90, apiRequestsPerMinute: 0, refusalsPerMinute: 0, checkKeysOnCreate: false,
       riskProvidersMax: 3, riskEventRequestsPerMinute: 0, riskOutcomes: { NONE: 'allow', LOW: 'allow', MEDIUM: 'challenge', HIGH: 'deny' },
       logEvaluations: 'all',
     },
@@ -71,7 +73,17 @@ async function ownComposition(folder: string): Promise<object> {
   return { code, health: health.statusCode, one: sameServer === hubServer && sameStorage === openEmbedded }
 }
 
-console.log(JSON.stringify([await readyMade(), await ownComposition(process.argv[2] ?? '')]))
+async function onPostgres(url: string): Promise<object> {
+  await using storage = await openClustered({
+    url, logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', logger: silentLogger, now: new Date(),
+    onDeath: (error) => { throw error },
+  })
+  const { accepted } = await storage.stores.signals.counts()
+  return { accepted, handled: await storage.handle() }
+}
+
+const [folder = '', url = ''] = process.argv.slice(2)
+console.log(JSON.stringify([await readyMade(), await ownComposition(folder), await onPostgres(url)]))
 `
 
 describe('the package as npm packs it', () => {
@@ -113,10 +125,12 @@ describe('the package as npm packs it', () => {
   }, 60_000)
 
   test('has a door for each use, and a program that enters through them works', async () => {
-    const { stdout } = await run(process.execPath, ['embedder.ts', join(app, 'data')], { cwd: app })
+    const given = ['embedder.ts', join(app, 'data'), await emptyDatabase()]
+    const { stdout } = await run(process.execPath, given, { cwd: app })
     expect(JSON.parse(stdout)).toEqual([
       { created: 200, pushed: 202, outcomes: ['handled'] },
       { code: 'set.malformed', health: 200, one: true },
+      { accepted: 0, handled: 0 },
     ])
   })
 

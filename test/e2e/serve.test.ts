@@ -25,7 +25,7 @@ test('a bad value stops the start, and every bad value is named at once', () => 
     },
     'serve',
     '--log-retention-days',
-    '0',
+    '3651',
   )
   expect([status, stdout]).toEqual([2, ''])
   for (const name of [

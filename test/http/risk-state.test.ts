@@ -4,6 +4,8 @@ import { Client } from '@okta/okta-sdk-nodejs'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import type { TestHub } from '../../src/testing/start-test-hub.ts'
+import { keptDatabase } from '../postgres-database.ts'
+import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { logEntries, refusal, registerServiceApp } from './service-app.ts'
 import { startHubWithProvider, type HubWithProvider } from './with-provider.ts'
@@ -534,8 +536,25 @@ describe('/v1/subjects', () => {
   })
 })
 
+/** Every row of every table, as text. */
+function sqliteRows(folder: string): readonly string[] {
+  const database = new Database(join(folder, 'watchbell.db'), { readonly: true })
+  const tables = database.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).all() as {
+    name: string
+  }[]
+  const rows = tables.flatMap(({ name }) => database.prepare(`SELECT * FROM "${name}"`).all())
+  database.close()
+  return rows.map((row) => JSON.stringify(row))
+}
+
+async function postgresRows(url: string): Promise<readonly string[]> {
+  const tables = await runOn(url, `SELECT tablename AS name FROM pg_tables WHERE schemaname = 'public'`)
+  const rows = await Promise.all(tables.map(({ name }) => runOn(url, `SELECT * FROM ${String(name)}`)))
+  return rows.flat().map((row) => JSON.stringify(row))
+}
+
 describe('erasing a person', () => {
-  test('leaves no trace in any table or byte of the database, keeps what happened, and a repeat is still a repeat', async () => {
+  test('leaves no trace in any table, nor in any byte of the embedded database, keeps what happened, and a repeat is still a repeat', async () => {
     await using folder = await temporaryFolder()
     const tokens: string[] = []
     {
@@ -590,17 +609,8 @@ describe('erasing a person', () => {
       expect((await world.signals()).filter(({ repeats }) => repeats === 1)).toHaveLength(tokens.length)
     }
     const names = /lovelace|countess|4711|b(ü|Ü)cher|xn--bcher/i
-    const database = new Database(join(folder.path, 'watchbell.db'), { readonly: true })
-    const tables = database.prepare(`SELECT name FROM sqlite_master WHERE type = 'table'`).all() as {
-      name: string
-    }[]
-    const found = tables.flatMap(({ name }) =>
-      database
-        .prepare(`SELECT * FROM "${name}"`)
-        .all()
-        .map((row) => JSON.stringify(row)),
-    )
-    database.close()
+    const database = keptDatabase(folder.path)
+    const found = database === undefined ? sqliteRows(folder.path) : await postgresRows(database)
     expect(found.length).toBeGreaterThan(20)
     expect(found.filter((row) => names.test(row))).toEqual([])
     const files = readdirSync(folder.path).filter((name) => name.startsWith('watchbell.db'))

@@ -8,7 +8,7 @@ import type { Storage } from '../../src/stores.ts'
 import { acceptedSet, openWithProvider } from './stored-sets.ts'
 
 const world = realWorld(globalThis.fetch)
-const handlerOf = (storage: Pick<Storage, 'transaction'>) =>
+const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>
   createHandler({
     storage,
     world,

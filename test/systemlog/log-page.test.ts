@@ -1,11 +1,9 @@
 import * as fc from 'fast-check'
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../src/base/logger.ts'
 import type { Storage } from '../../src/stores.ts'
 import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'
 import { readLogPage, type LogPage, type ScanBudgets } from '../../src/systemlog/log-page.ts'
 import { readLogQuery } from '../../src/systemlog/log-query.ts'
-import { createRetention } from '../../src/systemlog/retention.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
 
 const now = new Date('2026-03-17T06:00:14.000Z')
@@ -216,22 +214,4 @@ test('whatever the limit, filter, order and budget: every match exactly once', a
     ),
     { numRuns: 40 },
   )
-})
-
-test('L16: retention deletes what is older than its days, in steps, and leaves the rest', async () => {
-  await using storage = await openTemporarySqlite()
-  const day = 86_400
-  const old = Array.from({ length: 1_001 }, (_, at) => entry(`${at}`, before(90 * day + 1)))
-  await storage.stores.systemLog.append([...old, entry('kept', before(90 * day))])
-  await using retention = createRetention({
-    systemLog: storage.stores.systemLog,
-    world,
-    logger: silentLogger,
-    retentionDays: 90,
-  })
-  const signal = new AbortController().signal
-  expect(await retention.runOnce(signal)).toBe(1_000)
-  expect(await retention.runOnce(signal)).toBe(1)
-  expect(await retention.runOnce(signal)).toBe(0)
-  expect((await read(storage, 'since=2025-10-01')).names).toEqual(['kept'])
 })

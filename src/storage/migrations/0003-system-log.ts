@@ -1,4 +1,6 @@
+import { lockOf } from '../postgres/locks.ts'
 import type { Migration } from './migration.ts'
+import { firstPart, makeWeek, weekBits, weekMs, weeksAhead } from './weeks.ts'
 
 /**
  * The rowid (`sequence`) stands behind the columns of every index, so each gives one order of paging without a sort.
@@ -18,5 +20,40 @@ export const systemLog: Migration = {
     `CREATE INDEX log_events_persisted ON log_events (persisted)`,
     `CREATE INDEX log_events_type ON log_events (event_type)`,
     `CREATE INDEX log_events_type_published ON log_events (event_type, published)`,
+  ],
+  postgres: [
+    `CREATE SEQUENCE log_events_sequence_seq`,
+    `CREATE TABLE log_events (
+      sequence BIGINT DEFAULT nextval('log_events_sequence_seq') PRIMARY KEY,
+      published BIGINT NOT NULL,
+      persisted BIGINT NOT NULL,
+      event_type TEXT COLLATE "C" NOT NULL,
+      event TEXT COLLATE "C" NOT NULL
+    ) PARTITION BY RANGE (sequence)`,
+    `CREATE INDEX log_events_published ON log_events (published, sequence)`,
+    `CREATE INDEX log_events_persisted ON log_events (persisted, sequence)`,
+    `CREATE INDEX log_events_type ON log_events (event_type, sequence)`,
+    `CREATE INDEX log_events_type_published ON log_events (event_type, published, sequence)`,
+    firstPart('log_events'),
+    ...makeWeek,
+    `SELECT make_week(first_week() + ahead) FROM generate_series(0, ${weeksAhead}) AS ahead`,
+    // Each statement of a function sees what was committed before it: here, by whoever had the lock before.
+    `CREATE FUNCTION append_log_events(BIGINT[], BIGINT[], TEXT[], TEXT[]) RETURNS void LANGUAGE plpgsql AS $$
+      DECLARE
+        newest BIGINT;
+      BEGIN
+        PERFORM ${lockOf('log')};
+        newest := (SELECT last.persisted FROM log_events last ORDER BY last.sequence DESC LIMIT 1);
+        PERFORM reach_week(
+          'log_events_sequence_seq',
+          (SELECT greatest(newest, max(given)) / ${weekMs} FROM unnest($2) AS given)
+        );
+        PERFORM make_week(coalesce(pg_sequence_last_value('log_events_sequence_seq'), 0) >> ${weekBits});
+        INSERT INTO log_events (published, persisted, event_type, event)
+          SELECT given.published, greatest(given.persisted, newest), given.event_type, given.event
+          FROM unnest($1, $2, $3, $4) WITH ORDINALITY AS given (published, persisted, event_type, event, place)
+          ORDER BY given.place;
+      END
+    $$`,
   ],
 }

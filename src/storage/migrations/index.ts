@@ -4,7 +4,18 @@ import { systemLog } from './0003-system-log.ts'
 import { risk } from './0004-risk.ts'
 import { riskProviders } from './0005-risk-providers.ts'
 import { streams } from './0006-streams.ts'
+import { changes } from './0007-changes.ts'
+import { rateCounts } from './0008-rate-counts.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, in order. */
-export const migrations: readonly Migration[] = [signals, access, systemLog, risk, riskProviders, streams]
+export const migrations: readonly Migration[] = [
+  signals,
+  access,
+  systemLog,
+  risk,
+  riskProviders,
+  streams,
+  changes,
+  rateCounts,
+]

@@ -3,4 +3,9 @@ export interface Migration {
   /** Number and name, `0001-signals`; the order of the list is the order of the steps. */
   readonly name: string
   readonly sqlite: readonly string[]
+  /**
+   * Every text is COLLATE "C": pages run by key and ranges over prefixes, as bytes have it. Unique constraints keep the
+   * name that PostgreSQL gives them, `table_column_key`, also where an index stands for one: see brokenUniqueness.
+   */
+  readonly postgres: readonly string[]
 }

@@ -9,6 +9,10 @@ import {
   type QueryResult,
 } from 'kysely'
 import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
+import { refuse } from './outage.ts'
+
+/** Of our own statements those that only read begin like this; the reading connection would refuse any other. */
+const reading = /^\s*(SELECT|WITH)\b/
 
 class SessionConnection implements DatabaseConnection {
   readonly #writing: SqlSession
@@ -25,9 +29,10 @@ class SessionConnection implements DatabaseConnection {
   }
 
   async executeQuery<R>({ sql, parameters, query }: CompiledQuery): Promise<QueryResult<R>> {
-    const apart = this.#reading !== undefined && !this.inTransaction && query.kind === 'SelectQueryNode'
+    const reads = query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && reading.test(sql))
+    const apart = this.#reading !== undefined && !this.inTransaction && reads
     const session = apart && this.#reading !== undefined ? this.#reading : this.#writing
-    const { rows, changes } = await session.run(sql, parameters)
+    const { rows, changes } = await session.run(sql, parameters).catch(refuse)
     // The driver knows nothing of row types; Kysely's caller does.
     return { rows: rows as R[], numAffectedRows: BigInt(changes) }
   }
@@ -54,12 +59,12 @@ class SessionDriver implements Driver {
   }
 
   async beginTransaction(connection: SessionConnection): Promise<void> {
-    await connection.session.begin()
+    await connection.session.begin().catch(refuse)
     connection.inTransaction = true
   }
 
   async commitTransaction(connection: SessionConnection): Promise<void> {
-    await connection.session.commit()
+    await connection.session.commit().catch(refuse)
     connection.inTransaction = false
   }
 
@@ -76,7 +81,7 @@ class SessionDriver implements Driver {
   }
 }
 
-/** Kysely over sessions; plain SELECTs outside transactions go to `reading` when it is given. */
+/** Kysely over sessions; what only reads, outside transactions, goes to `reading` when it is given. */
 export function sessionDialect(writing: SqlSessions, reading?: SqlSessions): Dialect {
   return {
     createAdapter: () => new SqliteAdapter(),

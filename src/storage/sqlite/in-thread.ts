@@ -1,7 +1,9 @@
 import { mkdirSync } from 'node:fs'
 import { join } from 'node:path'
+import { rowDeletions, type Deletions } from '../deletions.ts'
 import { migrate } from '../migrate.ts'
 import { sqlStorage, type Procedures, type SqlStorage } from '../sql-storage.ts'
+import { sqliteWords } from '../words.ts'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { openConnection } from './connection.ts'
 import { sessionDialect } from './dialect.ts'
@@ -15,6 +17,7 @@ export interface SqliteInThread {
   readonly storage: SqlStorage
   readonly sessions: LocalSessions
   readonly procedures: Procedures
+  readonly deletions: Deletions
 }
 
 /** Opens and migrates the embedded database in the calling thread, which every statement then blocks. */
@@ -28,12 +31,12 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     findLiveTokens: (hashes) => sessions.exclusively((connection) => findLiveTokens(connection, hashes)),
     findServiceApps: (ids) => sessions.exclusively((connection) => findServiceApps(connection, ids)),
   }
-  const storage = sqlStorage(sessionDialect(sessions), procedures)
+  const storage = sqlStorage({ dialect: sessionDialect(sessions), words: sqliteWords, procedures })
   try {
-    await migrate(storage.db, now)
+    await migrate(storage.db, 'sqlite', now)
   } catch (error) {
     await storage[Symbol.asyncDispose]()
     throw error
   }
-  return { storage, sessions, procedures }
+  return { storage, sessions, procedures, deletions: rowDeletions(storage.db, sqliteWords) }
 }

@@ -1,4 +1,4 @@
-import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
+import { SqlError, type SqlSession, type SqlSessions } from '../sql-sessions.ts'
 import { asSqlError, type SqliteConnection } from './connection.ts'
 
 /** Shares one writing connection among callers in the same thread. */
@@ -71,7 +71,12 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     } catch (error) {
       group = undefined
       connection.rollBack()
-      mine.committed.reject(error)
+      if (how === 'RELEASE work') mine.committed.reject(error)
+      else {
+        // SQLite had undone everything by itself, on a full disk say: this caller knows why, the others are told.
+        mine.committed.reject(new SqlError('SQLITE_ABORT_ROLLBACK', 'Work that shared the commit failed.'))
+        return
+      }
     } finally {
       endTurn()
     }

@@ -5,7 +5,7 @@ import { openConnection } from './connection.ts'
 import { databaseFile } from './in-thread.ts'
 import { packPictures, readRisks, unpackQuestions } from './risk-procedures.ts'
 import { readSessions } from './read-sessions.ts'
-import { answerCalls } from './thread-link.ts'
+import { answerCalls } from '../thread-link.ts'
 
 // A thread that only reads: one for people and SIEMs, so that a long search holds up neither intake nor the event loop,
 // which also moves the write-ahead log along, and one for the question at sign-in, which no search holds up.

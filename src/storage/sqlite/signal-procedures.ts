@@ -1,18 +1,6 @@
 import type { Acceptance } from '../../signals/signal.ts'
-import type { RefusalRow, SignalRow } from '../schema.ts'
+import type { NewRefusals, NewSignalRow } from '../signal-procedures.ts'
 import type { SqliteConnection } from './connection.ts'
-
-/** A SET to append; its place in the sequence is given when it is stored. */
-export interface NewSignalRow extends Omit<SignalRow, 'sequence' | 'key'> {
-  /** 32 hex digits, see signal-id.ts. */
-  readonly key: string
-}
-
-export interface NewRefusals {
-  readonly rows: readonly Omit<RefusalRow, 'sequence'>[]
-  readonly counts: readonly { readonly name: string; readonly count: number }[]
-  readonly ringMax: number
-}
 
 /** Runs inside a transaction. @see SignalStore.append */
 export function appendSignals(
@@ -23,9 +11,10 @@ export function appendSignals(
     'INSERT INTO signal_keys (key, sequence) VALUES (unhex(?), ?) ON CONFLICT DO NOTHING',
   )
   const insertSignal = connection.prepare(
-    `INSERT INTO signals (sequence, key, provider_id, iss, jti, issued_at, received_at, events, token, via, source)
-     VALUES (?, unhex(?), ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO signals (sequence, key, provider_id, iss, jti, issued_at, received_at, events, via, source)
+     VALUES (?, unhex(?), ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
+  const insertToken = connection.prepare('INSERT INTO signal_tokens (sequence, token) VALUES (?, ?)')
   const insertInbox = connection.prepare('INSERT INTO inbox (sequence) VALUES (?)')
   const countRepeat = connection.prepare(
     'UPDATE signal_keys SET repeats = repeats + 1, repeated_at = ? WHERE key = unhex(?)',
@@ -52,10 +41,10 @@ export function appendSignals(
       row.issued_at,
       row.received_at,
       row.events,
-      row.token,
       row.via,
       row.source,
     )
+    insertToken.run(sequence, row.token)
     insertInbox.run(sequence)
     return 'stored'
   })
@@ -118,7 +107,7 @@ function addToCounter(connection: SqliteConnection, name: string, count: number)
   if (count === 0) return
   connection
     .prepare(
-      'INSERT INTO counters VALUES (?, ?) ON CONFLICT (name) DO UPDATE SET value = value + excluded.value',
+      'INSERT INTO counters (name, shard, value) VALUES (?, 0, ?) ON CONFLICT DO UPDATE SET value = value + excluded.value',
     )
     .run(name, count)
 }

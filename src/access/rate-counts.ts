@@ -1,0 +1,133 @@
+import { hash } from 'node:crypto'
+import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
+import type { World } from '../base/world.ts'
+import type { RateCountStore } from './rate-count-store.ts'
+
+/** Where a key stands in its window. */
+export interface Used {
+  readonly limit: number
+  readonly consumed: number
+  /** In ms since 1970. */
+  readonly endsAt: number
+}
+
+/** Counts once. Never waits and never fails: it decides by what this node knows. */
+export type RateCounter = (key: string) => Promise<Used>
+
+/** Counters whose counts all nodes on one database share, by exchanging them now and then. */
+export interface RateCounts {
+  /** @param name - tells its keys apart from those of the others @returns undefined when `limit` is 0: no limit */
+  counter(name: string, limit: number): RateCounter | undefined
+  /**
+   * Tells the others what was counted here, and learns what they counted of the same keys: from then on this node
+   * decides by the sum. So no more passes a limit than what nodes let through between two of their exchanges.
+   * @throws HubError `hub.unavailable`; what was to be told is told the next time
+   */
+  exchange(): Promise<void>
+}
+
+export interface RateCountsDeps {
+  readonly world: Pick<World, 'now'>
+  /** Undefined where one process is all there is: nothing is exchanged. */
+  readonly shared: Pick<RateCountStore, 'add'> | undefined
+}
+
+const windowS = 60
+/** Keys told in one exchange; the others follow in the next. */
+export const keysPerExchangeMax = 5_000
+
+/** What was counted here of a key and not told yet. */
+interface Share {
+  readonly count: number
+  /** The end of its window, in ms since 1970. */
+  readonly until: number
+}
+
+interface SharedCounter {
+  readonly name: string
+  readonly limiter: RateLimiterMemory
+  readonly untold: Map<string, Share>
+}
+
+interface Told extends Share {
+  readonly counter: SharedCounter
+  readonly key: string
+}
+
+/** Counts in windows of a minute that begin with the first request of each key, at whichever node. */
+export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts {
+  const counters: SharedCounter[] = []
+  const now = (): number => world.now().getTime()
+
+  function note({ untold }: SharedCounter, key: string, until: number): void {
+    const known = untold.get(key)
+    const same = known !== undefined && known.until > now()
+    untold.set(key, same ? { ...known, count: known.count + 1 } : { count: 1, until })
+  }
+
+  /** Takes what is to be told now, without the windows that are over. */
+  function take(): readonly Told[] {
+    const at = now()
+    const told: Told[] = []
+    for (const counter of counters) {
+      for (const [key, share] of counter.untold) {
+        if (told.length === keysPerExchangeMax) return told
+        counter.untold.delete(key)
+        if (share.until > at) told.push({ counter, key, ...share })
+      }
+    }
+    return told
+  }
+
+  function giveBack({ counter: { untold }, key, count, until }: Told): void {
+    if (until <= now()) return
+    const later = untold.get(key)
+    untold.set(key, { count: count + (later?.count ?? 0), until: later?.until ?? until })
+  }
+
+  /** What all counted, and what was counted here since that was told. */
+  async function learn({ counter, key }: Told, count: number, until: Date): Promise<void> {
+    const leftMs = until.getTime() - now()
+    const { limiter, untold } = counter
+    if (leftMs > 0) await limiter.set(key, count + (untold.get(key)?.count ?? 0), leftMs / 1_000)
+  }
+
+  return {
+    counter(name, limit) {
+      if (limit === 0) return undefined
+      const limiter = new RateLimiterMemory({ points: limit, duration: windowS })
+      const counter: SharedCounter = { name, limiter, untold: new Map() }
+      counters.push(counter)
+      return async (key) => {
+        const used = await limiter.consume(key).catch((error: unknown) => {
+          if (error instanceof RateLimiterRes) return error // over the limit
+          throw error
+        })
+        const { consumedPoints: consumed, msBeforeNext } = used
+        const endsAt = now() + msBeforeNext
+        // Who is over the limit anyway costs the database nothing.
+        if (shared !== undefined && consumed <= limit + 1) note(counter, key, endsAt)
+        return { limit, consumed, endsAt }
+      }
+    },
+    async exchange() {
+      if (shared === undefined) return
+      const told = new Map(take().map((each) => [nameOf(each), each]))
+      if (told.size === 0) return
+      const counts = [...told].map(([key, { count, until }]) => ({ key, count, until: new Date(until) }))
+      const totals = await shared.add(counts, world.now()).catch((error: unknown) => {
+        for (const each of told.values()) giveBack(each)
+        throw error
+      })
+      for (const { key, count, until } of totals) {
+        const each = told.get(key)
+        if (each !== undefined) await learn(each, count, until)
+      }
+    },
+  }
+}
+
+/** One length for all, and no address in the database. */
+function nameOf({ counter, key }: Told): string {
+  return hash('sha256', `${counter.name}\n${key}`, 'base64url')
+}

@@ -1,0 +1,56 @@
+import type { Logger } from './logger.ts'
+
+/** Something that this node remembers of tables that any node may change. */
+export interface Remembered {
+  readonly tables: readonly string[]
+  /** Reads it anew. */
+  refresh(): Promise<unknown>
+}
+
+export interface FollowChangesDeps {
+  /** Tells which table has changed, or `all`; where one process is all there is, nobody does. See Storage. */
+  readonly source: { onChange?(listener: (table: string) => void): AsyncDisposable }
+  readonly remembered: readonly Remembered[]
+  readonly logger: Pick<Logger, 'debug' | 'warn'>
+}
+
+/**
+ * Keeps memory in step with what other nodes change. Of each thing remembered one refresh runs at a time, and one more
+ * follows for all that changed meanwhile. One that fails leaves memory as it was, until the next change or the next `all`.
+ */
+export function followChanges({ source, remembered, logger }: FollowChangesDeps): AsyncDisposable {
+  const stop = new AbortController()
+  const followers = remembered.map(({ tables, refresh }) => {
+    let stale = false
+    let running: Promise<void> | undefined
+
+    async function catchUp(): Promise<void> {
+      while (stale && !stop.signal.aborted) {
+        stale = false
+        await refresh().catch((error: unknown) => {
+          logger.warn({ err: error, tables }, 'what other nodes changed could not be read')
+        })
+      }
+      running = undefined
+    }
+    return {
+      hear(table: string): void {
+        if (table !== 'all' && !tables.includes(table)) return
+        stale = true
+        running ??= catchUp()
+      },
+      settled: () => running,
+    }
+  })
+  const listening = source.onChange?.((table) => {
+    logger.debug({ table }, 'a change was announced')
+    for (const follower of followers) follower.hear(table)
+  })
+  return {
+    async [Symbol.asyncDispose]() {
+      stop.abort()
+      await listening?.[Symbol.asyncDispose]()
+      for (const { settled } of followers) await settled()
+    },
+  }
+}

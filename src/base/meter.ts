@@ -1,0 +1,86 @@
+import type { Deleted } from './deleted.ts'
+import type { HubErrorCode } from './hub-error.ts'
+
+/** Why a poll led to nothing: what somebody would look at first. */
+export type PollFailure =
+  | 'unreachable'
+  | 'refused'
+  | 'token'
+  | 'unauthorized'
+  | 'unknown_stream'
+  | 'rate_limited'
+  | 'server_error'
+  | 'rejected'
+  | 'unusable'
+  | 'fault'
+
+/** One poll of one stream. */
+export interface PollRound {
+  readonly outcome: 'progress' | 'nothing' | 'deferred' | 'stalled' | 'failed'
+  /** SETs that the answer held. */
+  readonly events: number
+  /** Of a failed one. */
+  readonly failure: PollFailure | undefined
+}
+
+/** One batch of the handler, after its commit. */
+export interface HandledRound {
+  /** When each of its signals was received. */
+  readonly receivedAt: readonly Date[]
+  /** How many of them were set aside. */
+  readonly failed: number
+  readonly at: Date
+}
+
+/**
+ * What the rooms tell of their work, to be counted. Whoever counts keeps labels bounded: ids of providers and words of
+ * closed lists, never what a token, an address or a subject says. Implemented in metrics/.
+ */
+export interface Meter {
+  /** A moment of a clock that only goes forward, to be handed back as `began` when the work is done. */
+  now(): number
+  setTaken(providerId: string, via: 'push' | 'poll', outcome: 'stored' | 'repeated'): void
+  setRefused(via: 'push' | 'poll', code: HubErrorCode): void
+  /** A group commit. */
+  committed(
+    what: CommitKind,
+    batch: { readonly items: number; readonly stored: boolean },
+    began: number,
+  ): void
+  keySetFetched(providerId: string, outcome: 'usable' | 'unusable' | 'refused' | 'failed'): void
+  evaluated(outcome: 'allow' | 'challenge' | 'deny' | 'failed', began: number): void
+  polled(providerId: string, round: PollRound): void
+  /** A step of retention; those that deleted nothing are told too. */
+  deleted(what: Perishable, deleted: Deleted): void
+  /** What a poll request told the transmitter, once it was answered. */
+  pollTold(providerId: string, told: { readonly acks: number; readonly setErrs: number }): void
+}
+
+/** What is deleted when it is old enough. */
+export const perishables = ['signals', 'tokens', 'log_entries', 'risk_history', 'revocations'] as const
+export type Perishable = (typeof perishables)[number]
+
+/** What a group commit stores. */
+export type CommitKind = 'sets' | 'log_entries' | 'risk_events'
+
+/** The handler's own: it may work in a thread that the others do not see. */
+export interface HandlerMeter {
+  now(): number
+  handled(round: HandledRound, began: number): void
+}
+
+const nothing = (): void => undefined
+
+/** Counts nothing. */
+export const silentMeter: Meter & HandlerMeter = {
+  now: () => 0,
+  setTaken: nothing,
+  setRefused: nothing,
+  committed: nothing,
+  keySetFetched: nothing,
+  evaluated: nothing,
+  polled: nothing,
+  pollTold: nothing,
+  deleted: nothing,
+  handled: nothing,
+}

@@ -1,0 +1,60 @@
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
+import { newFile } from './new-file.ts'
+import { megabytes, progressOn } from './progress.ts'
+import { inWords, transferPlace } from './transfer-place.ts'
+
+const help = `
+The copy is of one moment, whether or not a hub is running, and no hub waits for it. Until it is done the hub's
+write-ahead log grows by what is written meanwhile.
+
+The copy holds the hub's secrets: hashes of API tokens, and keys and passwords encrypted with the hub's secret key. It is
+made for its owner's eyes alone (mode 0600). Keep the secret key with your secrets, not beside the copy; without it what is
+encrypted is lost. It is secret.key in the hub's folder, or what WATCHBELL_SECRET_KEY holds.
+
+To restore: stop the hub; make an empty folder; put the copy there as watchbell.db, and the key as secret.key, readable by
+the hub's user; start the hub on that folder.
+
+Examples:
+  $ watchbell backup --data /var/lib/watchbell /backup/watchbell-$(date +%F).db
+  $ install -d -m 700 restored && cp /backup/watchbell-2026-01-31.db restored/watchbell.db
+  $ cp secret.key restored/ && watchbell serve --data restored`
+
+/** `watchbell backup`: a copy of the embedded database while a hub runs on it. */
+export function registerBackup(program: Command, io: CliIo): void {
+  localOptions(program.command('backup'))
+    .description('Copy the embedded database to a new file while the hub goes on.')
+    .helpGroup(localGroup)
+    .argument('<file>', 'the copy; a file that exists is never overwritten')
+    .addHelpText('after', help)
+    .action((file: string, options: LocalOptions) => backup(io, file, options))
+}
+
+async function backup(io: CliIo, path: string, options: LocalOptions): Promise<void> {
+  const { databaseUrl, folder, secretKey } = transferPlace(io, options)
+  if (databaseUrl !== undefined) {
+    throw wrongUsage(
+      'WATCHBELL_DATABASE_URL is set, so the hub is on PostgreSQL: back it up with pg_dump, or with `watchbell export`. For an embedded database name its folder with --data.',
+    )
+  }
+  const stop = io.stopSignal()
+  const tell = progressOn(io)
+  await using file = await newFile(io, path)
+  const { backUp } = await import('../storage/sqlite/backup.ts') // loads the driver
+  const { bytes } = await backUp(folder, file.temporaryPath, ({ bytes, bytesDone }) => {
+    if (stop.aborted) throw new CliError('Stopped; there is no backup.')
+    tell(() => `${megabytes(bytesDone)} of ${megabytes(bytes)} …`)
+  }).catch((error: unknown) => {
+    throw inWords(error)
+  })
+  await file.keep()
+  const key = secretKey === undefined ? join(folder, 'secret.key') : 'WATCHBELL_SECRET_KEY'
+  if (options.json === true) return printJson(io.stdout, { file: path, bytes, secret_key: key })
+  printLine(io.stdout, `${path} is a backup of ${folder} (${megabytes(bytes)}).`)
+  printLine(
+    io.stdout,
+    `Keep the secret key (${key}) too: without it, what is encrypted is lost. \`watchbell backup --help\` says how to restore.`,
+  )
+}

@@ -1,0 +1,96 @@
+import { open, type FileHandle } from 'node:fs/promises'
+import { join } from 'node:path'
+import type { Command } from 'commander'
+import type { Loaded } from '../storage/transfer-load.ts'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { rowsIn } from './export-command.ts'
+import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
+import { progressOn } from './progress.ts'
+import {
+  inWords,
+  keyFit,
+  openTarget,
+  transferPlace,
+  type KeyFit,
+  type TransferPlace,
+} from './transfer-place.ts'
+
+const help = `
+The database must be empty: a new folder for the embedded one, a new database for PostgreSQL. Its tables are made here. No
+hub may run on it meanwhile; one that starts waits, and then gives up.
+
+All or nothing: every line is checked, all rows come in with one transaction, and whatever goes wrong leaves the database
+empty. Standard input must therefore come to its end.
+
+The hub needs the secret key of the one that was exported: its secret.key in the new folder, or in WATCHBELL_SECRET_KEY.
+What was sent to the old hub after the export is not in the new one, so stop the old one first when you move for good.
+
+Examples:
+  $ watchbell import --data /var/lib/watchbell-new hub.jsonl
+  $ watchbell import --env-file postgres.env hub.jsonl
+  $ gunzip -c hub.jsonl.gz | watchbell import --env-file postgres.env -`
+
+const readBytes = 1_048_576
+
+/** `watchbell import`: what `watchbell export` wrote, into an empty database of either kind. */
+export function registerImport(program: Command, io: CliIo): void {
+  localOptions(program.command('import'))
+    .description('Fill an empty database with what `watchbell export` wrote.')
+    .helpGroup(localGroup)
+    .argument('<file>', 'the export, or - for standard input')
+    .addHelpText('after', help)
+    .action((file: string, options: LocalOptions) => importAll(io, file, options))
+}
+
+async function importAll(io: CliIo, file: string, options: LocalOptions): Promise<void> {
+  const place = transferPlace(io, options)
+  const tell = progressOn(io)
+  await using input = file === '-' ? undefined : await openInput(file)
+  const chunks: AsyncIterable<Uint8Array> = input === undefined ? io.stdin : bytesOf(input, file)
+  await using target = await openTarget(place, io)
+  const { load } = await import('../storage/transfer-load.ts') // loads Kysely, which most commands do without
+  let loaded: Loaded
+  try {
+    loaded = await load(target, chunks, ({ counts }, table) =>
+      tell(() => `${rowsIn(counts)} so far; now ${table} …`),
+    )
+  } catch (error) {
+    const words = inWords(error)
+    if (!(words instanceof CliError)) throw words
+    throw new CliError(`${words.message} Nothing was imported.`, words.exitCode)
+  }
+  const key = await keyFit(place, target)
+  await target.commit()
+  if (options.json === true) return printJson(io.stdout, { ...loaded, secret_key: key })
+  printLine(io.stdout, `${rowsIn(loaded.counts)} are in ${place.name}.`)
+  if (key !== 'fits') printLine(io.stderr, `watchbell: ${keyAdvice(key, place)}`)
+}
+
+function openInput(file: string): Promise<FileHandle> {
+  return open(file).catch((error: unknown) => {
+    throw unreadable(file, error)
+  })
+}
+
+async function* bytesOf(input: FileHandle, file: string): AsyncGenerator<Uint8Array> {
+  const stream: AsyncIterable<Buffer> = input.createReadStream({ autoClose: false, highWaterMark: readBytes })
+  try {
+    yield* stream
+  } catch (error) {
+    throw unreadable(file, error)
+  }
+}
+
+function unreadable(file: string, error: unknown): CliError {
+  return wrongUsage(`${file} cannot be read: ${error instanceof Error ? error.message : String(error)}.`)
+}
+
+function keyAdvice(key: Exclude<KeyFit, 'fits'>, { databaseUrl, folder }: TransferPlace): string {
+  const where =
+    databaseUrl === undefined
+      ? `${join(folder, 'secret.key')} or WATCHBELL_SECRET_KEY`
+      : 'WATCHBELL_SECRET_KEY'
+  return key === 'missing'
+    ? `before the hub starts, put the secret key of the hub that was exported into ${where}: a new one opens nothing that is encrypted`
+    : `the secret key in ${where} is not the one of the hub that was exported, and opens nothing that is encrypted: put that one there before the hub starts`
+}

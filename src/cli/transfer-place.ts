@@ -1,0 +1,94 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
+import { isHubError } from '../base/hub-error.ts'
+import { createSecretBox } from '../base/secret-box.ts'
+import { loadSettings } from '../config/load-settings.ts'
+import { secretKey } from '../config/secret-key.ts'
+import { SettingsError } from '../config/settings.ts'
+import { TransferError } from '../storage/transfer-format.ts'
+import type { TransferSource, TransferTarget } from '../storage/transfer-tables.ts'
+import { CliError, type CliIo } from './cli-io.ts'
+import type { LocalOptions } from './local-hub.ts'
+
+/** Where the rows of a hub are. */
+export interface TransferPlace {
+  /** Of PostgreSQL; undefined for the embedded database in the folder. */
+  readonly databaseUrl: string | undefined
+  readonly folder: string
+  /** In words, without secrets. */
+  readonly name: string
+  readonly secretKey: Uint8Array | undefined
+}
+
+/** The database that the settings name; `--data` beats WATCHBELL_DATABASE_URL, because it stands on the command line. */
+export function transferPlace(io: Pick<CliIo, 'env'>, { data, envFile }: LocalOptions): TransferPlace {
+  const settings = loadSettings({ environment: io.env, flags: { data }, file: envFile })
+  const databaseUrl = data === undefined ? settings.secrets.databaseUrl : undefined
+  return {
+    databaseUrl,
+    folder: settings.data,
+    name: databaseUrl === undefined ? `the data folder ${settings.data}` : nameOf(databaseUrl),
+    secretKey: settings.secrets.secretKey,
+  }
+}
+
+function nameOf(databaseUrl: string): string {
+  const { hostname, pathname } = new URL(databaseUrl)
+  return `the PostgreSQL database ${pathname.slice(1)}${hostname === '' ? '' : ` at ${hostname}`}`
+}
+
+export async function openSource({ databaseUrl, folder, name }: TransferPlace): Promise<TransferSource> {
+  return opened(name, async () => {
+    if (databaseUrl === undefined) {
+      const { openSqliteSource } = await import('../storage/transfer-sqlite.ts') // loads the driver
+      return openSqliteSource(folder)
+    }
+    const { openPostgresSource } = await import('../storage/transfer-postgres.ts') // loads the driver
+    return openPostgresSource(databaseUrl)
+  })
+}
+
+export async function openTarget(
+  { databaseUrl, folder, name }: TransferPlace,
+  { world }: Pick<CliIo, 'world'>,
+): Promise<TransferTarget> {
+  return opened(name, async () => {
+    if (databaseUrl === undefined) {
+      const { openSqliteTarget } = await import('../storage/transfer-sqlite.ts') // loads the driver
+      return openSqliteTarget(folder, world.now())
+    }
+    const { openPostgresTarget } = await import('../storage/transfer-postgres.ts') // loads the driver
+    return openPostgresTarget(databaseUrl, world.now())
+  })
+}
+
+async function opened<T>(name: string, open: () => Promise<T>): Promise<T> {
+  return open().catch((error: unknown) => {
+    if (error instanceof TransferError) throw new CliError(error.message)
+    const cause = isHubError(error) && error.cause instanceof Error ? error.cause : error
+    throw new CliError(
+      `It is not possible to use ${name}: ${cause instanceof Error ? cause.message : String(cause)}.`,
+    )
+  })
+}
+
+/** What keeps the commands from going on, in words; what was not foreseen stays as it is. */
+export function inWords(error: unknown): unknown {
+  return error instanceof TransferError ? new CliError(error.message) : error
+}
+
+/** Whether the key at a place opens what lies sealed in its database. */
+export type KeyFit = 'fits' | 'missing' | 'other'
+
+export async function keyFit(place: TransferPlace, { db }: TransferSource): Promise<KeyFit> {
+  const sealed = await db.selectFrom('signing_keys').select('sealed_private_jwk').limit(1).executeTakeFirst()
+  if (sealed === undefined) return 'fits' // no hub has sealed anything
+  if (place.secretKey === undefined && !existsSync(join(place.folder, 'secret.key'))) return 'missing'
+  try {
+    await createSecretBox(secretKey(place.secretKey, place.folder)).open(sealed.sealed_private_jwk)
+    return 'fits'
+  } catch (error) {
+    if (isHubError(error) || error instanceof SettingsError) return 'other'
+    throw error
+  }
+}

@@ -1,0 +1,99 @@
+import type { Deleted } from '../base/deleted.ts'
+import type { Logger } from '../base/logger.ts'
+import { silentMeter, type Meter, type Perishable } from '../base/meter.ts'
+import { createWorker, type Worker } from '../base/worker.ts'
+import type { World } from '../base/world.ts'
+import type { Storage } from '../stores.ts'
+
+/** How many days things are kept; 0 is for ever. */
+export interface RetentionDays {
+  readonly signals: number
+  /** Of signals that are still there. */
+  readonly tokens: number
+  readonly log: number
+  readonly riskHistory: number
+}
+
+export interface RetentionDeps {
+  readonly storage: Pick<Storage, 'stores' | 'makeRoom'>
+  readonly world: Pick<World, 'now' | 'newUuid'>
+  readonly logger: Logger
+  readonly days: RetentionDays
+  readonly meter?: Pick<Meter, 'deleted'>
+}
+
+/** Browsers keep no cookie longer, so no session of theirs outlives its revocation. */
+const revocationsKeptDays = 400
+/** Rows of a kind in one step: whoever wants to write waits for one step at most. */
+export const deletedPerStepMax = 500
+/** A round begins no sooner after the one before: half of the time and more is for others. */
+const roundMs = 50
+const idleMs = 600_000
+const leaseMs = 60_000
+const leaseName = 'retention'
+const dayMs = 86_400_000
+
+/**
+ * Deletes what is past its retention, a small step of each kind a round, and makes room for what comes. Of several nodes
+ * one does it; a step that two did would be done once all the same.
+ */
+export function createRetention(deps: RetentionDeps): Worker {
+  const { storage, world, logger, days, meter = silentMeter } = deps
+  const { signals, systemLog, risk, streams } = storage.stores
+  const holder = world.newUuid()
+  let leaseUntil = 0
+  let roomUntil = 0
+
+  const rowsOnly = async (rows: Promise<number>): Promise<Deleted> => ({ rows: await rows, parts: 0 })
+  const kinds: readonly (readonly [Perishable, number, (before: Date, max: number) => Promise<Deleted>])[] = [
+    ['signals', days.signals, (...step) => signals.deleteBefore(...step)],
+    ['tokens', days.tokens, (...step) => signals.deleteTokensBefore(...step)],
+    ['log_entries', days.log, (...step) => systemLog.deleteBefore(...step)],
+    ['risk_history', days.riskHistory, (...step) => rowsOnly(risk.deleteHistoryBefore(...step))],
+    ['revocations', revocationsKeptDays, (...step) => rowsOnly(risk.deleteRevocationsBefore(...step))],
+  ]
+
+  async function makeRoom(now: Date): Promise<void> {
+    if (storage.makeRoom === undefined || now.getTime() < roomUntil) return
+    await storage.makeRoom(now)
+    roomUntil = now.getTime() + dayMs / 2
+  }
+
+  async function holdsLease(now: Date): Promise<boolean> {
+    if (leaseUntil - now.getTime() > leaseMs / 2) return true
+    const until = new Date(now.getTime() + leaseMs)
+    const held = await streams.takeLease({ name: leaseName, holder, now, until })
+    leaseUntil = held ? until.getTime() : 0
+    return held
+  }
+
+  async function runOnce(stop: AbortSignal): Promise<number> {
+    const now = world.now()
+    await makeRoom(now)
+    if (!(await holdsLease(now))) return 0
+    let sum = 0
+    for (const [what, keptDays, deleteBefore] of kinds) {
+      if (keptDays === 0 || stop.aborted) continue
+      const deleted = await deleteBefore(new Date(now.getTime() - keptDays * dayMs), deletedPerStepMax)
+      meter.deleted(what, deleted)
+      sum += deleted.rows + deleted.parts
+    }
+    return sum
+  }
+
+  const worker = createWorker({
+    name: 'retention',
+    runOnce,
+    idleMs,
+    gather: { ms: roundMs, above: 0 },
+    afterErrorMs: 60_000,
+    logger,
+  })
+  return {
+    ...worker,
+    async [Symbol.asyncDispose]() {
+      await worker[Symbol.asyncDispose]()
+      if (leaseUntil > 0) await streams.endLease({ name: leaseName, holder }).catch(() => undefined) // it ends by itself
+    },
+  }
+}

@@ -1,0 +1,97 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import type { Hub } from '../hub.ts'
+import type { Storage } from '../stores.ts'
+import type { Instruments } from './registry.ts'
+
+export interface HubStateDeps {
+  readonly now: () => Date
+  /** Requests that are being answered. */
+  readonly inFlight: () => number
+  readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets'>
+  readonly storage: Pick<Storage, 'poolStats'> & { readonly stores: Pick<Storage['stores'], 'signals'> }
+}
+
+/** A scrape does not wait longer for the database. */
+const databaseWaitMs = 2_000
+
+/**
+ * Reads what is so rather than counting what happens: at each scrape, with few and bounded questions.
+ * @returns what to call before the metrics are written out; never rejects
+ */
+export function createHubState(instruments: Instruments, deps: HubStateDeps): () => Promise<void> {
+  const { gauge } = instruments
+  const flag = (yes: boolean): number => (yes ? 1 : 0)
+  const secondsOf = (date: Date): number => date.getTime() / 1_000
+
+  function readMemory(): void {
+    const { hub, storage } = deps
+    gauge('watchbell_inbox_waiting').set(hub.waitingSets())
+    gauge('watchbell_http_requests_in_flight').set(deps.inFlight())
+
+    gauge('watchbell_jwks_age_seconds').reset()
+    gauge('watchbell_jwks_failing').reset()
+    for (const [provider, { ageMs, lastError }] of hub.keys.statuses()) {
+      if (ageMs !== undefined) gauge('watchbell_jwks_age_seconds').set({ provider }, ageMs / 1_000)
+      gauge('watchbell_jwks_failing').set({ provider }, flag(lastError !== undefined))
+    }
+
+    for (const name of streamGauges) gauge(name).reset()
+    for (const {
+      providerId: provider,
+      settings,
+      status = 'unknown',
+      ...stream
+    } of hub.intake.registry.list()) {
+      gauge('watchbell_stream_status').set({ provider, delivery: settings.delivery, status }, 1)
+      gauge('watchbell_stream_failing').set({ provider }, flag(stream.lastError !== undefined))
+      if (stream.lastEventAt !== undefined) {
+        gauge('watchbell_stream_last_event_timestamp_seconds').set(
+          { provider },
+          secondsOf(stream.lastEventAt),
+        )
+      }
+    }
+
+    const pool = storage.poolStats?.()
+    if (pool === undefined) return
+    gauge('watchbell_database_pool_connections').set({ state: 'busy' }, pool.total - pool.idle)
+    gauge('watchbell_database_pool_connections').set({ state: 'idle' }, pool.idle)
+    gauge('watchbell_database_pool_waiting').set(pool.waiting)
+  }
+
+  async function readDatabase(): Promise<void> {
+    const { signals } = deps.storage.stores
+    const [counts, [oldest]] = await Promise.all([signals.counts(), signals.claimOldest(1)])
+    gauge('watchbell_signals_pending').set(counts.pending)
+    gauge('watchbell_signals_failed').set(counts.failed)
+    const ageS = oldest === undefined ? 0 : secondsOf(deps.now()) - secondsOf(oldest.receivedAt)
+    gauge('watchbell_signals_oldest_pending_age_seconds').set(Math.max(0, ageS))
+  }
+
+  return async () => {
+    readMemory()
+    for (const name of databaseGauges) gauge(name).remove()
+    const tooLate = new AbortController()
+    const up = await Promise.race([
+      readDatabase().then(
+        () => true,
+        () => false,
+      ),
+      delay(databaseWaitMs, false, { signal: tooLate.signal }).catch(() => false),
+    ])
+    tooLate.abort()
+    gauge('watchbell_database_up').set(flag(up))
+  }
+}
+
+const streamGauges = [
+  'watchbell_stream_status',
+  'watchbell_stream_failing',
+  'watchbell_stream_last_event_timestamp_seconds',
+] as const
+
+const databaseGauges = [
+  'watchbell_signals_pending',
+  'watchbell_signals_failed',
+  'watchbell_signals_oldest_pending_age_seconds',
+] as const

@@ -1,0 +1,38 @@
+import pino from 'pino'
+import type { Logger } from './base/logger.ts'
+import type { Worker } from './base/worker.ts'
+import { realWorld } from './base/world.ts'
+import { createHandler } from './ingest/handle.ts'
+import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
+import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
+import type { Storage } from './stores.ts'
+
+/** How signals are handled, whichever database they are in. Crosses into a thread as it is. */
+export interface HandlingOptions {
+  readonly logLevel: string
+  /** Where events are read otherwise than the table of detections reads them. */
+  readonly riskOverrides: readonly RiskOverride[]
+  readonly unknownUsers: 'welcome' | 'ignored'
+  /** Where handling is counted; nowhere unless given. */
+  readonly handling?: HandlingCells | undefined
+}
+
+/** A thread has a logger of its own, which writes where the hub's does. */
+export function threadLogger({ logLevel }: Pick<HandlingOptions, 'logLevel'>): Logger {
+  return pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }))
+}
+
+/** The handler, composed in the thread that calls this, and at work. */
+export function startHandler(storage: Storage, logger: Logger, options: HandlingOptions): Worker {
+  const { riskOverrides, unknownUsers, handling } = options
+  const handler = createHandler({
+    storage,
+    world: realWorld(globalThis.fetch),
+    logger,
+    rules: createRiskRules(riskOverrides),
+    ignoreUnknownUsers: unknownUsers === 'ignored',
+    meter: handling && createHandlerMeter(handling),
+  })
+  handler.start()
+  return handler
+}

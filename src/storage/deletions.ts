@@ -1,0 +1,123 @@
+import { sql, type Kysely } from 'kysely'
+import type { Deleted } from '../base/deleted.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import { termsOf } from '../signals/signal-terms.ts'
+import type { Schema, SignalRow } from './schema.ts'
+import { termKey } from './term-key.ts'
+import type { Words } from './words.ts'
+
+/** A small step: the oldest rows that are older than `before` (ms since 1970), `max` of them at most. */
+export interface DeletionStep {
+  readonly before: number
+  readonly max: number
+}
+
+/** How old rows go: each call is one small step, and happens whole or not at all. */
+export interface Deletions {
+  /** @see SignalStore.deleteBefore */
+  deleteSignals(step: DeletionStep): Promise<Deleted>
+  /** @see SignalStore.deleteTokensBefore */
+  deleteTokens(step: DeletionStep): Promise<Deleted>
+  /** @see SystemLogStore.deleteBefore */
+  deleteLogEntries(step: DeletionStep): Promise<Deleted>
+}
+
+export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
+
+/** Failures whose signals are gone, among the counters. */
+export const goneFailures = 'failed'
+
+/** Deletes rows of these tables, or of these parts of them, when their names go on in the same way (`_first`). */
+export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Deletions {
+  const inTransaction = (work: (tx: Kysely<Schema>) => Promise<number>): Promise<Deleted> =>
+    db
+      .transaction()
+      .execute(work)
+      .then((rows) => ({ rows, parts: 0 }))
+  return {
+    deleteSignals: (step) => inTransaction((tx) => deleteSignals(tx, words, part, step)),
+    deleteTokens: (step) => inTransaction((tx) => deleteTokens(tx, part, step)),
+    deleteLogEntries: (step) => inTransaction((tx) => deleteLogEntries(tx, part, step)),
+  }
+}
+
+/** Signals are handled in their order: before the first that waits, none does. */
+const nothingWaits = sql`sequence < coalesce((SELECT min(sequence) FROM inbox), ${sql.lit(Number.MAX_SAFE_INTEGER)})`
+
+/** Sequences run with time, closely enough: behind the first row that is young, all count as young. */
+function oldOnes<Row extends { readonly at: number | null }>(rows: readonly Row[], before: number): Row[] {
+  const young = rows.findIndex(({ at }) => at !== null && at >= before)
+  return young === -1 ? [...rows] : rows.slice(0, young)
+}
+
+type OldSignal = Pick<SignalRow, 'sequence' | 'key' | 'provider_id' | 'iss' | 'events'> & {
+  readonly at: number
+}
+
+async function deleteSignals(
+  tx: Kysely<Schema>,
+  words: Words,
+  part: string,
+  { before, max }: DeletionStep,
+): Promise<number> {
+  const signals = sql.table(`signals${part}`)
+  const { rows } = await sql<OldSignal>`
+    SELECT sequence, received_at AS at, key, provider_id, iss, events FROM ${signals}
+    WHERE ${nothingWaits} ORDER BY sequence LIMIT ${max}`.execute(tx)
+  const old = oldOnes(rows, before)
+  const last = old.at(-1)?.sequence
+  if (last === undefined) return 0
+  // What a term is may have changed since they were written; one that is left behind finds nothing.
+  const terms = old.flatMap((row) => termsOfRow(row).map((term) => [termKey(term), row.sequence]))
+  await sql`DELETE FROM ${sql.table(`signal_terms${part}`)} WHERE (term, sequence) IN (
+    SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`.execute(
+    tx,
+  )
+  // A SET whose key is gone is new when it comes again: its key is then that of another sequence.
+  const keys = words.hexes(old.map(({ key }) => Buffer.from(key).toString('hex')))
+  await sql`DELETE FROM signal_keys WHERE key IN ${keys} AND sequence <= ${last}`.execute(tx)
+  await sql`DELETE FROM signal_unmatched WHERE sequence <= ${last}`.execute(tx)
+  const failures = await sql`DELETE FROM signal_failures WHERE sequence <= ${last}`.execute(tx)
+  const failed = Number(failures.numAffectedRows ?? 0n)
+  if (failed > 0) {
+    await sql`INSERT INTO counters (name, shard, value) VALUES (${goneFailures}, 0, ${failed})
+      ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + excluded.value`.execute(tx)
+  }
+  await sql`DELETE FROM ${sql.table(`signal_tokens${part}`)} WHERE sequence <= ${last}`.execute(tx)
+  await sql`DELETE FROM ${signals} WHERE sequence <= ${last}`.execute(tx)
+  return old.length
+}
+
+function termsOfRow({ provider_id: id, iss: issuer, events }: OldSignal): readonly string[] {
+  return termsOf({ provider: { id, issuer }, events: JSON.parse(events) as readonly SecurityEvent[] }) // by `append`
+}
+
+async function deleteTokens(
+  tx: Kysely<Schema>,
+  part: string,
+  { before, max }: DeletionStep,
+): Promise<number> {
+  const tokens = sql.table(`signal_tokens${part}`)
+  const { rows } = await sql<{ sequence: number; at: number | null }>`
+    SELECT sequence, (
+      SELECT received_at FROM ${sql.table(`signals${part}`)} AS s WHERE s.sequence = t.sequence) AS at
+    FROM ${tokens} AS t WHERE ${nothingWaits} ORDER BY sequence LIMIT ${max}`.execute(tx)
+  const old = oldOnes(rows, before)
+  const last = old.at(-1)?.sequence
+  if (last !== undefined) await sql`DELETE FROM ${tokens} WHERE sequence <= ${last}`.execute(tx)
+  return old.length
+}
+
+async function deleteLogEntries(
+  tx: Kysely<Schema>,
+  part: string,
+  { before, max }: DeletionStep,
+): Promise<number> {
+  const entries = sql.table(`log_events${part}`)
+  const { rows } = await sql<{ sequence: number; at: number }>`
+    SELECT sequence, persisted AS at FROM ${entries} ORDER BY sequence LIMIT ${max}`.execute(tx)
+  const old = oldOnes(rows, before)
+  const last = old.at(-1)?.sequence
+  if (last !== undefined) await sql`DELETE FROM ${entries} WHERE sequence <= ${last}`.execute(tx)
+  return old.length
+}

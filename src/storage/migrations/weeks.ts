@@ -1,0 +1,56 @@
+/**
+ * On PostgreSQL what grows without end lies in parts of one week each, so that a week goes by dropping its parts. Weeks
+ * are counted from 1970, by UTC, and are the first bits of sequences: see {@link weekBits}.
+ */
+/** Those of one sequence, and the System Log. */
+export const signalTables = ['signals', 'signal_tokens', 'signal_terms'] as const
+export const weeklyTables = [...signalTables, 'log_events'] as const
+export type WeeklyTable = (typeof weeklyTables)[number]
+
+export const weekMs = 604_800_000
+/** A sequence is its week, shifted by this many bits, and a number within the week. */
+export const weekBits = 32
+/** For how many weeks behind the current one there are parts. */
+export const weeksAhead = 2
+
+/** Everything before the week in which the database was migrated: rows that were imported from elsewhere. */
+export function firstPart(table: WeeklyTable): string {
+  return `CREATE TABLE ${table}_first PARTITION OF ${table}
+    FOR VALUES FROM (MINVALUE) TO (first_week() << ${weekBits})`
+}
+
+/**
+ * Makes the parts of a week that are not there; for several callers at once, whom the lock lets look one after the other. A
+ * part is attached once it is there: appends and readers of the others go on meanwhile.
+ */
+export const makeWeek: readonly string[] = [
+  `CREATE FUNCTION make_week(week BIGINT) RETURNS void LANGUAGE plpgsql AS $$
+    DECLARE
+      parent TEXT;
+      part TEXT;
+    BEGIN
+      IF week < first_week() THEN
+        RETURN;
+      END IF;
+      FOREACH parent IN ARRAY ARRAY['${weeklyTables.join("', '")}'] LOOP
+        part := parent || '_w' || week;
+        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        EXECUTE format('LOCK TABLE %I IN SHARE UPDATE EXCLUSIVE MODE', parent);
+        CONTINUE WHEN to_regclass(part) IS NOT NULL;
+        EXECUTE format('CREATE TABLE %I (LIKE %I INCLUDING ALL)', part, parent);
+        EXECUTE format('ALTER TABLE %I ATTACH PARTITION %I FOR VALUES FROM (%s) TO (%s)',
+          parent, part, week << ${weekBits}, (week + 1) << ${weekBits});
+      END LOOP;
+    END
+  $$`,
+  // False when others do not let go of it: whoever waits for the lock holds up everybody behind.
+  `CREATE FUNCTION drop_part(part TEXT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
+    BEGIN
+      PERFORM set_config('lock_timeout', '100ms', true);
+      EXECUTE format('DROP TABLE IF EXISTS %I', part);
+      RETURN true;
+    EXCEPTION WHEN lock_not_available THEN
+      RETURN false;
+    END
+  $$`,
+]

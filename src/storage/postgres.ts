@@ -1,0 +1,109 @@
+import { HubError } from '../base/hub-error.ts'
+import type { Storage } from '../stores.ts'
+import { migrate } from './migrate.ts'
+import { accessProcedures } from './postgres/access-procedures.ts'
+import { listenForChanges } from './postgres/changes.ts'
+import { poolDialect } from './postgres/dialect.ts'
+import { retried } from './postgres/errors.ts'
+import { openPool, type PostgresPool } from './postgres/pool.ts'
+import { readRisks } from './postgres/risk-procedures.ts'
+import { signalProcedures } from './postgres/signal-procedures.ts'
+import { makeRoom, makeWeeks, weeklyDeletions } from './postgres/weeks.ts'
+import { sqlStorage, type SqlStorage } from './sql-storage.ts'
+import { postgresWords } from './words.ts'
+
+export interface PostgresOptions {
+  /** `postgres://user:password@host:5432/database`, and behind a question mark what node-postgres reads there. */
+  readonly url: string
+  /** Connections at most. */
+  readonly connectionsMax: number
+  /** Brings the schema up to date first, and is the time to note for it. */
+  readonly migrateAt?: Date
+  /** Told of connections that broke while nobody used them. New ones are made by themselves. */
+  readonly onBroken?: (error: Error) => void
+}
+
+export type PostgresStorage = Required<Storage>
+
+const applicationName = 'watchbell'
+const serverVersionMin = 12
+
+/**
+ * PostgreSQL 12 or newer. Any number of processes may work on one database, and may open it at once.
+ * @throws Error when it cannot be reached or used, or when a newer Watchbell wrote it
+ */
+export async function openPostgres(options: PostgresOptions): Promise<PostgresStorage> {
+  const { url, connectionsMax, migrateAt, onBroken } = options
+  const broken = onBroken === undefined ? {} : { onBroken }
+  if (migrateAt !== undefined) {
+    const pool = openPool({ url, connectionsMax: 1, applicationName, patient: true, ...broken })
+    await using migrating = storageOver(pool)
+    try {
+      await requireUsable(pool)
+      await retried(() => migrate(migrating.db, 'postgres', migrateAt)) // other nodes are at work meanwhile
+      await makeWeeks(pool, migrateAt)
+    } catch (error) {
+      if (!(error instanceof HubError)) throw error
+      throw new Error(`${nameOf(url)} cannot be used: ${reasonOf(error.cause)}`, { cause: error })
+    }
+  }
+  const pool = openPool({ url, connectionsMax, applicationName, ...broken })
+  const appending = openPool({ url, connectionsMax: 1, applicationName, joinsBatches: true, ...broken })
+  const storage = storageOver(pool, appending)
+  return {
+    ...storage,
+    async [Symbol.asyncDispose]() {
+      await storage[Symbol.asyncDispose]()
+      await appending.close()
+    },
+    makeRoom: (now) => makeRoom(pool, now),
+    poolStats: pool.stats,
+    onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
+  }
+}
+
+/** @param appending - for SETs, one batch after the other; the same pool where nobody appends */
+function storageOver(pool: PostgresPool, appending: PostgresPool = pool): SqlStorage {
+  return sqlStorage({
+    dialect: poolDialect(pool),
+    words: postgresWords,
+    procedures: {
+      ...signalProcedures(pool, appending),
+      ...accessProcedures(pool),
+      readRisks: (questions) => pool.run((connection) => readRisks(connection, questions)),
+    },
+    deletions: (db) => weeklyDeletions(pool, db),
+    retried,
+  })
+}
+
+function nameOf(url: string): string {
+  const { hostname, port, pathname } = new URL(url)
+  return `The PostgreSQL database ${pathname.slice(1)} at ${hostname || 'the local socket'}${port && `:${port}`}`
+}
+
+async function requireUsable(pool: PostgresPool): Promise<void> {
+  const { rows } = await pool.run((connection) =>
+    connection.run(
+      `SELECT current_setting('server_version_num')::int / 10000 AS version, current_setting('server_encoding') AS encoding`,
+      [],
+    ),
+  )
+  const [{ version, encoding }] = rows as [{ version: number; encoding: string }] // one row, as the statement has it
+  if (version < serverVersionMin) {
+    throw new Error(
+      `The PostgreSQL server is version ${version}; Watchbell needs ${serverVersionMin} or newer.`,
+    )
+  }
+  if (encoding !== 'UTF8') {
+    throw new Error(
+      `The PostgreSQL database has the encoding ${encoding}; make it anew with ENCODING 'UTF8'.`,
+    )
+  }
+}
+
+/** Some of the system's errors have a code and no words. */
+function reasonOf(cause: unknown): string {
+  if (!(cause instanceof Error)) return String(cause)
+  return cause.message || ('code' in cause ? String(cause.code) : cause.name)
+}

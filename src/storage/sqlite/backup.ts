@@ -1,0 +1,47 @@
+import Database from 'better-sqlite3'
+import { TransferError } from '../transfer-format.ts'
+import { existingDatabase } from '../transfer-sqlite.ts'
+
+export interface BackupProgress {
+  readonly bytes: number
+  readonly bytesDone: number
+}
+
+/** Between two steps a stop is heeded. 16 MiB with SQLite's usual pages. */
+const stepPages = 4_096
+const busyTimeoutMs = 5_000
+
+/**
+ * Copies the embedded database of a data folder as it is at one moment, page by page, while a hub goes on writing to it:
+ * a reader of the write-ahead log holds up nobody, but the log grows until it is done.
+ * @param file - is there and empty; whole and on disk when this resolves
+ * @param onStep - may throw to end it
+ * @throws TransferError when there is no database
+ */
+export async function backUp(
+  folder: string,
+  file: string,
+  onStep: (progress: BackupProgress) => void,
+): Promise<BackupProgress> {
+  const source = new Database(existingDatabase(folder), { readonly: true, timeout: busyTimeoutMs })
+  try {
+    // In a transaction that has read, all steps copy the same moment; without it every commit would make them begin anew.
+    source.exec('BEGIN')
+    const isOurs = source.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'migrations'`).get()
+    if (isOurs === undefined) throw new TransferError(`The database in ${folder} is not one of Watchbell.`)
+    const pageBytes = Number(source.pragma('page_size', { simple: true }))
+    const inBytes = ({ totalPages, remainingPages }: Database.BackupMetadata): BackupProgress => ({
+      bytes: totalPages * pageBytes,
+      bytesDone: (totalPages - remainingPages) * pageBytes,
+    })
+    const done = await source.backup(file, {
+      progress(pages) {
+        onStep(inBytes(pages))
+        return stepPages
+      },
+    })
+    return inBytes(done)
+  } finally {
+    source.close()
+  }
+}

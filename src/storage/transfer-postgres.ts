@@ -1,0 +1,73 @@
+import { Kysely } from 'kysely'
+import { poolDialect } from './postgres/dialect.ts'
+import { openPool, type PostgresConnection } from './postgres/pool.ts'
+import { openPostgres } from './postgres.ts'
+import type { Schema } from './schema.ts'
+import { TransferError } from './transfer-format.ts'
+import { movedTables, type TransferSource, type TransferTarget } from './transfer-tables.ts'
+import { postgresWords } from './words.ts'
+
+/** What an operator sees in pg_stat_activity. */
+const applicationName = 'watchbell transfer'
+/** Reading and writing files may take longer than a node may stand still in a transaction. */
+const unhurried = 'SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0'
+const lockTimeoutMs = 10_000
+
+/**
+ * A PostgreSQL database as it is at one moment, whether or not hubs run on it: they wait for nothing.
+ * @throws HubError `hub.unavailable` when it cannot be reached
+ */
+export async function openPostgresSource(url: string): Promise<TransferSource> {
+  const { source } = await begin(url, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${unhurried}`)
+  return source
+}
+
+/**
+ * A PostgreSQL database that nobody else can read or write meanwhile; migrated when it has not been.
+ * @throws HubError `hub.unavailable` when it cannot be reached, or others do not let go of it; Error when a newer
+ * Watchbell made it
+ */
+export async function openPostgresTarget(url: string, now: Date): Promise<TransferTarget> {
+  const migrated = await openPostgres({ url, connectionsMax: 1, migrateAt: now })
+  await migrated[Symbol.asyncDispose]()
+  const tables = Object.keys(movedTables).join(', ')
+  const { connection, source } = await begin(
+    url,
+    `BEGIN; ${unhurried}; SET LOCAL lock_timeout = ${lockTimeoutMs}; LOCK TABLE ${tables} IN ACCESS EXCLUSIVE MODE`,
+  )
+  return {
+    ...source,
+    async commit() {
+      const command = await connection.runAll('COMMIT')
+      if (command !== 'COMMIT') throw new TransferError('PostgreSQL undid the import.')
+      await connection.runAll(`ANALYZE ${tables}`) // else the first hub reads tables that the planner takes for empty
+    },
+  }
+}
+
+async function begin(
+  url: string,
+  statements: string,
+): Promise<{ readonly connection: PostgresConnection; readonly source: TransferSource }> {
+  await using opened = new AsyncDisposableStack()
+  const pool = openPool({ url, connectionsMax: 1, applicationName, patient: true })
+  opened.defer(() => pool.close())
+  const connection = await pool.connect()
+  opened.defer(async () => {
+    // What is not committed ends with the connection at the latest.
+    await connection.runAll('ROLLBACK').catch(() => undefined)
+    connection.release()
+  })
+  await connection.runAll(statements)
+  const kept: PostgresConnection = { ...connection, release: () => undefined }
+  const held = opened.move()
+  return {
+    connection,
+    source: {
+      kind: 'postgres',
+      db: new Kysely<Schema>({ dialect: poolDialect({ ...pool, connect: async () => kept }) }),
+      words: postgresWords,
+      [Symbol.asyncDispose]: () => held.disposeAsync(),
+    },
+  }
+}

@@ -1,0 +1,42 @@
+import type { News } from '../../src/risk/news.ts'
+import type { Anchor } from '../../src/subjects/anchor.ts'
+
+/** News of one provider: a user is at high risk, and their sessions are over. */
+export function userNews(minute: number, names: readonly Anchor[]): News {
+  const anchors = names.toSorted()
+  const anchor = anchors[0] ?? ''
+  const at = new Date(Date.UTC(2026, 0, 1, 12, minute))
+  const id = `sig-${minute}-${names.join()}`
+  const source = { kind: 'security_events_provider', id: 'sse1' } as const
+  return {
+    id,
+    source,
+    occurredAt: at,
+    receivedAt: at,
+    things: [{ kind: 'user', anchors }],
+    reasons: [
+      {
+        id,
+        anchor,
+        source,
+        slot: 'user-risk',
+        detection: 'User risk',
+        level: 'HIGH',
+        message: `about ${anchor}`,
+        occurredAt: at,
+        receivedAt: at,
+        expiresAt: undefined,
+        signalId: id,
+        eventType: 'https://example.com/event',
+      },
+    ],
+    revokes: {
+      user: anchor,
+      device: undefined,
+      session: undefined,
+      signalId: id,
+      message: `about ${anchor}`,
+    },
+    endings: [],
+  }
+}

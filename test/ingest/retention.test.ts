@@ -1,0 +1,426 @@
+import { sql, type Kysely } from 'kysely'
+import { describe, expect, test } from 'vitest'
+import type { Deleted } from '../../src/base/deleted.ts'
+import { silentLogger } from '../../src/base/logger.ts'
+import type { Perishable } from '../../src/base/meter.ts'
+import { realWorld } from '../../src/base/world.ts'
+import { createHandler } from '../../src/ingest/handle.ts'
+import { createRetention, deletedPerStepMax, type RetentionDays } from '../../src/ingest/retention.ts'
+import { createRiskRules } from '../../src/risk/risk-rules.ts'
+import { signalId } from '../../src/signals/signal-id.ts'
+import type { AcceptedSet } from '../../src/signals/signal.ts'
+import { weekMs } from '../../src/storage/migrations/weeks.ts'
+import type { Schema } from '../../src/storage/schema.ts'
+import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
+import type { Storage } from '../../src/stores.ts'
+import { startTestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
+import { openPostgres } from '../../src/storage/postgres.ts'
+import { openPostgresSource } from '../../src/storage/transfer-postgres.ts'
+import { provider, set } from '../contract/signal-store.ts'
+import { emptyDatabase } from '../postgres-database.ts'
+import { runOn } from '../postgres-server.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+
+const dayMs = 86_400_000
+/** Tuesday of the week after the one in which PostgreSQL's tables are made. */
+const start = (Math.floor(Date.now() / weekMs) + 1) * weekMs + 5 * dayMs
+const idp = provider('idp')
+
+interface Site extends AsyncDisposable {
+  /** Where a hub finds the data. */
+  readonly hub: Pick<TestHubOptions, 'folder' | 'settings'>
+  readonly storage: Storage
+  /** How many rows tables hold. */
+  rows(tables: readonly (keyof Schema)[]): Promise<readonly number[]>
+}
+
+async function onSqlite(): Promise<Site> {
+  const folder = await temporaryFolder()
+  const { storage } = await openSqliteInThread(folder.path, new Date(start))
+  await storage.stores.providers.insert(idp)
+  return {
+    hub: { folder: folder.path },
+    storage,
+    rows: (tables) => Promise.all(tables.map((table) => countIn(storage.db, table))),
+    async [Symbol.asyncDispose]() {
+      await storage[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function countIn(db: Kysely<Schema>, table: keyof Schema): Promise<number> {
+  const { rows } = await sql<{ count: number }>`SELECT count(*) AS count FROM ${sql.table(table)}`.execute(db)
+  return rows[0]?.count ?? 0
+}
+
+async function onPostgres(): Promise<Site & { readonly url: string }> {
+  const url = await emptyDatabase()
+  const storage = await openPostgres({ url, connectionsMax: 4, migrateAt: new Date(start) })
+  await storage.stores.providers.insert(idp)
+  return {
+    hub: { settings: { databaseUrl: url, secretKey: Buffer.alloc(32, 'test').toString('base64') } },
+    url,
+    storage,
+    rows: async (tables) => {
+      const counts = tables.map((table) => `(SELECT count(*) FROM ${table})::int AS ${table}`)
+      const [row] = await runOn(url, `SELECT ${counts.join(', ')}`)
+      return Object.values(row ?? {}) as number[] // as the statement has it
+    },
+    [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose](),
+  }
+}
+
+/** A hub's loops over a storage, with a clock to turn. */
+function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
+  const clock = { now: start }
+  const world = { ...realWorld(globalThis.fetch), now: () => new Date(clock.now) }
+  const steps: (readonly [Perishable, Deleted])[] = []
+  const retention = createRetention({
+    storage,
+    world,
+    logger: silentLogger,
+    days: { signals: 28, tokens: 14, log: 21, riskHistory: 0, ...days },
+    meter: { deleted: (what, deleted) => void steps.push([what, deleted]) },
+  })
+  const handler = createHandler({
+    storage,
+    world,
+    logger: silentLogger,
+    rules: createRiskRules([]),
+    ignoreUnknownUsers: false,
+  })
+  const never = new AbortController().signal
+  return {
+    clock,
+    steps,
+    retention,
+    round: () => retention.runOnce(never),
+    async retainAll(): Promise<void> {
+      while ((await retention.runOnce(never)) > 0);
+    },
+    async handleAll(): Promise<void> {
+      while ((await handler.runOnce(never)) > 0);
+    },
+    took: (what: Perishable): Deleted => {
+      const of = steps.filter(([kind]) => kind === what).map(([, deleted]) => deleted)
+      const sum = (count: (deleted: Deleted) => number): number =>
+        of.reduce((all, one) => all + count(one), 0)
+      return { rows: sum(({ rows }) => rows), parts: sum(({ parts }) => parts) }
+    },
+    [Symbol.asyncDispose]: () => retention[Symbol.asyncDispose](),
+  }
+}
+
+const taken = (jti: string, at: number): AcceptedSet => set(idp, jti, { receivedAt: new Date(at) })
+const batch = (name: string, count: number, at: number): readonly AcceptedSet[] =>
+  Array.from({ length: count }, (_, n) => taken(`${name}-${n}`, at))
+
+const sites = [
+  ['SQLite', onSqlite, 0],
+  ['PostgreSQL', onPostgres, 7],
+] as const
+
+describe.each(sites)('retention on %s', (_, open, laterDays) => {
+  test('week after week what is too old goes, at the latest as many days later, and nothing else', async () => {
+    await using site = await open()
+    const { signals, systemLog } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const ages = (times: readonly Date[]): number[] =>
+      times.map((at) => (loops.clock.now - at.getTime()) / dayMs)
+    const isKept = (kept: readonly number[], days: number): void => {
+      const young = Array.from({ length: 12 }, (_, week) => 7 * week).filter((age) => age <= days)
+      expect(kept).toEqual(expect.arrayContaining(young))
+      expect(Math.max(...kept)).toBeLessThanOrEqual(days + laterDays)
+    }
+    for (let week = 0; week < 12; week++) {
+      loops.clock.now = start + week * weekMs
+      await signals.append([taken(`w${week}`, loops.clock.now), taken(`v${week}`, loops.clock.now)])
+      await loops.handleAll()
+      await loops.retainAll()
+    }
+    const { signals: listed } = await signals.list({ limit: 50 })
+    isKept(ages(listed.map(({ receivedAt }) => receivedAt)), 28)
+    isKept(ages(listed.filter(({ token }) => token !== undefined).map(({ receivedAt }) => receivedAt)), 14)
+    const page = { eventTypes: ['security.events.provider.receive_event'], limit: 50 }
+    const entries = await systemLog.page({ ...page, position: { order: 'persisted', after: 0 } })
+    isKept(ages(entries.map(({ published }) => published)), 21)
+
+    const [rows, keys, tokens] = await site.rows(['signals', 'signal_keys', 'signal_tokens'])
+    expect([rows, keys]).toEqual([listed.length, listed.length])
+    expect(tokens).toBe(listed.filter(({ token }) => token !== undefined).length)
+    const byTerm = await signals.list({ limit: 50, providerId: idp.id })
+    expect(byTerm.signals.map(({ id }) => id)).toEqual(listed.map(({ id }) => id))
+    expect(await site.rows(['signal_terms'])).toEqual([4 * listed.length]) // provider, issuer, type, subject
+    expect(await signals.counts()).toMatchObject({ accepted: 24, pending: 0, failed: 0 })
+  })
+
+  test('what was deleted is new when it comes again, and is handled once', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    await signals.append([taken('a', start)])
+    await loops.handleAll()
+    const { signals: before } = await signals.list({ limit: 9 })
+    loops.clock.now = start + 60 * dayMs
+    await loops.retainAll()
+    expect(await signals.find(signalId(idp.issuer, 'a'))).toBeUndefined()
+    expect(await signals.append([taken('a', loops.clock.now)])).toEqual(['stored'])
+    expect(await signals.append([taken('a', loops.clock.now)])).toEqual(['repeated'])
+    await loops.handleAll()
+    expect(await signals.list({ limit: 9 })).toMatchObject({ signals: [{ jti: 'a', repeats: 1 }] })
+    expect(await signals.list({ limit: 9, before: before[0]?.sequence ?? 0 })).toMatchObject({ signals: [] })
+    expect(await site.rows(['inbox', 'log_events', 'signals'])).toEqual([0, 1, 1]) // the first entry went too
+  })
+
+  test('what waits for the handler stays, however old, until it was handled', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    await signals.append([taken('handled', start)])
+    await loops.handleAll()
+    await signals.append([taken('waiting', start)])
+    loops.clock.now = start + 90 * dayMs
+    await loops.retainAll()
+    expect(await signals.find(signalId(idp.issuer, 'waiting'))).toMatchObject({
+      outcome: 'pending',
+      token: 'header.waiting.signature',
+    })
+    await loops.handleAll()
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'signal_tokens', 'signal_keys', 'signal_terms'])).toEqual([0, 0, 0, 0])
+    expect(await signals.counts()).toMatchObject({ accepted: 2 })
+  })
+
+  test('0 keeps everything for ever', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage, { signals: 0, tokens: 0, log: 0 })
+    await signals.append([taken('a', start)])
+    await loops.handleAll()
+    loops.clock.now = start + 3_650 * dayMs
+    await loops.retainAll()
+    expect(await signals.find(signalId(idp.issuer, 'a'))).toMatchObject({ token: 'header.a.signature' })
+    expect(await site.rows(['log_events'])).toEqual([1])
+  })
+
+  test('a big deletion is many small steps, and SETs are taken between them', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const count = 4 * deletedPerStepMax + 1
+    await signals.append(batch('old', count, start))
+    await loops.handleAll()
+    loops.clock.now = start + 60 * dayMs
+    const order: string[] = []
+    const done = new AbortController()
+    const taking = (async () => {
+      for (let n = 0; !done.signal.aborted; n++) {
+        expect(await signals.append([taken(`new-${n}`, loops.clock.now)])).toEqual(['stored'])
+        order.push('SET')
+      }
+    })()
+    while ((await loops.round()) > 0) order.push('round')
+    done.abort()
+    await taking
+    for (const [, { rows }] of loops.steps) expect(rows).toBeLessThanOrEqual(deletedPerStepMax)
+    expect(loops.took('signals').rows).toBe(count)
+    const rounds = order.flatMap((what, at) => (what === 'round' ? [at] : []))
+    expect(rounds.length).toBeGreaterThan(4)
+    expect(order.slice(rounds[0], rounds.at(-1))).toContain('SET')
+    await loops.handleAll()
+    expect(await site.rows(['signals', 'inbox'])).toEqual([order.filter((what) => what === 'SET').length, 0])
+  })
+
+  test('a hub does it by itself, beside its data', async () => {
+    await using opened = new AsyncDisposableStack()
+    const site = opened.use(await open())
+    const { signals, systemLog } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const longAgo = Date.now() - 100 * dayMs
+    loops.clock.now = longAgo
+    await signals.append([taken('old', longAgo), taken('new', Date.now())])
+    await loops.handleAll()
+    await using hub = await startTestHub({
+      ...site.hub,
+      settings: { ...site.hub.settings, signalRetentionDays: '50' },
+    })
+    const left = async (): Promise<unknown> => {
+      const answer = (await (await hub.api('GET', '/v1/signals')).json()) as { signals: { jti: string }[] }
+      return answer.signals.map(({ jti }) => jti)
+    }
+    await expect.poll(left, { timeout: 10_000 }).toEqual(['new'])
+    const entries = (): Promise<unknown> =>
+      systemLog.page({
+        position: { order: 'persisted', after: 0 },
+        eventTypes: ['security.events.provider.receive_event'],
+        limit: 9,
+      })
+    await expect.poll(entries, { timeout: 10_000 }).toEqual([])
+  })
+
+  test('of several loops one works; when it ends another goes on', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    const one = loopsOver(site.storage)
+    await using other = loopsOver(site.storage)
+    await signals.append([taken('a', start)])
+    await one.handleAll()
+    one.clock.now = other.clock.now = start + 60 * dayMs
+    await one.retainAll()
+    await other.retainAll()
+    expect(one.took('signals').rows).toBe(1)
+    expect(other.steps).toEqual([])
+    await one[Symbol.asyncDispose]()
+    await other.retainAll()
+    expect(other.steps.length).toBeGreaterThan(0)
+  })
+})
+
+describe('on PostgreSQL', () => {
+  const partsOf = async (url: string, table: string): Promise<readonly string[]> =>
+    (
+      await runOn(
+        url,
+        `SELECT relname::text AS name FROM pg_inherits JOIN pg_class ON oid = inhrelid
+         WHERE inhparent = '${table}'::regclass ORDER BY relname`,
+      )
+    ).map(({ name }) => String(name).slice(table.length))
+
+  test('a hub that slept for weeks takes SETs and writes its log at once, whichever node comes first', async () => {
+    await using site = await onPostgres()
+    await using other = await openPostgres({ url: site.url, connectionsMax: 4 })
+    const later = start + 30 * weekMs
+    const nodes = Array.from({ length: 8 }, (_, n) => [n, n % 2 === 0 ? site.storage : other] as const)
+    const stored = await Promise.all(
+      nodes.map(([n, { stores }]) => stores.signals.append(batch(`n${n}`, 20, later))),
+    )
+    expect(stored.flat()).toEqual(Array.from({ length: 160 }, () => 'stored'))
+    await using loops = loopsOver(site.storage)
+    await using others = loopsOver(other)
+    loops.clock.now = others.clock.now = later
+    await Promise.all([loops.handleAll(), others.handleAll()])
+    expect(await site.rows(['inbox', 'signals', 'log_events', 'signal_tokens'])).toEqual([0, 160, 160, 160])
+    const week = Math.floor(later / weekMs)
+    for (const table of ['signals', 'signal_tokens', 'signal_terms', 'log_events']) {
+      expect(await partsOf(site.url, table)).toContain(`_w${week}`)
+    }
+    const [first] = (await site.storage.stores.signals.list({ limit: 1 })).signals
+    expect(Math.floor((first?.sequence ?? 0) / 2 ** 32)).toBe(week)
+  })
+
+  test('whole weeks are dropped, and the next ones are there before they begin', async () => {
+    await using site = await onPostgres()
+    await using loops = loopsOver(site.storage)
+    for (let week = 0; week < 8; week++) {
+      loops.clock.now = start + week * weekMs
+      await site.storage.stores.signals.append(batch(`w${week}`, 3, loops.clock.now))
+      await loops.handleAll()
+      await loops.retainAll()
+    }
+    const current = Math.floor(loops.clock.now / weekMs)
+    const weeks = (await partsOf(site.url, 'signals')).map((part) => Number(part.slice(2)) - current)
+    expect(weeks.filter((week) => week >= 0).toSorted((a, b) => a - b)).toEqual([0, 1, 2])
+    expect(Math.min(...weeks.filter((week) => week < 0))).toBeGreaterThanOrEqual(-5)
+    expect(loops.took('signals').parts).toBeGreaterThan(0)
+    expect(loops.took('signals').rows).toBe(3 * (8 - 5)) // looked up one by one, for their keys
+    expect(loops.took('tokens')).toMatchObject({ rows: 0 })
+    expect(loops.took('log_entries')).toMatchObject({ rows: 0 })
+    // Where nothing comes any more a week ends too.
+    loops.clock.now += 8 * weekMs
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'log_events', 'signal_keys'])).toEqual([0, 0, 0])
+  })
+
+  test('a part that somebody reads is dropped when they are done; SETs are taken meanwhile', async () => {
+    await using site = await onPostgres()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    await signals.append([taken('old', start)])
+    await loops.handleAll()
+    {
+      await using reader = await openPostgresSource(site.url)
+      expect(await countIn(reader.db, 'signals')).toBe(1)
+      loops.clock.now = start + 60 * dayMs
+      await loops.retainAll()
+      expect(loops.took('signals').parts).toBe(0)
+      expect(await signals.append([taken('new', loops.clock.now)])).toEqual(['stored'])
+      expect(await countIn(reader.db, 'signals')).toBe(1)
+    }
+    await loops.retainAll()
+    expect((await signals.list({ limit: 9 })).signals.map(({ jti }) => jti)).toEqual(['new'])
+  })
+
+  test('two nodes at the same steps delete everything once', async () => {
+    await using site = await onPostgres()
+    await using other = await openPostgres({ url: site.url, connectionsMax: 4 })
+    await using loops = loopsOver(site.storage)
+    const weeks = [0, 1, 2, 3]
+    for (const week of weeks) {
+      await site.storage.stores.signals.append(batch(`w${week}`, 30, start + week * weekMs))
+      const [{ sequence } = { sequence: 0 }] = await site.storage.stores.signals.claimOldest(1)
+      const failed = [{ sequence, error: 'poison', at: new Date(start) }]
+      await site.storage.stores.signals.settle({ handled: [], failed })
+      await loops.handleAll()
+    }
+    await site.storage.makeRoom?.(new Date(start + 20 * weekMs))
+    const before = new Date(start + 10 * weekMs)
+    const deleteAll = async ({ stores: { signals, systemLog } }: Storage): Promise<number> => {
+      let rows = 0
+      for (let idle = 0; idle < 3;) {
+        const steps = [
+          await signals.deleteBefore(before, 7),
+          await signals.deleteTokensBefore(before, 7),
+          await systemLog.deleteBefore(before, 7),
+        ]
+        rows += steps[0]?.rows ?? 0
+        idle = steps.every((step) => step.rows + step.parts === 0) ? idle + 1 : 0
+      }
+      return rows
+    }
+    const [mine, theirs] = await Promise.all([deleteAll(site.storage), deleteAll(other)])
+    expect(mine + theirs).toBeGreaterThanOrEqual(120)
+    const tables = ['signals', 'signal_keys', 'signal_tokens', 'signal_terms', 'signal_failures'] as const
+    expect(await site.rows(tables)).toEqual([0, 0, 0, 0, 0])
+    expect(await other.stores.signals.counts()).toMatchObject({ accepted: 120, failed: 4 })
+  })
+
+  test('what came from elsewhere goes row by row, and weeks behind it whole', async () => {
+    await using site = await onPostgres()
+    await using loops = loopsOver(site.storage)
+    const { signals } = site.storage.stores
+    const longAgo = start - 30 * weekMs // before the first week
+    await signals.append(batch('imported', 2 * deletedPerStepMax, longAgo))
+    await loops.handleAll()
+    expect(await partsOf(site.url, 'signals')).not.toContain(`_w${Math.floor(longAgo / weekMs)}`)
+    await signals.append(batch('since', 5, start))
+    await loops.handleAll()
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'signal_tokens', 'signal_keys'])).toEqual([5, 5, 5])
+    expect(loops.took('signals')).toEqual({ rows: 2 * deletedPerStepMax, parts: 0 })
+    loops.clock.now = start + 20 * weekMs
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'signal_tokens', 'signal_keys'])).toEqual([0, 0, 0])
+  })
+
+  test('a clock that was far ahead once does not make a week last for ever', async () => {
+    await using site = await onPostgres()
+    await using loops = loopsOver(site.storage)
+    const { signals } = site.storage.stores
+    await site.storage.makeRoom?.(new Date(start + 1_000 * weekMs)) // a node whose clock was wrong
+    await signals.append(batch('a', 3, start))
+    await loops.handleAll()
+    loops.clock.now = start + 28 * dayMs
+    await signals.append(batch('b', 3, loops.clock.now))
+    await loops.handleAll()
+    for (const [days, left] of [
+      [28 + 7, 6],
+      [28 + 9, 3],
+    ] as const) {
+      loops.clock.now = start + days * dayMs
+      await loops.retainAll()
+      expect(await site.rows(['signals'])).toEqual([left])
+    }
+    expect((await signals.list({ limit: 1 })).signals).toMatchObject([{ jti: 'b-2' }])
+  })
+})

@@ -1,0 +1,199 @@
+import { Kysely, type CompiledQuery } from 'kysely'
+import { expect, test } from 'vitest'
+import { termsOf } from '../../src/signals/signal-terms.ts'
+import { rowDeletions } from '../../src/storage/deletions.ts'
+import { createErasureStore } from '../../src/storage/erasure-store.ts'
+import { weekMs } from '../../src/storage/migrations/weeks.ts'
+import { poolDialect } from '../../src/storage/postgres/dialect.ts'
+import { openPool } from '../../src/storage/postgres/pool.ts'
+import { signalProcedures } from '../../src/storage/postgres/signal-procedures.ts'
+import { openPostgres } from '../../src/storage/postgres.ts'
+import type { Schema } from '../../src/storage/schema.ts'
+import { createSignalStore } from '../../src/storage/signal-store.ts'
+import { createSystemLogStore } from '../../src/storage/system-log-store.ts'
+import { postgresWords } from '../../src/storage/words.ts'
+import { signalId } from '../../src/signals/signal-id.ts'
+import { logEvent } from '../../src/systemlog/log-event.ts'
+import type { LogPosition } from '../../src/systemlog/system-log-store.ts'
+import { provider, set } from '../contract/signal-store.ts'
+import { emptyDatabase } from '../postgres-database.ts'
+
+const weeks = 20
+const perWeek = 40
+const start = (Math.floor(Date.now() / weekMs) + 1) * weekMs
+const idp = provider('idp')
+const at = (week: number, n: number): Date => new Date(start + week * weekMs + n * 60_000)
+
+/** By the values of one execution, or for all of them: connections of the hub change from one to the other. */
+type Planning = 'force_custom_plan' | 'force_generic_plan'
+const plannings: readonly Planning[] = ['force_custom_plan', 'force_generic_plan']
+
+function literal(value: unknown): string {
+  if (Array.isArray(value)) return `'{${value.join(',')}}'`
+  return typeof value === 'number' ? String(value) : `'${String(value)}'`
+}
+
+interface Plan {
+  readonly 'Node Type': string
+  readonly 'Relation Name'?: string
+  readonly 'Actual Loops': number
+  readonly 'Actual Rows': number
+  readonly Plans?: readonly Plan[]
+}
+
+const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
+
+/** Stores whose statements are written down, on a database with many weeks of signals and entries. */
+async function openWeeks(planning: Planning) {
+  const url = await emptyDatabase()
+  await using opened = new AsyncDisposableStack()
+  const storage = opened.use(await openPostgres({ url, connectionsMax: 2, migrateAt: new Date(start) }))
+  await storage.stores.providers.insert(idp)
+  for (let week = 0; week < weeks; week++) {
+    const numbers = Array.from({ length: perWeek }, (_, n) => n)
+    await storage.stores.signals.append(
+      numbers.map((n) => set(idp, `w${week}-${n}`, { receivedAt: at(week, n) })),
+    )
+    await storage.transaction(async ({ signals, systemLog }) => {
+      const claimed = await signals.claimOldest(1_000)
+      const handled = claimed.map((signal) => ({ sequence: signal.sequence, terms: termsOf(signal) }))
+      await signals.settle({ handled, failed: [] })
+      await systemLog.append(
+        numbers.map((n) =>
+          logEvent(
+            { now: () => at(week, n), newUuid: () => `w${week}-${n}` },
+            {
+              eventType: n % 4 === 0 ? 'rare' : 'usual',
+              displayMessage: '',
+              by: { id: 'sse1', type: 'Test', displayName: 'Ada', alternateId: undefined },
+              target: null,
+              debugData: {},
+            },
+          ),
+        ),
+      )
+    })
+  }
+  const pool = openPool({ url, connectionsMax: 1, applicationName: 'plans' })
+  opened.defer(() => pool.close())
+  const asked: CompiledQuery[] = []
+  const db = new Kysely<Schema>({
+    dialect: poolDialect(pool),
+    log: ({ level, query }) => void (level === 'query' && asked.push(query)),
+  })
+  const procedures = { ...signalProcedures(pool, pool), ...rowDeletions(db, postgresWords) }
+  const kept = opened.move()
+  return {
+    storage,
+    signals: createSignalStore(db, postgresWords, procedures),
+    systemLog: createSystemLogStore(db, postgresWords, procedures),
+    erasures: createErasureStore(db, postgresWords),
+    /** How the statements of some work are carried out. */
+    async plans(work: () => Promise<unknown>): Promise<readonly Plan[]> {
+      asked.length = 0
+      await work()
+      const plans = []
+      const connection = await pool.connect()
+      await connection.runAll(`SET plan_cache_mode = ${planning}`)
+      for (const { sql, parameters } of [...asked]) {
+        await connection.runAll(`PREPARE asked AS ${sql}`)
+        const given = parameters.length === 0 ? '' : `(${parameters.map(literal).join(', ')})`
+        const { rows } = await connection.run(`EXPLAIN (ANALYZE, FORMAT JSON) EXECUTE asked${given}`, [])
+        await connection.runAll('DEALLOCATE asked')
+        const [answer] = rows as { 'QUERY PLAN': string }[] // as PostgreSQL gives it
+        plans.push(
+          ...(JSON.parse(answer?.['QUERY PLAN'] ?? '[]') as { Plan: Plan }[]).map(({ Plan }) => Plan),
+        )
+      }
+      connection.release()
+      return plans
+    },
+    [Symbol.asyncDispose]: () => kept.disposeAsync(),
+  }
+}
+
+const weekly = /^(signals|signal_tokens|signal_terms|log_events)_(w\d+|first)$/
+
+/** Weeks that were looked at, and the most rows that were read of any table. */
+function lookedAt(plans: readonly Plan[]): { readonly weeks: number; readonly rows: number } {
+  const scans = plans.flatMap(nodesOf).filter((node) => weekly.test(node['Relation Name'] ?? ''))
+  const run = scans.filter((scan) => scan['Actual Loops'] > 0 && scan['Actual Rows'] > 0)
+  return {
+    weeks: new Set(run.map((scan) => weekly.exec(scan['Relation Name'] ?? '')?.[2])).size,
+    rows: Math.max(0, ...run.map((scan) => scan['Actual Loops'] * scan['Actual Rows'])),
+  }
+}
+
+/** What was put in order after it was read; the few rows of a page may be. */
+const sorts = (plans: readonly Plan[]): readonly unknown[] =>
+  plans
+    .flatMap(nodesOf)
+    .filter((node) => node['Node Type'].endsWith('Sort') && node['Actual Rows'] > 10)
+    .map((node) => [node['Node Type'], node['Actual Rows']])
+
+test.each(plannings)(
+  '%s: pages of signals look at the weeks that they show, and sort nothing',
+  async (planning) => {
+    await using hub = await openWeeks(planning)
+    const { signals, plans, erasures } = hub
+    const all = (await signals.list({ limit: weeks * perWeek })).signals
+    const middle = all[all.length / 2]?.sequence ?? 0
+    const looks: [string, () => Promise<unknown>][] = [
+      ['first page', () => signals.list({ limit: 10 })],
+      ['later page', () => signals.list({ limit: 10, before: middle })],
+      ['of a provider', () => signals.list({ limit: 10, providerId: idp.id })],
+      ['of a provider, later', () => signals.list({ limit: 10, providerId: idp.id, before: middle })],
+      ['about one', () => signals.list({ limit: 10, subject: 'w3-7@example.com' })],
+      ['two terms', () => signals.list({ limit: 10, providerId: idp.id, iss: idp.issuer })],
+      ['by jti', () => signals.list({ limit: 10, jti: 'w4-4' })],
+      ['one', () => signals.find(signalId(idp.issuer, 'w5-5'))],
+      ['erasure', () => erasures.page('signals', middle, 10)],
+    ]
+    for (const [name, look] of looks) {
+      const found = await plans(look)
+      expect.soft([name, sorts(found)]).toEqual([name, []])
+      const { weeks, rows } = lookedAt(found)
+      expect
+        .soft([name, weeks])
+        .toEqual([name, expect.toSatisfy((count: number) => count >= 1 && count <= 2)])
+      expect.soft([name, rows]).toEqual([name, expect.toSatisfy((count: number) => count <= 2 * perWeek)])
+    }
+    const pending = await plans(() => signals.claimOldest(10))
+    expect(lookedAt(pending)).toEqual({ weeks: 0, rows: 0 })
+    await hub.storage.stores.signals.append([set(idp, 'new', { receivedAt: at(weeks - 1, perWeek) })])
+    expect(lookedAt(await plans(() => signals.claimOldest(10)))).toEqual({ weeks: 1, rows: 1 })
+  },
+)
+
+test.each(plannings)(
+  '%s: pages of the System Log read as many entries of a week as they show, and sort nothing',
+  async (planning) => {
+    await using hub = await openWeeks(planning)
+    const { systemLog, plans } = hub
+    const [since, until] = [at(3, 0), at(9, 0)]
+    const published = { order: 'published', since, until, after: undefined } as const
+    const entries = await systemLog.page({
+      position: { order: 'persisted', since },
+      eventTypes: undefined,
+      limit: 50,
+    })
+    const after = entries.at(-1)
+    const positions: [string, LogPosition, weeks: number][] = [
+      ['persisted', { order: 'persisted', after: 0 }, 1],
+      ['persisted, later', { order: 'persisted', after: after?.sequence ?? 0 }, 2],
+      ['since', { order: 'persisted', since }, weeks],
+      ['ascending', { ...published, direction: 'ascending' }, weeks],
+      ['descending', { ...published, direction: 'descending' }, weeks],
+      ['ascending, later', { ...published, direction: 'ascending', after }, weeks],
+    ]
+    for (const [name, position, weeksMax] of positions) {
+      for (const eventTypes of [undefined, ['rare'], ['rare', 'usual']]) {
+        const found = await plans(() => systemLog.page({ position, eventTypes, limit: 10 }))
+        const what = [name, eventTypes]
+        expect.soft([...what, sorts(found)]).toEqual([...what, []])
+        const looked = lookedAt(found)
+        expect.soft([...what, looked.weeks <= weeksMax, looked.rows <= 12]).toEqual([...what, true, true])
+      }
+    }
+  },
+)
