@@ -41,7 +41,7 @@ export default async function setup(project: TestProject): Promise<() => Promise
 
 /** The server is ours alone: every database made on it has our schema from the start. */
 async function startMigrated(): Promise<PostgresServer> {
-  const server = await startPostgresServer()
+  const server = await startPostgresServer(['fsync=off']) // no test takes the power away, only processes
   const url = databaseUrl(server.url, 'template1')
   const storage = await openPostgres({ url, connectionsMax: 1, migrateAt: new Date() })
   await storage[Symbol.asyncDispose]()

@@ -42,7 +42,8 @@ async function binaries(): Promise<Binaries> {
   return found as Binaries // see the package's own types
 }
 
-export async function startPostgresServer(): Promise<PostgresServer> {
+/** @param settings - `name=value`, beside those that every server has */
+export async function startPostgresServer(settings: readonly string[] = []): Promise<PostgresServer> {
   const folder = await mkdtemp(join(tmpdir(), 'watchbell-postgres-'))
   const isRoot = process.getuid?.() === 0
   let { initdb, postgres } = await binaries()
@@ -84,9 +85,12 @@ export async function startPostgresServer(): Promise<PostgresServer> {
     const starting = run('sh', [
       ...['-c', untilWeAreGone, 'sh', postgres],
       ...['-D', data, '-p', String(port)],
-      ...['listen_addresses=127.0.0.1', 'unix_socket_directories=', 'max_connections=200'].flatMap(
-        (setting) => ['-c', setting],
-      ),
+      ...[
+        'listen_addresses=127.0.0.1',
+        'unix_socket_directories=',
+        'max_connections=200',
+        ...settings,
+      ].flatMap((setting) => ['-c', setting]),
     ])
     let log = ''
     await new Promise<void>((resolve, reject) => {
