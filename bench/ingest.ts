@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto'
+import { randomBytes, randomUUID } from 'node:crypto'
 import { join } from 'node:path'
 import { contest, load, type Contestant, type ContestRow } from './contest.ts'
 import { residentMib } from './cpu.ts'
@@ -44,6 +44,7 @@ export async function measureIngest(
   await transmitter.write(bodies, sets + warmUp)
   await using jwks = await serveJwks(transmitter.jwk)
 
+  const newPlace = (): string => join(folder, randomUUID())
   const floorServer = (port: number, ...checks: readonly string[]): Promise<Served> =>
     start(port, [join(here, 'floor-server.ts'), String(port), ...checks])
   const plainServer = (port: number, database: string): Promise<Served> => {
@@ -63,12 +64,11 @@ export async function measureIngest(
     'HTTP only': { start: (port) => floorServer(port, 'none') },
     [floor]: { start: (port) => floorServer(port, alg, JSON.stringify(transmitter.jwk)) },
     'Watchbell on SQLite': {
-      start: (port, round) =>
-        startReceiver(port, jwks.url, { WATCHBELL_DATA: join(folder, `${alg}-${connections}-${round}`) }),
+      start: (port) => startReceiver(port, jwks.url, { WATCHBELL_DATA: newPlace() }),
       afterwards: waitUntilHandled,
     },
     'plain server on SQLite': {
-      start: (port, round) => plainServer(port, join(folder, `plain-${alg}-${connections}-${round}.db`)),
+      start: (port) => plainServer(port, `${newPlace()}.db`),
     },
     'Watchbell on PostgreSQL': { start: (port) => nodesOnPostgres([port]), afterwards: waitUntilHandled },
     'two nodes on PostgreSQL': {

@@ -66,8 +66,19 @@ if (wantedAlgs.length === 0) throw new Error(`--alg takes ${algs.join(', ')}.`)
 const folder = await mkdtemp(join(tmpdir(), 'watchbell-bench-'))
 const requests = Number(values.requests)
 const say = (line: string): void => console.error(line)
+const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load generator and databases on the same machine`
 
-const tables: Record<string, string> = {}
+const contested = `${values.rounds} alternated rounds of ${values.requests} requests over ${values.connections} connections, medians`
+
+/** Shows a table, and keeps it at once: a later part may fail. */
+async function put(title: string, table: string, how: string): Promise<void> {
+  console.log(`\n${title}\n\n${table}\n\n${how}, ${machine}`)
+  if (!values.write) return
+  const file = 'docs/performance.md'
+  const page = { tables: { [title]: table }, how: `${how}, ${machine}`, before: await readFile(file, 'utf8') }
+  await writeFile(file, performancePage(page))
+}
+
 {
   await using postgres = await startBenchPostgres()
   const plan = {
@@ -81,79 +92,78 @@ const tables: Record<string, string> = {}
   try {
     if (wanted('ingest')) {
       for (const alg of wantedAlgs) {
-        tables[`Taking in SETs, ${alg}`] = contestTable('SETs', await measureIngest({ ...plan, alg }))
+        await put(
+          `Taking in SETs, ${alg}`,
+          contestTable('SETs', await measureIngest({ ...plan, alg })),
+          contested,
+        )
       }
     }
     if (wanted('connections')) {
       for (const connections of [1, 16, 64, 256]) {
-        const run = {
-          ...plan,
-          alg: 'ES256',
-          connections,
-          sets: Math.min(requests, connections * 1_000),
-        } as const
-        tables[`ES256 over ${connections} connection${connections === 1 ? '' : 's'}`] = contestTable(
-          'SETs',
-          await measureIngest(run, [
-            'floor: HTTP + signature',
-            'Watchbell on SQLite',
-            'plain server on SQLite',
-            'Watchbell on PostgreSQL',
-            'plain server on PostgreSQL',
-          ]),
+        const sets = Math.min(requests, connections * 1_000)
+        const rows = await measureIngest({ ...plan, alg: 'ES256', connections, sets }, [
+          'floor: HTTP + signature',
+          'Watchbell on SQLite',
+          'plain server on SQLite',
+          'Watchbell on PostgreSQL',
+          'plain server on PostgreSQL',
+        ])
+        const how = `${values.rounds} alternated rounds of ${sets} requests, medians`
+        await put(
+          `ES256 over ${connections} connection${connections === 1 ? '' : 's'}`,
+          contestTable('SETs', rows),
+          how,
         )
       }
     }
     if (wanted('sustained')) {
-      tables['A long run at full speed, ES256'] = sustainedTable(
-        await measureSustained({ ...plan, sets: Number(values.sets) }),
+      const rows = await measureSustained({ ...plan, sets: Number(values.sets) })
+      await put(
+        'A long run at full speed, ES256',
+        sustainedTable(rows),
+        `One run over ${values.connections} connections`,
       )
     }
     if (wanted('lag')) {
       const lags = await measureLag({ folder, sets: 200 })
       const at = (share: number): string => (lags[Math.floor((lags.length - 1) * share)] ?? 0).toFixed(1)
-      tables['From 202 to handled, one SET at a time'] = markdown(['p50 ms', 'p99 ms'], [[at(0.5), at(0.99)]])
+      const table = markdown(['p50 ms', 'p99 ms'], [[at(0.5), at(0.99)]])
+      await put('From 202 to handled, one SET at a time', table, '200 SETs on SQLite')
     }
     if (wanted('evaluations')) {
-      tables['Answering at sign-in'] = contestTable(
-        'answers',
-        await measureEvaluations({ ...plan, entities: values.entities.map(Number), evaluations: requests }),
-      )
+      const entities = values.entities.map(Number)
+      const rows = await measureEvaluations({ ...plan, entities, evaluations: requests })
+      await put('Answering at sign-in', contestTable('answers', rows), contested)
     }
     if (wanted('risk-events')) {
-      tables['Taking in risk events, 20 in a request'] = contestTable(
-        'events',
-        await measureRiskEvents({ ...plan, events: requests }),
-      )
+      const rows = await measureRiskEvents({ ...plan, events: requests })
+      await put('Taking in risk events, 20 in a request', contestTable('events', rows), contested)
     }
     if (wanted('poll')) {
       const rows = []
       for (const alg of wantedAlgs) if (alg !== 'EdDSA') rows.push(await measurePoll({ ...plan, alg }))
-      tables['Polling SETs from the emulated transmitter'] = markdown(
+      const table = markdown(
         ['alg', 'SETs/s'],
         rows.map(({ alg, perSecond }) => [alg, count(perSecond)]),
       )
+      await put(
+        'Polling SETs from the emulated transmitter',
+        table,
+        `Median of ${values.rounds} rounds, on SQLite`,
+      )
     }
     if (wanted('scale')) {
-      tables['When much is stored'] = scaleTable(
-        await measureScale({ ...plan, stored: values.stored.map(Number) }),
+      const rows = await measureScale({ ...plan, stored: values.stored.map(Number) })
+      await put(
+        'When much is stored',
+        scaleTable(rows),
+        'Each row one run of 10,000 SETs, each query the median of 40',
       )
     }
   } finally {
     await rm(folder, { recursive: true, force: true })
   }
-}
-
-const machine = `${cpus().length} cores (${cpus()[0]?.model.trim() ?? 'unknown'}), ${Math.round(totalmem() / 2 ** 30)} GiB, Node ${process.version}, load generator and databases on the same machine`
-for (const [title, table] of Object.entries(tables)) console.log(`\n${title}\n\n${table}`)
-console.log(`\n${machine}`)
-if (values.write) {
-  const file = 'docs/performance.md'
-  const how = `${values.rounds} alternated rounds of ${values.requests} requests over ${values.connections} connections, ${machine}`
-  await writeFile(
-    file,
-    performancePage({ tables, how, before: await readFile(file, 'utf8').catch(() => '') }),
-  )
 }
 
 function contestTable(items: string, rows: readonly ContestRow[]): string {

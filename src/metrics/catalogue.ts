@@ -113,7 +113,7 @@ export const catalogue = {
   },
   watchbell_stream_failing: {
     type: 'gauge',
-    help: '1 when something is wrong with the stream (`watchbell stream status` says what), else 0.',
+    help: '1 when something is wrong with the stream (`watchbell stream doctor` says what), else 0.',
     labels: ['provider'],
   },
   watchbell_stream_last_event_timestamp_seconds: {

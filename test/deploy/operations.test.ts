@@ -17,9 +17,17 @@ const code: readonly string[] = [
   ...[...page.replaceAll(/^```\n[^]*?^```$/gm, '').matchAll(/`([^`\n]+)`/g)].map(([, span]) => span ?? ''),
 ]
 
+/** Other texts that tell people at 3 a.m. what to run. */
+const advice = [
+  'docs/metrics.md',
+  'docs/dialects.md',
+  'deploy/prometheus/watchbell-alerts.yaml',
+  'deploy/grafana/watchbell-dashboard.json',
+].flatMap((file) => text(file).match(/(?<=`)watchbell [a-z][^`\n]*(?=`)/g) ?? [])
+
 const commands = [
   ...new Set(
-    code
+    [...code, ...advice]
       .map((line) => / ?\bwatchbell ([a-z][a-z-]*(?= |$).*)/.exec(line)?.[1])
       .filter((command) => command !== undefined)
       .map((command) => command.replace(/\s+#.*$/, '').trim()),
