@@ -381,7 +381,13 @@ describe('on PostgreSQL', () => {
     const [mine, theirs] = await Promise.all([deleteAll(site.storage), deleteAll(other)])
     expect(mine + theirs).toBeGreaterThanOrEqual(120)
     const tables = ['signals', 'signal_keys', 'signal_tokens', 'signal_terms', 'signal_failures'] as const
-    expect(await site.rows(tables)).toEqual([0, 0, 0, 0, 0])
+    // A part that somebody is looking at is left for a later round.
+    await expect
+      .poll(async () => {
+        await deleteAll(site.storage)
+        return site.rows(tables)
+      })
+      .toEqual([0, 0, 0, 0, 0])
     expect(await other.stores.signals.counts()).toMatchObject({ accepted: 120, failed: 4 })
   })
 

@@ -26,7 +26,12 @@ export function isWithoutPart(error: unknown): boolean {
 }
 
 function isGone(error: unknown): boolean {
-  return error instanceof SqlError && error.code === '42P01'
+  // The second is what a DROP says that finds its table dropped while it waited for the parent's lock.
+  return (
+    error instanceof SqlError &&
+    (error.code === '42P01' ||
+      (error.code === 'XX000' && error.message.startsWith('could not find tuple for parent of relation')))
+  )
 }
 
 /** Makes the parts of this week, or of that which the numbering has come to when that is later. */
