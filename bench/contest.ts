@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { cpuSeconds } from './cpu.ts'
 import type { LoadJob, LoadResult } from './load.ts'
-import { freePort, type Served } from './processes.ts'
+import { type Served } from './processes.ts'
+import { freePort } from '../test/free-port.ts'
 
 /** Medians over the rounds. */
 export interface ContestRow {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { contest, load, type Contestant, type ContestRow } from './contest.ts'
 import { residentMib } from './cpu.ts'
 import type { BenchPostgres } from './databases.ts'
-import { freePort, hubOrigin, start, together, type Served } from './processes.ts'
+import { hubOrigin, start, together, type Served } from './processes.ts'
 import {
   benchTransmitter,
   issuer,
@@ -15,6 +15,7 @@ import {
   waitUntilHandled,
   type BenchAlg,
 } from './sets.ts'
+import { freePort } from '../test/free-port.ts'
 
 export interface IngestPlan {
   readonly alg: BenchAlg

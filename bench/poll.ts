@@ -1,7 +1,8 @@
 import { join } from 'node:path'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { startEmulatedTransmitter, type EmulatedTransmitter } from '../src/testing/emulated-transmitter.ts'
-import { adminToken, apiOf, freePort, startHub } from './processes.ts'
+import { adminToken, apiOf, startHub } from './processes.ts'
+import { freePort } from '../test/free-port.ts'
 
 export interface PollPlan {
   readonly alg: 'RS256' | 'ES256'

@@ -1,6 +1,5 @@
 import { spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { createServer, type AddressInfo } from 'node:net'
 import { resolve } from 'node:path'
 
 /** A server under test, of one node or several. Disposing kills it. */
@@ -73,13 +72,4 @@ export function apiOf(port: number): <T>(path: string, body: object) => Promise<
     if (response.ok) return (await response.json()) as T
     throw new Error(`The hub answered ${response.status} to ${path}: ${await response.text()}`)
   }
-}
-
-export async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo // a TCP server's address is never a string
-  probe.close()
-  await once(probe, 'close')
-  return port
 }

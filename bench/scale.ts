@@ -11,7 +11,7 @@ import type { Storage } from '../src/stores.ts'
 import { load } from './contest.ts'
 import { cpuSeconds, residentMib } from './cpu.ts'
 import type { BenchPostgres } from './databases.ts'
-import { adminToken, freePort, type Served } from './processes.ts'
+import { adminToken, type Served } from './processes.ts'
 import {
   benchTransmitter,
   eventType,
@@ -22,6 +22,7 @@ import {
   waitUntilHandled,
   type BenchTransmitter,
 } from './sets.ts'
+import { freePort } from '../test/free-port.ts'
 
 export interface ScalePlan {
   readonly folder: string

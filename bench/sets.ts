@@ -2,7 +2,8 @@ import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createWriteStream } from 'node:fs'
 import { generateSigningKey, publicJwk, signSet } from '../src/set/sign.ts'
-import { adminToken, apiOf, freePort, hubOrigin, startHub, type Served } from './processes.ts'
+import { adminToken, apiOf, hubOrigin, startHub, type Served } from './processes.ts'
+import { freePort } from '../test/free-port.ts'
 
 export const algs = ['RS256', 'ES256', 'EdDSA'] as const
 export type BenchAlg = (typeof algs)[number]

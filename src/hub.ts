@@ -39,7 +39,7 @@ import { createProviderActions, type ProviderActions } from './risk/provider-act
 import { createRiskEvents, type RiskEvents } from './risk/risk-events.ts'
 import { createRiskProviders, type RiskProviders } from './risk/risk-providers.ts'
 import type { RiskEventCounts } from './risk/risk-provider-store.ts'
-import { createRiskSources } from './risk/risk-sources.ts'
+import { actionLookup, createRiskSources } from './risk/risk-sources.ts'
 import { createSetVerifier } from './set/set-verifier.ts'
 import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
@@ -238,7 +238,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
           work({
             riskProviders,
             async putReasons(reasons) {
-              const { actionOf } = await createRiskSources(riskSources)
+              const actionOf = actionLookup(await riskSources.list())
               const deps = { subjects, risk, world, actionOf, ignoreUnknownUsers: false }
               await applyNews(deps, reasons.map(newsOfReason))
             },
@@ -323,7 +323,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
         work({
           subjects,
           risk,
-          actionOf: (await createRiskSources(riskSources)).actionOf,
+          actionOf: actionLookup(await riskSources.list()),
           journal: {
             levelsChanged: (changes, by) =>
               systemLog.append(

@@ -3,12 +3,12 @@ import { randomBytes } from 'node:crypto'
 import { once } from 'node:events'
 import { chown, cp, mkdtemp, rm } from 'node:fs/promises'
 import { createRequire } from 'node:module'
-import { createServer, type AddressInfo } from 'node:net'
 import { tmpdir } from 'node:os'
 import { dirname, join } from 'node:path'
 import { Writable } from 'node:stream'
 import { pathToFileURL } from 'node:url'
 import { Client } from 'pg'
+import { freePort } from './free-port.ts'
 
 /** A real PostgreSQL on a free port of this machine; its data is gone when it is disposed. */
 export interface PostgresServer extends AsyncDisposable {
@@ -125,15 +125,6 @@ export async function startPostgresServer(settings: readonly string[] = []): Pro
       await rm(folder, { recursive: true, force: true })
     },
   }
-}
-
-async function freePort(): Promise<number> {
-  const probe = createServer().listen(0, '127.0.0.1')
-  await once(probe, 'listening')
-  const { port } = probe.address() as AddressInfo // a TCP server's address is never a string
-  probe.close()
-  await once(probe, 'close')
-  return port
 }
 
 /** Runs one statement on a server, whatever it is. */

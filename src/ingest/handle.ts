@@ -8,7 +8,7 @@ import type { PendingSignal } from '../signals/signal.ts'
 import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
 import { applyNews, type Heard } from '../risk/news.ts'
 import type { RiskRules } from '../risk/risk-rules.ts'
-import { createRiskSources } from '../risk/risk-sources.ts'
+import { actionLookup } from '../risk/risk-sources.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
@@ -196,7 +196,7 @@ async function hear(
     .flatMap(({ events }) => events)
     .filter((event) => event !== undefined && 'news' in event)
   if (events.length === 0) return new Map()
-  const { actionOf } = await createRiskSources(riskSources)
+  const actionOf = actionLookup(await riskSources.list())
   const heard = await applyNews(
     { subjects, risk, world, actionOf, ignoreUnknownUsers },
     events.map(({ news }) => news),

@@ -4,6 +4,7 @@ import { createStreamKeeper, defaultKeeperLimits, dueOf } from './stream-keeper.
 import { createStreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'
 import type { RemoteStream, Stream, TransmitterEndpoints } from './stream.ts'
+import { newStream } from '../../test/new-stream.ts'
 
 const now = Date.UTC(2026, 0, 1, 12)
 const ago = (minutes: number): Date => new Date(now - minutes * 60_000)
@@ -30,32 +31,15 @@ const remote: RemoteStream = {
   inactivityTimeoutS: undefined,
 }
 
-const stream: Stream = {
-  id: 'str1',
-  providerId: 'sse1',
-  settings: {
-    delivery: 'push',
-    eventsRequested: undefined,
-    description: undefined,
-    auth: { method: 'bearer' },
-    subjects: 'all',
-    audience: undefined,
-  },
-  sealedSecrets: '',
-  pushAuthorization: { currentHash: '', previous: undefined },
+const stream = newStream('str1', {
   endpoints,
   remote,
   status: 'enabled',
-  statusReason: undefined,
   verificationAskedAt: ago(1),
-  verifiedAt: undefined,
-  lastEventAt: undefined,
-  lastPollAt: undefined,
   checkedAt: ago(1),
-  lastError: undefined,
   createdAt: ago(1),
   updatedAt: ago(1),
-}
+})
 
 const nothing = { check: false, verify: false }
 

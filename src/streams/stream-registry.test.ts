@@ -1,35 +1,8 @@
 import { expect, test } from 'vitest'
+import { newStream } from '../../test/new-stream.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'
 import type { Stream } from './stream.ts'
-
-const stream = (id: string, over: Partial<Stream> = {}): Stream => ({
-  id,
-  providerId: `provider of ${id}`,
-  settings: {
-    delivery: 'push',
-    eventsRequested: undefined,
-    description: undefined,
-    auth: { method: 'bearer' },
-    subjects: 'all',
-    audience: undefined,
-  },
-  sealedSecrets: '',
-  pushAuthorization: { currentHash: '', previous: undefined },
-  endpoints: undefined,
-  remote: undefined,
-  status: undefined,
-  statusReason: undefined,
-  verificationAskedAt: undefined,
-  verifiedAt: undefined,
-  lastEventAt: undefined,
-  lastPollAt: undefined,
-  checkedAt: undefined,
-  lastError: undefined,
-  createdAt: new Date(0),
-  updatedAt: new Date(0),
-  ...over,
-})
 
 /** Rows that other nodes change too, and readings of them that end when the test says so. */
 function rowsOf(...streams: readonly Stream[]) {
@@ -62,11 +35,11 @@ function rowsOf(...streams: readonly Stream[]) {
 }
 
 test('what another node made, changed or deleted is known after a refresh', async () => {
-  const { rows, open } = rowsOf(stream('a'), stream('b'))
+  const { rows, open } = rowsOf(newStream('a'), newStream('b'))
   const registry = await open()
-  rows.set('a', stream('a', { status: 'paused' }))
+  rows.set('a', newStream('a', { status: 'paused' }))
   rows.delete('b')
-  rows.set('c', stream('c'))
+  rows.set('c', newStream('c'))
   expect(registry.find('c')).toBeUndefined()
   await registry.refresh()
   expect(registry.list().map(({ id, status }) => [id, status])).toEqual([
@@ -78,7 +51,7 @@ test('what another node made, changed or deleted is known after a refresh', asyn
 })
 
 test('what this node changes while the store is being read is not undone by what was read', async () => {
-  const { rows, open, slowDown, finish } = rowsOf(stream('a'), stream('b'))
+  const { rows, open, slowDown, finish } = rowsOf(newStream('a'), newStream('b'))
   const registry = await open()
   slowDown()
   const refreshing = registry.refresh()
@@ -86,9 +59,9 @@ test('what this node changes while the store is being read is not undone by what
   await registry.note('a', { lastError: 'broken' })
   registry.forget('b')
   rows.delete('b')
-  registry.remember(stream('c'))
-  rows.set('c', stream('c'))
-  rows.set('a', { ...stream('a'), lastError: 'broken', status: 'paused' }) // and by another node, meanwhile
+  registry.remember(newStream('c'))
+  rows.set('c', newStream('c'))
+  rows.set('a', { ...newStream('a'), lastError: 'broken', status: 'paused' }) // and by another node, meanwhile
   await finish()
   await refreshing
   expect(registry.list().map(({ id, status, lastError }) => [id, status, lastError])).toEqual([
@@ -98,13 +71,13 @@ test('what this node changes while the store is being read is not undone by what
 })
 
 test('a stream that changes here during every reading keeps what is known of it here', async () => {
-  const { open, slowDown, finish } = rowsOf(stream('a'))
+  const { open, slowDown, finish } = rowsOf(newStream('a'))
   const registry = await open()
   slowDown()
   const refreshing = registry.refresh()
   const changing = (async () => {
     for (let turn = 0; turn < 40; turn++) {
-      registry.remember(stream('a', { lastError: `${turn}` }))
+      registry.remember(newStream('a', { lastError: `${turn}` }))
       await Promise.resolve()
     }
   })()

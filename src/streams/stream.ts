@@ -113,6 +113,20 @@ export interface Stream {
   readonly updatedAt: Date
 }
 
+/** What nobody knows of a stream before the transmitter has answered. */
+export const unconnected = {
+  endpoints: undefined,
+  remote: undefined,
+  status: undefined,
+  statusReason: undefined,
+  verificationAskedAt: undefined,
+  verifiedAt: undefined,
+  lastEventAt: undefined,
+  lastPollAt: undefined,
+  checkedAt: undefined,
+  lastError: undefined,
+} as const satisfies Partial<Stream>
+
 /** What is sealed. */
 export interface StreamSecrets {
   readonly bearerToken?: string

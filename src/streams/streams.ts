@@ -14,6 +14,7 @@ import type { StreamStore } from './stream-store.ts'
 import { changedWishes, drift, wishedStream } from './stream-wishes.ts'
 import {
   isConnected,
+  unconnected,
   type ConnectedStream,
   type RemoteStream,
   type Stream,
@@ -376,16 +377,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         const stream: Stream = {
           id: world.newId('str'),
           providerId,
-          endpoints: undefined,
-          remote: undefined,
-          status: undefined,
-          statusReason: undefined,
-          verificationAskedAt: undefined,
-          verifiedAt: undefined,
-          lastEventAt: undefined,
-          lastPollAt: undefined,
-          checkedAt: undefined,
-          lastError: undefined,
+          ...unconnected,
           createdAt: now,
           ...before,
           settings: draft.settings,

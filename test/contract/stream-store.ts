@@ -3,38 +3,12 @@ import { HubError } from '../../src/base/hub-error.ts'
 import type { DialectStore } from '../../src/streams/provider-dialects.ts'
 import type { StreamStore } from '../../src/streams/stream-store.ts'
 import type { Stream } from '../../src/streams/stream.ts'
+import { newStream } from '../new-stream.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 
-function newStream(number: number, over: Partial<Stream> = {}): Stream {
-  return {
-    id: `str${number}`,
-    providerId: `sse${number}`,
-    settings: {
-      delivery: 'push',
-      eventsRequested: undefined,
-      description: undefined,
-      auth: { method: 'bearer' },
-      subjects: 'all',
-      audience: undefined,
-    },
-    sealedSecrets: 'sealed',
-    pushAuthorization: { currentHash: 'hash', previous: undefined },
-    endpoints: undefined,
-    remote: undefined,
-    status: undefined,
-    statusReason: undefined,
-    verificationAskedAt: undefined,
-    verifiedAt: undefined,
-    lastEventAt: undefined,
-    lastPollAt: undefined,
-    checkedAt: undefined,
-    lastError: undefined,
-    createdAt: at(0),
-    updatedAt: at(0),
-    ...over,
-  }
-}
+const numbered = (number: number, over: Partial<Stream> = {}): Stream =>
+  newStream(`str${number}`, { providerId: `sse${number}`, createdAt: at(0), updatedAt: at(0), ...over })
 
 const everything: Partial<Stream> = {
   settings: {
@@ -93,7 +67,7 @@ export function streamStoreContract(
     test('a stream comes back as it went in, with nothing and with everything', async () => {
       await using opened = await open()
       const { store } = opened
-      const [bare, full] = [newStream(1), newStream(2, everything)]
+      const [bare, full] = [numbered(1), numbered(2, everything)]
       await store.insert(bare)
       await store.insert(full)
       expect(await store.list()).toEqual([bare, full])
@@ -103,8 +77,8 @@ export function streamStoreContract(
 
     test('a provider has one stream', async () => {
       await using opened = await open()
-      await opened.store.insert(newStream(1))
-      const second = opened.store.insert(newStream(2, { providerId: 'sse1' }))
+      await opened.store.insert(numbered(1))
+      const second = opened.store.insert(numbered(2, { providerId: 'sse1' }))
       await expect(second).rejects.toSatisfy(
         (error) => error instanceof HubError && error.code === 'stream.exists',
       )
@@ -113,8 +87,8 @@ export function streamStoreContract(
     test('an update changes the members it names, to nothing too, and no others', async () => {
       await using opened = await open()
       const { store } = opened
-      await store.insert(newStream(1))
-      await store.insert(newStream(2))
+      await store.insert(numbered(1))
+      await store.insert(numbered(2))
       await store.update('str1', everything)
       await Promise.all([
         store.update('str1', { lastPollAt: at(30) }),
@@ -123,19 +97,19 @@ export function streamStoreContract(
         store.update('str9', { lastPollAt: at(30) }),
       ])
       const changed = {
-        ...newStream(1),
+        ...numbered(1),
         ...everything,
         lastPollAt: at(30),
         lastError: undefined,
         status: undefined,
       }
-      expect(await store.list()).toEqual([changed, newStream(2)])
+      expect(await store.list()).toEqual([changed, numbered(2)])
     })
 
     test('a previous authorization without an end stays without one', async () => {
       await using opened = await open()
       const pushAuthorization = { currentHash: 'a', previous: { hash: 'b', until: undefined } }
-      await opened.store.insert(newStream(1, { pushAuthorization }))
+      await opened.store.insert(numbered(1, { pushAuthorization }))
       expect((await opened.store.findByProvider('sse1'))?.pushAuthorization).toEqual(pushAuthorization)
     })
 
@@ -143,7 +117,7 @@ export function streamStoreContract(
       await using opened = await open()
       const { store } = opened
       for (const number of [1, 2]) {
-        await store.insert(newStream(number))
+        await store.insert(numbered(number))
         await store.addState({ streamId: `str${number}`, hash: 'h', at: at(0), keepSince: at(0) })
       }
       expect(await store.delete('str1')).toBe(true)

@@ -8,7 +8,7 @@ import { startEmulatedTransmitter } from '../../src/testing/emulated-transmitter
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { freePort } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const driver = resolve(import.meta.dirname, '../../scripts/conformance-driver.ts')
 

@@ -1,36 +1,19 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { emptyDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { freePort, serve, type ServeProcess } from './serve.ts'
+import { outcomeOnSqlite, type Outcome } from './outcome.ts'
+import { serve, type ServeProcess } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const rounds = 5
 const senders = 16
 
-/** What a database holds in the end: `jti` of each signal, and how often each was logged as received. */
-interface Outcome {
-  readonly stored: readonly string[]
-  readonly logged: readonly { readonly jti: string; readonly times: number }[]
-}
-
 const onSqlite = async (folder: string) => ({
   environment: {},
-  async outcome(): Promise<Outcome> {
-    const database = new Database(`${folder}/watchbell.db`, { readonly: true })
-    const stored = database.prepare('SELECT jti FROM signals').pluck().all() as string[]
-    const logged = database
-      .prepare(
-        `SELECT event ->> '$.debugContext.debugData.jti' AS jti, count(*) AS times FROM log_events
-         WHERE event_type = 'security.events.provider.receive_event' GROUP BY jti`,
-      )
-      .all() as { jti: string; times: number }[]
-    expect(database.pragma('integrity_check', { simple: true })).toBe('ok')
-    database.close()
-    return { stored, logged }
-  },
+  outcome: async () => outcomeOnSqlite(folder),
 })
 
 const onPostgres = async () => {

@@ -18,7 +18,8 @@ import {
   storedAndLogged,
   type Nodes,
 } from './nodes.ts'
-import { adminToken, freePort, serve, type ServeProcess } from './serve.ts'
+import { adminToken, serve, type ServeProcess } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const providers = '/api/v1/security-events-providers'
 

@@ -6,7 +6,8 @@ import { startLocalServer, type LocalServer } from '../local-server.ts'
 import { readExposition, valueOf } from '../metrics/exposition.ts'
 import { emptyDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
-import { freePort, serve, type ServeProcess } from './serve.ts'
+import { serve, type ServeProcess } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 /** Hubs in processes of their own on one PostgreSQL, as a load balancer would have them behind it. */
 export interface Nodes extends AsyncDisposable {

@@ -8,7 +8,8 @@ import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
 import { emptyDatabase } from '../postgres-database.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { freePort, serve } from './serve.ts'
+import { serve } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const root = resolve(import.meta.dirname, '../..')
 const run = promisify(execFile)

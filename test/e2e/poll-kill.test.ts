@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
-import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
 import { startEmulatedTransmitter, type EmulatedTransmitter } from '../../src/testing/emulated-transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { freePort, serve, type ServeProcess } from './serve.ts'
+import { outcomeOnSqlite } from './outcome.ts'
+import { serve, type ServeProcess } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const revoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 const rounds = 5
@@ -65,20 +66,12 @@ test(
     expect(await hub.stop('SIGTERM')).toBe(0)
 
     expect(transmitter.stream().setErrs).toEqual([])
-    const database = new Database(`${folder.path}/watchbell.db`, { readonly: true })
-    const stored = database.prepare('SELECT jti FROM signals').pluck().all() as string[]
-    const handled = database
-      .prepare(
-        `SELECT event ->> '$.debugContext.debugData.jti' AS jti, count(*) AS times FROM log_events
-         WHERE event_type = 'security.events.provider.receive_event' GROUP BY jti`,
-      )
-      .all() as { jti: string; times: number }[]
-    database.close()
+    const { stored, logged } = outcomeOnSqlite(folder.path)
     const present = new Set(stored)
     expect(sent.filter((jti) => !present.has(jti))).toEqual([])
     expect(present.size).toBe(stored.length)
-    expect(handled.filter(({ times }) => times !== 1)).toEqual([])
-    const known = new Set(handled.map(({ jti }) => jti))
+    expect(logged.filter(({ times }) => times !== 1)).toEqual([])
+    const known = new Set(logged.map(({ jti }) => jti))
     expect(sent.filter((jti) => !known.has(jti))).toEqual([])
   },
 )

@@ -6,7 +6,8 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { adminToken, freePort, serve } from './serve.ts'
+import { adminToken, serve } from './serve.ts'
+import { freePort } from '../free-port.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = (environment: Record<string, string>, ...args: string[]) =>

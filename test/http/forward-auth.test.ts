@@ -1,14 +1,12 @@
 import { request as httpRequest } from 'node:http'
 import { readFileSync } from 'node:fs'
-import { createServer } from 'node:net'
-import { once } from 'node:events'
-import type { AddressInfo } from 'node:net'
 import { describe, expect, test } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import { hasNginx, startNginx } from './nginx.ts'
 import { logEntries, refusal } from './service-app.ts'
 import { setRisk } from './user-risk.ts'
+import { freePort } from '../free-port.ts'
 
 const path = '/access/v1/forward-auth'
 const trusted = { trustedProxies: '127.0.0.1, 10.0.0.0/8, fd00::/8' }
@@ -171,15 +169,6 @@ describe('from anybody else', () => {
 })
 
 describe('the nginx configuration of docs/forward-auth.md', () => {
-  async function freePort(): Promise<number> {
-    const probe = createServer().listen(0, '127.0.0.1')
-    await once(probe, 'listening')
-    const { port } = probe.address() as AddressInfo // it listens on TCP
-    probe.close()
-    await once(probe, 'close')
-    return port
-  }
-
   /** What stands in the `server` block of the documented configuration, with our own servers in it. */
   function documented(hub: TestHub, app: string): string {
     const page = readFileSync(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')

@@ -3,7 +3,7 @@ import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startEmulatedTransmitter, type EmulatedTransmitter } from '../../src/testing/emulated-transmitter.ts'
 import { startTransmitter, type Transmitter } from '../../src/testing/transmitter.ts'
 import type { SettingName } from '../../src/config/settings.ts'
-import { freePort } from '../e2e/serve.ts'
+import { freePort } from '../free-port.ts'
 import { registerServiceApp } from '../http/service-app.ts'
 import { setRisk } from '../http/user-risk.ts'
 
