@@ -9,7 +9,7 @@ import { measureIngest, measureLag, measureSustained, type SustainedRow } from '
 import { performancePage } from './page.ts'
 import { measurePoll } from './poll.ts'
 import { measureRiskEvents } from './risk-events.ts'
-import { measureScale, type ScaleRow } from './scale.ts'
+import { measureScale, scaleDatabases, type ScaleRow } from './scale.ts'
 import { algs } from './sets.ts'
 
 const parts = [
@@ -28,6 +28,7 @@ const help = `npm run bench: how fast the hub is, beside servers that do less. A
   --only PART       one of ${parts.join(', ')}; may be given several times (default: all but scale)
   --scale           only scale: the cost of a SET and of common queries when much is stored. Takes long and much disk
   --stored N        signals stored, for scale; several times (default 10000, 1000000 and 10000000)
+  --database NAME   for scale: one of ${scaleDatabases.join(', ')} (default: both)
   --rounds N        alternated rounds, of which the medians count (default 3)
   --requests N      requests in each run (default 20000)
   --connections N   connections at once (default 64)
@@ -42,6 +43,7 @@ const { values } = parseArgs({
     only: { type: 'string', multiple: true },
     scale: { type: 'boolean', default: false },
     stored: { type: 'string', multiple: true, default: ['10000', '1000000', '10000000'] },
+    database: { type: 'string', multiple: true, default: [...scaleDatabases] },
     rounds: { type: 'string', default: '3' },
     requests: { type: 'string', default: '20000' },
     connections: { type: 'string', default: '64' },
@@ -57,6 +59,8 @@ if (values.help) {
   process.exit()
 }
 const wantedParts = values.scale ? ['scale'] : (values.only ?? parts.filter((part) => part !== 'scale'))
+const foreign = values.database.find((name) => !scaleDatabases.some((known) => known === name))
+if (foreign !== undefined) throw new Error(`--database takes ${scaleDatabases.join(', ')}; not ${foreign}.`)
 const unknown = wantedParts.find((part) => !parts.some((known) => known === part))
 if (unknown !== undefined) throw new Error(`--only takes ${parts.join(', ')}; not ${unknown}.`)
 const wanted = (part: (typeof parts)[number]): boolean => wantedParts.includes(part)
@@ -154,7 +158,11 @@ async function put(title: string, table: string, how: string): Promise<void> {
       )
     }
     if (wanted('scale')) {
-      const rows = await measureScale({ ...plan, stored: values.stored.map(Number) })
+      const rows = await measureScale({
+        ...plan,
+        stored: values.stored.map(Number),
+        databases: values.database,
+      })
       await put(
         'When much is stored',
         scaleTable(rows),
@@ -210,6 +218,7 @@ function scaleTable(rows: readonly ScaleRow[]): string {
       'database',
       'stored',
       'CPU µs per SET',
+      'to that of the floor',
       'bytes on disk per SET',
       'memory MiB',
       ...(rows[0]?.queries ?? []).map(({ name }) => `${name}, ms`),
@@ -218,6 +227,7 @@ function scaleTable(rows: readonly ScaleRow[]): string {
       row.database,
       count(row.stored),
       row.cpuMicros.toFixed(0),
+      row.cpuToFloor.toFixed(1),
       count(row.bytesPerSet),
       count(row.residentMib),
       ...row.queries.map(({ p50Ms }) => p50Ms.toFixed(1)),

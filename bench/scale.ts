@@ -11,7 +11,8 @@ import type { Storage } from '../src/stores.ts'
 import { load } from './contest.ts'
 import { cpuSeconds, residentMib } from './cpu.ts'
 import type { BenchPostgres } from './databases.ts'
-import { adminToken, type Served } from './processes.ts'
+import type { LoadJob } from './load.ts'
+import { adminToken, start, type Served } from './processes.ts'
 import {
   benchTransmitter,
   eventType,
@@ -30,14 +31,20 @@ export interface ScalePlan {
   /** How many signals are stored when the others are measured; rising. */
   readonly stored: readonly number[]
   readonly connections: number
+  /** Names of the databases that are measured. */
+  readonly databases: readonly string[]
   readonly say: (line: string) => void
 }
+
+export const scaleDatabases = ['SQLite', 'PostgreSQL'] as const
 
 export interface ScaleRow {
   readonly database: string
   readonly stored: number
   /** Of the hub and of the database server. */
   readonly cpuMicros: number
+  /** The same as a multiple of what the signature floor needed just before and after. */
+  readonly cpuToFloor: number
   readonly bytesPerSet: number
   readonly residentMib: number
   readonly queries: readonly { readonly name: string; readonly p50Ms: number }[]
@@ -60,7 +67,10 @@ export async function measureScale(plan: ScalePlan): Promise<ScaleRow[]> {
   const rows: ScaleRow[] = []
   const transmitter = await benchTransmitter('ES256', subjectOf)
   await using jwks = await serveJwks(transmitter.jwk)
-  for (const store of [sqliteStore(plan), await postgresStore(plan)]) {
+  const stores = { SQLite: async () => sqliteStore(plan), PostgreSQL: () => postgresStore(plan) }
+  for (const database of scaleDatabases) {
+    if (!plan.databases.includes(database)) continue
+    const store = await stores[database]()
     await (await startReceiver(await freePort(), jwks.url, store.settings))[Symbol.asyncDispose]()
     let serial = 0
     for (const stored of plan.stored) {
@@ -135,21 +145,43 @@ async function measure(
   await transmitter.write(bodies, warmUp + measuredSets, stored)
   const port = await freePort()
   await using hub = store.counted(await startReceiver(port, jwksUrl, store.settings, true))
-  const job = { ports: [port], path: pushPath, headers: pushHeaders, connections, bodies }
-  await load({ ...job, from: 0, count: warmUp })
-  await waitUntilHandled(port)
-  const before = cpuSeconds(hub.pids())
-  await load({ ...job, from: warmUp, count: measuredSets })
-  await waitUntilHandled(port)
-  const cpuMicros = ((cpuSeconds(hub.pids()) - before) / measuredSets) * 1e6
+  const job = { path: pushPath, headers: pushHeaders, connections, bodies }
+  const floors = [await floorCpuMicros(job, transmitter.jwk)]
+  const cpuMicros = await cpuMicrosOf(hub, job, () => waitUntilHandled(port))
+  floors.push(await floorCpuMicros(job, transmitter.jwk))
   return {
     database: store.database,
     stored,
     cpuMicros,
+    cpuToFloor: (cpuMicros * floors.length) / floors.reduce((sum, each) => sum + each),
     bytesPerSet: (await store.bytes()) / (stored + warmUp + measuredSets),
     residentMib: residentMib(hub.pids().slice(0, 1)),
     queries: await measureQueries(port, stored),
   }
+}
+
+type ScaleJob = Omit<LoadJob, 'ports' | 'from' | 'count'>
+
+/** The speed of a shared machine changes by the minute: this tells by how much. */
+async function floorCpuMicros(job: ScaleJob, jwk: object): Promise<number> {
+  const port = await freePort()
+  const script = join(import.meta.dirname, 'floor-server.ts')
+  await using floor = await start(port, [script, String(port), 'ES256', JSON.stringify(jwk)])
+  return cpuMicrosOf(floor, job)
+}
+
+async function cpuMicrosOf(
+  served: Served,
+  job: ScaleJob,
+  afterwards: () => Promise<unknown> = async () => undefined,
+): Promise<number> {
+  const { ports } = served
+  await load({ ...job, ports, from: 0, count: warmUp })
+  await afterwards()
+  const before = cpuSeconds(served.pids())
+  await load({ ...job, ports, from: warmUp, count: measuredSets })
+  await afterwards()
+  return ((cpuSeconds(served.pids()) - before) / measuredSets) * 1e6
 }
 
 async function measureQueries(port: number, stored: number): Promise<ScaleRow['queries']> {

@@ -34,7 +34,7 @@ const risksLogged = async (storage: Storage): Promise<readonly unknown[]> => {
     eventTypes: undefined,
     limit: 100,
   })
-  return entries.map(({ event }) => event.debugContext.debugData['risk'])
+  return entries.map(({ event }) => event?.debugContext.debugData['risk'])
 }
 
 test('a level falls step by step as its reasons run out, and each fall is logged once', async () => {

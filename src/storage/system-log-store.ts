@@ -7,6 +7,7 @@ import type {
   SystemLogStore,
 } from '../systemlog/system-log-store.ts'
 import type { Deletions } from './deletions.ts'
+import { likePattern } from './like-pattern.ts'
 import { logRowsMax, type NewLogRow } from './log-insertion.ts'
 import type { LogEventRow, Schema } from './schema.ts'
 import type { Words } from './words.ts'
@@ -23,12 +24,20 @@ export function createSystemLogStore(
       }
     },
 
-    async page({ position, eventTypes, limit }) {
+    async page({ position, eventTypes, containing = [], limit }) {
       const start = startedAt(db, position)
       const order = orderOf(position)
+      const holds = containing.map((text) => words.like(sql.ref('event'), likePattern(text)))
+      const event =
+        holds.length === 0
+          ? sql<string>`event`
+          : sql<string | null>`CASE WHEN ${sql.join(holds, sql` AND `)} THEN event END`
       const part = (eventType: string | undefined) => {
         const rows = eventType === undefined ? start : start.where('event_type', '=', eventType)
-        return rows.select(columns).orderBy(order).limit(limit)
+        return rows
+          .select(['sequence', 'published', event.as('event')])
+          .orderBy(order)
+          .limit(limit)
       }
       if (eventTypes === undefined) return (await part(undefined).execute()).map(storedLogEvent)
       // One bounded read of an index for each type, then merged: `IN` would sort all that it finds.
@@ -60,7 +69,7 @@ function newRows(entries: readonly LogEvent[]): readonly NewLogRow[] {
 }
 
 const columns = ['sequence', 'published', 'event'] as const
-type Columns = Pick<Selectable<LogEventRow>, (typeof columns)[number]>
+type Columns = Pick<Selectable<LogEventRow>, 'sequence' | 'published'> & { event: string | null }
 
 type Rows = SelectQueryBuilder<Schema, 'log_events', object>
 
@@ -95,5 +104,9 @@ function orderOf(position: LogPosition): RawBuilder<unknown> {
 }
 
 function storedLogEvent({ sequence, published, event }: Columns): StoredLogEvent {
-  return { sequence, published: new Date(published), event: JSON.parse(event) as LogEvent } // written by append
+  return {
+    sequence,
+    published: new Date(published),
+    event: event === null ? undefined : (JSON.parse(event) as LogEvent), // written by append
+  }
 }

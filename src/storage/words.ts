@@ -26,6 +26,8 @@ export interface Words {
   nextNumber(table: string, column: string): RawBuilder<number>
   /** What a subselect finds as one JSON array of objects, as text. */
   objects(members: Readonly<Record<string, RawBuilder<unknown>>>): RawBuilder<string>
+  /** Whether a text is like a pattern of LIKE with `\` as its escape, the letter case of ASCII aside. */
+  like(text: RawBuilder<unknown>, pattern: string): RawBuilder<unknown>
   /** Adds entries to the System Log, in their order and behind every other. */
   logInsertion(rows: readonly NewLogRow[]): CompiledQuery
 }
@@ -50,6 +52,7 @@ export const sqliteWords: Words = {
   nextNumber: (table) =>
     sql`(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ${sql.lit(table)}) + row_number() OVER ()`,
   objects: (members) => sql`json_group_array(json_object(${namesAndValues(members)}))`,
+  like: (text, pattern) => sql`${text} LIKE ${pattern} ESCAPE '\\'`,
   logInsertion: sqliteLogInsertion,
 }
 
@@ -78,5 +81,6 @@ export const postgresWords: Words = {
       SELECT * FROM ${sql.table(table)} AS wide WHERE wide.sequence = ${sequence} OFFSET 0) AS ${sql.ref(alias)} ON true`,
   nextNumber: (table, column) => sql`nextval(${sql.lit(`${table}_${column}_seq`)})`,
   objects: (members) => sql`coalesce(json_agg(json_build_object(${namesAndValues(members)})), '[]')::text`,
+  like: (text, pattern) => sql`${text} ILIKE ${pattern} ESCAPE '\\'`,
   logInsertion: postgresLogInsertion,
 }

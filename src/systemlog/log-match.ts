@@ -56,6 +56,24 @@ export function eventTypesOf(filter: LogFilter): readonly string[] | undefined {
   }
 }
 
+/** Texts that stand in every entry which matches, apart from its type. For narrowing what is read. */
+export function textsOf(filter: LogFilter): readonly string[] {
+  switch (filter.kind) {
+    case 'and':
+      return filter.terms.flatMap(textsOf)
+    case 'compare':
+      return typeof filter.value === 'string' &&
+        filter.field !== 'eventType' &&
+        ['eq', 'co', 'sw', 'ew'].includes(filter.operator)
+        ? [filter.value]
+        : []
+    case 'or':
+    case 'not':
+    case 'present':
+      return []
+  }
+}
+
 /** What stands at the path: several values below lists, `[undefined]` for nothing at all. */
 function valuesAt(event: LogEvent, path: readonly string[]): readonly unknown[] {
   let values: readonly unknown[] = [event]

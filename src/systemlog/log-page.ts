@@ -29,10 +29,11 @@ export interface ScanBudgets {
 }
 
 const scanBudgets: ScanBudgets = {
-  some: { entriesMax: 20_000, ms: 2_000 },
-  none: { entriesMax: 100_000, ms: 5_000 },
+  some: { entriesMax: 60_000, ms: 2_000 },
+  none: { entriesMax: 400_000, ms: 5_000 },
 }
-const scanBatchMin = 500
+/** Entries of one look: few first, because many may match, and more once nothing did. */
+const scanBatch = { first: 500, further: 4_000 } as const
 
 /**
  * One page of the log. A filter that matches little is given up after a while: then the page is short, and its `next`
@@ -40,26 +41,28 @@ const scanBatchMin = 500
  */
 export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<LogPage> {
   const { systemLog, world, budgets = scanBudgets } = deps
-  const { limit, eventTypes, matches } = query
+  const { limit, eventTypes, containing, matches } = query
   const endless = query.position.order === 'persisted'
   if (limit === 0) return { events: [], next: endless ? printCursor(query.position) : undefined }
 
   const wanted = endless ? limit : limit + 1 // one more tells whether this page is the last
-  const batchMax = matches === undefined ? wanted : Math.max(wanted, scanBatchMin)
   const startedAt = world.now().getTime()
-  const found: StoredLogEvent[] = []
+  const found: (StoredLogEvent & { readonly event: LogEvent })[] = []
   let { position } = query
   let looked = 0
   let more = true
   while (more && found.length < wanted) {
     const { entriesMax, ms } = found.length === 0 ? budgets.none : budgets.some
     if (looked >= entriesMax || world.now().getTime() - startedAt >= ms) break
-    const batch = await systemLog.page({ position, eventTypes, limit: batchMax })
+    const scanned = looked > 0 && found.length === 0 ? scanBatch.further : scanBatch.first
+    const batchMax = matches === undefined ? wanted : Math.max(wanted, scanned)
+    const batch = await systemLog.page({ position, eventTypes, containing, limit: batchMax })
     more = batch.length === batchMax
     for (const entry of batch) {
       looked += 1
       position = behind(position, entry)
-      if (matches === undefined || matches(entry.event)) found.push(entry)
+      const { event } = entry
+      if (event !== undefined && (matches === undefined || matches(event))) found.push({ ...entry, event })
       if (found.length === wanted) break
     }
   }

@@ -3,7 +3,7 @@ import { readIsoTime } from '../base/iso-time.ts'
 import { parseCursor } from './log-cursor.ts'
 import { parseLogFilter } from './log-filter.ts'
 import { keywordPredicate, readKeywords } from './log-keywords.ts'
-import { eventTypesOf, filterPredicate, type LogPredicate } from './log-match.ts'
+import { eventTypesOf, filterPredicate, textsOf, type LogPredicate } from './log-match.ts'
 import type { LogPosition } from './system-log-store.ts'
 
 /** What a client asks of the log. */
@@ -12,6 +12,8 @@ export interface LogQuery {
   readonly limit: number
   /** Types outside of which nothing matches. */
   readonly eventTypes: readonly string[] | undefined
+  /** What the JSON of everything that matches contains, letter case aside. */
+  readonly containing: readonly string[]
   /** What entries must be; undefined when every entry will do. */
   readonly matches: LogPredicate | undefined
 }
@@ -61,8 +63,14 @@ export function readLogQuery(parameters: URLSearchParams, now: Date): LogQuery {
     position: after ?? startOf({ since, until, descending, now }),
     limit,
     eventTypes: eventTypes !== undefined && eventTypes.length <= eventTypesMax ? eventTypes : undefined,
+    containing: [...(filter === undefined ? [] : textsOf(filter)), ...keywords].map(asInJson),
     matches: predicates.length === 0 ? undefined : (event) => predicates.every((holds) => holds(event)),
   }
+}
+
+/** A text as JSON writes it between its quotes. */
+function asInJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 interface Window {

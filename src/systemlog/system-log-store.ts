@@ -25,13 +25,19 @@ export interface LogPageQuery {
   readonly position: LogPosition
   /** Only entries of these types. */
   readonly eventTypes: readonly string[] | undefined
+  /**
+   * The caller has no use for an entry whose JSON lacks one of these, the letter case of ASCII aside; as JSON writes them.
+   * For narrowing what is read: the store may give more.
+   */
+  readonly containing?: readonly string[]
   readonly limit: number
 }
 
 export interface StoredLogEvent {
   readonly sequence: number
   readonly published: Date
-  readonly event: LogEvent
+  /** Undefined where it lacks what was to be contained: then the entry was only looked at. */
+  readonly event: LogEvent | undefined
 }
 
 /** Where the System Log lives. Implemented in storage/, held to test/contract/system-log-store.ts. */

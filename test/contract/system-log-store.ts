@@ -43,7 +43,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
   describe(`SystemLogStore on ${name}`, () => {
     async function names(storage: Storage, query: Partial<LogPageQuery> = {}): Promise<string[]> {
       const page = { position: fromTheStart, eventTypes: undefined, limit: 100, ...query }
-      return (await storage.stores.systemLog.page(page)).map(({ event }) => event.displayMessage)
+      return (await storage.stores.systemLog.page(page)).map(({ event }) => event?.displayMessage ?? '')
     }
 
     /** Every page of two, followed to the end. */
@@ -53,7 +53,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       for (;;) {
         const page = { eventTypes: undefined, ...query, position, limit: 2 }
         const entries = await storage.stores.systemLog.page(page)
-        all.push(...entries.map(({ event }) => event.displayMessage))
+        all.push(...entries.map(({ event }) => event?.displayMessage ?? ''))
         const last = entries.at(-1)
         if (last === undefined) return all
         position = behind(position, last)
@@ -155,6 +155,25 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await allNames(storage, { eventTypes, position: published('descending') })).toEqual(
         expected.toReversed(),
       )
+    })
+
+    test.each([
+      { containing: ['bell'], expected: ['Bell', undefined, 'BELL tower'] },
+      { containing: ['tower', 'Ada'], expected: [undefined, undefined, 'BELL tower'] },
+      { containing: ['\\"\\\\\\n\u{1F514}'], expected: ['Bell', '100%', 'BELL tower'] },
+      { containing: ['0%'], expected: [undefined, '100%', undefined] },
+      { containing: ['_%'], expected: [undefined, undefined, undefined] },
+      { containing: ["' OR true --"], expected: [undefined, undefined, undefined] },
+    ])('entries without $containing are only looked at', async ({ containing, expected }) => {
+      await using storage = await open()
+      await storage.stores.systemLog.append([entry('Bell', 1), entry('100%', 2), entry('BELL tower', 3)])
+      for (const position of [fromTheStart, published('ascending')]) {
+        for (const eventTypes of [undefined, ['test.done']]) {
+          const page = await storage.stores.systemLog.page({ position, eventTypes, containing, limit: 9 })
+          expect(page.map(({ event }) => event?.displayMessage)).toEqual(expected)
+          expect(page.map((each) => each.published)).toEqual([second(1), second(2), second(3)])
+        }
+      }
     })
 
     test('a thousand entries at once keep their order', async () => {

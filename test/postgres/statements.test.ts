@@ -176,7 +176,7 @@ describe('statements', () => {
     expect(appended).toBe(false)
     mayEnd.resolve()
     await Promise.all([slow, quick])
-    expect((await page()).map(({ event }) => event.uuid)).toEqual(['first', 'second'])
+    expect((await page()).map(({ event }) => event?.uuid)).toEqual(['first', 'second'])
   })
 })
 

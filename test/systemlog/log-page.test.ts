@@ -215,3 +215,35 @@ test('whatever the limit, filter, order and budget: every match exactly once', a
     { numRuns: 40 },
   )
 })
+
+test('what narrows the reading loses nothing: signs, letter case, quotes, other alphabets', async () => {
+  await using storage = await openTemporarySqlite()
+  const words = [
+    'Kim',
+    '\u212Aim',
+    'İnal',
+    'straße',
+    '100%',
+    '_',
+    '"quoted"',
+    'back\\slash',
+    '鐘',
+    'a-b',
+    'Ωmega',
+  ]
+  const entries = words.flatMap((one) => words.map((other) => entry(`${one} ${other}`)))
+  await storage.stores.systemLog.append(entries)
+  const anyWord = fc.constantFrom(...words, ...words.map((word) => word.toUpperCase()), 'ada', 'nothing')
+  await fc.assert(
+    fc.asyncProperty(anyWord, anyWord, fc.boolean(), async (one, other, asFilter) => {
+      const co = (text: string): string => `displayMessage co ${JSON.stringify(text)}`
+      const query = asFilter
+        ? filtered(`${co(one)} and ${co(other)}`)
+        : `q=${encodeURIComponent(`${one} ${other}`)}`
+      const { matches = () => true } = readLogQuery(new URLSearchParams(query), now)
+      const { names } = await read(storage, `${query}&limit=1000`)
+      expect(names).toEqual(entries.filter(matches).map(({ displayMessage }) => displayMessage))
+    }),
+    { numRuns: 200 },
+  )
+})
