@@ -3,9 +3,10 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { silentLogger } from '../src/base/logger.ts'
 import { realWorld } from '../src/base/world.ts'
-import { createHandler } from '../src/ingest/handle.ts'
+import { handleBatch, type HandlerDeps } from '../src/ingest/handle.ts'
 import { createRiskRules } from '../src/risk/risk-rules.ts'
-import { databaseFile, openSqliteInThread } from '../src/storage/sqlite/in-thread.ts'
+import { databaseFile } from '../src/storage/sqlite/connection.ts'
+import { openSqliteInThread } from '../src/storage/sqlite/in-thread.ts'
 import { openPostgres } from '../src/storage/postgres.ts'
 import type { Storage } from '../src/stores.ts'
 import { load } from './contest.ts'
@@ -60,6 +61,7 @@ interface Store {
 
 const measuredSets = 10_000
 const warmUp = 10_000
+const filledTogether = 5_000
 const queriesEach = 40
 
 /** The same store, ever fuller: what one more SET costs, how much room it takes, and how long common questions take. */
@@ -99,18 +101,18 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
   await using storage = await store.open()
   const [provider] = await storage.stores.providers.list()
   if (provider === undefined) throw new Error('The store has no provider.')
-  await using handler = createHandler({
+  const handling: HandlerDeps = {
     storage,
     world: realWorld(globalThis.fetch),
     logger: silentLogger,
     rules: createRiskRules([]),
     ignoreUnknownUsers: false,
-  })
+  }
   const signature = randomBytes(700).toString('base64url')
-  for (let serial = from; serial < to; serial += 1_000) {
+  for (let serial = from; serial < to; serial += filledTogether) {
     const now = new Date()
     await storage.stores.signals.append(
-      Array.from({ length: Math.min(1_000, to - serial) }, (_, at) => ({
+      Array.from({ length: Math.min(filledTogether, to - serial) }, (_, at) => ({
         provider,
         jti: `fill-${serial + at}-24c63fb56fa9fa24`,
         issuedAt: now,
@@ -130,7 +132,7 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
         source: '127.0.0.1',
       })),
     )
-    while ((await handler.runOnce(new AbortController().signal)) > 0);
+    while ((await handleBatch(handling, filledTogether)) > 0);
   }
 }
 
@@ -167,7 +169,7 @@ async function floorCpuMicros(job: ScaleJob, jwk: object): Promise<number> {
   const port = await freePort()
   const script = join(import.meta.dirname, 'floor-server.ts')
   await using floor = await start(port, [script, String(port), 'ES256', JSON.stringify(jwk)])
-  return cpuMicrosOf(floor, job)
+  return await cpuMicrosOf(floor, job)
 }
 
 async function cpuMicrosOf(

@@ -16,10 +16,10 @@ export interface WorkerOptions {
   /** How long to sleep after a round that found nothing. */
   readonly idleMs: number
   /**
-   * After a round of more than `above` items the next one begins `ms` after it began, or later: many small rounds of a
+   * After a round that found something the next one begins this long after it began, or later: many small rounds of a
    * busy time become few large ones. A lone item waits for nothing.
    */
-  readonly gather?: { readonly ms: number; readonly above: number }
+  readonly gatherMs?: number
   /** How long to sleep after a round that threw. */
   readonly afterErrorMs: number
   readonly logger: Logger
@@ -49,8 +49,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   /** Waits for more to do, or lets others in this thread have their turn. */
   const pause = async (handled: number, begunAt: number): Promise<void> => {
-    const { ms = 0, above = 0 } = options.gather ?? {}
-    const left = handled > above ? begunAt + ms - performance.now() : 0
+    const left = handled > 0 ? begunAt + (options.gatherMs ?? 0) - performance.now() : 0
     if (left > 0) await sleep(left, false)
     else if (handled > 0) await setImmediate()
     else await sleep(options.idleMs, true)

@@ -42,7 +42,7 @@ export const handleBatchMax = 512
  * Rounds begin this far apart while SETs keep coming: one round for many costs a third less of each than many rounds for
  * few. A SET that comes alone waits for nothing.
  */
-const gather = { ms: 30, above: 0 }
+const gatherMs = 30
 
 /** How often the oldest signal may make its transaction fail before it is set aside. */
 const attemptsMax = 5
@@ -85,7 +85,7 @@ export function createHandler(deps: HandlerDeps): Worker {
     runOnce,
     idleMs: 1_000,
     afterErrorMs: 1_000,
-    gather,
+    gatherMs,
     logger: deps.logger,
   })
 }
@@ -166,7 +166,7 @@ function tellHandled({ meter, world }: HandlerDeps, { claimed, failed }: Settled
 
 function failure({ world, logger }: HandlerDeps, signal: PendingSignal, error: unknown) {
   logger.error({ err: error, signal: signal.id }, 'a signal could not be handled and was set aside')
-  return { sequence: signal.sequence, error: String(error), at: world.now() }
+  return { sequence: signal.sequence, terms: termsOf(signal), error: String(error), at: world.now() }
 }
 
 function readAll(deps: HandlerDeps, claimed: readonly PendingSignal[]): Pick<Prepared, 'read' | 'failed'> {

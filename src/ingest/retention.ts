@@ -85,7 +85,7 @@ export function createRetention(deps: RetentionDeps): Worker {
     name: 'retention',
     runOnce,
     idleMs,
-    gather: { ms: roundMs, above: 0 },
+    gatherMs: roundMs,
     afterErrorMs: 60_000,
     logger,
   })

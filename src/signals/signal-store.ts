@@ -56,7 +56,12 @@ export interface HandledBatch {
     readonly terms: readonly string[]
     readonly unmatched?: readonly UnmatchedEvent[]
   }[]
-  readonly failed: readonly { readonly sequence: number; readonly error: string; readonly at: Date }[]
+  readonly failed: readonly {
+    readonly sequence: number
+    readonly terms: readonly string[]
+    readonly error: string
+    readonly at: Date
+  }[]
 }
 
 /** Refusals of one short while: the newest of each ring, and every one of them counted. */

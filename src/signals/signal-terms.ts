@@ -12,16 +12,22 @@ export const signalTerm = {
 /** Bounds what one hostile SET can make us index. */
 const termsMax = 64
 
-/** Every term of a signal, each once. */
+/** Every term of a signal, each once. An event that cannot be read has none, and keeps nothing from the others. */
 export function termsOf(signal: {
   readonly provider: { readonly id: string; readonly issuer: string }
   readonly events: readonly SecurityEvent[]
 }): readonly string[] {
   const terms = new Set([signalTerm.provider(signal.provider.id), signalTerm.issuer(signal.provider.issuer)])
-  for (const event of signal.events) {
-    terms.add(signalTerm.type(event.type))
-    if (event.subject === undefined) continue
-    for (const value of subjectTerms(event.subject)) terms.add(signalTerm.subject(value))
-  }
+  for (const term of signal.events.flatMap(termsOfEvent)) terms.add(term)
   return [...terms].slice(0, termsMax)
+}
+
+function termsOfEvent(event: SecurityEvent): readonly string[] {
+  try {
+    const { type, subject } = event
+    const values = subject === undefined ? [] : subjectTerms(subject)
+    return [signalTerm.type(type), ...values.map(signalTerm.subject)]
+  } catch {
+    return [] // handling sets it aside and says why
+  }
 }

@@ -73,8 +73,9 @@ export function createSignalStore(
     },
 
     async settle({ handled, failed }) {
-      const terms = handled.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
-      const settled = [...handled, ...failed].map(({ sequence }) => sequence)
+      const all = [...handled, ...failed]
+      const terms = all.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
+      const settled = all.map(({ sequence }) => sequence)
       await sql`INSERT INTO signal_terms (term, sequence)
         SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given WHERE true
         ON CONFLICT DO NOTHING`.execute(db)

@@ -186,14 +186,26 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       const { signals } = storage.stores
       await signals.append([set(idp, 'a'), set(idp, 'b')])
       const [{ sequence } = { sequence: 0 }] = await signals.claimOldest(1)
-      await signals.settle({ handled: [], failed: [{ sequence, error: 'Error: poison', at: at(3) }] })
+      const terms = ['provider:sse-idp', 'type:x']
+      await signals.settle({ handled: [], failed: [{ sequence, terms, error: 'Error: poison', at: at(3) }] })
       expect(await signals.find(signalId(idp.issuer, 'a'))).toMatchObject({
         outcome: 'failed',
         reason: 'Error: poison',
       })
       expect(await signals.claimOldest(10)).toMatchObject([{ jti: 'b' }])
       expect(await signals.counts()).toMatchObject({ pending: 1, failed: 1 })
-      expect((await signals.list({ outcome: 'failed', limit: 10 })).signals).toMatchObject([{ jti: 'a' }])
+      for (const query of [
+        {},
+        { providerId: 'sse-idp' },
+        { type: 'x' },
+        { providerId: 'sse-idp', type: 'x' },
+      ]) {
+        const { signals: failed } = await signals.list({ outcome: 'failed', limit: 10, ...query })
+        expect(failed).toMatchObject([{ jti: 'a' }])
+      }
+      expect(await signals.list({ outcome: 'failed', providerId: 'another', limit: 10 })).toMatchObject({
+        signals: [],
+      })
     })
 
     test('the newest are listed first, accepted and refused together, page by page without gap or repeat', async () => {
@@ -295,7 +307,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
     describe('deletion', () => {
       const failFirst = async ({ stores: { signals } }: Storage): Promise<void> => {
         const [{ sequence } = { sequence: 0 }] = await signals.claimOldest(1)
-        await signals.settle({ handled: [], failed: [{ sequence, error: 'poison', at: at(3) }] })
+        await signals.settle({ handled: [], failed: [{ sequence, terms: [], error: 'poison', at: at(3) }] })
       }
       const jtis = async ({ stores: { signals } }: Storage, query: object = {}): Promise<unknown[]> =>
         (await signals.list({ limit: 50, ...query })).signals.map(({ jti }) => jti)

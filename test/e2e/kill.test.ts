@@ -1,44 +1,15 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
-import { emptyDatabase } from '../postgres-database.ts'
-import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { outcomeOnSqlite, type Outcome } from './outcome.ts'
+import { places } from './places.ts'
 import { serve, type ServeProcess } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
 const rounds = 5
 const senders = 16
 
-const onSqlite = async (folder: string) => ({
-  environment: {},
-  outcome: async () => outcomeOnSqlite(folder),
-})
-
-const onPostgres = async () => {
-  const url = await emptyDatabase()
-  return {
-    environment: {
-      WATCHBELL_DATABASE_URL: url,
-      WATCHBELL_SECRET_KEY: Buffer.alloc(32, 'test').toString('base64'),
-    },
-    async outcome(): Promise<Outcome> {
-      const stored = (await runOn(url, 'SELECT jti FROM signals')) as unknown as { jti: string }[]
-      const logged = await runOn(
-        url,
-        `SELECT event::json #>> '{debugContext,debugData,jti}' AS jti, count(*)::int AS times FROM log_events
-         WHERE event_type = 'security.events.provider.receive_event' GROUP BY 1`,
-      )
-      return { stored: stored.map(({ jti }) => jti), logged: logged as unknown as Outcome['logged'] } // as selected
-    },
-  }
-}
-
-test.each([
-  ['SQLite', onSqlite],
-  ['PostgreSQL', onPostgres],
-])(
+test.each(places)(
   'on %s: after kill -9 at any moment, every SET that got 202 is there and is handled exactly once',
   { timeout: 180_000 },
   async (_database, open) => {
@@ -70,7 +41,7 @@ test.each([
 
     let registered = false
     for (let round = 0; round < rounds; round += 1) {
-      const hub = await serve(folder.path, port, environment)
+      const hub = await serve(port, environment)
       if (!registered) {
         const { issuer, jwksUrl } = transmitter
         await hub.api('POST', '/api/v1/security-events-providers', {
@@ -88,7 +59,7 @@ test.each([
       await Promise.all(sending)
     }
 
-    const hub = await serve(folder.path, port, environment)
+    const hub = await serve(port, environment)
     // Repeats of what was accepted before change nothing.
     for (const set of [...accepted.values()].slice(-20)) expect((await hub.push(set)).status).toBe(202)
     await expect

@@ -441,7 +441,7 @@ test('a later version starts beside the others and changes the schema: those tha
 
   // One that is started again must be of the later version.
   expect(await older.stop('SIGTERM')).toBe(0)
-  const restarted = serve('unused', await freePort(), { ...nodes.environment })
+  const restarted = serve(await freePort(), nodes.environment)
   await expect(restarted).rejects.toThrow(/newer Watchbell.*9999-later/)
   expect(await pushStatus(later, revoked(newcomer, 'b@new.example'))).toBe(202)
 }, 120_000)

@@ -56,7 +56,7 @@ export async function startNodes(count: number, over: Readonly<Record<string, st
           const [port, metricsPort] = await twoFreePorts()
           const WATCHBELL_METRICS_LISTEN = `127.0.0.1:${metricsPort}`
           const settings = { ...environment, WATCHBELL_METRICS_LISTEN, ...over }
-          const node = await serve('unused', port, settings)
+          const node = await serve(port, settings)
           metricsOf.set(node, `http://${WATCHBELL_METRICS_LISTEN}/metrics`)
           alive.push(node)
           return node

@@ -163,7 +163,7 @@ describe('the package as npm packs it', () => {
     npm.kill('SIGTERM')
     await exited
     // Another hub can have port and folder: nobody is left behind.
-    const again = await serve(join(app, 'started'), Number(new URL(origin).port))
+    const again = await serve(Number(new URL(origin).port), { WATCHBELL_DATA: join(app, 'started') })
     expect(await again.stop('SIGTERM')).toBe(0)
   })
 

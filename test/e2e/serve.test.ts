@@ -6,6 +6,7 @@ import { resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
+import { places } from './places.ts'
 import { adminToken, serve } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
@@ -40,127 +41,147 @@ test('a bad value stops the start, and every bad value is named at once', () => 
   expect(stderr).not.toMatch(/\n\s+at /)
 })
 
-test('the first start makes an admin token and prints it once', async () => {
-  await using folder = await temporaryFolder()
-  const port = await freePort()
-  const first = await serve(folder.path, port, { WATCHBELL_ADMIN_TOKEN: '' })
-  const token = /Admin token, shown this once: (\S+)/.exec(first.output())?.[1]
-  const status = await fetch(`${first.origin}/v1/signals`, { headers: { authorization: `SSWS ${token}` } })
-  expect(status.status).toBe(200)
-  expect(await first.stop('SIGTERM')).toBe(0)
-  const second = await serve(folder.path, port, { WATCHBELL_ADMIN_TOKEN: '' })
-  expect(second.output()).not.toContain('Admin token')
-  await second.stop('SIGTERM')
-})
+test.each(places)(
+  'on %s: the first start makes an admin token and prints it once',
+  async (_database, open) => {
+    await using folder = await temporaryFolder()
+    const { environment } = await open(folder.path)
+    const port = await freePort()
+    const first = await serve(port, { ...environment, WATCHBELL_ADMIN_TOKEN: '' })
+    const token = /Admin token, shown this once: (\S+)/.exec(first.output())?.[1]
+    const status = await fetch(`${first.origin}/v1/signals`, { headers: { authorization: `SSWS ${token}` } })
+    expect(status.status).toBe(200)
+    expect(await first.stop('SIGTERM')).toBe(0)
+    const second = await serve(port, { ...environment, WATCHBELL_ADMIN_TOKEN: '' })
+    expect(second.output()).not.toContain('Admin token')
+    await second.stop('SIGTERM')
+  },
+)
 
-test('SIGTERM lets a request under way end, and loses nothing', async () => {
-  await using folder = await temporaryFolder()
-  await using transmitter = await startTransmitter({ alg: 'ES256' })
-  const port = await freePort()
-  const hub = await serve(folder.path, port)
-  const { issuer, jwksUrl } = transmitter
-  await hub.api('POST', '/api/v1/security-events-providers', {
-    name: 'idp',
-    type: 'test',
-    settings: { issuer, jwks_url: jwksUrl },
-  })
-  const set = transmitter.sign({
-    type: 'session-revoked',
-    aud: hub.origin,
-    subject: { format: 'opaque', id: '1' },
-  })
-  // Half of the body before the signal, half after it.
-  const answer = new Promise<number | undefined>((resolve, reject) => {
-    const headers = { 'content-type': 'application/secevent+jwt', 'content-length': set.length }
-    const sending = request(
-      { port, path: '/security/api/v1/security-events', method: 'POST', headers },
-      (response) => {
-        response.resume()
-        resolve(response.statusCode)
-      },
-    )
-    sending.on('error', reject)
-    sending.write(set.slice(0, 100), () => {
-      setTimeout(() => {
-        hub.process.kill('SIGTERM')
-        setTimeout(() => sending.end(set.slice(100)), 200)
-      }, 200)
+test.each(places)(
+  'on %s: SIGTERM lets a request under way end, and loses nothing',
+  async (_database, open) => {
+    await using folder = await temporaryFolder()
+    const { environment } = await open(folder.path)
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    const port = await freePort()
+    const hub = await serve(port, environment)
+    const { issuer, jwksUrl } = transmitter
+    await hub.api('POST', '/api/v1/security-events-providers', {
+      name: 'idp',
+      type: 'test',
+      settings: { issuer, jwks_url: jwksUrl },
     })
-  })
-  expect(await answer).toBe(202)
-  expect(await hub.ended()).toBe(0)
-  const again = await serve(folder.path, port)
-  expect(await (await again.api('GET', '/v1/signals/counts')).json()).toMatchObject({ accepted: 1 })
-  await again.stop('SIGTERM')
-})
+    const set = transmitter.sign({
+      type: 'session-revoked',
+      aud: hub.origin,
+      subject: { format: 'opaque', id: '1' },
+    })
+    // Half of the body before the signal, half after it.
+    const answer = new Promise<number | undefined>((resolve, reject) => {
+      const headers = { 'content-type': 'application/secevent+jwt', 'content-length': set.length }
+      const sending = request(
+        { port, path: '/security/api/v1/security-events', method: 'POST', headers },
+        (response) => {
+          response.resume()
+          resolve(response.statusCode)
+        },
+      )
+      sending.on('error', reject)
+      sending.write(set.slice(0, 100), () => {
+        setTimeout(() => {
+          hub.process.kill('SIGTERM')
+          setTimeout(() => sending.end(set.slice(100)), 200)
+        }, 200)
+      })
+    })
+    expect(await answer).toBe(202)
+    expect(await hub.ended()).toBe(0)
+    const again = await serve(port, environment)
+    expect(await (await again.api('GET', '/v1/signals/counts')).json()).toMatchObject({ accepted: 1 })
+    await again.stop('SIGTERM')
+  },
+)
 
-test('SIGTERM does not wait for a sender that never ends: the stop is a clean one, within its 10 seconds', async () => {
-  await using folder = await temporaryFolder()
-  const port = await freePort()
-  const hub = await serve(folder.path, port)
-  const dripping = connect(port, '127.0.0.1').on('error', () => dripping.destroy())
-  const hungUp = once(dripping, 'close')
-  dripping.write(
-    'POST /security/api/v1/security-events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/secevent+jwt\r\nContent-Length: 1000\r\n\r\n',
-  )
-  const drip = setInterval(() => dripping.write('a'), 100)
-  try {
-    await new Promise((resolve) => setTimeout(resolve, 200)) // the hub has the headers by now
-    expect(await hub.stop('SIGTERM')).toBe(0)
-    await hungUp
-    expect(hub.output()).not.toContain('took longer')
-  } finally {
-    clearInterval(drip)
-  }
-})
+test.each(places)(
+  'on %s: SIGTERM does not wait for a sender that never ends: the stop is a clean one, within its 10 seconds',
+  async (_database, open) => {
+    await using folder = await temporaryFolder()
+    const { environment } = await open(folder.path)
+    const port = await freePort()
+    const hub = await serve(port, environment)
+    const dripping = connect(port, '127.0.0.1').on('error', () => dripping.destroy())
+    const hungUp = once(dripping, 'close')
+    dripping.write(
+      'POST /security/api/v1/security-events HTTP/1.1\r\nHost: hub\r\nContent-Type: application/secevent+jwt\r\nContent-Length: 1000\r\n\r\n',
+    )
+    const drip = setInterval(() => dripping.write('a'), 100)
+    try {
+      await new Promise((resolve) => setTimeout(resolve, 200)) // the hub has the headers by now
+      expect(await hub.stop('SIGTERM')).toBe(0)
+      await hungUp
+      expect(hub.output()).not.toContain('took longer')
+    } finally {
+      clearInterval(drip)
+    }
+  },
+)
 
-test('no token and no secret is in the log, however much it says', async () => {
-  await using folder = await temporaryFolder()
-  await using transmitter = await startTransmitter({ alg: 'ES256' })
-  const port = await freePort()
-  const hub = await serve(folder.path, port, { WATCHBELL_LOG_LEVEL: 'debug' })
-  await hub.api('POST', '/api/v1/security-events-providers', {
-    name: 'idp',
-    type: 'test',
-    settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
-  })
-  const draft = { type: 'session-revoked', aud: hub.origin, subject: { format: 'opaque', id: '1' } } as const
-  const sound = transmitter.sign(draft)
-  const sent = [sound]
-  for (const name of ['signature', 'kid', 'iss', 'aud', 'exp', 'crit'] as const) {
-    sent.push(await transmitter.signBroken(name, draft))
-  }
-  for (const set of sent) await hub.push(set)
-  transmitter.down = true
-  sent.push(await transmitter.signBroken('kid', { ...draft, jti: 'while the keys cannot be fetched' }))
-  await hub.push(sent.at(-1) ?? '')
-  const credentials = [
-    'SSWS someone-elses-secret',
-    `Bearer ${sound}`,
-    `DPoP ${sound}`,
-    'Basic c2VjcmV0OnNlY3JldA==',
-  ]
-  for (const authorization of credentials) {
-    await fetch(`${hub.origin}/v1/signals?after=${sound}`, { headers: { authorization, dpop: sound } })
-  }
-  await fetch(`${hub.origin}/oauth2/v1/token`, {
-    method: 'POST',
-    body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'x', client_assertion: sound }),
-  })
-  await hub.stop('SIGTERM')
-  const log = hub.output()
-  expect(log).toContain('could not be fetched')
-  for (const secret of [adminToken, 'someone-elses-secret', 'c2VjcmV0OnNlY3JldA']) {
-    expect(log).not.toContain(secret)
-  }
-  for (const set of sent) expect(log).not.toContain(set.split('.')[1])
-})
+test.each(places)(
+  'on %s: no token and no secret is in the log, however much it says',
+  async (_database, open) => {
+    await using folder = await temporaryFolder()
+    const { environment } = await open(folder.path)
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    const port = await freePort()
+    const hub = await serve(port, { ...environment, WATCHBELL_LOG_LEVEL: 'debug' })
+    await hub.api('POST', '/api/v1/security-events-providers', {
+      name: 'idp',
+      type: 'test',
+      settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
+    })
+    const draft = {
+      type: 'session-revoked',
+      aud: hub.origin,
+      subject: { format: 'opaque', id: '1' },
+    } as const
+    const sound = transmitter.sign(draft)
+    const sent = [sound]
+    for (const name of ['signature', 'kid', 'iss', 'aud', 'exp', 'crit'] as const) {
+      sent.push(await transmitter.signBroken(name, draft))
+    }
+    for (const set of sent) await hub.push(set)
+    transmitter.down = true
+    sent.push(await transmitter.signBroken('kid', { ...draft, jti: 'while the keys cannot be fetched' }))
+    await hub.push(sent.at(-1) ?? '')
+    const credentials = [
+      'SSWS someone-elses-secret',
+      `Bearer ${sound}`,
+      `DPoP ${sound}`,
+      'Basic c2VjcmV0OnNlY3JldA==',
+    ]
+    for (const authorization of credentials) {
+      await fetch(`${hub.origin}/v1/signals?after=${sound}`, { headers: { authorization, dpop: sound } })
+    }
+    await fetch(`${hub.origin}/oauth2/v1/token`, {
+      method: 'POST',
+      body: new URLSearchParams({ grant_type: 'client_credentials', scope: 'x', client_assertion: sound }),
+    })
+    await hub.stop('SIGTERM')
+    const log = hub.output()
+    expect(log).toContain('could not be fetched')
+    for (const secret of [adminToken, 'someone-elses-secret', 'c2VjcmV0OnNlY3JldA']) {
+      expect(log).not.toContain(secret)
+    }
+    for (const set of sent) expect(log).not.toContain(set.split('.')[1])
+  },
+)
 
 test('a second hub on the same folder, and a port that is taken, are refused in words', async () => {
   await using folder = await temporaryFolder()
   await using other = await temporaryFolder()
   const port = await freePort()
-  const hub = await serve(folder.path, port)
+  const hub = await serve(port, { WATCHBELL_DATA: folder.path })
   const sameFolder = run({ WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: '127.0.0.1:0' }, 'serve')
   expect([sameFolder.status, sameFolder.stderr]).toEqual([
     1,

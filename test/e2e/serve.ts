@@ -19,18 +19,19 @@ export interface ServeProcess {
 
 export const adminToken = 'e2e-admin-token'
 
-/** A real `watchbell serve` in a process of its own; ready when it resolves. */
+/**
+ * A real `watchbell serve` in a process of its own; ready when it resolves.
+ * @param environment - where it keeps its data (see places.ts), and other settings
+ */
 export async function serve(
-  folder: string,
   port: number,
-  environment: Record<string, string> = {},
+  environment: Readonly<Record<string, string>>,
 ): Promise<ServeProcess> {
   const child = spawn(process.execPath, [main, 'serve'], {
     env: {
       PATH: process.env['PATH'],
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
       WATCHBELL_LISTEN: `127.0.0.1:${port}`,
-      WATCHBELL_DATA: folder,
       WATCHBELL_ADMIN_TOKEN: adminToken,
       WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1',
       WATCHBELL_API_REQUESTS_PER_MINUTE: '0',

@@ -192,6 +192,20 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(await signals.counts()).toMatchObject({ accepted: 2 })
   })
 
+  test('a signal that nobody can read goes like any other', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    await signals.append([{ ...taken('unreadable', start), events: [null] as never }]) // what no version of ours writes
+    await loops.handleAll()
+    expect(await signals.list({ providerId: idp.id, outcome: 'failed', limit: 9 })).toMatchObject({
+      signals: [{ jti: 'unreadable' }],
+    })
+    loops.clock.now = start + 90 * dayMs
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'signal_terms', 'signal_failures'])).toEqual([0, 0, 0])
+  })
+
   test('0 keeps everything for ever', async () => {
     await using site = await open()
     const { signals } = site.storage.stores
@@ -359,7 +373,7 @@ describe('on PostgreSQL', () => {
     for (const week of weeks) {
       await site.storage.stores.signals.append(batch(`w${week}`, 30, start + week * weekMs))
       const [{ sequence } = { sequence: 0 }] = await site.storage.stores.signals.claimOldest(1)
-      const failed = [{ sequence, error: 'poison', at: new Date(start) }]
+      const failed = [{ sequence, terms: [], error: 'poison', at: new Date(start) }]
       await site.storage.stores.signals.settle({ handled: [], failed })
       await loops.handleAll()
     }

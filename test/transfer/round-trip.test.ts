@@ -38,7 +38,12 @@ async function interrupt(folder: string): Promise<void> {
   for (const jti of ['failed', 'pending']) {
     await signals.append([set(provider, jti, { receivedAt: new Date(), events: [revoked] })])
     const [waiting] = jti === 'failed' ? await signals.claimOldest(1) : []
-    const failed = waiting && { sequence: waiting.sequence, error: 'It was poisoned.', at: new Date() }
+    const failed = waiting && {
+      sequence: waiting.sequence,
+      terms: [],
+      error: 'It was poisoned.',
+      at: new Date(),
+    }
     if (failed !== undefined) await signals.settle({ handled: [], failed: [failed] })
   }
   const anchor = 'user:email:gone@example.com'

@@ -1,4 +1,5 @@
 import { closeSync, openSync } from 'node:fs'
+import { join } from 'node:path'
 import Database from 'better-sqlite3'
 import { SqlError, type SqlResult } from '../sql-sessions.ts'
 
@@ -13,6 +14,9 @@ const busyTimeoutMs = 5_000
 const walPagesMax = 16_000
 /** Statements kept ready on one connection; the hub has about a hundred different ones. */
 const preparedMax = 500
+
+/** Of a hub with this data folder. */
+export const databaseFile = (folder: string): string => join(folder, 'watchbell.db')
 
 /** One SQLite connection and its prepared statements. Synchronous: lives in a thread of its own. */
 export interface SqliteConnection {

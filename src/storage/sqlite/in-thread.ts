@@ -1,17 +1,14 @@
 import { mkdirSync } from 'node:fs'
-import { join } from 'node:path'
 import { rowDeletions, type Deletions } from '../deletions.ts'
 import { migrate } from '../migrate.ts'
 import { sqlStorage, type Procedures, type SqlStorage } from '../sql-storage.ts'
 import { sqliteWords } from '../words.ts'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
-import { openConnection } from './connection.ts'
+import { databaseFile, openConnection } from './connection.ts'
 import { sessionDialect } from './dialect.ts'
 import { readRisks } from './risk-procedures.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
 import { appendSignals, recordRefusals } from './signal-procedures.ts'
-
-export const databaseFile = (folder: string): string => join(folder, 'watchbell.db')
 
 export interface SqliteInThread {
   readonly storage: SqlStorage
