@@ -159,6 +159,16 @@ describe('a poll', () => {
     expect(await open.turn()).toBe(4)
   })
 
+  test('looks at so many SETs of an answer and no more; the others come again', async () => {
+    await using open = await openPoller({
+      limits: { answerSetsMax: 3 },
+      transmitter: { misbehaving: ['poll-ignores-max'] },
+    })
+    const jtis = open.send(5)
+    expect([await open.turn(), await open.turn()]).toEqual([3, 2])
+    expect(open.taken.toSorted()).toEqual(jtis.toSorted())
+  })
+
   test('short polling asks at its interval, and acknowledges at once (R47)', async () => {
     await using open = await openPoller({ polling: 'short' })
     const [jti] = open.send()
@@ -253,6 +263,22 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     await open.turn()
     expect(open.transmitter.stream().setErrs).toMatchObject([{ jti, err: 'invalid_key' }])
   })
+})
+
+test('a key that never comes is not waited for for ever where the transmitter pauses between deliveries (R49)', async () => {
+  await using open = await openPoller()
+  const [jti = ''] = open.send()
+  open.refuse.set('*', new HubError('set.unknown_key'))
+  for (let minute = 0; minute < 17; minute++) {
+    await open.turn()
+    open.transmitter.fail('poll', { status: 200, body: { sets: {} } })
+    open.pass(30_000)
+    await open.turn()
+    open.pass(30_000)
+  }
+  expect(open.bodies().filter(({ setErrs }) => setErrs !== undefined)).toMatchObject([
+    { setErrs: { [jti]: { err: 'invalid_key' } } },
+  ])
 })
 
 describe('every failure has its pace, and none spins', () => {
@@ -377,6 +403,15 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.polls()).toHaveLength(2)
     await open.turn()
     expect(open.polls()).toHaveLength(2)
+  })
+
+  test('a clock that is set back stops nothing', async () => {
+    await using open = await openPoller({ polling: 'short' })
+    await open.turn()
+    open.pass(-3_600_000)
+    const jtis = open.send()
+    await open.turn()
+    expect(open.taken).toEqual(jtis)
   })
 
   test('failures in a row wait longer and longer, up to a bound', async () => {
@@ -506,6 +541,21 @@ describe('polls at the same time', () => {
     expect(open.polls()).toHaveLength(1)
     await open.poller[Symbol.asyncDispose]()
     expect(leases.has(name)).toBe(false)
+  })
+
+  test('a lease that could not be asked for is not held', async () => {
+    const leases = new Map<string, { holder: string; until: number }>()
+    await using open = await openPoller({ leases })
+    const asked = leases.get.bind(leases)
+    leases.get = () => {
+      throw new Error('the storage is away')
+    }
+    open.send()
+    await open.turn()
+    leases.get = (name) => asked(name) ?? { holder: 'another', until: Infinity }
+    open.pass(1_000)
+    await open.turn()
+    expect(open.polls()).toEqual([])
   })
 
   test('a transmitter that hangs delays no other stream', async () => {

@@ -52,6 +52,8 @@ export interface PollLimits extends PaceLimits {
   /** SETs that one answer may hold; fewer after an answer that was too large. */
   readonly pollEventsMax: number
   readonly answerBytesMax: number
+  /** SETs of one answer that are looked at, however many it has; the others come again. */
+  readonly answerSetsMax: number
   /** How long an answer may take, of a poll that may be held open and of one that may not. */
   readonly longPollTimeoutMs: number
   readonly shortPollTimeoutMs: number
@@ -75,6 +77,7 @@ export const defaultPollLimits: PollLimits = {
   ...defaultPaceLimits,
   pollEventsMax: 250,
   answerBytesMax: 250 * (setBytesMax + 1_024),
+  answerSetsMax: 1_000,
   longPollTimeoutMs: 90_000,
   shortPollTimeoutMs: 15_000,
   longPollCutMs: 10_000,
@@ -155,7 +158,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
         Object.assign(state, { nextAt: 0, badInARow: 0, updatedAt: stream.updatedAt.getTime() })
       }
       if (state.running !== undefined) void renewLease(stream, state)
-      else if (state.nextAt <= at && !stopped.signal.aborted) {
+      else if (isDue(state, at) && !stopped.signal.aborted) {
         const stop = new AbortController()
         state.running = stop
         const done = turn(stream, state, AbortSignal.any([stop.signal, stopped.signal])).finally(() => {
@@ -168,6 +171,11 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       }
     }
     return (await Promise.all(launched)).reduce((sum, count) => sum + count, 0)
+  }
+
+  /** A clock that was set back does not stop it: no pause is that long. */
+  function isDue({ nextAt }: StreamState, at: number): boolean {
+    return nextAt <= at || nextAt > at + limits.retryAfterMaxMs
   }
 
   function forgetOthers(polled: readonly PolledStream[]): void {
@@ -194,13 +202,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   async function holdLease({ id }: PolledStream, state: StreamState): Promise<boolean> {
     const at = now()
     if (state.leaseUntil - at > limits.leaseMs / 2) return true
+    const before = state.leaseUntil
     const until = at + limits.leaseMs
     state.leaseUntil = until // so that the next look does not ask again meanwhile
-    const held = await deps.leases.takeLease({
-      name: leaseName(id),
-      holder,
-      now: new Date(at),
-      until: new Date(until),
+    const lease = { name: leaseName(id), holder, now: new Date(at), until: new Date(until) }
+    const held = await deps.leases.takeLease(lease).catch((error: unknown) => {
+      state.leaseUntil = before
+      throw error
     })
     if (!held) state.leaseUntil = 0
     return held
@@ -270,7 +278,21 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       if (cut) return { outcome: { kind: 'stalled' }, settled: 0, events: 0, error: undefined }
       return { outcome: asked.failure, settled: 0, events: 0, failure: asked.cause, error: asked.words }
     }
-    return take(stream, state, asked.answer)
+    const { sets } = asked.answer
+    if (sets.length <= limits.answerSetsMax) return take(stream, state, asked.answer)
+    return take(stream, state, { sets: sets.slice(0, limits.answerSetsMax), moreAvailable: true })
+  }
+
+  /** Some come again only after a pause, and are not in every answer: they are waited for no longer than the others. */
+  function stillWaiting(
+    known: ReadonlyMap<string, number>,
+    waiting: ReadonlyMap<string, number>,
+    settled: ReadonlySet<string>,
+  ): Map<string, number> {
+    const kept = [...known].filter(
+      ([name, since]) => !settled.has(name) && now() - since < 2 * limits.keyGraceMs,
+    )
+    return new Map([...kept, ...waiting].slice(-limits.answerSetsMax))
   }
 
   /** Settles what can be settled of an answer, all at once: they share commits. */
@@ -281,7 +303,6 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   ): Promise<Polled> {
     if (sets.length === 0) {
       state.settledBefore = new Set()
-      state.waitingSince = new Map()
       return { outcome: { kind: 'nothing' }, settled: 0, events: 0, error: undefined }
     }
     const events = sets.length
@@ -307,7 +328,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     })
     const news = [...settled].some((name) => !state.settledBefore.has(name))
     state.settledBefore = settled
-    state.waitingSince = waiting
+    state.waitingSince = stillWaiting(state.waitingSince, waiting, settled)
     if (deferred !== undefined) {
       const words = `${waiting.size} SETs wait at the transmitter: ${deferred.detail}`
       const { retryAfterS } = deferred

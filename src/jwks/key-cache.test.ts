@@ -199,26 +199,50 @@ describe('unknown kid', () => {
         errorOf(hub.get(transmitter.url, `random-${round}-${n}`)),
       )
       const codes = new Set((await Promise.all(flood)).map((error) => error.code))
-      expect(codes).toEqual(new Set(['set.unknown_key']))
+      // the first were looked for; nobody looks for the last
+      if (round === 0 || round > 2) {
+        expect([...codes]).toEqual([round === 0 ? 'set.unknown_key' : 'keys.unavailable'])
+      }
     }
+    expect(await errorOf(hub.get(transmitter.url, 'random-0-0'))).toMatchObject({ code: 'set.unknown_key' })
     expect(transmitter.fetches()).toBe(1 + 3)
     expect(hub.getNow(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
   })
 
-  test('during the cool-down the answer comes without a fetch; then there is one per cool-down', async () => {
+  test('during the cool-down a key that nobody looked for is not called unknown; then there is one fetch per cool-down', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
     for (const kid of ['a', 'b', 'c', 'd', 'e']) await errorOf(hub.get(transmitter.url, kid))
     expect(transmitter.fetches()).toBe(4)
     transmitter.publish('k0', 'k1')
+    expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({
+      code: 'keys.unavailable',
+      retryAfterS: 30,
+    })
     hub.turn(29_999)
-    expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({ code: 'set.unknown_key' })
+    expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({
+      code: 'keys.unavailable',
+      retryAfterS: 1,
+    })
     expect(transmitter.fetches()).toBe(4)
     hub.turn(1)
     expect(await hub.get(transmitter.url, 'k1')).toMatchObject({ kid: 'k1' })
     await errorOf(hub.get(transmitter.url, 'f'))
     expect(transmitter.fetches()).toBe(5)
+  })
+
+  test('one that was looked for and is not there stays unknown, and uses up no allowance, for a cool-down', async () => {
+    await using transmitter = await startTransmitter('k0')
+    await using hub = startCache()
+    await hub.get(transmitter.url, 'k0')
+    for (let n = 0; n < 10; n++) {
+      expect(await errorOf(hub.get(transmitter.url, 'gone'))).toMatchObject({ code: 'set.unknown_key' })
+    }
+    expect(transmitter.fetches()).toBe(2)
+    hub.turn(30_000)
+    transmitter.publish('k0', 'gone')
+    expect(await hub.get(transmitter.url, 'gone')).toMatchObject({ kid: 'gone' })
   })
 
   test('the allowance fills up to three and no further', async () => {
@@ -413,6 +437,19 @@ describe('a dead transmitter', () => {
     await hub.get(transmitter.url, 'k0')
     transmitter.publish('k1')
     hub.turn(20 * minute + 1)
+    expect(await errorOf(hub.get(transmitter.url, 'k0'))).toMatchObject({ code: 'set.unknown_key' })
+  })
+
+  test('also when the last thing that was heard before the silence is a failure', async () => {
+    await using transmitter = await startTransmitter('k0')
+    await using hub = startCache()
+    await hub.get(transmitter.url, 'k0')
+    transmitter.fail()
+    hub.turn(11 * minute)
+    hub.getNow(transmitter.url, 'k0')
+    await hub.cache.settled()
+    transmitter.publish('k1')
+    hub.turn(60 * 60 * minute)
     expect(await errorOf(hub.get(transmitter.url, 'k0'))).toMatchObject({ code: 'set.unknown_key' })
   })
 

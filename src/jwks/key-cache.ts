@@ -24,7 +24,8 @@ export interface KeyCache extends AsyncDisposable {
 
 /**
  * Caches key sets per provider. A key that is there is returned at once and without a promise. One fetch serves all
- * who wait for it. An unknown `kid` causes a fetch, with a small allowance. Old keys serve while they are fetched again,
+ * who wait for it. An unknown `kid` causes a fetch, with a small
+ * allowance; once that is spent, one that nobody looked for is to be asked for again later. Old keys serve while they are fetched again,
  * also while that fails, up to `keysStaleMaxMs`; from then on, and with no keys at all, the answer is no. A set that
  * cannot be used does not replace a good one; a key that is no longer in a good one is gone with it.
  */

@@ -107,13 +107,15 @@ export function createProviderKeys(
   let waiters = 0
   let allowance = limits.unknownKidRefreshesMax
   let allowanceAt = now()
+  /** When a fetch proved that a `kid` is not published, oldest first. */
+  const absentAt = new Map<string, number>()
 
   function get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey> {
     const at = now()
     const set = trusted(at)
     if (set === undefined || !holds(set, kid)) return getLater(kid, alg)
     if (!isOld(set, at)) return pickVerificationKey(set.keys, kid, alg)
-    if (isLongOld(set, at) && failure === undefined && waiters < limits.waitersMax)
+    if (isLongOld(set, at) && heldForMs(at) === 0 && waiters < limits.waitersMax)
       return getRefreshed(kid, alg)
     if (fetching === undefined && heldForMs(at) === 0) void fetchAgain(at)
     return pickVerificationKey(set.keys, kid, alg)
@@ -139,13 +141,19 @@ export function createProviderKeys(
       const set = trusted(at)
       if (set !== undefined && holds(set, kid)) return pickVerificationKey(set.keys, kid, alg)
       const proven = ended > begunBefore && failure === undefined
-      if (set !== undefined && proven) return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
+      if (proven) noteAbsent(kid, at)
+      if (set !== undefined && (proven || isAbsent(kid, at))) {
+        return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
+      }
       if (proven || (ended > begunBefore && fetching === undefined)) throw unavailable(at)
       if (fetching === undefined && heldForMs(at) > 0) throw unavailable(at)
       // After a failure the hold limits the fetches; while all is well the allowance does.
       const free = set === undefined || failure !== undefined
-      if (fetching === undefined && !free && !takeAllowance(at))
-        return pickVerificationKey(set.keys, kid, alg)
+      if (fetching === undefined && !free && !takeAllowance(at)) {
+        // Nobody looked whether this one is published: to call it unknown would lose a SET that is signed with a new key.
+        const reason = 'it was fetched for several unknown keys just now'
+        throw unavailable(at, reason, allowanceAt + limits.unknownKidCoolDownMs - at)
+      }
       if (waiters >= limits.waitersMax) throw unavailable(at, `${waiters} SETs are waiting for it already`)
       waiters++
       try {
@@ -165,6 +173,18 @@ export function createProviderKeys(
   function heldForMs(at: number): number {
     if (failure === undefined || at < failure.at) return 0
     return Math.max(0, failure.at + failure.holdMs - at)
+  }
+
+  /** Asked for again within the cool-down, it needs no other fetch. */
+  function isAbsent(kid: string, at: number): boolean {
+    return Math.abs(at - (absentAt.get(kid) ?? -Infinity)) < limits.unknownKidCoolDownMs
+  }
+
+  function noteAbsent(kid: string, at: number): void {
+    absentAt.delete(kid)
+    absentAt.set(kid, at)
+    const [oldest] = absentAt.keys()
+    if (absentAt.size > limits.waitersMax && oldest !== undefined) absentAt.delete(oldest)
   }
 
   function takeAllowance(at: number): boolean {
@@ -215,10 +235,14 @@ export function createProviderKeys(
     }
   }
 
-  function unavailable(at: number, reason = failure?.words ?? 'it has not been fetched'): HubError {
+  function unavailable(
+    at: number,
+    reason = failure?.words ?? 'it has not been fetched',
+    waitMs = heldForMs(at),
+  ): HubError {
     return new HubError('keys.unavailable', {
       detail: `The key set of the provider ${id} cannot be had right now: ${reason.replace(/\.$/, '')}.`,
-      retryAfterS: Math.max(1, Math.ceil(heldForMs(at) / 1000)),
+      retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
     })
   }
 

@@ -7,7 +7,7 @@ import { importClientKey } from './transmitter-auth.ts'
 /** What somebody asks a stream to be, its secrets apart. Only readStreamDraft and readStreamPatch make one. */
 export interface StreamDraft {
   readonly settings: StreamSettings
-  readonly secrets: Omit<StreamSecrets, 'pushAuthorization'>
+  readonly secrets: Omit<StreamSecrets, 'pushAuthorization' | 'nextPushAuthorization'>
 }
 
 /** In characters, and how many in a list. */
@@ -131,8 +131,7 @@ async function readAuth(
     problems.push({ field: 'auth.method', message: `must be one of ${authMethods.join(', ')}` })
     return nothing
   }
-  const kept =
-    before !== undefined && sameClient(before.settings.auth, method, given['client_id']) ? before.secrets : {}
+  const kept = before !== undefined && sameClient(before.settings.auth, method, given) ? before.secrets : {}
   const secret = (name: string, known: string | undefined): string | undefined => {
     const text = readText(given[name], `auth.${name}`, streamLimits.secretMax, problems) ?? known
     if (text === undefined) problems.push({ field: `auth.${name}`, message: `is needed with ${method}` })
@@ -174,14 +173,13 @@ async function readAuth(
   return { auth, secrets: clientSecret === undefined ? {} : { clientSecret } }
 }
 
-function sameClient(
-  before: StreamAuth,
-  method: StreamAuth['method'],
-  clientId: JsonValue | undefined,
-): boolean {
+function sameClient(before: StreamAuth, method: StreamAuth['method'], given: JsonObject): boolean {
   if (before.method === 'bearer' || method === 'bearer') return before.method === method
   return (
-    before.clientId === clientId && (before.method === 'private_key_jwt') === (method === 'private_key_jwt')
+    before.clientId === given['client_id'] &&
+    (before.method === 'private_key_jwt') === (method === 'private_key_jwt') &&
+    before.tokenUrl === (given['token_url'] ?? undefined) &&
+    before.authorizationServer === (given['authorization_server'] ?? undefined)
   )
 }
 

@@ -64,7 +64,7 @@ export function createStreamGate({
       await streams.update(stream.id, changes)
       await journal.record({ kind: 'status', provider, stream, before, by: transmitterActor(provider) })
     })
-    registry.remember(stream)
+    registry.apply(stream.id, changes)
     const facts = { provider: provider.id, stream: stream.id, status, reason }
     if (status === 'enabled') logger.info(facts, 'a transmitter resumed its stream')
     else logger.warn(facts, 'a transmitter stopped its stream')

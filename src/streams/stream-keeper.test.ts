@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { HubError } from '../base/hub-error.ts'
 import { silentLogger } from '../base/logger.ts'
 import { createStreamKeeper, defaultKeeperLimits, dueOf } from './stream-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
@@ -118,4 +119,41 @@ test('what another node has just done is not done again, however little this one
   const { signal } = new AbortController()
   expect([await one.runOnce(signal), await other.runOnce(signal)]).toEqual([1, 0])
   expect(checked).toEqual(['one'])
+})
+
+test('a transmitter that makes the care of its stream fail keeps nobody from the others, whatever it says', async () => {
+  const rows = ['str1', 'str2', 'str3'].map((id) =>
+    newStream(id, { ...stream, id, providerId: id, checkedAt: ago(20) }),
+  )
+  const store: Pick<StreamStore, 'list' | 'update'> = {
+    list: async () => rows,
+    update: async () => undefined,
+  }
+  const registry = await createStreamRegistry(store as StreamStore) // it asks for no more than these two
+  const asked: string[] = []
+  let at = now
+  const check = async (id: string): Promise<Stream> => {
+    asked.push(id)
+    if (id === 'str1') throw new RangeError('init["status"] must be in the range of 200 to 599')
+    if (id === 'str2')
+      throw new HubError('stream.transmitter_unavailable', { detail: 'later', retryAfterS: 1.7e9 })
+    const known = registry.ofProvider(id)
+    if (known === undefined) throw new Error('not reached')
+    return registry.apply(known.id, { checkedAt: new Date(at) }) ?? known
+  }
+  const keeper = createStreamKeeper({
+    world: { now: () => new Date(at), newUuid: () => 'node' },
+    logger: silentLogger,
+    registry,
+    streams: { check, verify: check },
+    leases: { takeLease: async () => true, endLease: async () => undefined },
+    isActive: () => true,
+  })
+  const { signal } = new AbortController()
+  await keeper.runOnce(signal)
+  expect(asked.toSorted()).toEqual(['str1', 'str2', 'str3'])
+  asked.length = 0
+  at += defaultKeeperLimits.checkEveryMs
+  await keeper.runOnce(signal)
+  expect(asked.toSorted()).toEqual(['str1', 'str2', 'str3'])
 })

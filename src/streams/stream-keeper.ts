@@ -67,12 +67,16 @@ export function createStreamKeeper(
       if (due.verify) await streams.verify(stream.providerId, hubActor)
       failures.delete(stream.id)
     } catch (error) {
-      if (!isHubError(error)) throw error
       const count = (failures.get(stream.id)?.count ?? 0) + 1
       const pauseMs = Math.min(limits.retryAfterMs * 2 ** (count - 1), limits.checkEveryMs)
-      const askedMs = (error.retryAfterS ?? 0) * 1_000
+      const askedMs = Math.min(
+        (isHubError(error) ? (error.retryAfterS ?? 0) : 0) * 1_000,
+        limits.checkEveryMs,
+      )
       failures.set(stream.id, { count, nextAt: world.now().getTime() + Math.max(pauseMs, askedMs) })
-      logger.warn({ provider: stream.providerId, stream: stream.id, code: error.code }, error.detail)
+      const facts = { provider: stream.providerId, stream: stream.id }
+      if (isHubError(error)) logger.warn({ ...facts, code: error.code }, error.detail)
+      else logger.error({ ...facts, err: error }, 'looking after a stream failed')
     }
   }
 

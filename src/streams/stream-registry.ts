@@ -9,8 +9,10 @@ export interface StreamRegistry {
   ofProvider(providerId: string): Stream | undefined
   /** Changes members of a stream that is still there, in the store and here. @returns the stream as it is now */
   note(id: string, changes: StreamChanges): Promise<Stream | undefined>
-  /** What has been committed already. */
+  /** A stream that has been committed already. */
   remember(stream: Stream): void
+  /** Changes that have been committed already, of a stream that was not forgotten meanwhile. @returns it as it is now */
+  apply(id: string, changes: StreamChanges): Stream | undefined
   forget(id: string): void
   /** Notes an event without a word to the store; `flush` writes the last one of each stream. */
   noteEvent(id: string, at: Date): void
@@ -41,12 +43,15 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
     ofProvider: (providerId) => byProvider.get(providerId),
     async note(id, changes) {
       await store.update(id, changes)
+      return registry.apply(id, changes)
+    },
+    remember,
+    apply(id, changes) {
       const known = byId.get(id)
       if (known === undefined) return undefined
       remember({ ...known, ...changes })
       return current(byId.get(id))
     },
-    remember,
     forget(id) {
       const known = byId.get(id)
       touched.add(id)

@@ -135,6 +135,8 @@ export interface StreamSecrets {
   readonly clientKey?: Readonly<Record<string, unknown>>
   /** The whole Authorization value that the transmitter must push with. */
   readonly pushAuthorization: string
+  /** The one of a rotation whose end we never heard: the next one tells it again. */
+  readonly nextPushAuthorization?: string
 }
 
 /** A stream whose transmitter has created it. */

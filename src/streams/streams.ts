@@ -220,8 +220,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       await streams.update(id, changed)
       await journal.record({ ...change, stream })
     })
-    registry.remember(stream)
-    return stream
+    return registry.apply(id, changed) ?? stream
   }
 
   /** Makes what went wrong be seen, and passes it on. */
@@ -371,7 +370,12 @@ export function createStreams(deps: StreamsDeps): Streams {
         const before = registry.ofProvider(providerId)
         const kept = before && (await secretsOf(before).catch(() => undefined))
         const pushAuthorization = kept?.pushAuthorization ?? newPushAuthorization(world)
-        const secrets: StreamSecrets = { ...draft.secrets, pushAuthorization }
+        const nextPushAuthorization = kept?.nextPushAuthorization
+        const secrets: StreamSecrets = {
+          ...draft.secrets,
+          pushAuthorization,
+          ...(nextPushAuthorization !== undefined && { nextPushAuthorization }),
+        }
         const sealedSecrets = await box.seal(JSON.stringify(secrets))
         const now = world.now()
         const stream: Stream = {
@@ -406,7 +410,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       }),
     async draftOf(providerId) {
       const stream = get(providerId)
-      const { pushAuthorization: _, ...secrets } = await secretsOf(stream)
+      const { pushAuthorization: _, nextPushAuthorization: __, ...secrets } = await secretsOf(stream)
       return { settings: stream.settings, secrets }
     },
     verify: (providerId, by) =>
@@ -446,11 +450,13 @@ export function createStreams(deps: StreamsDeps): Streams {
           throw new HubError('stream.unsupported', { detail: 'This stream is polled: nobody pushes to it.' })
         }
         const { client, provider, secrets } = await sessionOf(stream)
-        const next: StreamSecrets = { ...secrets, pushAuthorization: newPushAuthorization(world) }
+        const { nextPushAuthorization = newPushAuthorization(world), ...kept } = secrets
+        const next: StreamSecrets = { ...kept, pushAuthorization: nextPushAuthorization }
         const { currentHash } = stream.pushAuthorization
         const nextHash = hashOf(next.pushAuthorization)
         // Both are good before the transmitter knows, and stay so without an end if we never hear which one it has.
         await registry.note(stream.id, {
+          sealedSecrets: await box.seal(JSON.stringify({ ...secrets, nextPushAuthorization })),
           pushAuthorization: { currentHash, previous: { hash: nextHash, until: undefined } },
         })
         await noting(stream.id, async () => {

@@ -121,7 +121,20 @@ describe('changes', () => {
     const scoped = { method: 'client_secret_post', client_id: 'receiver', scope: 'ssf.manage ssf.read' }
     expect((await site.api('PATCH', '', { auth: scoped })).status).toBe(200)
     expect((await site.api('GET', '/status')).status).toBe(200)
-    expect((await site.api('PATCH', '', { auth: { ...scoped, client_id: 'other' } })).status).toBe(400)
+    // a secret that is kept goes to nobody else
+    const elsewhere = `${site.transmitter.origin}/elsewhere`
+    for (const other of [
+      { client_id: 'other' },
+      { token_url: elsewhere },
+      { authorization_server: elsewhere },
+      { token_url: elsewhere, authorization_server: elsewhere },
+    ]) {
+      const answer = await site.api('PATCH', '', { auth: { ...scoped, ...other } })
+      expect([answer.status, await answer.text()]).toEqual([
+        400,
+        expect.stringContaining('auth.client_secret'),
+      ])
+    }
     expect((await site.api('PATCH', '', { events_requested: null })).status).toBe(200)
     expect(site.transmitter.stream().eventsRequested?.length).toBeGreaterThan(1)
     expect((await site.api('PATCH', '', { colour: 'red' })).status).toBe(400)

@@ -101,6 +101,30 @@ describe('the Authorization of a push (R11, R42)', () => {
     expect((await site.api('POST', '/rotate-authorization')).status).toBe(200)
     expect((await push(site, stream, site.sign())).status).toBe(202)
   })
+
+  test('nor does one that is tried again and fails: what the transmitter may have is not forgotten', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const first = site.transmitter.stream().authorization
+    site.transmitter.fail('configuration', 'lost_answer')
+    expect((await site.api('POST', '/rotate-authorization')).status).toBe(502)
+    const second = site.transmitter.stream().authorization
+    for (const fault of [{ status: 503 }, 'reset'] as const) {
+      site.transmitter.fail('configuration', fault)
+      expect((await site.api('POST', '/rotate-authorization')).status).toBe(502)
+      for (const value of [first, second]) {
+        expect((await push(site, stream, site.sign(), value)).status).toBe(202)
+      }
+    }
+    expect((await site.api('PATCH', '', { description: 'New' })).status).toBe(200)
+    expect((await push(site, stream, site.sign())).status).toBe(202)
+    expect((await site.api('POST', '/rotate-authorization', { overlap_seconds: 0 })).status).toBe(200)
+    expect((await push(site, stream, site.sign())).status).toBe(202)
+    expect((await push(site, stream, site.sign(), first)).status).toBe(401)
+    expect((await site.api('POST', '/rotate-authorization', { overlap_seconds: 0 })).status).toBe(200)
+    expect((await push(site, stream, site.sign(), second)).status).toBe(401)
+    expect((await push(site, stream, site.sign())).status).toBe(202)
+  })
 })
 
 describe('whose SETs a stream takes', () => {

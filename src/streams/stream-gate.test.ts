@@ -1,0 +1,53 @@
+import { expect, test } from 'vitest'
+import { silentLogger } from '../base/logger.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import { createStreamGate } from './stream-gate.ts'
+import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts'
+import type { StreamStore } from './stream-store.ts'
+import { newStream } from '../../test/new-stream.ts'
+
+const at = new Date('2026-01-01T00:00:00Z')
+const stream = newStream('str1', { providerId: 'sse1', status: 'enabled' })
+const provider = { id: 'sse1', name: 'idp', issuer: 'https://idp.example' }
+const paused = {
+  type: 'https://schemas.openid.net/secevent/ssf/event-type/stream-updated',
+  family: 'ssf',
+  name: 'stream-updated',
+  subject: { format: 'opaque', id: 'stream-1' },
+  occurredAt: undefined,
+  claims: { status: 'paused' },
+} as SecurityEvent
+
+/** @param meanwhile - happens while the change is being committed */
+async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
+  const store: Pick<StreamStore, 'list' | 'update'> = {
+    list: async () => [stream],
+    update: async () => undefined,
+  }
+  const registry = await createStreamRegistry(store as StreamStore) // it asks for no more than these two
+  const gate = createStreamGate({
+    world: { now: () => at },
+    logger: silentLogger,
+    registry,
+    store: { useState: async () => true },
+    async transaction(work) {
+      const done = await work({ streams: store as StreamStore, journal: { record: async () => undefined } })
+      meanwhile(registry)
+      return done
+    },
+    onDoubt: () => undefined,
+  })
+  return { registry, gate }
+}
+
+test('a stream that is deleted while its transmitter pauses it does not come back', async () => {
+  const { registry, gate } = await gateOver((registry) => registry.forget('str1'))
+  await gate.taken(stream, { provider, jti: 'a', events: [paused] }, 'stored')
+  expect(registry.list()).toEqual([])
+})
+
+test('what others changed meanwhile stays', async () => {
+  const { registry, gate } = await gateOver((registry) => registry.apply('str1', { checkedAt: at }))
+  await gate.taken(stream, { provider, jti: 'a', events: [paused] }, 'stored')
+  expect(registry.find('str1')).toMatchObject({ status: 'paused', checkedAt: at })
+})
