@@ -12,7 +12,10 @@ export interface SigningKeys {
   find(kid: string): Promise<CryptoKey | undefined>
   /** Every key that verifies, newest first, as `GET /oauth2/v1/keys` shows them (O30). */
   publicKeys(): Promise<readonly JWK[]>
-  /** Makes a new key sign; the old one verifies until the last token that it signed has expired. */
+  /**
+   * Makes a new key sign; the old one verifies until the last token that it signed has expired.
+   * @throws HubError `hub.secret_unreadable` when the old one was sealed with another secret key
+   */
   rotate(): Promise<{ readonly kid: string }>
 }
 
@@ -91,7 +94,9 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
       return (await verifying()).map(({ publicJwk }) => publicJwk)
     },
     async rotate() {
-      const kid = await succeed((await signing()).kid)
+      const former = await signing()
+      await box.open(former.sealedPrivateJwk) // what another secret key sealed is not for us to put aside
+      const kid = await succeed(former.kid)
       // Somebody else rotated at the same moment: their new key is as good as ours.
       return { kid: kid ?? (await signing()).kid }
     },

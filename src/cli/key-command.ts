@@ -1,11 +1,17 @@
+import { existsSync } from 'node:fs'
+import { join } from 'node:path'
 import type { Command } from 'commander'
 import { accessTokenLifetimeS } from '../access/access-tokens.ts'
 import { createSigningKeys } from '../access/signing-keys.ts'
+import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { loadSettings } from '../config/load-settings.ts'
 import { secretKey } from '../config/secret-key.ts'
-import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, openLocalHub, type LocalOptions } from './local-hub.ts'
+
+const otherSecretKey =
+  "The hub's keys are sealed with another secret key. Give the hub's WATCHBELL_SECRET_KEY, in the environment or with --env-file."
 
 /** `watchbell key`: the keys that sign the hub's own access tokens. */
 export function registerKey(program: Command, io: CliIo): void {
@@ -25,13 +31,19 @@ export function registerKey(program: Command, io: CliIo): void {
         flags: { data: options.data },
         file: options.envFile,
       })
+      const isSealed = (await hub.stores.signingKeys.list()).length > 0
+      if (isSealed && secrets.secretKey === undefined && !existsSync(join(data, 'secret.key'))) {
+        throw new CliError(otherSecretKey)
+      }
       const keys = createSigningKeys({
         world: io.world,
         storage: hub,
         box: createSecretBox(secretKey(secrets.secretKey, data)),
         signedForMaxMs: accessTokenLifetimeS * 1_000,
       })
-      const { kid } = await keys.rotate()
+      const { kid } = await keys.rotate().catch((error: unknown) => {
+        throw isHubError(error, 'hub.secret_unreadable') ? new CliError(otherSecretKey) : error
+      })
       if (options.json === true) return printJson(io.stdout, { kid })
       printLine(io.stdout, `The key ${kid} signs from now on.`)
     })

@@ -263,4 +263,22 @@ describe('key', () => {
     expect(before).not.toContain(kid)
     expect((await kids()).toSorted()).toEqual([...before, kid].toSorted())
   })
+
+  test.each([
+    ['none', {}],
+    ['another', { WATCHBELL_SECRET_KEY: Buffer.alloc(32, 'another').toString('base64') }],
+  ])(
+    'with %s of the secret keys that a hub can have, nothing is rotated and nothing is made',
+    async (_which, env) => {
+      await using folder = await temporaryFolder()
+      const secretKey = Buffer.alloc(32, 'ours').toString('base64')
+      await using hub = await startTestHub({ folder: folder.path, settings: { secretKey } })
+      const published = async (): Promise<string> => (await fetch(`${hub.origin}/oauth2/v1/keys`)).text()
+      const before = await published()
+      const refused = await runInProcess(['key', 'rotate'], { env: { WATCHBELL_DATA: folder.path, ...env } })
+      expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining('WATCHBELL_SECRET_KEY')])
+      expect(await published()).toBe(before)
+      expect(await readdir(folder.path)).not.toContain('secret.key')
+    },
+  )
 })

@@ -21,7 +21,8 @@ export interface EvaluationsRequest {
 
 export const evaluationsMax = 100
 const charactersMax = 1_000
-const userAgentCharsMax = 500
+/** By how much the clock of whoever asks may be fast. */
+const clockSkewMs = 300_000
 
 export function isUnreadable(question: Question | Unreadable): question is Unreadable {
   return 'problem' in question
@@ -31,8 +32,8 @@ export function isUnreadable(question: Question | Unreadable): question is Unrea
  * Reads the body of one evaluation (Authorization API 1.0 §6.1). Members that it does not know are ignored.
  * @throws HubError `evaluation.invalid`
  */
-export function readEvaluation(body: JsonValue | undefined): Question {
-  const question = readQuestion(requireObject(body), {})
+export function readEvaluation(body: JsonValue | undefined, now: Date): Question {
+  const question = readQuestion(requireObject(body), {}, now)
   if (isUnreadable(question)) throw refusal(question.problem)
   return question
 }
@@ -43,11 +44,11 @@ export function readEvaluation(body: JsonValue | undefined): Question {
  * @returns a single question when there are no evaluations: then the whole is one
  * @throws HubError `evaluation.invalid`
  */
-export function readEvaluations(body: JsonValue | undefined): EvaluationsRequest | Question {
+export function readEvaluations(body: JsonValue | undefined, now: Date): EvaluationsRequest | Question {
   const whole = requireObject(body)
   const { evaluations, options = {} } = whole
   if (evaluations === undefined || (isJsonArray(evaluations) && evaluations.length === 0))
-    return readEvaluation(whole)
+    return readEvaluation(whole, now)
   if (!isJsonArray(evaluations)) throw refusal('evaluations must be an array')
   if (evaluations.length > evaluationsMax) {
     throw refusal(`evaluations may have ${evaluationsMax} members at most; it has ${evaluations.length}`)
@@ -59,7 +60,7 @@ export function readEvaluations(body: JsonValue | undefined): EvaluationsRequest
     throw refusal(`options.evaluations_semantic must be one of ${semantics.join(', ')}`)
   }
   const questions = evaluations.map((one) =>
-    isJsonObject(one) ? readQuestion(one, whole) : { problem: 'an evaluation must be an object' },
+    isJsonObject(one) ? readQuestion(one, whole, now) : { problem: 'an evaluation must be an object' },
   )
   return { semantic, questions }
 }
@@ -74,7 +75,7 @@ function refusal(problem: string): HubError {
 }
 
 /** The first problem is enough: this runs at every sign-in. */
-function readQuestion(own: JsonObject, defaults: JsonObject): Question | Unreadable {
+function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Question | Unreadable {
   const subject = own['subject'] ?? defaults['subject']
   const action = own['action'] ?? defaults['action']
   const resource = own['resource'] ?? defaults['resource']
@@ -112,6 +113,12 @@ function readQuestion(own: JsonObject, defaults: JsonObject): Question | Unreada
         'context.issued_at must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or seconds since 1970',
     }
   }
+  // Later than every revocation, it would outlive all of them.
+  if (issuedAt !== undefined && issuedAt.getTime() > now.getTime() + clockSkewMs) {
+    return {
+      problem: 'context.issued_at lies in the future; a number is seconds since 1970, not milliseconds',
+    }
+  }
   return {
     user: id,
     action: action['name'],
@@ -119,7 +126,7 @@ function readQuestion(own: JsonObject, defaults: JsonObject): Question | Unreada
     ip: address,
     device,
     session,
-    userAgent: userAgent?.slice(0, userAgentCharsMax),
+    userAgent,
     issuedAt,
   }
 }

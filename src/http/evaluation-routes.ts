@@ -77,9 +77,11 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
       errorHandler: (error, request, reply) => refuse(deps, asHubError(error), request, reply),
     })
   }
-  mount('/evaluation', async (body, by) => decision(await evaluator.answer(readEvaluation(body), by)))
+  mount('/evaluation', async (body, by) =>
+    decision(await evaluator.answer(readEvaluation(body, deps.world.now()), by)),
+  )
   mount('/evaluations', async (body, by) => {
-    const asked = readEvaluations(body)
+    const asked = readEvaluations(body, deps.world.now())
     if ('user' in asked) return decision(await evaluator.answer(asked, by))
     return { evaluations: await answerAll(asked, async (one) => decision(await evaluator.answer(one, by))) }
   })

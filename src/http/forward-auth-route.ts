@@ -1,3 +1,4 @@
+import { isUtf8 } from 'node:buffer'
 import { timingSafeEqual, createHash } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
@@ -109,7 +110,13 @@ function single(request: FastifyRequest, name: string): string | undefined {
   if (values.length > 1 || (value !== undefined && value.length > headerCharsMax)) {
     throw invalid(name, `must be given once, with ${headerCharsMax} characters at most`)
   }
-  return value === undefined || value.trim() === '' ? undefined : value.trim()
+  return value === undefined || value.trim() === '' ? undefined : inUtf8(value.trim())
+}
+
+/** Node.js gives the bytes of a header as Latin-1; proxies write names in UTF-8. What is no UTF-8 stays as it is. */
+function inUtf8(text: string): string {
+  const bytes = Buffer.from(text, 'latin1')
+  return isUtf8(bytes) ? bytes.toString('utf8') : text
 }
 
 /** The last address that is none of our proxies: what stands before it, anybody could have written. */

@@ -248,7 +248,9 @@ export function sendError(
 ): FastifyReply {
   const errorId = deps.world.newId('oae')
   if (!(error instanceof HubError)) {
-    deps.logger.error({ err: error, errorId, url: request?.url, method: request?.method }, 'a request failed')
+    // the query may hold a client's assertion, or somebody's name
+    const path = request?.url.split('?')[0]
+    deps.logger.error({ err: error, errorId, path, method: request?.method }, 'a request failed')
     return send(reply, internalErrorAnswer(errorId))
   }
   if (error.cause !== undefined)

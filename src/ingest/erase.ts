@@ -3,9 +3,9 @@ import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
-import { signalTerm } from '../signals/signal-terms.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import { termsOf } from '../signals/signal-terms.ts'
 import type { Storage } from '../stores.ts'
-import { valueOf } from '../subjects/anchor.ts'
 import { createEraser, type Eraser, type ErasureNames } from '../subjects/erasure.ts'
 import { erasurePlaces, type ErasableRow, type ErasedRow, type Erasure } from '../subjects/erasure-store.ts'
 import { subjectEntry } from '../systemlog/risk-entries.ts'
@@ -58,6 +58,7 @@ export function createErasures(deps: EraseDeps): Erasures {
         const names: ErasureNames = {
           pseudonym: `erased-${erasureId}`,
           anchors: subject.anchors.map(({ anchor }) => anchor),
+          ids: subject.anchors.map(({ id }) => id),
           displayName: subject.loaded?.displayName,
         }
         await erasures.begin(subject.entity, { id: erasureId, names, place: erasurePlaces[0], after: 0 })
@@ -80,11 +81,7 @@ async function eraseStep({ storage }: EraseDeps): Promise<number> {
     const rows = await erasures.page(place, after, rowsMax)
     const eraser = createEraser(names)
     const erased = rows.flatMap((row) => erasedRow(eraser, row))
-    await erasures.rewrite(
-      place,
-      erased,
-      names.anchors.map((anchor) => signalTerm.subject(valueOf(anchor))),
-    )
+    await erasures.rewrite(place, erased)
     const next = nextPlace(erasure, rows)
     if (next === undefined) await erasures.finish(erasure.id)
     else await erasures.advance(next)
@@ -102,7 +99,22 @@ function erasedRow(eraser: Eraser, { sequence, json, plain, issuer }: ErasableRo
     const erased = eraser.plain(text)
     if (erased !== undefined) texts[column] = erased
   }
-  return Object.keys(texts).length === 0 ? [] : [{ sequence, texts }]
+  return Object.keys(texts).length === 0 ? [] : [{ sequence, texts, terms: goneTerms(json, texts) }]
+}
+
+/** What a signal was found by, as its SET said it, and is not any more. */
+function goneTerms(
+  { events: before }: Readonly<Record<string, string>>,
+  { events: after }: Readonly<Record<string, string>>,
+): readonly string[] {
+  if (before === undefined || after === undefined) return []
+  const kept = new Set(termsIn(after))
+  return termsIn(before).filter((term) => !kept.has(term))
+}
+
+function termsIn(events: string): readonly string[] {
+  const provider = { id: '', issuer: '' } // its terms stay
+  return termsOf({ provider, events: JSON.parse(events) as readonly SecurityEvent[] }) // the column's own type
 }
 
 function nextPlace(erasure: Erasure, rows: readonly ErasableRow[]): Erasure | undefined {

@@ -34,7 +34,7 @@ export async function loadUser(
   const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
     {
       source: { kind: 'admin', id: 'admin' },
-      id: by,
+      id: `~${now.toISOString()} ${by}`, // of two loaded users with one name the later is refused, whatever they are called
       occurredAt: now,
       receivedAt: now,
       things: [{ kind: 'user', anchors: draft.anchors }],

@@ -124,7 +124,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
       }))
     },
 
-    async rewrite(place, erased, terms) {
+    async rewrite(place, erased) {
       if (isKeyed(place)) {
         const { table, key } = keysOf[place]
         for (const { sequence, texts } of erased) {
@@ -149,9 +149,10 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
       const theirs = sql`sequence BETWEEN ${Math.min(...sequences)} AND ${Math.max(...sequences)}
         AND sequence IN ${words.numbers(sequences)}` // the bounds name the parts of tables that have such
       await run(sql`DELETE FROM signal_tokens WHERE ${theirs}`)
-      await run(
-        sql`DELETE FROM signal_terms WHERE term IN ${words.numbers(terms.map(termKey))} AND ${theirs}`,
-      )
+      const terms = erased.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
+      await run(sql`
+        DELETE FROM signal_terms WHERE ${theirs} AND (term, sequence) IN (
+          SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`)
     },
 
     async advance(erasure) {

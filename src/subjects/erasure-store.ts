@@ -31,10 +31,12 @@ export interface ErasableRow {
   readonly issuer: string
 }
 
-/** A row with other texts; of a signal that means that its token goes, and that it is not found by the names any more. */
+/** A row with other texts; of a signal that means that its token goes. */
 export interface ErasedRow {
   readonly sequence: number
   readonly texts: Readonly<Record<string, string>>
+  /** What a signal is not found by any more. */
+  readonly terms: readonly string[]
 }
 
 /** What an erasure needs of storage. Implemented in storage/, held to test/contract/erasure-store.ts and test/http/risk-state.test.ts. */
@@ -46,8 +48,7 @@ export interface ErasureStore {
   /** The oldest unfinished one. */
   next(): Promise<Erasure | undefined>
   page(place: ErasurePlace, after: number, max: number): Promise<readonly ErasableRow[]>
-  /** @param terms - what signals can no longer be found by */
-  rewrite(place: ErasurePlace, rows: readonly ErasedRow[], terms: readonly string[]): Promise<void>
+  rewrite(place: ErasurePlace, rows: readonly ErasedRow[]): Promise<void>
   advance(erasure: Erasure): Promise<void>
   finish(id: string): Promise<void>
 }

@@ -8,7 +8,10 @@ const eraser = createEraser({
     'user:email:ada@xn--bcher-kva.example',
     'user:opaque:https://idp.example|42',
     'user:phone:+15551234',
+    'device:opaque:https://idp.example|d7',
+    'user:login:jo',
   ],
+  ids: ['sub1'],
   displayName: 'Ada King',
 })
 const erased = (value: unknown, from = issuer): unknown => {
@@ -35,6 +38,19 @@ describe('what names the person goes', () => {
       { 'ada@bücher.example': 1, x: '+15551234' },
       { 'erased-1': 1, x: 'erased-1' },
     ],
+    [
+      { format: 'phone_number', phone_number: '+1 555-12 34' },
+      { format: 'phone_number', phone_number: 'erased-1' },
+    ],
+    [['call +1 (555) 12.34 now'], ['call erased-1 now']],
+    [
+      { device: { format: 'opaque', id: 'd7' }, alternateId: 'evasive' },
+      { device: { format: 'opaque', id: 'erased-1' }, alternateId: 'evasive' },
+    ],
+    [
+      { actor: { id: 'sub1', alternateId: 'jo', displayName: 'jo' }, ip: '203.0.113.7' },
+      { actor: { id: 'sub1', alternateId: 'erased-1', displayName: 'erased-1' }, ip: '203.0.113.7' },
+    ],
   ])('%j', (value, expected) => expect(erased(value)).toEqual(expected))
 
   test('also from plain text', () => {
@@ -47,6 +63,11 @@ describe('what does not stays', () => {
   test.each([
     [{ email: 'bob@example.com' }],
     [{ count: '42' }],
+    [{ phone: '+1 555 12 35' }],
+    [{ device: { format: 'opaque', id: 'd8' } }],
+    [{ format: 'no such', id: '42' }],
+    [{ format: 'opaque', id: 42 }],
+    [{ actor: { id: 'sub2', alternateId: 'jo', displayName: 'jo' } }],
     [{ format: 'iss_sub', iss: issuer, sub: '42' }],
     [null],
     [7],

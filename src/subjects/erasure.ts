@@ -1,6 +1,8 @@
 import { domainToUnicode } from 'node:url'
+import { isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isProprietary, readSubject, type Subject } from '../set/subject.ts'
 import { anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './anchor.ts'
 import { normaliseLogin } from './email.ts'
 
@@ -9,6 +11,8 @@ export interface ErasureNames {
   /** Stands where the names stood; the same everywhere, so that what belonged together still does. */
   readonly pseudonym: string
   readonly anchors: readonly Anchor[]
+  /** Of the anchors, as the System Log names actors and targets by. */
+  readonly ids?: readonly string[]
   readonly displayName: string | undefined
 }
 
@@ -33,16 +37,17 @@ const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account
  * An identifier as short as `42` is no trace of anybody by itself: such ones are erased only where the same record names
  * the person, and there wherever they stand alone.
  */
-export function createEraser({ pseudonym, anchors, displayName }: ErasureNames): Eraser {
+export function createEraser({ pseudonym, anchors, ids = [], displayName }: ErasureNames): Eraser {
   const values = new Set(anchors.flatMap(spellings).concat(displayName === undefined ? [] : [displayName]))
   const whole = new Set([...values].map(folded))
   const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
   for (const anchor of anchors) if (peculiarFormats.has(formatOf(anchor))) peculiar.push(...spellings(anchor))
   const known = new Set(anchors)
-  const inText =
-    peculiar.length === 0
-      ? undefined
-      : new RegExp(peculiar.map((name) => name.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')).join('|'), 'giu')
+  const phones = anchors.filter((anchor) => formatOf(anchor) === 'phone').map(phonePattern)
+  const anyPhone = phones.length === 0 ? undefined : new RegExp(phones.join('|'), 'u')
+  const patterns = [...peculiar.map(escaped), ...phones]
+  const inText = patterns.length === 0 ? undefined : new RegExp(patterns.join('|'), 'giu')
+  const kinds = [...new Set(anchors.map(kindOf))]
   const hints = [...values].map((value) => {
     const inJson = JSON.stringify(folded(value)).slice(1, -1)
     return value.length >= peculiarCharsMin ? inJson : `"${inJson}`
@@ -67,16 +72,14 @@ export function createEraser({ pseudonym, anchors, displayName }: ErasureNames):
     return identifies(value, issuer) || Object.values(value).some((member) => concerns(member, within))
   }
 
-  function identifies({ format, id, sub, iss }: JsonObject, issuer: string): boolean {
-    const subject =
-      format === 'opaque' && typeof id === 'string'
-        ? ({ format, id } as const)
-        : format === 'iss_sub' && typeof iss === 'string' && typeof sub === 'string'
-          ? ({ format, iss, sub } as const)
-          : undefined
-    return (
-      subject !== undefined &&
-      anchorsOf(subject, 'user', issuer)?.some((anchor) => known.has(anchor)) === true
+  function identifies(value: JsonObject, issuer: string): boolean {
+    // an actor or a target of the System Log
+    if (value['alternateId'] !== undefined && ids.some((id) => id === value['id'])) return true
+    const subject = subjectIn(value)
+    if (subject === undefined) return false
+    if (!isProprietary(subject) && subject.format === 'complex') return false // its members stand for themselves
+    return kinds.some(
+      (kind) => anchorsOf(subject, kind, issuer)?.some((anchor) => known.has(anchor)) === true,
     )
   }
 
@@ -97,7 +100,10 @@ export function createEraser({ pseudonym, anchors, displayName }: ErasureNames):
   return {
     maySee(text) {
       const looked = folded(text)
-      return hints.some((hint) => looked.includes(hint) || looked.includes(hint.replaceAll('"', '\\"')))
+      return (
+        hints.some((hint) => looked.includes(hint) || looked.includes(hint.replaceAll('"', '\\"'))) ||
+        anyPhone?.test(text) === true
+      )
     },
     json(text, issuer) {
       const value = JSON.parse(text) as JsonValue // ours: it was written from JSON
@@ -117,6 +123,25 @@ function spellings(anchor: Anchor): readonly string[] {
   const at = value.lastIndexOf('@')
   const unicode = at === -1 ? '' : domainToUnicode(value.slice(at + 1))
   return unicode === '' ? [value] : [...new Set([value, value.slice(0, at + 1) + unicode])]
+}
+
+function escaped(text: string): string {
+  return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
+}
+
+/** People part the digits of a number; anchors do not. */
+function phonePattern(anchor: Anchor): string {
+  return Array.from(valueOf(anchor), escaped).join(String.raw`[\s().\-\u{2010}-\u{2015}]*`)
+}
+
+function subjectIn(value: JsonObject): Subject | undefined {
+  if (value['format'] === undefined) return undefined
+  try {
+    return readSubject(value, 'that may be erased')
+  } catch (error) {
+    if (isHubError(error)) return undefined
+    throw error
+  }
 }
 
 function folded(text: string): string {

@@ -84,6 +84,11 @@ test('L43: what a request did names the request, its address and its program', (
   ])
 })
 
+test('of a program that has much to say about itself, no more than its beginning', () => {
+  const { client } = entry({ by: { ...ada, ip: '192.0.2.1', userAgent: 'x'.repeat(10_000) } })
+  expect(client?.userAgent?.rawUserAgent).toBe('x'.repeat(500))
+})
+
 test('a service app is also the client, and an IPv6 address says so', () => {
   const by: Actor = {
     id: '0oa1',

@@ -133,11 +133,16 @@ export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts)
   }
 }
 
+/** Whoever calls chooses it, and every call may be an entry. */
+const userAgentCharsMax = 500
+
 function clientOf({ id, type, ip, userAgent }: Actor): LogClient | null {
   if (ip === undefined && userAgent === undefined) return null
   return {
     userAgent:
-      userAgent === undefined ? null : { rawUserAgent: userAgent, os: 'Unknown', browser: 'UNKNOWN' },
+      userAgent === undefined
+        ? null
+        : { rawUserAgent: userAgent.slice(0, userAgentCharsMax), os: 'Unknown', browser: 'UNKNOWN' },
     zone: null,
     device: 'Unknown',
     id: type === serviceAppType ? id : null,

@@ -50,14 +50,16 @@ export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<L
   const found: (StoredLogEvent & { readonly event: LogEvent })[] = []
   let { position } = query
   let looked = 0
+  let carried = 1
   let more = true
   while (more && found.length < wanted) {
     const { entriesMax, ms } = found.length === 0 ? budgets.none : budgets.some
     if (looked >= entriesMax || world.now().getTime() - startedAt >= ms) break
-    const scanned = looked > 0 && found.length === 0 ? scanBatch.further : scanBatch.first
+    const scanned = carried === 0 ? scanBatch.further : scanBatch.first
     const batchMax = matches === undefined ? wanted : Math.max(wanted, scanned)
     const batch = await systemLog.page({ position, eventTypes, containing, limit: batchMax })
     more = batch.length === batchMax
+    carried = batch.filter(({ event }) => event !== undefined).length
     for (const entry of batch) {
       looked += 1
       position = behind(position, entry)

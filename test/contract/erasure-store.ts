@@ -13,7 +13,7 @@ const sub: Anchor = 'user:iss_sub:https://idp.example|1'
 
 const erasure = (id: string, over: Partial<Erasure> = {}): Erasure => ({
   id,
-  names: { pseudonym: `erased-${id}`, anchors: [ada], displayName: 'Ada' },
+  names: { pseudonym: `erased-${id}`, anchors: [ada], ids: [], displayName: 'Ada' },
   place: 'signals',
   after: 0,
   ...over,
@@ -104,7 +104,9 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
         const [name = '', ...others] = Object.keys(row?.plain ?? {})
         expect(others).toHaveLength(1)
         expect(row?.plain[name]).toBe(`about ${ada}`)
-        await erasures.rewrite(place, [{ sequence: row?.sequence ?? 0, texts: { [name]: 'erased' } }], [])
+        await erasures.rewrite(place, [
+          { sequence: row?.sequence ?? 0, texts: { [name]: 'erased' }, terms: [] },
+        ])
         const [changed] = await erasures.page(place, (row?.sequence ?? 0) - 1, 1)
         expect(changed?.plain[name]).toBe('erased')
         for (const other of others) expect(changed?.plain[other]).toBe(row?.plain[other])
@@ -127,7 +129,9 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       ])
       expect(rows.map(({ json }) => json['reason']?.includes(ada))).toEqual([true, false])
       const [first] = rows
-      await erasures.rewrite('history', [{ sequence: first?.sequence ?? 0, texts: { reason: '{}' } }], [])
+      await erasures.rewrite('history', [
+        { sequence: first?.sequence ?? 0, texts: { reason: '{}' }, terms: [] },
+      ])
       expect((await erasures.page('history', 0, 10)).map(({ json }) => json['reason'])).toEqual([
         '{}',
         rows[1]?.json['reason'],

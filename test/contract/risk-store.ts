@@ -129,7 +129,11 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       expect(known).toEqual(expect.arrayContaining([inOrder[0], inOrder.at(-1)]))
 
       const last = inOrder.at(-1)
-      const begin = { id: 'era1', names: { pseudonym: 'p', anchors: [], displayName: undefined }, after: 0 }
+      const begin = {
+        id: 'era1',
+        names: { pseudonym: 'p', anchors: [], ids: [], displayName: undefined },
+        after: 0,
+      }
       await storage.transaction(({ erasures }) =>
         erasures.begin(last?.entity ?? 0, { ...begin, place: 'signals' }),
       )

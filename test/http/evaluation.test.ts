@@ -247,7 +247,18 @@ describe('malformed requests: 400 with a string that says what is wrong (§10.1.
     ['a device that is an object', { ...request, context: { device: {} } }, /context\.device/],
     ['an empty session', { ...request, context: { session: '' } }, /context\.session/],
     ['a user agent that is a number', { ...request, context: { user_agent: 1 } }, /user_agent/],
-    ...['yesterday', '2026-02-30T00:00:00Z', '', -1, 1e300, true, {}, []].map(
+    ...[
+      'yesterday',
+      '2026-02-30T00:00:00Z',
+      '',
+      -1,
+      1e300,
+      true,
+      {},
+      [],
+      Date.now(),
+      '2099-01-01T00:00:00Z',
+    ].map(
       (issued_at) =>
         [
           `issued at ${JSON.stringify(issued_at)}`,

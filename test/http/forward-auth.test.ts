@@ -56,6 +56,22 @@ describe('from a trusted proxy', () => {
     })
   })
 
+  test('names beyond ASCII, as proxies write them and as Latin-1', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    const names = ['müller', 'ada@bücher.example', '鐘']
+    for (const login of names) {
+      expect((await hub.api('POST', '/v1/subjects', { kind: 'user', login })).status).toBe(201)
+      const risk = `/api/v1/users/${encodeURIComponent(login)}/risk`
+      expect((await hub.api('PUT', risk, { riskLevel: 'HIGH' })).status).toBe(201)
+    }
+    const sent = names.map((name) => Buffer.from(name).toString('latin1'))
+    for (const user of [...sent, 'müller']) {
+      expect(await ask(hub, { 'x-forwarded-user': user })).toMatchObject({ status: 403, risk: 'HIGH' })
+    }
+    const entries = await logEntries(hub, 'policy.evaluate_sign_on')
+    expect(entries.map(({ actor }) => actor.alternateId)).toEqual([...names, 'müller'])
+  })
+
   test('without a user: 401, and nothing was evaluated', async () => {
     await using hub = await startTestHub({ settings: trusted })
     for (const headers of [{}, { 'x-forwarded-user': '' }, { 'x-forwarded-user': '  ' }]) {

@@ -3,7 +3,7 @@ import { join } from 'node:path'
 import { Client } from '@okta/okta-sdk-nodejs'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
-import type { TestHub } from '../../src/testing/start-test-hub.ts'
+import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { keptDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -553,6 +553,21 @@ async function postgresRows(url: string): Promise<readonly string[]> {
   return rows.flat().map((row) => JSON.stringify(row))
 }
 
+test.each([
+  ['alice', 'bob'],
+  ['bob', 'alice'],
+])('%s keeps what was loaded as theirs: %s, loaded later, cannot have it too', async (first, later) => {
+  await using hub = await startTestHub()
+  const named = (login: string) => ({ login, emails: ['shared@example.com'] })
+  expect((await load(hub, named(first))).status).toBe(201)
+  const refused = await load(hub, named(later))
+  expect([refused.status, await refused.text()]).toEqual([400, expect.stringContaining(later)])
+  expect((await load(hub, named(first))).status).toBe(200)
+  const values = (await subject(hub, first)).identifiers.map(({ value }) => value)
+  expect(values.toSorted()).toEqual([first, 'shared@example.com'])
+  expect((await hub.api('GET', `/v1/subjects/${later}`)).status).toBe(404)
+})
+
 describe('erasing a person', () => {
   test('leaves no trace in any table, nor in any byte of the embedded database, keeps what happened, and a repeat is still a repeat', async () => {
     await using folder = await temporaryFolder()
@@ -622,5 +637,60 @@ describe('erasing a person', () => {
         ),
       ).toEqual([])
     }
+  })
+
+  test.each<[what: string, type: string, subject: object, asked: string, trace: RegExp]>([
+    [
+      'a number that is written with spaces',
+      'risc/credential-compromise',
+      { format: 'phone_number', phone_number: '+1 206 555 0123' },
+      '+1 206 555 0123',
+      /555.?0123/,
+    ],
+    ['a short DID', 'risc/credential-compromise', { format: 'did', url: 'did:x:7' }, 'did:x:7', /did:x:7/],
+    [
+      'a short name of a device',
+      'device-compliance-change',
+      { format: 'complex', device: { format: 'opaque', id: 'd-42' } },
+      'd-42',
+      /d-42/,
+    ],
+    [
+      'an address as its sender writes it',
+      'session-revoked',
+      email('Jo@BÜCHER.example'),
+      'jo@bücher.example',
+      /b(ü|Ü)cher/i,
+    ],
+  ])('by %s, leaves nothing that it is found by', async (_what, type, named, asked, trace) => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    await told(world, type, named)
+    expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toHaveLength(1)
+    const answer = await hub.api('GET', '/v1/subjects')
+    const { subjects } = (await answer.json()) as { subjects: readonly ShownSubject[] }
+    expect(subjects).toHaveLength(1)
+    expect((await hub.api('DELETE', `/v1/subjects/${subjects[0]?.id}`)).status).toBe(204)
+    expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toEqual([])
+    const [signal] = await world.signals('?include=token')
+    expect(signal).toMatchObject({ outcome: 'handled', token: null })
+    expect(JSON.stringify(signal)).not.toMatch(trace)
+    expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toMatch(trace)
+  })
+
+  test('with a short sign-in name, takes it out of what the log says they did', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    await load(hub, { login: 'jsmith', emails: [], identifiers: [] })
+    const asked = {
+      subject: { type: 'user', id: 'jsmith' },
+      action: { name: 'sign_in' },
+      resource: { type: 'app', id: 'a' },
+    }
+    expect((await hub.api('POST', '/access/v1/evaluation', asked)).status).toBe(200)
+    expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).toContain('jsmith')
+    const { id } = await subject(hub, 'jsmith')
+    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toContain('jsmith')
   })
 })

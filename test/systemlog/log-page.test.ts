@@ -4,6 +4,7 @@ import type { Storage } from '../../src/stores.ts'
 import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'
 import { readLogPage, type LogPage, type ScanBudgets } from '../../src/systemlog/log-page.ts'
 import { readLogQuery } from '../../src/systemlog/log-query.ts'
+import type { SystemLogStore } from '../../src/systemlog/system-log-store.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
 
 const now = new Date('2026-03-17T06:00:14.000Z')
@@ -215,6 +216,29 @@ test('whatever the limit, filter, order and budget: every match exactly once', a
     { numRuns: 40 },
   )
 })
+
+test.each([
+  ['what nothing contains', `q=nowhere&${bounded}`, [500, 4_000]],
+  ['what no text tells', `${filtered('not (displayMessage sw "hay")')}&${bounded}`, [500, 500, 500]],
+] as const)(
+  'many are looked at together only where none has to be carried: %s',
+  async (_what, query, looks) => {
+    await using storage = await openTemporarySqlite()
+    const entries = Array.from({ length: 1_400 }, (_, at) => entry(`hay ${at}`))
+    for (const part of [entries.slice(0, 700), entries.slice(700)])
+      await storage.stores.systemLog.append(part)
+    const limits: number[] = []
+    const systemLog: Pick<SystemLogStore, 'page'> = {
+      page(asked) {
+        limits.push(asked.limit)
+        return storage.stores.systemLog.page(asked)
+      },
+    }
+    const page = await readLogPage({ systemLog, world }, readLogQuery(new URLSearchParams(query), now))
+    expect(page.events).toEqual([])
+    expect(limits).toEqual(looks)
+  },
+)
 
 test('what narrows the reading loses nothing: signs, letter case, quotes, other alphabets', async () => {
   await using storage = await openTemporarySqlite()

@@ -48,7 +48,7 @@ async function interrupt(folder: string): Promise<void> {
   }
   const anchor = 'user:email:gone@example.com'
   const [gone] = await subjects.resolve([anchor])
-  const names = { pseudonym: 'erased-era1', anchors: [anchor], displayName: 'Gone' } as const
+  const names = { pseudonym: 'erased-era1', anchors: [anchor], ids: [], displayName: 'Gone' } as const
   await storage.transaction((tx) =>
     tx.erasures.begin(gone?.entity ?? 0, { id: 'era1', names, place: erasurePlaces[0], after: 0 }),
   )
