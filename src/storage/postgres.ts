@@ -1,4 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
+import { atMost } from '../base/at-most.ts'
 import type { Storage } from '../stores.ts'
 import { migrate } from './migrate.ts'
 import { accessProcedures } from './postgres/access-procedures.ts'
@@ -49,7 +50,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
   }
   const pool = openPool({ url, connectionsMax, applicationName, ...broken })
   const appending = openPool({ url, connectionsMax: 1, applicationName, joinsBatches: true, ...broken })
-  const storage = storageOver(pool, appending)
+  const storage = storageOver(pool, appending, Math.max(1, Math.floor(connectionsMax / 2)))
   return {
     ...storage,
     async [Symbol.asyncDispose]() {
@@ -62,8 +63,13 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
   }
 }
 
-/** @param appending - for SETs, one batch after the other; the same pool where nobody appends */
-function storageOver(pool: PostgresPool, appending: PostgresPool = pool): SqlStorage {
+/**
+ * @param appending - for SETs, one batch after the other; the same pool where nobody appends
+ * @param turnsMax - transactions at once; each holds a connection while it waits for its turn, and the others are for
+ *   those who wait for nobody's
+ */
+function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMax = 1): SqlStorage {
+  const inTurn = atMost(turnsMax)
   return sqlStorage({
     dialect: poolDialect(pool),
     words: postgresWords,
@@ -73,7 +79,7 @@ function storageOver(pool: PostgresPool, appending: PostgresPool = pool): SqlSto
       readRisks: (questions) => pool.run((connection) => readRisks(connection, questions)),
     },
     deletions: (db) => weeklyDeletions(pool, db),
-    retried,
+    retried: (work) => inTurn(() => retried(work)),
   })
 }
 

@@ -12,6 +12,8 @@ import type { Words } from './words.ts'
 
 /** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
 const waitingLookMax = 1_000
+/** By how much clocks may differ where sequences run with time. */
+const disorderMs = 3_600_000
 
 export function createSignalStore(
   db: Kysely<Schema>,
@@ -187,12 +189,19 @@ export function createSignalStore(
   }
 
   async function listAccepted(query: SignalQuery): Promise<Signal[]> {
-    const { outcome, before } = query
+    const { outcome, since, until } = query
     if (outcome === 'refused') return []
     const terms = termsAsked(query)
     const conditions: Condition[] = []
-    if (query.since !== undefined) conditions.push(sql`s.received_at >= ${query.since.getTime()}`)
-    if (query.until !== undefined) conditions.push(sql`s.received_at < ${query.until.getTime()}`)
+    let { before } = query
+    if (since !== undefined) {
+      const first = await firstReceived(since.getTime() - disorderMs)
+      conditions.push(sql`s.sequence >= ${first}`, sql`s.received_at >= ${since.getTime()}`)
+    }
+    if (until !== undefined) {
+      before = Math.min(before ?? Infinity, await firstReceived(until.getTime() + disorderMs))
+      conditions.push(sql`s.received_at < ${until.getTime()}`)
+    }
     if (outcome !== undefined) conditions.push(outcomeIs[outcome])
     const keyed = query.jti === undefined ? undefined : keyIs(words, await keysOf(query.jti))
     const found =
@@ -219,6 +228,30 @@ export function createSignalStore(
         return terms.every((term) => has.includes(term))
       }),
     ]
+  }
+
+  /** Where those begin that were received from then on: a window of time is not looked for through all signals. */
+  async function firstReceived(received: number): Promise<number> {
+    const newest = await db
+      .selectFrom('signals')
+      .select('sequence')
+      .orderBy('sequence', 'desc')
+      .limit(1)
+      .executeTakeFirst()
+    let [low, high] = [0, (newest?.sequence ?? 0) + 1]
+    while (low < high) {
+      const middle = Math.floor((low + high) / 2)
+      const next = await db
+        .selectFrom('signals')
+        .select(['sequence', 'received_at'])
+        .where('sequence', '>=', middle)
+        .orderBy('sequence')
+        .limit(1)
+        .executeTakeFirst()
+      if (next === undefined || next.received_at >= received) high = middle
+      else low = next.sequence + 1
+    }
+    return low
   }
 
   /** Of the SETs with this `jti`, whoever's they are. */

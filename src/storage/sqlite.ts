@@ -27,12 +27,13 @@ export interface SqliteStorage extends Storage {
 /** The embedded database: one thread writes (and commits with fsync), two read, this one waits for none of them. */
 export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const { folder, writer, writerData, onDeath } = options
+  await using opened = new AsyncDisposableStack()
   const writing = await startThread(writer, writerData, onDeath)
+  opened.defer(() => writing.close())
   const reader = siblingModule('./sqlite/reader-thread', import.meta.url)
-  const [reading, deciding] = await Promise.all([
-    startThread(reader, { folder, checkpoints: true }, onDeath),
-    startThread(reader, { folder, checkpoints: false }, onDeath),
-  ])
+  const reading = await startThread(reader, { folder, checkpoints: true }, onDeath)
+  opened.defer(() => reading.close())
+  const deciding = await startThread(reader, { folder, checkpoints: false }, onDeath)
   const procedures: Procedures = {
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
@@ -53,10 +54,11 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(refuse),
     }),
   })
+  opened.move() // from here on the storage closes them
   return {
     ...storage,
     async [Symbol.asyncDispose]() {
-      await deciding.close()
+      await deciding.close() // the writer goes last, and takes the write-ahead log with it
       await storage[Symbol.asyncDispose]()
     },
     call: (procedure, argument) => writing.call(procedure, argument),

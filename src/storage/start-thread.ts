@@ -16,7 +16,9 @@ export async function startThread(
   if (first !== 'ready') throw new Error(`The database thread said ${String(first)} instead of ready.`)
   const link = callThread(worker)
   let closing = false
+  let dead = false
   const die = (error: Error): void => {
+    dead = true
     if (closing) return
     link.fail(error)
     onDeath(error)
@@ -26,6 +28,7 @@ export async function startThread(
   return {
     ...link,
     async close() {
+      if (dead) return
       closing = true
       const exit = once(worker, 'exit')
       await link.close()

@@ -73,8 +73,8 @@ export function createSubjectStore(db: Kysely<Schema>, words: Words): SubjectSto
       await sql`
         INSERT INTO claims (key, anchors, first_at, first_id, last_at, last_id)
         SELECT key, anchors, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
-        ON CONFLICT (key) DO UPDATE SET first_at = excluded.first_at, first_id = excluded.first_id,
-          last_at = excluded.last_at, last_id = excluded.last_id`.execute(db)
+        ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, first_at = excluded.first_at,
+          first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`.execute(db)
       const members = words.rows(
         { claim: 'text', anchor: 'text' },
         claims.flatMap(({ key, anchors }) => anchors.map((anchor) => [key, anchor])),

@@ -131,7 +131,8 @@ function changeOf(
   known: KnownClaim | undefined,
   nodes: ReadonlyMap<Anchor, AnchorNode>,
 ): readonly { readonly claim: Claim; readonly matters: boolean }[] {
-  if (known === undefined) return [{ claim, matters: true }]
+  const isNew = known === undefined || known.anchors.length === 0 // or what an erasure left of it
+  if (isNew) return [{ claim, matters: true }]
   const merged = mergeClaims(known, claim)
   const earlier = compareOccurrences(merged.first, known.first) < 0
   const later = compareOccurrences(merged.last, known.last) > 0

@@ -256,6 +256,27 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await list()).toEqual(expected)
     })
 
+    test('a window of time holds what was received in it, also where clocks differed', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      const minutes = [1, 2, 5, 4, 3, 6, 50, 7, 8, 9]
+      for (const minute of minutes) {
+        await signals.append([set(idp, `m${minute}`, { receivedAt: at(minute) })])
+      }
+      for (const [since, until] of [
+        [0, 100],
+        [2, 8],
+        [4, 5],
+        [9, 60],
+        [51, 100],
+        [0, 1],
+      ] as const) {
+        const { signals: found } = await signals.list({ limit: 50, since: at(since), until: at(until) })
+        const expected = minutes.filter((minute) => minute >= since && minute < until)
+        expect(found.map(({ jti }) => jti)).toEqual(expected.toReversed().map((minute) => `m${minute}`))
+      }
+    })
+
     test('outcomes are told apart', async () => {
       await using storage = await opened()
       const { signals } = storage.stores

@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { resolve } from 'node:path'
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -194,3 +195,43 @@ test('a second hub on the same folder, and a port that is taken, are refused in 
   ])
   await hub.stop('SIGTERM')
 })
+
+test(
+  'a disk that is full is 503, stops no thread, and what is stored can be read',
+  { timeout: 60_000 },
+  async () => {
+    await using folder = await temporaryFolder()
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    const hub = await serve(
+      await freePort(),
+      { WATCHBELL_DATA: folder.path },
+      { fileBytesMax: 12 * 1_048_576 },
+    )
+    await hub.api('POST', '/api/v1/security-events-providers', {
+      name: 'idp',
+      type: 'test',
+      settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
+    })
+    const statuses: number[] = []
+    for (let serial = 0; statuses.filter((status) => status === 503).length < 20; serial += 1) {
+      const set = transmitter.sign({
+        type: 'session-revoked',
+        aud: hub.origin,
+        subject: { format: 'opaque', id: `${serial}` },
+        claims: { reason_admin: { en: 'x'.repeat(30_000) } },
+      })
+      statuses.push((await hub.push(set)).status)
+      if (statuses.at(-1) === 503) await delay(50) // several rounds of whatever works in the background
+      expect(statuses.length).toBeLessThan(5_000)
+    }
+    expect(new Set(statuses)).toEqual(new Set([202, 503]))
+    const page = await hub.api('GET', '/v1/signals?limit=1')
+    expect([page.status, ((await page.json()) as { signals: object[] }).signals.length]).toEqual([200, 1])
+    expect((await hub.api('GET', '/api/v1/logs?limit=1')).status).toBe(200)
+    await hub.stop('SIGTERM')
+    const again = await serve(await freePort(), { WATCHBELL_DATA: folder.path }) // where there is room again
+    const accepted = statuses.filter((status) => status === 202).length
+    expect(await (await again.api('GET', '/v1/signals/counts')).json()).toMatchObject({ accepted })
+    expect(await again.stop('SIGTERM')).toBe(0)
+  },
+)

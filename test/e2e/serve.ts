@@ -22,12 +22,15 @@ export const adminToken = 'e2e-admin-token'
 /**
  * A real `watchbell serve` in a process of its own; ready when it resolves.
  * @param environment - where it keeps its data (see places.ts), and other settings
+ * @param fileBytesMax - no file may become longer: to whoever writes it, the disk is full
  */
 export async function serve(
   port: number,
   environment: Readonly<Record<string, string>>,
+  { fileBytesMax }: { readonly fileBytesMax?: number } = {},
 ): Promise<ServeProcess> {
-  const child = spawn(process.execPath, [main, 'serve'], {
+  const limited = fileBytesMax === undefined ? '' : `ulimit -f ${Math.ceil(fileBytesMax / 512)}; `
+  const child = spawn('sh', ['-c', `${limited}exec "$@"`, 'sh', process.execPath, main, 'serve'], {
     env: {
       PATH: process.env['PATH'],
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -678,6 +678,37 @@ describe('erasing a person', () => {
     expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toMatch(trace)
   })
 
+  test('makes nothing count that did not: what stands on a claim that was not believed', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    const named = (sub: string) => ({
+      format: 'aliases',
+      identifiers: [ada, { format: 'iss_sub', iss: 'https://idp.example', sub }],
+    })
+    await told(world, 'session-presented', named('ada'), { event_timestamp: secondsAgo(20) })
+    await told(world, 'credential-compromise', named('bob'), { event_timestamp: secondsAgo(10) })
+    const level = async (): Promise<unknown> => {
+      const asked = {
+        subject: { type: 'user', id: 'bob' },
+        action: { name: 'sign_in' },
+        resource: { type: 'app', id: 'a' },
+      }
+      return (
+        (await (await hub.api('POST', '/access/v1/evaluation', asked)).json()) as {
+          context: { risk: unknown }
+        }
+      ).context
+    }
+    const before = await level()
+    const { id } = await subject(hub, 'ada@example.com')
+    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    expect(await level()).toEqual(before)
+    expect((await subject(hub, 'bob')).level).toBe('NONE')
+    // said again, when nothing contradicts it any more, it is believed
+    await told(world, 'credential-compromise', named('bob'))
+    expect((await subject(hub, 'bob')).level).toBe('HIGH')
+  })
+
   test('with a short sign-in name, takes it out of what the log says they did', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world

@@ -17,6 +17,28 @@ async function openTwo() {
 }
 
 describe('transactions', () => {
+  test('however many wait for their turn, whoever only reads is answered', async () => {
+    await using nodes = await openTwo()
+    const { one, other } = nodes
+    const inside = Promise.withResolvers<void>()
+    const mayEnd = Promise.withResolvers<void>()
+    const stalled = one.transaction(async ({ providers }) => {
+      await providers.list()
+      inside.resolve()
+      await mayEnd.promise
+    })
+    await inside.promise
+    const waiting = Array.from({ length: 10 }, () => other.transaction(({ providers }) => providers.list()))
+    let ended = 0
+    for (const each of waiting) void each.then(() => (ended += 1))
+    expect(await other.stores.riskReader.read({ user: 'ada' }, new Date())).toMatchObject({ entities: [] })
+    expect(await other.stores.apiTokens.findLiveByHash('x')).toBeUndefined()
+    expect((await other.stores.signals.list({ limit: 1 })).signals).toEqual([])
+    expect(ended).toBe(0)
+    mayEnd.resolve()
+    await Promise.all([stalled, ...waiting])
+  })
+
   test('take turns over all nodes; single statements wait for nobody', async () => {
     await using nodes = await openTwo()
     const { one, other } = nodes

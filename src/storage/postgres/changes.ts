@@ -27,18 +27,17 @@ export function listenForChanges({ url, applicationName, tell, onBroken }: Chang
       ...sessionSettings(url, applicationName),
       query_timeout: answerTimeoutMs,
     })
-    const ended = new Promise<never>((_resolve, reject) => {
-      client.on('error', reject)
-      client.on('end', () => reject(new Error('The connection that listens for changes ended.')))
-    })
-    ended.catch(() => undefined) // raced below
+    const broken = new AbortController()
+    client.on('error', (error) => broken.abort(error))
+    client.on('end', () => broken.abort(new Error('The connection that listens for changes ended.')))
+    const signal = AbortSignal.any([stop.signal, broken.signal])
     client.on('notification', ({ payload }) => tell(payload ?? 'all'))
     try {
       await client.connect()
       await client.query(`LISTEN ${changesChannel}`)
       while (!stop.signal.aborted) {
         tell('all')
-        await Promise.race([ended, setTimeout(everythingMs, undefined, { signal: stop.signal })])
+        await setTimeout(everythingMs, undefined, { signal }).catch(() => signal.throwIfAborted())
         await client.query('SELECT 1') // a server that is gone without a word does not answer
       }
     } finally {

@@ -115,6 +115,7 @@ export function openPool(options: PoolOptions): PostgresPool {
         return { rows, changes: command === 'SELECT' ? 0 : (rowCount ?? 0) }
       },
       async runAll(sql) {
+        if (broken) throw unreachable(new Error('The connection is gone.')) // a ROLLBACK would wait behind what it waits for
         // Several statements give several results, which the driver's types do not know.
         const results = [await client.query(sql).catch(fail)].flat() as readonly pg.QueryResult[]
         return results.at(-1)?.command ?? ''

@@ -14,7 +14,11 @@ const walBytesMin = 8 * 1_024 * 1_024
 export function keepCheckpointing(file: string): Disposable {
   const connection = openConnection({ file, readOnly: false })
   const timer = setInterval(() => {
-    if (walBytes(file) >= walBytesMin) connection.run('PRAGMA wal_checkpoint(PASSIVE)', [])
+    try {
+      if (walBytes(file) >= walBytesMin) connection.run('PRAGMA wal_checkpoint(PASSIVE)', [])
+    } catch {
+      // A full disk, say. Nothing is lost: the log keeps what was not moved, and the next round tries again.
+    }
   }, everyMs)
   timer.unref()
   return {
