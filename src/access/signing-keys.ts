@@ -14,9 +14,10 @@ export interface SigningKeys {
   publicKeys(): Promise<readonly JWK[]>
   /**
    * Makes a new key sign; the old one verifies until the last token that it signed has expired.
-   * @throws HubError `hub.secret_unreadable` when the old one was sealed with another secret key
+   * @param lost - the secret key that sealed the old one is gone for good
+   * @throws HubError `hub.secret_unreadable` when it was sealed with another one, and that is not said to be lost
    */
-  rotate(): Promise<{ readonly kid: string }>
+  rotate(lost?: 'lost'): Promise<{ readonly kid: string }>
 }
 
 export interface SigningKeysDeps {
@@ -93,9 +94,9 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
       await signing()
       return (await verifying()).map(({ publicJwk }) => publicJwk)
     },
-    async rotate() {
+    async rotate(lost) {
       const former = await signing()
-      await box.open(former.sealedPrivateJwk) // what another secret key sealed is not for us to put aside
+      if (lost === undefined) await box.open(former.sealedPrivateJwk) // whoever can open it goes on signing with it
       const kid = await succeed(former.kid)
       // Somebody else rotated at the same moment: their new key is as good as ours.
       return { kid: kid ?? (await signing()).kid }

@@ -11,7 +11,8 @@ import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, openLocalHub, type LocalOptions } from './local-hub.ts'
 
 const otherSecretKey =
-  "The hub's keys are sealed with another secret key. Give the hub's WATCHBELL_SECRET_KEY, in the environment or with --env-file."
+  "The hub's keys are sealed with another secret key. Give the hub's WATCHBELL_SECRET_KEY, in the environment or with " +
+  '--env-file; if that is gone for good, give --lost-secret-key.'
 
 /** `watchbell key`: the keys that sign the hub's own access tokens. */
 export function registerKey(program: Command, io: CliIo): void {
@@ -24,7 +25,11 @@ export function registerKey(program: Command, io: CliIo): void {
     .description(
       'Make a new key sign from now on. Tokens signed before stay good until they expire, an hour at most. A running hub takes part at once.',
     )
-    .action(async (options: LocalOptions) => {
+    .option(
+      '--lost-secret-key',
+      'the secret key that sealed the old one is gone for good: put the old one aside unread',
+    )
+    .action(async (options: LocalOptions & { readonly lostSecretKey?: true }) => {
       await using hub = await openLocalHub(io, options)
       const { secrets, data } = loadSettings({
         environment: io.env,
@@ -32,7 +37,8 @@ export function registerKey(program: Command, io: CliIo): void {
         file: options.envFile,
       })
       const isSealed = (await hub.stores.signingKeys.list()).length > 0
-      if (isSealed && secrets.secretKey === undefined && !existsSync(join(data, 'secret.key'))) {
+      const isLost = options.lostSecretKey === true
+      if (isSealed && !isLost && secrets.secretKey === undefined && !existsSync(join(data, 'secret.key'))) {
         throw new CliError(otherSecretKey)
       }
       const keys = createSigningKeys({
@@ -41,7 +47,7 @@ export function registerKey(program: Command, io: CliIo): void {
         box: createSecretBox(secretKey(secrets.secretKey, data)),
         signedForMaxMs: accessTokenLifetimeS * 1_000,
       })
-      const { kid } = await keys.rotate().catch((error: unknown) => {
+      const { kid } = await keys.rotate(isLost ? 'lost' : undefined).catch((error: unknown) => {
         throw isHubError(error, 'hub.secret_unreadable') ? new CliError(otherSecretKey) : error
       })
       if (options.json === true) return printJson(io.stdout, { kid })

@@ -279,6 +279,9 @@ describe('key', () => {
       expect([refused.exitCode, refused.stderr]).toEqual([1, expect.stringContaining('WATCHBELL_SECRET_KEY')])
       expect(await published()).toBe(before)
       expect(await readdir(folder.path)).not.toContain('secret.key')
+      const given = { env: { WATCHBELL_DATA: folder.path, ...env } }
+      const rotated = await runInProcess(['key', 'rotate', '--lost-secret-key', '--json'], given)
+      expect(await published()).toContain((JSON.parse(rotated.stdout) as { kid: string }).kid)
     },
   )
 })
