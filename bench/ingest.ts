@@ -28,6 +28,8 @@ export interface IngestPlan {
 }
 
 const here = import.meta.dirname
+/** The load generator reads a file whole. */
+const setsPerFile = 100_000
 const warmUp = 12_000
 /** A key for hubs that share a database. */
 const secretKey = randomBytes(32).toString('base64')
@@ -147,9 +149,13 @@ export async function measureSustained(
 ): Promise<SustainedRow[]> {
   const { folder, postgres, sets, connections, say } = plan
   const transmitter = await benchTransmitter('ES256')
-  const bodies = join(folder, 'sustained.txt')
   say(`signing ${sets} SETs for the long run`)
-  await transmitter.write(bodies, sets)
+  const parts: { readonly bodies: string; readonly count: number }[] = []
+  for (let from = 0; from < sets; from += setsPerFile) {
+    const part = { bodies: join(folder, `sustained-${from}.txt`), count: Math.min(setsPerFile, sets - from) }
+    await transmitter.write(part.bodies, part.count, from)
+    parts.push(part)
+  }
   await using jwks = await serveJwks(transmitter.jwk)
   const rows: SustainedRow[] = []
   for (const database of ['SQLite', 'PostgreSQL']) {
@@ -167,15 +173,11 @@ export async function measureSustained(
       resident.push(residentMib(hub.pids()))
       void pending(port).then((count) => waiting.push(count))
     }, 1_000)
-    const { seconds } = await load({
-      ports: [port],
-      path: pushPath,
-      headers: pushHeaders,
-      connections,
-      bodies,
-      from: 0,
-      count: sets,
-    })
+    let seconds = 0
+    for (const part of parts) {
+      const job = { ports: [port], path: pushPath, headers: pushHeaders, connections, ...part, from: 0 }
+      seconds += (await load(job)).seconds
+    }
     clearInterval(sampling)
     const { lagMs } = await waitUntilHandled(port)
     say(

@@ -198,7 +198,7 @@ function sustainedTable(rows: readonly SustainedRow[]): string {
       'waiting, median',
       'waiting, most',
       'handled after the last',
-      'memory MiB, after a tenth → at the end',
+      'memory MiB, after a tenth, a half, at the end',
     ],
     rows.map(({ database, sets, seconds, waiting, lagMs, residentMib }) => [
       database,
@@ -207,7 +207,9 @@ function sustainedTable(rows: readonly SustainedRow[]): string {
       count(waiting.toSorted((a, b) => a - b)[Math.floor(waiting.length / 2)] ?? 0),
       count(Math.max(0, ...waiting)),
       `${lagMs} ms`,
-      `${count(residentMib[Math.floor(residentMib.length / 10)] ?? 0)} → ${count(residentMib.at(-1) ?? 0)}`,
+      [0.1, 0.5, 1]
+        .map((share) => count(residentMib[Math.ceil((residentMib.length - 1) * share)] ?? 0))
+        .join(', '),
     ]),
   )
 }

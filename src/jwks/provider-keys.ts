@@ -142,14 +142,13 @@ export function createProviderKeys(
       if (set !== undefined && holds(set, kid)) return pickVerificationKey(set.keys, kid, alg)
       const proven = ended > begunBefore && failure === undefined
       if (proven) noteAbsent(kid, at)
-      if (set !== undefined && (proven || isAbsent(kid, at))) {
-        return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
-      }
+      if (set !== undefined && proven) return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
       if (proven || (ended > begunBefore && fetching === undefined)) throw unavailable(at)
       if (fetching === undefined && heldForMs(at) > 0) throw unavailable(at)
       // After a failure the hold limits the fetches; while all is well the allowance does.
       const free = set === undefined || failure !== undefined
       if (fetching === undefined && !free && !takeAllowance(at)) {
+        if (set !== undefined && isAbsent(kid, at)) return pickVerificationKey(set.keys, kid, alg)
         // Nobody looked whether this one is published: to call it unknown would lose a SET that is signed with a new key.
         const reason = 'it was fetched for several unknown keys just now'
         throw unavailable(at, reason, allowanceAt + limits.unknownKidCoolDownMs - at)
@@ -175,7 +174,7 @@ export function createProviderKeys(
     return Math.max(0, failure.at + failure.holdMs - at)
   }
 
-  /** Asked for again within the cool-down, it needs no other fetch. */
+  /** Whether a fetch within the cool-down proved it. */
   function isAbsent(kid: string, at: number): boolean {
     return Math.abs(at - (absentAt.get(kid) ?? -Infinity)) < limits.unknownKidCoolDownMs
   }
