@@ -1,12 +1,10 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import type { Command } from 'commander'
 import { accessTokenLifetimeS } from '../access/access-tokens.ts'
 import { createSigningKeys } from '../access/signing-keys.ts'
 import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { loadSettings } from '../config/load-settings.ts'
-import { secretKey } from '../config/secret-key.ts'
+import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, openLocalHub, type LocalOptions } from './local-hub.ts'
 
@@ -38,9 +36,7 @@ export function registerKey(program: Command, io: CliIo): void {
       })
       const isSealed = (await hub.stores.signingKeys.list()).length > 0
       const isLost = options.lostSecretKey === true
-      if (isSealed && !isLost && secrets.secretKey === undefined && !existsSync(join(data, 'secret.key'))) {
-        throw new CliError(otherSecretKey)
-      }
+      if (isSealed && !isLost && !hasSecretKey(secrets.secretKey, data)) throw new CliError(otherSecretKey)
       const keys = createSigningKeys({
         world: io.world,
         storage: hub,

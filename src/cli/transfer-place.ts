@@ -1,9 +1,7 @@
-import { existsSync } from 'node:fs'
-import { join } from 'node:path'
 import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { loadSettings } from '../config/load-settings.ts'
-import { secretKey } from '../config/secret-key.ts'
+import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { SettingsError } from '../config/settings.ts'
 import { TransferError } from '../storage/transfer-format.ts'
 import type { TransferSource, TransferTarget } from '../storage/transfer-tables.ts'
@@ -83,7 +81,7 @@ export type KeyFit = 'fits' | 'missing' | 'other'
 export async function keyFit(place: TransferPlace, { db }: TransferSource): Promise<KeyFit> {
   const sealed = await db.selectFrom('signing_keys').select('sealed_private_jwk').limit(1).executeTakeFirst()
   if (sealed === undefined) return 'fits' // no hub has sealed anything
-  if (place.secretKey === undefined && !existsSync(join(place.folder, 'secret.key'))) return 'missing'
+  if (!hasSecretKey(place.secretKey, place.folder)) return 'missing'
   try {
     await createSecretBox(secretKey(place.secretKey, place.folder)).open(sealed.sealed_private_jwk)
     return 'fits'

@@ -1,15 +1,21 @@
 import { randomBytes } from 'node:crypto'
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { SettingsError } from './settings.ts'
 
 const keyBytes = 32
+const fileIn = (dataFolder: string): string => join(dataFolder, 'secret.key')
+
+/** Whether `secretKey` would find a key, and not make one. */
+export function hasSecretKey(fromSetting: Uint8Array | undefined, dataFolder: string): boolean {
+  return fromSetting !== undefined || existsSync(fileIn(dataFolder))
+}
 
 /** The key that encrypts secrets at rest: the setting's, or the one in the data folder, made when it is not there. */
 export function secretKey(fromSetting: Uint8Array | undefined, dataFolder: string): Uint8Array {
   if (fromSetting !== undefined) return fromSetting
   mkdirSync(dataFolder, { recursive: true, mode: 0o700 })
-  const file = join(dataFolder, 'secret.key')
+  const file = fileIn(dataFolder)
   try {
     writeFileSync(file, `${randomBytes(keyBytes).toString('base64')}\n`, {
       flag: 'wx',

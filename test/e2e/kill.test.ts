@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { places } from './places.ts'
-import { serve, type ServeProcess } from './serve.ts'
+import { register, serve, type ServeProcess } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
 const rounds = 5
@@ -43,12 +43,7 @@ test.each(places)(
     for (let round = 0; round < rounds; round += 1) {
       const hub = await serve(port, environment)
       if (!registered) {
-        const { issuer, jwksUrl } = transmitter
-        await hub.api('POST', '/api/v1/security-events-providers', {
-          name: 'idp',
-          type: 'test',
-          settings: { issuer, jwks_url: jwksUrl },
-        })
+        await register(hub, transmitter)
         registered = true
       }
       const sending = Array.from({ length: senders }, (_, sender) =>

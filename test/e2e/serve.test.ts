@@ -8,7 +8,7 @@ import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { places } from './places.ts'
-import { adminToken, serve } from './serve.ts'
+import { adminToken, register, serve } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
@@ -67,12 +67,7 @@ test.each(places)(
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const port = await freePort()
     const hub = await serve(port, environment)
-    const { issuer, jwksUrl } = transmitter
-    await hub.api('POST', '/api/v1/security-events-providers', {
-      name: 'idp',
-      type: 'test',
-      settings: { issuer, jwks_url: jwksUrl },
-    })
+    await register(hub, transmitter)
     const set = transmitter.sign({
       type: 'session-revoked',
       aud: hub.origin,
@@ -136,11 +131,7 @@ test.each(places)(
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const port = await freePort()
     const hub = await serve(port, { ...environment, WATCHBELL_LOG_LEVEL: 'debug' })
-    await hub.api('POST', '/api/v1/security-events-providers', {
-      name: 'idp',
-      type: 'test',
-      settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
-    })
+    await register(hub, transmitter)
     const draft = {
       type: 'session-revoked',
       aud: hub.origin,
@@ -207,11 +198,7 @@ test(
       { WATCHBELL_DATA: folder.path },
       { fileBytesMax: 12 * 1_048_576 },
     )
-    await hub.api('POST', '/api/v1/security-events-providers', {
-      name: 'idp',
-      type: 'test',
-      settings: { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl },
-    })
+    await register(hub, transmitter)
     const statuses: number[] = []
     for (let serial = 0; statuses.filter((status) => status === 503).length < 20; serial += 1) {
       const set = transmitter.sign({

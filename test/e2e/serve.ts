@@ -19,6 +19,15 @@ export interface ServeProcess {
 
 export const adminToken = 'e2e-admin-token'
 
+/** Makes a transmitter known to a hub. */
+export async function register(
+  hub: Pick<ServeProcess, 'api'>,
+  { issuer, jwksUrl }: { readonly issuer: string; readonly jwksUrl: string },
+): Promise<void> {
+  const provider = { name: 'idp', type: 'test', settings: { issuer, jwks_url: jwksUrl } }
+  await hub.api('POST', '/api/v1/security-events-providers', provider)
+}
+
 /**
  * A real `watchbell serve` in a process of its own; ready when it resolves.
  * @param environment - where it keeps its data (see places.ts), and other settings
