@@ -8,8 +8,8 @@ export interface ClusteredData extends HandlingOptions {
   readonly url: string
 }
 
-/** The handler works on one batch at a time; another connection is for one that the server has just ended. */
-const connectionsMax = 2
+/** One for a batch, one to keep other nodes from preparing the same, one in place of one that the server has just ended. */
+const connectionsMax = 3
 
 // The thread that handles signals, so that the event loop of the hub has no part in it.
 if (parentPort === null) throw new Error('This file runs as a worker thread.')

@@ -36,11 +36,20 @@ export interface Storage extends AsyncDisposable {
    * have been missed. Undefined where there is one process only. Disposing the answer ends it.
    */
   onChange?(listener: (table: string) => void): AsyncDisposable
+  /**
+   * Does work of which one node at a time is enough, so that others need not prepare the same. Only a saving: the work must
+   * be right when two do it at once, as they may when a connection was lost.
+   * @returns undefined, without doing it, while another node is at it. Undefined itself where there is one process only.
+   */
+  alone?<T>(task: SharedTask, work: () => Promise<T>): Promise<T | undefined>
   /** Makes the parts of tables for the next weeks, where tables have such, and begins the current one. */
   makeRoom?(now: Date): Promise<void>
   /** How the connections of this process are doing, where there are several. */
   poolStats?(): PoolStats
 }
+
+/** What any node may do for all of them. */
+export type SharedTask = 'handling'
 
 export interface PoolStats {
   /** Open connections, those in use and those that wait for work. */

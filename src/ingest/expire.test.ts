@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { openTemporarySqlite } from '../../test/contract/open-sqlite.ts'
 import { silentLogger } from '../base/logger.ts'
 import { realWorld } from '../base/world.ts'
+import type { Provider } from '../providers/provider.ts'
 import { applyNews, newsOfReason } from '../risk/news.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { Storage } from '../stores.ts'
@@ -10,6 +11,18 @@ import { createExpiry } from './expire.ts'
 const minuteMs = 60_000
 const start = Date.UTC(2026, 0, 1)
 const ada = 'user:email:ada@example.com'
+
+const transmitter: Provider = {
+  id: 'sse1',
+  name: 'a transmitter',
+  type: 'test',
+  status: 'ACTIVE',
+  issuer: 'https://transmitter.example',
+  jwksUrl: 'https://transmitter.example/keys',
+  wellKnownUrl: undefined,
+  createdAt: new Date(start),
+  updatedAt: new Date(start),
+}
 
 function reason(slot: string, level: RiskReason['level'], minutes: number): RiskReason {
   return {
@@ -44,18 +57,7 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   const sources = { actionOf: () => 'enforce_and_log' as const }
   await using expiry = createExpiry({ storage, world, logger: silentLogger })
   const turn = () => expiry.runOnce(new AbortController().signal)
-  const at = new Date(start)
-  await storage.stores.providers.insert({
-    id: 'sse1',
-    name: 'a transmitter',
-    type: 'test',
-    status: 'ACTIVE',
-    issuer: 'https://transmitter.example',
-    jwksUrl: 'https://transmitter.example/keys',
-    wellKnownUrl: undefined,
-    createdAt: at,
-    updatedAt: at,
-  })
+  await storage.stores.providers.insert(transmitter)
   await storage.transaction(({ subjects, risk }) =>
     applyNews({ subjects, risk, world, ...sources, ignoreUnknownUsers: false }, [
       newsOfReason(reason('a', 'HIGH', 10)),
@@ -74,4 +76,42 @@ test('a level falls step by step as its reasons run out, and each fall is logged
     '{previousLevel=HIGH, level=LOW, detectionName=Risk Reasons Expired, reasons=b; c}',
     '{previousLevel=LOW, level=NONE, detectionName=Risk Reasons Expired, reasons=}',
   ])
+})
+
+test('news that holds longer than the last does not move the moment to look, and the level stays until it runs out', async () => {
+  await using storage = await openTemporarySqlite()
+  let now = start
+  const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
+  await using expiry = createExpiry({ storage, world, logger: silentLogger })
+  await storage.stores.providers.insert(transmitter)
+  const hear = (minutes: number) =>
+    storage.transaction(({ subjects, risk }) => {
+      const occurredAt = new Date(now)
+      const news = newsOfReason({ ...reason('a', 'HIGH', minutes), id: `a${minutes}`, occurredAt })
+      return applyNews(
+        { subjects, risk, world, actionOf: () => 'enforce_and_log', ignoreUnknownUsers: false },
+        [news],
+      )
+    })
+  const due = () => storage.stores.risk.due(new Date(now), 10)
+
+  await hear(10)
+  now = start + minuteMs
+  await hear(20)
+  now = start + 10 * minuteMs
+  expect(await due()).toHaveLength(1) // as the first news had it
+  await expiry.runOnce(new AbortController().signal)
+  expect(await due()).toEqual([])
+  expect(await risksLogged(storage)).toEqual([])
+  now = start + 20 * minuteMs
+  await expiry.runOnce(new AbortController().signal)
+  expect(await risksLogged(storage)).toEqual([
+    '{previousLevel=HIGH, level=NONE, detectionName=Risk Reasons Expired, reasons=}',
+  ])
+
+  await hear(40)
+  now = start + 21 * minuteMs
+  await hear(30)
+  now = start + 30 * minuteMs
+  expect(await due()).toHaveLength(1) // what runs out sooner does move it
 })

@@ -17,7 +17,7 @@ import { providerActor, receiveEventEntry } from '../systemlog/entries.ts'
 import { riskEntry } from '../systemlog/risk-entries.ts'
 
 export interface HandlerDeps {
-  readonly storage: Pick<Storage, 'stores' | 'transaction'>
+  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'alone'>
   readonly world: Pick<World, 'now' | 'newUuid' | 'newId'>
   readonly logger: Logger
   readonly rules: RiskRules
@@ -51,8 +51,12 @@ const attemptsMax = 5
 export function createHandler(deps: HandlerDeps): Worker {
   let stuck = { sequence: -1, attempts: 0 }
 
+  const alone = deps.storage.alone ?? ((_task, work) => work())
+  /** While another node is at it there is something to do, but not here. */
+  const runOnce = async (): Promise<number> => (await alone('handling', handleSome)) ?? 1
+
   /** A batch that will not commit is taken apart: the oldest signal alone, and that one aside when it is to blame. */
-  async function runOnce(): Promise<number> {
+  async function handleSome(): Promise<number> {
     const began = deps.meter?.now() ?? 0
     try {
       return await handleBatch(deps, handleBatchMax)

@@ -248,8 +248,7 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
       if (replaced.length > 0) await risk.addHistory(replaced)
       if (revocations.length > 0) await risk.putRevocations(revocations)
       const moved = [...pages.values()].filter(
-        ({ state, level, changesAt }) =>
-          level !== state.level || changesAt?.getTime() !== state.changesAt?.getTime(),
+        ({ state, level, changesAt }) => level !== state.level || isSooner(changesAt, state.changesAt),
       )
       if (moved.length > 0) {
         await risk.putLevels(
@@ -259,6 +258,14 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
       return further
     },
   }
+}
+
+/**
+ * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every piece of news:
+ * whoever looks too early finds nothing to change, and writes down when to come again.
+ */
+function isSooner(next: Date | undefined, before: Date | undefined): boolean {
+  return next !== undefined && (before === undefined || next < before)
 }
 
 /** The levels of entities at a time, and which of them are not what was written down. */

@@ -3,6 +3,7 @@ import { atMost } from '../base/at-most.ts'
 import type { Storage } from '../stores.ts'
 import { migrate } from './migrate.ts'
 import { accessProcedures } from './postgres/access-procedures.ts'
+import { alone } from './postgres/alone.ts'
 import { listenForChanges } from './postgres/changes.ts'
 import { poolDialect } from './postgres/dialect.ts'
 import { retried } from './postgres/errors.ts'
@@ -57,6 +58,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
       await storage[Symbol.asyncDispose]()
       await appending.close()
     },
+    alone: (task, work) => alone(pool, task, work),
     makeRoom: (now) => makeRoom(pool, now),
     poolStats: pool.stats,
     onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
