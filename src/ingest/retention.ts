@@ -45,12 +45,20 @@ export function createRetention(deps: RetentionDeps): Worker {
   let roomUntil = 0
 
   const rowsOnly = async (rows: Promise<number>): Promise<Deleted> => ({ rows: await rows, parts: 0 })
-  const kinds: readonly (readonly [Perishable, number, (before: Date, max: number) => Promise<Deleted>])[] = [
+  const kinds: readonly (readonly [
+    Perishable,
+    number,
+    (before: Date, max: number, now: Date) => Promise<Deleted>,
+  ])[] = [
     ['signals', days.signals, (...step) => signals.deleteBefore(...step)],
     ['tokens', days.tokens, (...step) => signals.deleteTokensBefore(...step)],
     ['log_entries', days.log, (...step) => systemLog.deleteBefore(...step)],
-    ['risk_history', days.riskHistory, (...step) => rowsOnly(risk.deleteHistoryBefore(...step))],
-    ['revocations', revocationsKeptDays, (...step) => rowsOnly(risk.deleteRevocationsBefore(...step))],
+    ['risk_history', days.riskHistory, (before, max) => rowsOnly(risk.deleteHistoryBefore(before, max))],
+    [
+      'revocations',
+      revocationsKeptDays,
+      (before, max) => rowsOnly(risk.deleteRevocationsBefore(before, max)),
+    ],
   ]
 
   async function makeRoom(now: Date): Promise<void> {
@@ -74,7 +82,7 @@ export function createRetention(deps: RetentionDeps): Worker {
     let sum = 0
     for (const [what, keptDays, deleteBefore] of kinds) {
       if (keptDays === 0 || stop.aborted) continue
-      const deleted = await deleteBefore(new Date(now.getTime() - keptDays * dayMs), deletedPerStepMax)
+      const deleted = await deleteBefore(new Date(now.getTime() - keptDays * dayMs), deletedPerStepMax, now)
       meter.deleted(what, deleted)
       sum += deleted.rows + deleted.parts
     }

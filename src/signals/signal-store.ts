@@ -85,11 +85,12 @@ export interface SignalStore {
   /**
    * One small step: of the signals received before the time the oldest, `max` at most, with everything that is kept about
    * them, so that a SET among them is new when it comes again. Those that wait for the handler stay, and what is behind
-   * them. Where tables have parts for each week a whole part goes at once, which may be a week later.
+   * them. What is dated later than `now`, because a clock was ahead, goes with what was stored next. Where tables have
+   * parts for each week a whole part goes at once, which may be a week later.
    */
-  deleteBefore(received: Date, max: number): Promise<Deleted>
+  deleteBefore(received: Date, max: number, now: Date): Promise<Deleted>
   /** The same for the tokens alone, which are evidence. */
-  deleteTokensBefore(received: Date, max: number): Promise<Deleted>
+  deleteTokensBefore(received: Date, max: number, now: Date): Promise<Deleted>
   /** The oldest accepted SETs that wait for the handler. */
   claimOldest(max: number): Promise<readonly PendingSignal[]>
   /** Which of them still wait; inside a transaction nobody else takes them. */

@@ -1,4 +1,4 @@
-import { sql, type Kysely } from 'kysely'
+import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Deleted } from '../base/deleted.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { termsOf } from '../signals/signal-terms.ts'
@@ -6,10 +6,16 @@ import type { Schema, SignalRow } from './schema.ts'
 import { termKey } from './term-key.ts'
 import type { Words } from './words.ts'
 
-/** A small step: the oldest rows that are older than `before` (ms since 1970), `max` of them at most. */
+/** A small step: the oldest rows that are older than `before`, `max` of them at most. Times are ms since 1970. */
 export interface DeletionStep {
   readonly before: number
+  /** Rows with a later time were written while a clock was ahead. */
+  readonly now: number
   readonly max: number
+}
+
+export function deletionStep(before: Date, max: number, now: Date): DeletionStep {
+  return { before: before.getTime(), max, now: now.getTime() }
 }
 
 /** How old rows go: each call is one small step, and happens whole or not at all. */
@@ -44,10 +50,36 @@ export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Delet
 /** Signals are handled in their order: before the first that waits, none does. */
 const nothingWaits = sql`sequence < coalesce((SELECT min(sequence) FROM inbox), ${sql.lit(Number.MAX_SAFE_INTEGER)})`
 
-/** Sequences run with time, closely enough: behind the first row that is young, all count as young. */
-function oldOnes<Row extends { readonly at: number | null }>(rows: readonly Row[], before: number): Row[] {
-  const young = rows.findIndex(({ at }) => at !== null && at >= before)
-  return young === -1 ? [...rows] : rows.slice(0, young)
+/**
+ * Sequences run with time, closely enough: behind the first row that is young, all count as young. What was written while
+ * a clock was ahead says nothing about its age: it goes with the next row that does.
+ * @param rows - the oldest, in their order
+ * @param next - the time of the first row behind them that says something
+ */
+async function oldOnes<Row extends { readonly sequence: number; readonly at: number | null }>(
+  rows: readonly Row[],
+  { before, now }: DeletionStep,
+  next: (after: number) => Promise<number | undefined>,
+): Promise<readonly Row[]> {
+  const firstYoung = rows.findIndex(({ at }) => at !== null && at >= before && at <= now)
+  const until = firstYoung === -1 ? rows : rows.slice(0, firstYoung)
+  const lastOld = until.findLastIndex(({ at }) => at === null || at < before)
+  if (lastOld >= 0 || firstYoung >= 0) return until.slice(0, lastOld + 1)
+  const last = rows.at(-1)
+  const nextAt = last && (await next(last.sequence))
+  return nextAt !== undefined && nextAt < before ? rows : []
+}
+
+/** @see oldOnes */
+async function nextTime(
+  tx: Kysely<Schema>,
+  { table, at, now }: { readonly table: string; readonly at: RawBuilder<unknown>; readonly now: number },
+  after: number,
+): Promise<number | undefined> {
+  const { rows } = await sql<{ at: number }>`
+    SELECT ${at} AS at FROM ${sql.table(table)} AS t WHERE sequence > ${after} AND ${at} <= ${now}
+    ORDER BY sequence LIMIT 1`.execute(tx)
+  return rows[0]?.at
 }
 
 type OldSignal = Pick<SignalRow, 'sequence' | 'key' | 'provider_id' | 'iss' | 'events'> & {
@@ -58,13 +90,15 @@ async function deleteSignals(
   tx: Kysely<Schema>,
   words: Words,
   part: string,
-  { before, max }: DeletionStep,
+  step: DeletionStep,
 ): Promise<number> {
   const signals = sql.table(`signals${part}`)
   const { rows } = await sql<OldSignal>`
     SELECT sequence, received_at AS at, key, provider_id, iss, events FROM ${signals}
-    WHERE ${nothingWaits} ORDER BY sequence LIMIT ${max}`.execute(tx)
-  const old = oldOnes(rows, before)
+    WHERE ${nothingWaits} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
+  const old = await oldOnes(rows, step, (after) =>
+    nextTime(tx, { table: `signals${part}`, at: sql`received_at`, now: step.now }, after),
+  )
   const last = old.at(-1)?.sequence
   if (last === undefined) return 0
   // What a term is may have changed since they were written; one that is left behind finds nothing.
@@ -92,31 +126,28 @@ function termsOfRow({ provider_id: id, iss: issuer, events }: OldSignal): readon
   return termsOf({ provider: { id, issuer }, events: JSON.parse(events) as readonly SecurityEvent[] }) // by `append`
 }
 
-async function deleteTokens(
-  tx: Kysely<Schema>,
-  part: string,
-  { before, max }: DeletionStep,
-): Promise<number> {
+async function deleteTokens(tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> {
   const tokens = sql.table(`signal_tokens${part}`)
+  const at = sql`(SELECT received_at FROM ${sql.table(`signals${part}`)} AS s WHERE s.sequence = t.sequence)`
   const { rows } = await sql<{ sequence: number; at: number | null }>`
-    SELECT sequence, (
-      SELECT received_at FROM ${sql.table(`signals${part}`)} AS s WHERE s.sequence = t.sequence) AS at
-    FROM ${tokens} AS t WHERE ${nothingWaits} ORDER BY sequence LIMIT ${max}`.execute(tx)
-  const old = oldOnes(rows, before)
+    SELECT sequence, ${at} AS at FROM ${tokens} AS t WHERE ${nothingWaits} ORDER BY sequence LIMIT ${step.max}`.execute(
+    tx,
+  )
+  const old = await oldOnes(rows, step, (after) =>
+    nextTime(tx, { table: `signal_tokens${part}`, at, now: step.now }, after),
+  )
   const last = old.at(-1)?.sequence
   if (last !== undefined) await sql`DELETE FROM ${tokens} WHERE sequence <= ${last}`.execute(tx)
   return old.length
 }
 
-async function deleteLogEntries(
-  tx: Kysely<Schema>,
-  part: string,
-  { before, max }: DeletionStep,
-): Promise<number> {
+async function deleteLogEntries(tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> {
   const entries = sql.table(`log_events${part}`)
   const { rows } = await sql<{ sequence: number; at: number }>`
-    SELECT sequence, persisted AS at FROM ${entries} ORDER BY sequence LIMIT ${max}`.execute(tx)
-  const old = oldOnes(rows, before)
+    SELECT sequence, published AS at FROM ${entries} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
+  const old = await oldOnes(rows, step, (after) =>
+    nextTime(tx, { table: `log_events${part}`, at: sql`published`, now: step.now }, after),
+  )
   const last = old.at(-1)?.sequence
   if (last !== undefined) await sql`DELETE FROM ${entries} WHERE sequence <= ${last}`.execute(tx)
   return old.length

@@ -4,7 +4,7 @@ import { keyOfSignalId, signalIdOfKey, signalKey } from '../signals/signal-id.ts
 import type { Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
 import type { RefusalBatch, SignalQuery, SignalStore } from '../signals/signal-store.ts'
 import { signalTerm, termsOf } from '../signals/signal-terms.ts'
-import { goneFailures, type SignalDeletions } from './deletions.ts'
+import { deletionStep, goneFailures, type SignalDeletions } from './deletions.ts'
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
@@ -49,8 +49,8 @@ export function createSignalStore(
       })
     },
 
-    deleteBefore: (received, max) => procedures.deleteSignals({ before: received.getTime(), max }),
-    deleteTokensBefore: (received, max) => procedures.deleteTokens({ before: received.getTime(), max }),
+    deleteBefore: (received, max, now) => procedures.deleteSignals(deletionStep(received, max, now)),
+    deleteTokensBefore: (received, max, now) => procedures.deleteTokens(deletionStep(received, max, now)),
 
     async claimOldest(max) {
       const { rows } = await sql<Omit<SignalRow, 'via' | 'source'>>`

@@ -6,7 +6,7 @@ import type {
   StoredLogEvent,
   SystemLogStore,
 } from '../systemlog/system-log-store.ts'
-import type { Deletions } from './deletions.ts'
+import { deletionStep, type Deletions } from './deletions.ts'
 import { likePattern } from './like-pattern.ts'
 import { logRowsMax, type NewLogRow } from './log-insertion.ts'
 import type { LogEventRow, Schema } from './schema.ts'
@@ -55,7 +55,7 @@ export function createSystemLogStore(
       return rows.map(storedLogEvent)
     },
 
-    deleteBefore: (persisted, max) => deletions.deleteLogEntries({ before: persisted.getTime(), max }),
+    deleteBefore: (published, max, now) => deletions.deleteLogEntries(deletionStep(published, max, now)),
   }
 }
 

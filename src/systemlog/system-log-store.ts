@@ -55,8 +55,9 @@ export interface SystemLogStore {
   /** Reads on from a position; fewer than `limit` entries mean that there are no more for now. */
   page(query: LogPageQuery): Promise<readonly StoredLogEvent[]>
   /**
-   * One small step: of the entries stored before the time the oldest, `max` at most. Where tables have parts for each
-   * week a whole part goes at once, which may be a week later.
+   * One small step: of the entries of before the time the oldest, `max` at most. What is dated later than `now`, because
+   * a clock was ahead, goes with what was stored next. Where tables have parts for each week a whole part goes at once,
+   * which may be a week later.
    */
-  deleteBefore(persisted: Date, max: number): Promise<Deleted>
+  deleteBefore(published: Date, max: number, now: Date): Promise<Deleted>
 }

@@ -339,25 +339,43 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         const minutes = [1, 2, 3, 9, 4]
         await signals.append(minutes.map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
         await handleAll(storage)
-        expect(await signals.deleteBefore(at(1), 10)).toEqual({ rows: 0, parts: 0 })
-        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 2, parts: 0 })
+        expect(await signals.deleteBefore(at(1), 10, at(60))).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteBefore(at(5), 2, at(60))).toEqual({ rows: 2, parts: 0 })
         expect(await jtis(storage)).toEqual(['m4', 'm9', 'm3'])
-        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 1, parts: 0 })
-        expect(await signals.deleteBefore(at(5), 2)).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteBefore(at(5), 2, at(60))).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteBefore(at(5), 2, at(60))).toEqual({ rows: 0, parts: 0 })
         expect(await jtis(storage)).toEqual(['m4', 'm9'])
         expect(await signals.find(signalId(idp.issuer, 'm1'))).toBeUndefined()
         expect(await jtis(storage, { providerId: idp.id })).toEqual(['m4', 'm9'])
         expect(await jtis(storage, { subject: 'm1@example.com' })).toEqual([])
       })
 
+      test('what came while the clock was ahead goes with what follows, and holds nothing up', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        const minutes = [1, 5_000, 5_001, 5_002, 2, 9, 5_003]
+        await signals.append(minutes.map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
+        await handleAll(storage)
+        for (const rows of [1, 2, 2, 0]) {
+          expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows, parts: 0 })
+        }
+        for (const rows of [1, 2, 2, 0]) {
+          expect(await signals.deleteBefore(at(5), 2, at(60))).toEqual({ rows, parts: 0 })
+        }
+        expect(await jtis(storage)).toEqual(['m5003', 'm9'])
+        expect(await signals.deleteBefore(at(10), 9, at(60))).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteBefore(at(10), 9, at(60))).toEqual({ rows: 0, parts: 0 })
+        expect(await jtis(storage)).toEqual(['m5003'])
+      })
+
       test('never takes what waits for the handler, nor what is behind it', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append(['a', 'b', 'c'].map((jti) => set(idp, jti)))
-        expect(await signals.deleteBefore(at(9), 10)).toEqual({ rows: 0, parts: 0 })
-        expect(await signals.deleteTokensBefore(at(9), 10)).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteBefore(at(9), 10, at(60))).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(9), 10, at(60))).toEqual({ rows: 0, parts: 0 })
         await failFirst(storage)
-        expect(await signals.deleteBefore(at(9), 10)).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteBefore(at(9), 10, at(60))).toEqual({ rows: 1, parts: 0 })
         expect(await jtis(storage)).toEqual(['c', 'b'])
         expect((await signals.claimOldest(10)).map(({ jti }) => jti)).toEqual(['b', 'c'])
       })
@@ -367,7 +385,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         const { signals } = storage.stores
         await signals.append([set(idp, 'a'), set(idp, 'b', { receivedAt: at(7) })])
         await handleAll(storage)
-        await signals.deleteBefore(at(5), 10)
+        await signals.deleteBefore(at(5), 10, at(60))
         expect(await signals.append([set(idp, 'a', { receivedAt: at(8) }), set(idp, 'b')])).toEqual([
           'stored',
           'repeated',
@@ -392,7 +410,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         const before = await signals.counts()
         expect(before).toMatchObject({ accepted: 3, repeated: 1, failed: 2 })
         for (const rows of [1, 1, 1, 0]) {
-          expect(await signals.deleteBefore(at(9), 1)).toEqual({ rows, parts: 0 })
+          expect(await signals.deleteBefore(at(9), 1, at(60))).toEqual({ rows, parts: 0 })
           expect(await signals.counts()).toEqual(before)
         }
       })
@@ -405,11 +423,11 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         await handleAll(storage)
         const tokens = async (): Promise<unknown[]> =>
           (await signals.list({ limit: 9 })).signals.map(({ token }) => token)
-        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 2, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 2, parts: 0 })
         expect(await tokens()).toEqual(['header.m9.signature', 'header.m3.signature', undefined, undefined])
-        expect(await signals.deleteBefore(at(2), 9)).toEqual({ rows: 1, parts: 0 })
-        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 1, parts: 0 })
-        expect(await signals.deleteTokensBefore(at(5), 2)).toEqual({ rows: 0, parts: 0 })
+        expect(await signals.deleteBefore(at(2), 9, at(60))).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 1, parts: 0 })
+        expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 0, parts: 0 })
         expect(await tokens()).toEqual(['header.m9.signature', undefined, undefined])
       })
 
@@ -419,9 +437,9 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         await signals.append([1, 2, 3, 4].map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
         await handleAll(storage)
         const { next = 0 } = await signals.list({ limit: 2 })
-        await signals.deleteBefore(at(2), 9)
+        await signals.deleteBefore(at(2), 9, at(60))
         expect(await jtis(storage, { before: next })).toEqual(['m2'])
-        await signals.deleteBefore(at(9), 9)
+        await signals.deleteBefore(at(9), 9, at(60))
         expect(await signals.list({ limit: 2, before: next })).toEqual({ signals: [], next: undefined })
       })
     })

@@ -200,13 +200,29 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       await using storage = await open()
       const { systemLog } = storage.stores
       await systemLog.append([entry('c', 3), entry('a', 1), entry('d', 4), entry('b', 2)])
-      expect(await systemLog.deleteBefore(second(3), 2)).toEqual({ rows: 0, parts: 0 })
-      expect(await systemLog.deleteBefore(second(4), 1)).toEqual({ rows: 1, parts: 0 })
+      expect(await systemLog.deleteBefore(second(3), 2, second(60))).toEqual({ rows: 0, parts: 0 })
+      expect(await systemLog.deleteBefore(second(4), 1, second(60))).toEqual({ rows: 1, parts: 0 })
       expect(await names(storage)).toEqual(['a', 'd', 'b'])
-      expect(await systemLog.deleteBefore(second(4), 2)).toEqual({ rows: 1, parts: 0 })
-      expect(await systemLog.deleteBefore(second(4), 2)).toEqual({ rows: 0, parts: 0 })
+      expect(await systemLog.deleteBefore(second(4), 2, second(60))).toEqual({ rows: 1, parts: 0 })
+      expect(await systemLog.deleteBefore(second(4), 2, second(60))).toEqual({ rows: 0, parts: 0 })
       expect(await names(storage)).toEqual(['d', 'b'])
-      expect(await systemLog.deleteBefore(second(5), 9)).toEqual({ rows: 2, parts: 0 })
+      expect(await systemLog.deleteBefore(second(5), 9, second(60))).toEqual({ rows: 2, parts: 0 })
+    })
+
+    test('what was stored while the clock was ahead goes with what follows, and holds nothing up', async () => {
+      await using storage = await open()
+      const { systemLog } = storage.stores
+      const ahead = ['x', 'y', 'z'].map((name) => entry(name, 50_000))
+      await systemLog.append([entry('a', 1), ...ahead, entry('b', 2), entry('c', 9), entry('w', 50_000)])
+      expect(await systemLog.deleteBefore(second(5), 2, second(60))).toEqual({ rows: 1, parts: 0 })
+      expect(await systemLog.deleteBefore(second(5), 2, second(60))).toEqual({ rows: 2, parts: 0 }) // nothing but ahead
+      expect(await systemLog.deleteBefore(second(5), 9, second(60))).toEqual({ rows: 2, parts: 0 })
+      expect(await names(storage)).toEqual(['c', 'w'])
+      expect(await systemLog.deleteBefore(second(5), 9, second(60))).toEqual({ rows: 0, parts: 0 })
+      expect(await systemLog.deleteBefore(second(10), 9, second(60))).toEqual({ rows: 1, parts: 0 })
+      // Nothing behind it says how old it is, until its own time has come.
+      expect(await systemLog.deleteBefore(second(10), 9, second(60))).toEqual({ rows: 0, parts: 0 })
+      expect(await systemLog.deleteBefore(second(60_000), 9, second(90_000))).toEqual({ rows: 1, parts: 0 })
     })
 
     test('a reader who saw everything misses nothing that follows, even when all of it was deleted', async () => {
@@ -218,7 +234,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
         limit: 9,
       })
       const after = seen.at(-1)?.sequence ?? 0
-      await storage.stores.systemLog.deleteBefore(second(9), 9)
+      await storage.stores.systemLog.deleteBefore(second(9), 9, second(60))
       await storage.stores.systemLog.append([entry('c', 3)])
       expect(await names(storage, { position: { order: 'persisted', after } })).toEqual(['c'])
     })

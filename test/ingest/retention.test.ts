@@ -173,6 +173,24 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(await site.rows(['inbox', 'log_events', 'signals'])).toEqual([0, 1, 1]) // the first entry went too
   })
 
+  test('a clock that was a year ahead for a moment does not stop retention for a year', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const weeks = [0, 52, 1, 2, 3]
+    for (const week of weeks) {
+      loops.clock.now = start + week * weekMs
+      await signals.append([taken(`w${week}`, loops.clock.now)])
+      await loops.handleAll()
+    }
+    loops.clock.now = start + 30 * weekMs
+    await signals.append([taken('today', loops.clock.now)])
+    await loops.handleAll()
+    await loops.retainAll()
+    expect(await signals.list({ limit: 9 })).toMatchObject({ signals: [{ jti: 'today' }] })
+    expect(await site.rows(['signals', 'signal_tokens', 'log_events'])).toEqual([1, 1, 1])
+  })
+
   test('what waits for the handler stays, however old, until it was handled', async () => {
     await using site = await open()
     const { signals } = site.storage.stores
@@ -379,13 +397,14 @@ describe('on PostgreSQL', () => {
     }
     await site.storage.makeRoom?.(new Date(start + 20 * weekMs))
     const before = new Date(start + 10 * weekMs)
+    const now = new Date(start + 20 * weekMs)
     const deleteAll = async ({ stores: { signals, systemLog } }: Storage): Promise<number> => {
       let rows = 0
       for (let idle = 0; idle < 3;) {
         const steps = [
-          await signals.deleteBefore(before, 7),
-          await signals.deleteTokensBefore(before, 7),
-          await systemLog.deleteBefore(before, 7),
+          await signals.deleteBefore(before, 7, now),
+          await signals.deleteTokensBefore(before, 7, now),
+          await systemLog.deleteBefore(before, 7, now),
         ]
         rows += steps[0]?.rows ?? 0
         idle = steps.every((step) => step.rows + step.parts === 0) ? idle + 1 : 0
