@@ -57,7 +57,14 @@ export interface Meter {
 }
 
 /** What is deleted when it is old enough. */
-export const perishables = ['signals', 'tokens', 'log_entries', 'risk_history', 'revocations'] as const
+export const perishables = [
+  'signals',
+  'tokens',
+  'log_entries',
+  'risk_history',
+  'revocations',
+  'subjects',
+] as const
 export type Perishable = (typeof perishables)[number]
 
 /** What a group commit stores. */

@@ -15,7 +15,7 @@ export interface RetentionDays {
 }
 
 export interface RetentionDeps {
-  readonly storage: Pick<Storage, 'stores' | 'makeRoom'>
+  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'makeRoom'>
   readonly world: Pick<World, 'now' | 'newUuid'>
   readonly logger: Logger
   readonly days: RetentionDays
@@ -24,6 +24,10 @@ export interface RetentionDeps {
 
 /** Browsers keep no cookie longer, so no session of theirs outlives its revocation. */
 const revocationsKeptDays = 400
+/** Sessions and addresses about which nothing is kept: those in revocations are. */
+const subjectsKeptDays = revocationsKeptDays
+/** Identifiers that a step looks at, most of which stay. */
+const subjectsLookedAt = 10_000
 /** Rows of a kind in one step: whoever wants to write waits for one step at most. */
 export const deletedPerStepMax = 500
 /** A round begins no sooner after the one before: half of the time and more is for others. */
@@ -43,6 +47,15 @@ export function createRetention(deps: RetentionDeps): Worker {
   const holder = world.newUuid()
   let leaseUntil = 0
   let roomUntil = 0
+  let walked = 0
+
+  async function forgetSubjects(before: Date): Promise<number> {
+    const { forgotten, next = 0 } = await storage.transaction(({ subjects }) =>
+      subjects.forget(before, walked, subjectsLookedAt),
+    )
+    walked = next
+    return forgotten
+  }
 
   const rowsOnly = async (rows: Promise<number>): Promise<Deleted> => ({ rows: await rows, parts: 0 })
   const kinds: readonly (readonly [
@@ -59,6 +72,7 @@ export function createRetention(deps: RetentionDeps): Worker {
       revocationsKeptDays,
       (before, max) => rowsOnly(risk.deleteRevocationsBefore(before, max)),
     ],
+    ['subjects', subjectsKeptDays, (before) => rowsOnly(forgetSubjects(before))],
   ]
 
   async function makeRoom(now: Date): Promise<void> {

@@ -153,7 +153,7 @@ export const catalogue = {
   },
   watchbell_retention_rows_total: {
     type: 'counter',
-    help: 'Rows that this process deleted because they were past their retention: `signals`, `tokens`, `log_entries`, `risk_history` or `revocations`.',
+    help: 'Rows that this process deleted because they were past their retention: `signals`, `tokens`, `log_entries`, `risk_history`, `revocations` or `subjects`.',
     labels: ['what'],
   },
   watchbell_retention_parts_total: {

@@ -108,6 +108,19 @@ export interface SubjectStore {
   /** Entities whose anchor has this id without its issuer: see `bareOf`. At most 20. */
   findBare(bare: string): Promise<readonly number[]>
   list(query: SubjectQuery): Promise<SubjectPage>
+  /**
+   * One step of a walk over all identifiers: forgets sessions and addresses that were first seen before the time and about
+   * which nothing is kept any more. Whatever was said of them since, still holds or held then, a revocation, history or a
+   * claim keeps them; people and devices are never forgotten by themselves.
+   * @param after - where the last step ended; 0 begins anew
+   * @param lookedAt - identifiers to look at
+   * @returns how many are forgotten, and where the next step begins; undefined at the end of the walk
+   */
+  forget(
+    before: Date,
+    after: number,
+    lookedAt: number,
+  ): Promise<{ readonly forgotten: number; readonly next: number | undefined }>
   /** What the same sign-in name was loaded with before. `claim` is the key of the claim that came with it. */
   loadedBefore(login: Anchor): Promise<{ readonly claim: string | undefined } | undefined>
   /** Keeps what was loaded, in the place of what was loaded before. */

@@ -399,6 +399,83 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       expect((await hear(storage, [news(1, 'HIGH', [laptop])], true))[0]).toMatchObject({ ignored: false })
     })
 
+    describe('forgetting', () => {
+      const known = async (storage: Storage, names: readonly Anchor[]): Promise<readonly Anchor[]> =>
+        (await storage.stores.subjects.resolve(names)).map(({ anchor }) => anchor).toSorted()
+      const forget = (storage: Storage, before: Date, after = 0, lookedAt = 100) =>
+        storage.transaction(({ subjects }) => subjects.forget(before, after, lookedAt))
+      const address: Anchor = 'address:203.0.113.7'
+      const over = { expiresAt: t(20) }
+
+      test('sessions and addresses about which nothing is kept go, with what was said of them once', async () => {
+        await using storage = await open()
+        const names = [session, address, ada, laptop]
+        await hear(
+          storage,
+          names.map((name) => news(1, 'LOW', [name], over)),
+        )
+        expect(await forget(storage, t(50))).toMatchObject({ forgotten: 0 }) // first seen at t(50)
+        expect(await forget(storage, t(51))).toMatchObject({ forgotten: 2 })
+        expect(await known(storage, names)).toEqual([laptop, ada])
+        expect(await forget(storage, t(51))).toMatchObject({ forgotten: 0 })
+        await hear(storage, [news(2, 'LOW', [session], { expiresAt: t(60) })])
+        const { entities } = await storage.stores.riskReader.read(asked(['session', 's']), now)
+        expect(entities).toMatchObject([{ reasons: [{ occurredAt: t(2) }] }])
+      })
+
+      test.each<[string, News[]]>([
+        ['a reason without an end', [news(1, 'LOW', [session])]],
+        ['a reason that held lately', [news(1, 'LOW', [session], { expiresAt: t(52) })]],
+        ['a reason that came lately', [news(52, 'LOW', [session], over)]],
+        ['history', [news(1, 'LOW', [session], over), news(2, 'LOW', [session], over)]],
+        ['a claim', [news(1, 'LOW', [session, 'session:jwt_id:https://idp.example|j'], over)]],
+        [
+          'a revocation',
+          [
+            {
+              ...news(1, 'LOW', [session], over),
+              revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
+            },
+          ],
+        ],
+      ])('%s keeps them', async (_name, all) => {
+        await using storage = await open()
+        await hear(storage, all)
+        expect(await forget(storage, t(51))).toMatchObject({ forgotten: 0 })
+        expect(await known(storage, [session])).toEqual([session])
+      })
+
+      test('a level that came to an end does not, nor a revocation that is deleted', async () => {
+        await using storage = await open()
+        await hear(storage, [
+          {
+            ...news(1, 'NONE', [session]),
+            revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
+          },
+        ])
+        await storage.stores.risk.deleteRevocationsBefore(t(10), 10)
+        expect(await forget(storage, t(51))).toMatchObject({ forgotten: 1 })
+      })
+
+      test('a walk in small steps comes to everyone', async () => {
+        await using storage = await open()
+        const names = Array.from({ length: 7 }, (_, at) => `address:203.0.113.${at}`)
+        await hear(
+          storage,
+          names.map((name, at) => news(1, 'LOW', [name], at === 3 ? {} : over)),
+        )
+        let forgotten = 0
+        let steps = 0
+        for (let after: number | undefined = 0; after !== undefined; steps += 1) {
+          const step = await forget(storage, t(51), after, 2)
+          forgotten += step.forgotten
+          after = step.next
+        }
+        expect({ forgotten, steps }).toEqual({ forgotten: 6, steps: 5 })
+        expect(await known(storage, names)).toEqual(['address:203.0.113.3'])
+      })
+    })
+
     describe('revocations', () => {
       const revoked = (at: number, members: { user?: Anchor; device?: Anchor; session?: Anchor }): News => ({
         ...news(at, 'LOW', [Object.values(members)[0] ?? '']),

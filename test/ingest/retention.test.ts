@@ -3,7 +3,9 @@ import { describe, expect, test } from 'vitest'
 import type { Deleted } from '../../src/base/deleted.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { Perishable } from '../../src/base/meter.ts'
+import type { SecurityEvent } from '../../src/events/security-event.ts'
 import { realWorld } from '../../src/base/world.ts'
+import { createExpiry } from '../../src/ingest/expire.ts'
 import { createHandler } from '../../src/ingest/handle.ts'
 import { createRetention, deletedPerStepMax, type RetentionDays } from '../../src/ingest/retention.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
@@ -90,6 +92,7 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     rules: createRiskRules([]),
     ignoreUnknownUsers: false,
   })
+  const expiry = createExpiry({ storage, world, logger: silentLogger })
   const never = new AbortController().signal
   return {
     clock,
@@ -101,6 +104,9 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     },
     async handleAll(): Promise<void> {
       while ((await handler.runOnce(never)) > 0);
+    },
+    async expireAll(): Promise<void> {
+      while ((await expiry.runOnce(never)) > 0);
     },
     took: (what: Perishable): Deleted => {
       const of = steps.filter(([kind]) => kind === what).map(([, deleted]) => deleted)
@@ -189,6 +195,36 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     await loops.retainAll()
     expect(await signals.list({ limit: 9 })).toMatchObject({ signals: [{ jti: 'today' }] })
     expect(await site.rows(['signals', 'signal_tokens', 'log_events'])).toEqual([1, 1, 1])
+  })
+
+  test('sessions that nothing is kept about are forgotten after 400 days, once for each, and people are not', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const revoked = (id: number): SecurityEvent => ({
+      type: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
+      family: 'caep',
+      name: 'session-revoked',
+      subject: {
+        format: 'complex',
+        user: { format: 'email', email: 'ada@example.com' },
+        session: { format: 'opaque', id: `s${id}` },
+      },
+      occurredAt: start,
+      claims: {},
+    })
+    await signals.append([1, 2, 3].map((id) => ({ ...taken(`s${id}`, start), events: [revoked(id)] })))
+    await loops.handleAll()
+    expect(await site.rows(['anchors', 'revocations'])).toEqual([4, 3])
+    loops.clock.now = start + 399 * dayMs
+    await loops.retainAll()
+    expect(await site.rows(['anchors', 'revocations', 'risk_reasons'])).toEqual([4, 3, 3])
+    loops.clock.now = start + 401 * dayMs
+    await loops.expireAll()
+    await loops.retainAll()
+    await loops.retainAll()
+    expect(await site.rows(['anchors', 'revocations', 'risk_reasons'])).toEqual([1, 0, 0])
+    expect(loops.took('subjects')).toEqual({ rows: 3, parts: 0 })
   })
 
   test('what waits for the handler stays, however old, until it was handled', async () => {
