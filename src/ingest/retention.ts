@@ -15,7 +15,7 @@ export interface RetentionDays {
 }
 
 export interface RetentionDeps {
-  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'makeRoom'>
+  readonly storage: Pick<Storage, 'stores' | 'makeRoom'>
   readonly world: Pick<World, 'now' | 'newUuid'>
   readonly logger: Logger
   readonly days: RetentionDays
@@ -43,16 +43,14 @@ const dayMs = 86_400_000
  */
 export function createRetention(deps: RetentionDeps): Worker {
   const { storage, world, logger, days, meter = silentMeter } = deps
-  const { signals, systemLog, risk, streams } = storage.stores
+  const { signals, subjects, systemLog, risk, streams } = storage.stores
   const holder = world.newUuid()
   let leaseUntil = 0
   let roomUntil = 0
   let walked = 0
 
   async function forgetSubjects(before: Date): Promise<number> {
-    const { forgotten, next = 0 } = await storage.transaction(({ subjects }) =>
-      subjects.forget(before, walked, subjectsLookedAt),
-    )
+    const { forgotten, next = 0 } = await subjects.forget(before, walked, subjectsLookedAt)
     walked = next
     return forgotten
   }

@@ -18,6 +18,18 @@ export function deletionStep(before: Date, max: number, now: Date): DeletionStep
   return { before: before.getTime(), max, now: now.getTime() }
 }
 
+/** A step of the walk over identifiers. @see SubjectStore.forget */
+export interface ForgettingStep {
+  readonly before: number
+  readonly after: number
+  readonly lookedAt: number
+}
+
+export interface Forgotten {
+  readonly forgotten: number
+  readonly next: number | undefined
+}
+
 /** How old rows go: each call is one small step, and happens whole or not at all. */
 export interface Deletions {
   /** @see SignalStore.deleteBefore */
@@ -26,6 +38,8 @@ export interface Deletions {
   deleteTokens(step: DeletionStep): Promise<Deleted>
   /** @see SystemLogStore.deleteBefore */
   deleteLogEntries(step: DeletionStep): Promise<Deleted>
+  /** @see SubjectStore.forget */
+  forgetSubjects(step: ForgettingStep): Promise<Forgotten>
 }
 
 export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
@@ -44,6 +58,7 @@ export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Delet
     deleteSignals: (step) => inTransaction((tx) => deleteSignals(tx, words, part, step)),
     deleteTokens: (step) => inTransaction((tx) => deleteTokens(tx, part, step)),
     deleteLogEntries: (step) => inTransaction((tx) => deleteLogEntries(tx, part, step)),
+    forgetSubjects: (step) => db.transaction().execute((tx) => forgetSubjects(tx, words, step)),
   }
 }
 
@@ -151,4 +166,38 @@ async function deleteLogEntries(tx: Kysely<Schema>, part: string, step: Deletion
   const last = old.at(-1)?.sequence
   if (last !== undefined) await sql`DELETE FROM ${entries} WHERE sequence <= ${last}`.execute(tx)
   return old.length
+}
+
+/** The level of what is forgotten came to its end before: the log has an entry of that. */
+async function forgetSubjects(
+  tx: Kysely<Schema>,
+  words: Words,
+  { before, after, lookedAt }: ForgettingStep,
+): Promise<Forgotten> {
+  const {
+    rows: [looked],
+  } = await sql<{ last: number | null }>`
+    SELECT max(node) AS last FROM (
+      SELECT node FROM anchors WHERE node > ${after} ORDER BY node LIMIT ${lookedAt}) looked_at`.execute(tx)
+  const last = looked?.last
+  if (last == null) return { forgotten: 0, next: undefined }
+  const keeps = (table: string): RawBuilder<unknown> =>
+    sql`EXISTS (SELECT 1 FROM ${sql.table(table)} o WHERE o.node = a.node)`
+  const { rows: forgotten } = await sql<{ node: number }>`
+    DELETE FROM anchors WHERE node IN (
+      SELECT a.node FROM anchors a
+      WHERE a.node > ${after} AND a.node <= ${last} AND a.seen_at < ${before}
+        AND substr(a.anchor, 1, 8) IN ('session:', 'address:')
+        AND a.entity = a.node AND a.level = 0
+        AND NOT EXISTS (SELECT 1 FROM anchors o WHERE o.entity = a.node AND o.entity <> o.node)
+        AND NOT EXISTS (
+          SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
+            r.received_at >= ${before} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${before}))))
+        AND NOT ${keeps('revocations')} AND NOT ${keeps('risk_history')} AND NOT ${keeps('claim_anchors')})
+    RETURNING node`.execute(tx)
+  if (forgotten.length > 0) {
+    const nodes = words.numbers(forgotten.map(({ node }) => node))
+    await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
+  }
+  return { forgotten: forgotten.length, next: last }
 }

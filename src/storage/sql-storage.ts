@@ -69,7 +69,7 @@ export function sqlStorage({
     riskSources: createRiskSourceStore(db),
     streams: createStreamStore(db),
     dialects: createDialectStore(db),
-    subjects: createSubjectStore(db, words),
+    subjects: createSubjectStore(db, words, deletions),
     risk: createRiskStore(db, words),
     riskReader,
     erasures: createErasureStore(db, words),

@@ -1,6 +1,7 @@
 import type { Deleted } from '../base/deleted.ts'
 import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
+import type { Forgotten } from './deletions.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
 import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
 import { sessionDialect } from './sqlite/dialect.ts'
@@ -52,6 +53,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(refuse),
       deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(refuse),
       deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(refuse),
+      forgetSubjects: (step) => writing.call<Forgotten>('forgetSubjects', step).catch(refuse),
     }),
   })
   opened.move() // from here on the storage closes them

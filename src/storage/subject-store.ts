@@ -1,6 +1,7 @@
 import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
 import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
+import type { Deletions } from './deletions.ts'
 import type { AnchorRow, ClaimRow, LoadedUserRow, Schema } from './schema.ts'
 import type { Words } from './words.ts'
 
@@ -13,7 +14,11 @@ export const ofEntities = (words: Words, entities: readonly number[]): RawBuilde
   SELECT node FROM anchors WHERE node IN ${words.numbers(entities)} AND entity = node
   UNION ALL SELECT node FROM anchors WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
 
-export function createSubjectStore(db: Kysely<Schema>, words: Words): SubjectStore {
+export function createSubjectStore(
+  db: Kysely<Schema>,
+  words: Words,
+  deletions: Pick<Deletions, 'forgetSubjects'>,
+): SubjectStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
 
   const store: SubjectStore = {
@@ -191,30 +196,8 @@ export function createSubjectStore(db: Kysely<Schema>, words: Words): SubjectSto
       }
     },
 
-    async forget(before, after, lookedAt) {
-      const [{ last } = { last: null }] = await rows(sql<{ last: number | null }>`
-        SELECT max(node) AS last FROM (
-          SELECT node FROM anchors WHERE node > ${after} ORDER BY node LIMIT ${lookedAt}) looked_at`)
-      if (last === null) return { forgotten: 0, next: undefined }
-      const time = before.getTime()
-      const about = (table: string): RawBuilder<unknown> =>
-        sql`EXISTS (SELECT 1 FROM ${sql.table(table)} o WHERE o.node = a.node)`
-      const forgotten = await rows(sql<{ node: number }>`
-        DELETE FROM anchors WHERE node IN (
-          SELECT a.node FROM anchors a
-          WHERE a.node > ${after} AND a.node <= ${last} AND a.seen_at < ${time}
-            AND substr(a.anchor, 1, 8) IN ('session:', 'address:')
-            AND a.entity = a.node AND a.level = 0
-            AND NOT EXISTS (SELECT 1 FROM anchors o WHERE o.entity = a.node AND o.entity <> o.node)
-            AND NOT EXISTS (
-              SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
-                r.received_at >= ${time} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${time}))))
-            AND NOT ${about('revocations')} AND NOT ${about('risk_history')} AND NOT ${about('claim_anchors')})
-        RETURNING node`)
-      const nodes = words.numbers(forgotten.map(({ node }) => node))
-      if (forgotten.length > 0) await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(db)
-      return { forgotten: forgotten.length, next: last }
-    },
+    forget: (before, after, lookedAt) =>
+      deletions.forgetSubjects({ before: before.getTime(), after, lookedAt }),
 
     async loadedBefore(login) {
       const [before] = await rows(sql<{ claim: string | null }>`

@@ -403,7 +403,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       const known = async (storage: Storage, names: readonly Anchor[]): Promise<readonly Anchor[]> =>
         (await storage.stores.subjects.resolve(names)).map(({ anchor }) => anchor).toSorted()
       const forget = (storage: Storage, before: Date, after = 0, lookedAt = 100) =>
-        storage.transaction(({ subjects }) => subjects.forget(before, after, lookedAt))
+        storage.stores.subjects.forget(before, after, lookedAt)
       const address: Anchor = 'address:203.0.113.7'
       const over = { expiresAt: t(20) }
 

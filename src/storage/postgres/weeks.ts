@@ -218,6 +218,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
     deleteSignals: stepOf(signals),
     deleteTokens: stepOf(tokens),
     deleteLogEntries: stepOf(logEntries),
+    forgetSubjects: rowDeletions(db, postgresWords).forgetSubjects,
   }
 }
 
