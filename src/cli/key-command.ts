@@ -3,10 +3,9 @@ import { accessTokenLifetimeS } from '../access/access-tokens.ts'
 import { createSigningKeys } from '../access/signing-keys.ts'
 import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
-import { loadSettings } from '../config/load-settings.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
-import { localGroup, localOptions, openLocalHub, type LocalOptions } from './local-hub.ts'
+import { localGroup, localOptions, localSettings, openLocalHub, type LocalOptions } from './local-hub.ts'
 
 const otherSecretKey =
   "The hub's keys are sealed with another secret key. Give the hub's WATCHBELL_SECRET_KEY, in the environment or with " +
@@ -29,11 +28,7 @@ export function registerKey(program: Command, io: CliIo): void {
     )
     .action(async (options: LocalOptions & { readonly lostSecretKey?: true }) => {
       await using hub = await openLocalHub(io, options)
-      const { secrets, data } = loadSettings({
-        environment: io.env,
-        flags: { data: options.data },
-        file: options.envFile,
-      })
+      const { secrets, data } = localSettings(io, options)
       const isSealed = (await hub.stores.signingKeys.list()).length > 0
       const isLost = options.lostSecretKey === true
       if (isSealed && !isLost && !hasSecretKey(secrets.secretKey, data)) throw new CliError(otherSecretKey)

@@ -1,3 +1,4 @@
+import { createPublicKey } from 'node:crypto'
 import { readdir, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
@@ -101,6 +102,21 @@ describe('token', () => {
     expect(stderr).toContain(message)
   })
 
+  test('what works on the data needs no origin, also where the hub would need one', async () => {
+    await using folder = await temporaryFolder()
+    const file = join(folder.path, 'env')
+    await writeFile(file, 'WATCHBELL_LISTEN=0.0.0.0:8080\n')
+    for (const args of [
+      ['token', 'list'],
+      ['client', 'list'],
+      ['key', 'rotate'],
+      ['backup', join(folder.path, 'copy.db')],
+      ['export', join(folder.path, 'dump.jsonl')],
+    ]) {
+      expect(await run(folder.path, ...args, '--env-file', file)).toMatchObject({ exitCode: 0 })
+    }
+  })
+
   test('a folder that is a file, and bad settings, are told', async () => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'file')
@@ -144,6 +160,22 @@ describe('client', () => {
     )
     expect((await run(folder.path, 'client', 'revoke', app.client_id)).exitCode).toBe(0)
     expect((await run(folder.path, 'client', 'list')).stdout).toContain('There are no service apps')
+  })
+
+  test('with a generated key as PEM, which Terraform and Okta’s SDKs read', async () => {
+    await using folder = await temporaryFolder()
+    const create = (...options: string[]) =>
+      run(folder.path, 'client', 'create', '--name', 'terraform', '--scope', 'okta.logs.read', ...options)
+    const created = await create('--generate', '--pem', '--json')
+    const { private_key: pem, jwks } = JSON.parse(created.stdout) as {
+      private_key: string
+      jwks: { keys: { n: string }[] }
+    }
+    expect(pem).toMatch(/^-----BEGIN PRIVATE KEY-----\n/)
+    expect(createPublicKey(pem).export({ format: 'jwk' })).toMatchObject({ kty: 'RSA', n: jwks.keys[0]?.n })
+    expect((await create('--generate', '--pem')).stdout).toMatch(/-----END PRIVATE KEY-----\n$/)
+    const alone = await create('--jwks-uri', 'https://a.example/jwks', '--pem')
+    expect([alone.exitCode, alone.stderr]).toEqual([2, expect.stringContaining('--generate')])
   })
 
   test('with keys of its own: from a file, as one key, by URL; for people', async () => {

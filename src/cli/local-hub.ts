@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { loadSettings } from '../config/load-settings.ts'
+import type { Settings } from '../config/settings.ts'
 import type { Stores } from '../stores.ts'
 import { CliError, type CliIo } from './cli-io.ts'
 
@@ -26,15 +27,21 @@ export function localOptions(command: Command): Command {
     .option('--json', 'print JSON for machines')
 }
 
+/** The settings of a hub whose data a command works on. @throws SettingsError */
+export function localSettings({ env }: Pick<CliIo, 'env'>, { data, envFile }: LocalOptions): Settings {
+  return loadSettings({ environment: env, flags: { data }, file: envFile, listens: false })
+}
+
 /**
  * Opens the database that the settings name; both kinds let that happen beside running hubs.
  * @throws SettingsError, CliError when it cannot be used
  */
-export async function openLocalHub(io: CliIo, { data, envFile }: LocalOptions): Promise<LocalHub> {
-  const settings = loadSettings({ environment: io.env, flags: { data }, file: envFile })
+export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
+  const settings = localSettings(io, options)
   const { databaseUrl } = settings.secrets
   // What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import.
-  if (databaseUrl !== undefined && data === undefined) return openPostgresHub(databaseUrl, io.world.now())
+  if (databaseUrl !== undefined && options.data === undefined)
+    return openPostgresHub(databaseUrl, io.world.now())
   const { openSqliteInThread } = await import('../storage/sqlite/in-thread.ts') // loads the driver
   try {
     const { storage } = await openSqliteInThread(settings.data, io.world.now())

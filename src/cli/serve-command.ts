@@ -53,7 +53,7 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   const settings = loadSettings({ environment: io.env, flags, file })
   const { startHub } = await import('../run-hub.ts') // only this command needs the whole hub
   const running = await startHub(settings).catch((error: unknown) => {
-    throw cannotStart(error, settings.listen)
+    throw cannotStart(error, settings)
   })
   try {
     announce(io, running, json)
@@ -71,11 +71,21 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   }
 }
 
-function cannotStart(error: unknown, { host, port }: Settings['listen']): unknown {
+/** What SQLite and the system say of a folder that is somebody else's, or on a disk that is read only. */
+const cannotUseFolder = /unable to open database file|readonly database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|EEXIST/
+
+function cannotStart(error: unknown, { listen: { host, port }, data, secrets }: Settings): unknown {
   if (!(error instanceof Error) || error instanceof SettingsError) return error
   const code = 'code' in error ? error.code : undefined
-  if (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL') {
+  const isListening = 'syscall' in error && error.syscall === 'listen'
+  if (isListening && (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
     return new CliError(`cannot listen on ${host}:${port} (${code}); choose another address with --listen`)
+  }
+  if (secrets.databaseUrl === undefined && cannotUseFolder.test(error.message)) {
+    const user = process.getuid === undefined ? 'this user' : `user ${process.getuid()}`
+    return new CliError(
+      `cannot start: the data folder ${data} cannot be used by ${user} (${error.message}); give it to that user, or name another with --data`,
+    )
   }
   return new CliError(`cannot start: ${error.message}`)
 }

@@ -1,12 +1,11 @@
 import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
-import { loadSettings } from '../config/load-settings.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { SettingsError } from '../config/settings.ts'
 import { TransferError } from '../storage/transfer-format.ts'
 import type { TransferSource, TransferTarget } from '../storage/transfer-tables.ts'
 import { CliError, type CliIo } from './cli-io.ts'
-import type { LocalOptions } from './local-hub.ts'
+import { localSettings, type LocalOptions } from './local-hub.ts'
 
 /** Where the rows of a hub are. */
 export interface TransferPlace {
@@ -19,9 +18,9 @@ export interface TransferPlace {
 }
 
 /** The database that the settings name; `--data` beats WATCHBELL_DATABASE_URL, because it stands on the command line. */
-export function transferPlace(io: Pick<CliIo, 'env'>, { data, envFile }: LocalOptions): TransferPlace {
-  const settings = loadSettings({ environment: io.env, flags: { data }, file: envFile })
-  const databaseUrl = data === undefined ? settings.secrets.databaseUrl : undefined
+export function transferPlace(io: Pick<CliIo, 'env'>, options: LocalOptions): TransferPlace {
+  const settings = localSettings(io, options)
+  const databaseUrl = options.data === undefined ? settings.secrets.databaseUrl : undefined
   return {
     databaseUrl,
     folder: settings.data,

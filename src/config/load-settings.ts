@@ -8,20 +8,22 @@ export interface SettingsInput {
   readonly flags: Readonly<Record<string, string | undefined>>
   /** A file of `NAME=value` lines. */
   readonly file: string | undefined
+  /** False for what works on the data and is not to be reached: that needs no origin. */
+  readonly listens?: boolean
 }
 
 /**
  * Reads the settings: a flag beats the environment, which beats the file.
  * @throws SettingsError naming every bad value at once
  */
-export function loadSettings({ environment, flags, file }: SettingsInput): Settings {
+export function loadSettings({ environment, flags, file, listens }: SettingsInput): Settings {
   const fromFile = file === undefined ? {} : readSettingsFile(file)
   const sources: readonly SettingSource[] = [
     { text: ({ flag }) => flags[flag], where: ({ flag }) => `--${flag}` },
     { text: ({ variable }) => environment[variable], where: ({ variable }) => variable },
     { text: ({ variable }) => fromFile[variable], where: ({ variable }) => `${variable} in ${file ?? ''}` },
   ]
-  return readSettings(sources, unknownNames(fromFile))
+  return readSettings(sources, unknownNames(fromFile), listens)
 }
 
 /** Set by `watchbell` commands that talk to a hub, not read by the hub. */

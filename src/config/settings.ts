@@ -216,12 +216,14 @@ export interface SettingSource {
 
 /**
  * Reads every setting, earlier sources first. Empty texts count as not set.
- * @param known - variables that a source may hold; others starting with WATCHBELL_ are refused as typos
+ * @param unknownNames - of variables that are no settings: refused as typos
+ * @param listens - whether the hub is to be reached: what only works on its data needs no origin
  * @throws SettingsError naming every bad value at once
  */
 export function readSettings(
   sources: readonly SettingSource[],
   unknownNames: readonly string[] = [],
+  listens = true,
 ): Settings {
   const problems = unknownNames.map((name) => `${name}: there is no such setting${didYouMean(name)}`)
   const values: Record<string, unknown> = {}
@@ -237,20 +239,14 @@ export function readSettings(
     }
   }
   if (problems.length > 0) throw new SettingsError(problems)
-  return combine(values as unknown as SettingValues) // each entry wrote its own type
+  return combine(values as unknown as SettingValues, listens) // each entry wrote its own type
 }
 
 const tokenCharsMinBeyondLoopback = 16
 
-function combine({
-  databaseUrl,
-  adminToken,
-  secretKey,
-  forwardAuthToken,
-  otlpHeaders,
-  otlpTracesHeaders,
-  ...values
-}: SettingValues): Settings {
+function combine(given: SettingValues, listens: boolean): Settings {
+  const { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders, otlpTracesHeaders, ...values } =
+    given
   const { host, port } = values.listen
   const shownHost = host.includes(':') ? `[${host}]` : host
   const origin = values.origin ?? `http://${shownHost}:${port}`
@@ -259,7 +255,7 @@ function combine({
       `WATCHBELL_ADMIN_TOKEN with WATCHBELL_LISTEN=${shownHost}:${port}: a token of fewer than ${tokenCharsMinBeyondLoopback} characters can be guessed by whoever reaches the address; use a longer random one`,
     ])
   }
-  if (values.origin === undefined && (host === '0.0.0.0' || host === '::')) {
+  if (listens && values.origin === undefined && (host === '0.0.0.0' || host === '::')) {
     throw new SettingsError([
       `WATCHBELL_ORIGIN must be set when WATCHBELL_LISTEN is ${shownHost}:${port}: senders and clients cannot use that address`,
     ])

@@ -70,7 +70,7 @@ export function createMeter({ count, tally, gauge }: Instruments, world: { now()
     },
     deleted(what, { rows, parts }) {
       count('watchbell_retention_rows_total', what).value += rows
-      if (parts > 0) count('watchbell_retention_parts_total', what).value += parts
+      count('watchbell_retention_parts_total', what).value += parts
     },
     pollTold(providerId, { acks, setErrs }) {
       const provider = label(providerId)

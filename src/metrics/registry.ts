@@ -70,6 +70,7 @@ export function createInstruments(handling: HandlingCells): Instruments {
     }
   }
   collectDefaultMetrics({ register: registry })
+  for (const name of misnamed) registry.removeSingleMetric(name)
   return {
     registry,
     // The catalogue has each name, and with this type.
@@ -78,6 +79,13 @@ export function createInstruments(handling: HandlingCells): Instruments {
     gauge: (name) => gauges.get(name) as Gauge,
   }
 }
+
+/** Gauges of Node's that are called like counters, which promtool refuses; they are also there by kind, without `_total`. */
+const misnamed = [
+  'nodejs_active_handles_total',
+  'nodejs_active_requests_total',
+  'nodejs_active_resources_total',
+]
 
 /** One child for each combination of labels that somebody asked for. */
 function children<Child>(names: readonly string[], make: () => Child) {

@@ -118,6 +118,9 @@ describe('its values', () => {
   test.each([
     ['an origin with a path', { origin: 'https://hub.example/watchbell' }],
     ['an origin without a scheme', { origin: 'hub.example' }],
+    ['an origin in capitals', { origin: 'https://Hub.example' }],
+    ['pods that may be away, in words', { podDisruptionBudget: { maxUnavailable: 'some' } }],
+    ['a volume without a name', { extraVolumes: [{ emptyDir: {} }] }],
     ['a database that there is not', { database: { kind: 'mysql' } }],
     ['no nodes', { replicaCount: 0 }],
     ['nodes in words', { replicaCount: '2' }],
@@ -147,12 +150,15 @@ const hasHelm = spawnSync('helm', ['version', '--short'], { stdio: 'ignore' }).s
 describe.skipIf(!hasHelm)('as Helm makes it', () => {
   interface Manifest {
     readonly kind: string
+    readonly metadata: { readonly labels?: Readonly<Record<string, string>> }
     readonly spec: { readonly replicas?: number; readonly template: { readonly spec: PodSpec } }
   }
   interface PodSpec {
+    readonly volumes: readonly object[]
     readonly containers: readonly {
       readonly env: readonly { readonly name: string; readonly value: string }[]
       readonly securityContext: object
+      readonly volumeMounts: readonly object[]
     }[]
   }
 
@@ -207,6 +213,34 @@ describe.skipIf(!hasHelm)('as Helm makes it', () => {
     expect(new Set(names).size).toBe(names.length)
   })
 
+  test('files of one’s own come into the pod', () => {
+    const [workload] = rendered(
+      ...['--values', 'ci/secrets-values.yaml', '--set'],
+      'extraVolumes[0].name=ca,extraVolumes[0].configMap.name=ca,extraVolumeMounts[0].name=ca,extraVolumeMounts[0].mountPath=/etc/ca',
+    ).filter(({ kind }) => kind === 'Deployment')
+    const { containers, volumes } = workload?.spec.template.spec ?? {}
+    expect(containers?.[0]?.volumeMounts).toContainEqual({ name: 'ca', mountPath: '/etc/ca' })
+    expect(volumes).toContainEqual({ name: 'ca', configMap: { name: 'ca' } })
+  })
+
+  test('whatever the release is called, Prometheus knows it by the job that alerts look for', () => {
+    const job = /up\{job="(\w+)"/.exec(text('deploy/prometheus/watchbell-alerts.yaml'))?.[1]
+    const settings = 'metrics.enabled=true,metrics.serviceMonitor.enabled=true,nameOverride=other'
+    const monitor = rendered('--values', 'ci/postgresql-values.yaml', '--set', settings).find(
+      ({ kind }) => kind === 'ServiceMonitor',
+    )
+    expect(monitor?.spec).toMatchObject({
+      endpoints: [{ relabelings: [{ targetLabel: 'job', replacement: job }] }],
+    })
+  })
+
+  test('the longest name leaves room for what is put behind it', () => {
+    const made = rendered('--values', 'ci/secrets-values.yaml', '--set', `nameOverride=${'n'.repeat(63)}`)
+    for (const { metadata } of made) {
+      for (const value of Object.values(metadata.labels ?? {})) expect(value.length).toBeLessThanOrEqual(63)
+    }
+  })
+
   test.each([
     ['origin is required', ['--set', 'origin=']],
     ['needs secrets.existingSecret', ['--set', 'secrets.secretKey=']],
@@ -217,6 +251,15 @@ describe.skipIf(!hasHelm)('as Helm makes it', () => {
     ],
     ['needs metrics.enabled', ['--set', 'metrics.serviceMonitor.enabled=true']],
     ['additional properties', ['--set', 'replicas=3']],
+    [
+      'secrets.databaseUrl has port 6432 and networkPolicy.databasePort is 5432',
+      ['--set', 'secrets.databaseUrl=postgres://a:b@db:6432/w'],
+    ],
+    ['networkPolicy.databasePort is 6432', ['--set', 'networkPolicy.databasePort=6432']],
+    ['more than autoscaling.maxReplicas', ['--set', 'autoscaling.enabled=true,autoscaling.minReplicas=9']],
+    ['an origin with a name', ['--set', 'ingress.enabled=true,origin=https://192.0.2.1']],
+    ['an origin with a name', ['--set', 'ingress.enabled=true,origin=https://[2001:db8::1]']],
+    ['podLabels must not change', ['--set', 'podLabels.app\\.kubernetes\\.io/name=x']],
   ])('it says "%s" instead of making what cannot work', (reason, args) => {
     expect(() => rendered('--values', 'ci/secrets-values.yaml', ...args)).toThrow(reason)
   })

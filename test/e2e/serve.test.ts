@@ -1,8 +1,9 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { mkdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
-import { resolve } from 'node:path'
+import { join, resolve } from 'node:path'
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
@@ -185,6 +186,16 @@ test('a second hub on the same folder, and a port that is taken, are refused in 
     expect.stringContaining('choose another address with --listen'),
   ])
   await hub.stop('SIGTERM')
+})
+
+test('a data folder that cannot be used is named, and for whom', async () => {
+  await using folder = await temporaryFolder()
+  await mkdir(join(folder.path, 'watchbell.db'))
+  const { status, stderr } = run({ WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: '127.0.0.1:0' }, 'serve')
+  expect([status, stderr]).toEqual([
+    1,
+    expect.stringContaining(`the data folder ${folder.path} cannot be used by`),
+  ])
 })
 
 test(

@@ -50,6 +50,10 @@ test('a scrape has every metric of the catalogue with its type and meaning, and 
   expect(ours.map(({ name, type, help }) => ({ name, type, help }))).toEqual(
     Object.entries(catalogue).map(([name, { type, help }]) => ({ name, type, help })),
   )
+  const misnamed = [...families.values()].filter(
+    ({ name, type }) => name.endsWith('_total') && type !== 'counter',
+  )
+  expect(misnamed).toEqual([]) // which promtool refuses
   expect(valueOf(families, 'watchbell_build_info', { node: process.versions.node })).toBe(1)
   expect(families.get('nodejs_eventloop_lag_seconds')?.samples).toHaveLength(1)
   expect(valueOf(families, 'process_resident_memory_bytes')).toBeGreaterThan(1_000_000)

@@ -1,5 +1,5 @@
 {{- define "watchbell.name" -}}
-{{- .Values.nameOverride | default .Chart.Name | trunc 63 | trimSuffix "-" -}}
+{{- .Values.nameOverride | default .Chart.Name | trunc 58 | trimSuffix "-" -}}
 {{- end -}}
 
 {{/* Two releases in one namespace do not collide; one that is called after the chart is not called so twice. */}}
@@ -62,6 +62,21 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- end -}}
 {{- if and .Values.metrics.serviceMonitor.enabled (not .Values.metrics.enabled) -}}
 {{- fail "metrics.serviceMonitor.enabled needs metrics.enabled" -}}
+{{- end -}}
+{{- $databasePort := regexFind ":[0-9]+$" (urlParse .Values.secrets.databaseUrl).host | trimPrefix ":" | default "5432" -}}
+{{- if and .Values.networkPolicy.enabled .Values.secrets.databaseUrl (ne $databasePort (toString .Values.networkPolicy.databasePort)) -}}
+{{- fail (printf "secrets.databaseUrl has port %s and networkPolicy.databasePort is %v: the network policy would keep the hub from its database" $databasePort .Values.networkPolicy.databasePort) -}}
+{{- end -}}
+{{- with .Values.autoscaling -}}
+{{- if and .enabled (gt (int .minReplicas) (int .maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is more than autoscaling.maxReplicas" -}}
+{{- end -}}
+{{- end -}}
+{{- if and .Values.ingress.enabled (regexMatch ":|^[0-9.]+$" (urlParse .Values.origin).hostname) -}}
+{{- fail "ingress needs an origin with a name: an Ingress has none for an address" -}}
+{{- end -}}
+{{- if or (hasKey .Values.podLabels "app.kubernetes.io/name") (hasKey .Values.podLabels "app.kubernetes.io/instance") -}}
+{{- fail "podLabels must not change app.kubernetes.io/name and app.kubernetes.io/instance: services find the pods by them" -}}
 {{- end -}}
 {{- if and (eq .Values.database.kind "sqlite") .Values.autoscaling.enabled -}}
 {{- fail "autoscaling needs database.kind=postgresql: on sqlite there is one node" -}}
