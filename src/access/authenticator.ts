@@ -3,7 +3,7 @@ import type { World } from '../base/world.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import type { ApiTokens } from './api-tokens.ts'
 import type { Caller, ClientCaller, TokenCaller } from './caller.ts'
-import { checkProof, type DpopProof } from './dpop.ts'
+import { checkProof, proofUsed, type DpopProof } from './dpop.ts'
 import { onlyReads, permits, scopes, type Scope } from './scopes.ts'
 import type { ServiceAppStore } from './service-app.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
@@ -35,9 +35,15 @@ export interface Authenticator {
    * Reads token and service app anew each time: a revocation, a deleted client or a scope taken away counts at once.
    * The facts of `oauth_token_invalid`, `dpop_invalid` and `scope_missing` are `scheme` (Bearer or DPoP), `scope`
    * and `resource`, as the answer's WWW-Authenticate needs them.
-   * @throws HubError `access.*`
+   * @param admit - called with the caller before a DPoP proof is used up. A request that it refuses, because too many came,
+   *   may come again as it is: Okta's Go SDK sends the same proof after a 429.
+   * @throws HubError `access.*`, and what `admit` throws
    */
-  authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
+  authenticate(
+    credentials: Credentials,
+    needed: Scope,
+    admit?: (caller: Caller) => Promise<void>,
+  ): Promise<Caller>
 }
 
 type Scheme = 'Bearer' | 'DPoP'
@@ -60,7 +66,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     token: string,
     credentials: Credentials,
     needed: Scope,
-  ): Promise<ClientCaller> {
+  ): Promise<{ readonly caller: ClientCaller; useProof(): Promise<void> }> {
     const facts = { scheme, scope: needed, resource: credentials.resource }
     const invalid = (detail: string): HubError =>
       new HubError('access.oauth_token_invalid', { detail, facts })
@@ -76,10 +82,13 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     const proof = bound ? await requireProof(credentials, token, claims.jkt, facts) : undefined
     const held = scopes.filter((scope) => permits(claims.scopes, scope) && permits(app.scopes, scope))
     if (!held.includes(needed)) throw new HubError('access.scope_missing', { facts })
-    if (proof !== undefined && !(await usedOnce.useOnce(proof.replayKey, proof.expiresAt))) {
-      throw new HubError('access.dpop_invalid', { detail: 'The DPoP proof has already been used.', facts })
+    return {
+      caller: { kind: 'client', clientId: app.clientId, name: app.name, scopes: held },
+      async useProof() {
+        if (proof === undefined || (await usedOnce.useOnce(proof.replayKey, proof.expiresAt))) return
+        throw new HubError('access.dpop_invalid', { detail: proofUsed, facts })
+      },
     }
-    return { kind: 'client', clientId: app.clientId, name: app.name, scopes: held }
   }
 
   async function requireProof(
@@ -98,13 +107,16 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
   }
 
   return {
-    async authenticate(credentials, needed) {
+    async authenticate(credentials, needed, admit = async () => undefined) {
       const { scheme, value } = readAuthorization(credentials.authorization)
-      const caller =
+      const { caller, useProof } =
         scheme === 'SSWS'
-          ? await tokenCaller(value, needed)
+          ? { caller: await tokenCaller(value, needed), useProof: undefined }
           : await clientCaller(scheme, value, credentials, needed)
-      return caller as Caller // the credentials held: this is where the proof is made
+      const proven = caller as Caller // the credentials held: this is where the proof is made
+      await admit(proven)
+      await useProof?.()
+      return proven
     },
   }
 }
@@ -115,9 +127,13 @@ const schemes: ReadonlyMap<string, 'SSWS' | Scheme> = new Map([
   ['dpop', 'DPoP'],
 ])
 
+/** What Okta's Python SDK 3 sends: scheme and token without a space between them. */
+const withoutSpace = /^(SSWS|Bearer)([A-Za-z0-9._~+/-]+=*)$/
+
 /** Scheme names are compared without regard to case (RFC 9110 §11.1). */
 function readAuthorization(header: string | undefined): { scheme: 'SSWS' | Scheme; value: string } {
-  const [, name = '', value = ''] = /^([A-Za-z]+) +(.+)$/.exec(header?.trim() ?? '') ?? []
+  const given = header?.trim() ?? ''
+  const [, name = '', value = ''] = /^([A-Za-z]+) +(.+)$/.exec(given) ?? withoutSpace.exec(given) ?? []
   const scheme = schemes.get(name.toLowerCase())
   if (scheme !== undefined) return { scheme, value }
   throw new HubError('access.no_credentials', {

@@ -81,11 +81,14 @@ function no(rule: string): DpopResult {
   return { ok: false, reason: `The DPoP proof ${rule}.` }
 }
 
-/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about `//` as our router is (A6). */
+/** Okta's words. */
+export const proofUsed = 'The DPoP proof JWT has already been used.'
+
+/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about slashes as our router is (A6). */
 function isSameUrl(htu: unknown, url: string): boolean {
   const given = typeof htu === 'string' ? URL.parse(htu) : null
   const wanted = new URL(url)
-  const plain = ({ pathname }: URL): string => pathname.replace(/\/{2,}/g, '/')
+  const plain = ({ pathname }: URL): string => pathname.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
   return given !== null && given.origin === wanted.origin && plain(given) === plain(wanted)
 }
 

@@ -4,7 +4,7 @@ import type { World } from '../base/world.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { authenticateClient, type AuthenticatedClient, type ClientAssertionDeps } from './client-assertion.ts'
 import type { DpopNonces } from './dpop-nonces.ts'
-import { checkProof, type DpopProof } from './dpop.ts'
+import { checkProof, proofUsed, type DpopProof } from './dpop.ts'
 import { isScope, permits, scopeNames, type Scope } from './scopes.ts'
 import type { ServiceApp } from './service-app.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
@@ -65,6 +65,7 @@ interface ReadForm {
   readonly scope: string
 }
 
+/** `Og==`, no name and no password, is what Go's OAuth library sends with whatever it asks first: it says nothing. */
 function readForm({ form, authorization }: TokenRequest): ReadForm {
   const malformed = (detail: string): HubError => new HubError('oauth.invalid_request', { detail })
   const repeated = firstRepeated(form.keys())
@@ -75,7 +76,7 @@ function readForm({ form, authorization }: TokenRequest): ReadForm {
   if (grantType === null)
     throw malformed('The parameter grant_type is missing; it must be client_credentials.')
   if (grantType !== 'client_credentials') throw new HubError('oauth.unsupported_grant_type')
-  if (form.has('client_secret') || /^basic(\s|$)/i.test(authorization ?? '')) {
+  if (form.has('client_secret') || /^basic(?! +Og==$)(\s|$)/i.test(authorization ?? '')) {
     throw new HubError('oauth.invalid_client', {
       detail: 'Client secrets are not taken. The client authentication method must be private_key_jwt.',
     })
@@ -130,7 +131,7 @@ async function useUp(
   proof: DpopProof | undefined,
 ): Promise<void> {
   if (proof !== undefined && !(await usedOnce.useOnce(proof.replayKey, proof.expiresAt))) {
-    throw new HubError('oauth.invalid_dpop_proof', { detail: 'The DPoP proof has already been used.' })
+    throw new HubError('oauth.invalid_dpop_proof', { detail: proofUsed })
   }
   if (once !== undefined && !(await usedOnce.useOnce(once.key, once.expiresAt))) {
     throw new HubError('oauth.invalid_client', { detail: 'The client_assertion has already been used.' })

@@ -5,7 +5,7 @@ import { scopes } from '../access/scopes.ts'
 import type { ServiceApp } from '../access/service-app.ts'
 import { createServiceApps, type ServiceApps } from '../access/service-apps.ts'
 import type { JsonValue } from '../base/json.ts'
-import { generateSigningKey, publicJwk } from '../set/sign.ts'
+import { generateSigningKey, publicJwk, type SigningKey } from '../set/sign.ts'
 import { journaledAccess } from '../systemlog/access-entries.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
@@ -20,6 +20,7 @@ interface CreateOptions extends LocalOptions {
   readonly jwks?: string
   readonly jwksUri?: string
   readonly generate?: boolean
+  readonly pem?: boolean
   readonly dpop?: boolean
 }
 
@@ -41,9 +42,18 @@ export function registerClient(program: Command, io: CliIo): void {
     .option('--jwks <file>', 'its public keys: a file with a JWK Set or one JWK; - is standard input')
     .option('--jwks-uri <url>', 'where it publishes its public keys')
     .option('--generate', 'make a key pair; the private key is printed this once and not kept')
+    .option(
+      '--pem',
+      "print it as PEM (PKCS #8), as Terraform's private_key and Okta's SDKs take it, instead of as a JWK",
+    )
     .option('--dpop', 'its access tokens must be bound to a key (DPoP, RFC 9449)')
     .addHelpText('after', createHelp)
     .action(async (options: CreateOptions) => {
+      if (options.pem === true && options.generate !== true) {
+        throw wrongUsage(
+          '--pem says how to print the key that --generate makes: give both, or leave --pem out.',
+        )
+      }
       const generated = options.generate === true ? await generateSigningKey(keyAlgorithm) : undefined
       const draft = readClientMetadata({
         client_name: options.name,
@@ -53,14 +63,14 @@ export function registerClient(program: Command, io: CliIo): void {
       })
       await using hub = await openLocalHub(io, options)
       const app = await appsOf(io, hub).create(draft, 'operator')
-      const secret = generated && privateJwk(generated)
+      const secret = generated && (options.pem === true ? privatePem(generated) : privateJwk(generated))
       if (options.json === true) {
-        return printJson(io.stdout, { ...appBody(app), ...(secret && { private_key: secret }) })
+        return printJson(io.stdout, { ...appBody(app), ...(secret !== undefined && { private_key: secret }) })
       }
       printLine(io.stdout, described(io, app))
       if (secret === undefined) return
       printLine(io.stdout, '\nThe private key, shown this once; keep it where only the app can read it:')
-      printLine(io.stdout, jsonText(secret))
+      printLine(io.stdout, typeof secret === 'string' ? secret.trim() : jsonText(secret))
     })
 
   localOptions(client.command('list'))
@@ -99,8 +109,12 @@ Scopes:
 ${scopes.map((scope) => `  ${scope}`).join('\n')}
 
 Examples:
-  $ watchbell client create --name terraform --scope okta.securityEventsProviders.manage --generate
+  $ watchbell client create --name terraform --scope okta.securityEventsProviders.manage --generate --pem
   $ watchbell client create --name siem --scope "okta.logs.read watchbell.signals.read" --jwks siem.jwks.json`
+
+function privatePem({ privateKey }: SigningKey): string {
+  return privateKey.export({ type: 'pkcs8', format: 'pem' }).toString()
+}
 
 async function keysOf(
   io: CliIo,

@@ -75,7 +75,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
       mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget })
       mountForwardAuth(app, { origin, evaluator, trustedProxies, ...forwardAuth })
     },
-    authenticate: (request, needed) => {
+    authenticate: (request, needed, admit) => {
       const [path = ''] = request.target.split('?')
       return hub.authenticator.authenticate(
         {
@@ -86,6 +86,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
           resource: path,
         },
         needed,
+        admit,
       )
     },
     takeBudget,

@@ -29,7 +29,8 @@ export interface ServerDeps {
   readonly routes: readonly Route[]
   /** Mounted as they are, outside the route table. */
   readonly mount: (app: FastifyInstance) => void
-  authenticate(request: ApiRequest, needed: Scope): Promise<Caller>
+  /** @see Authenticator.authenticate */
+  authenticate(request: ApiRequest, needed: Scope, admit: (caller: Caller) => Promise<void>): Promise<Caller>
   /** Takes one request from the budget of a caller, or of an address while nobody has shown who they are. */
   takeBudget(
     of: Caller | { readonly ip: string },
@@ -144,11 +145,15 @@ async function answer(
     requireAcceptable(request)
     return route.handle(withBody(route, bare, request))
   }
-  const caller = await deps.authenticate(bare, route.scope).catch(async (error: unknown) => {
-    await spend(deps, reply, { ip: request.ip })
+  let spent = false
+  const admit = async (caller: Caller): Promise<void> => {
+    spent = true
+    await spend(deps, reply, caller, route.budget)
+  }
+  const caller = await deps.authenticate(bare, route.scope, admit).catch(async (error: unknown) => {
+    if (!spent) await spend(deps, reply, { ip: request.ip })
     throw error
   })
-  await spend(deps, reply, caller, route.budget)
   requireAcceptable(request)
   return route.handle(withBody(route, bare, request), caller)
 }
@@ -165,7 +170,9 @@ async function spend(
   reply.header('x-rate-limit-limit', budget.limit)
   reply.header('x-rate-limit-remaining', budget.remaining)
   reply.header('x-rate-limit-reset', budget.resetAt)
-  if (budget.exceeded) throw new HubError('request.rate_limited')
+  if (!budget.exceeded) return
+  const leftS = Math.ceil(budget.resetAt - deps.world.now().getTime() / 1_000)
+  throw new HubError('request.rate_limited', { retryAfterS: Math.max(1, leftS) })
 }
 
 function apiRequest(request: FastifyRequest): ApiRequest {

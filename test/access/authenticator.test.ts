@@ -1,6 +1,6 @@
 import { SignJWT } from 'jose'
 import { describe, expect, test } from 'vitest'
-import { actorOf } from '../../src/access/caller.ts'
+import { actorOf, type Caller } from '../../src/access/caller.ts'
 import { readClientMetadata } from '../../src/access/client-metadata.ts'
 import type { Scope } from '../../src/access/scopes.ts'
 import { HubError } from '../../src/base/hub-error.ts'
@@ -298,7 +298,7 @@ describe('DPoP at resources (O24)', () => {
     access.turnClock(290)
     await expect(access.call(`dpop ${token}`, { dpop })).rejects.toMatchObject({
       code: 'access.dpop_invalid',
-      detail: 'The DPoP proof has already been used.',
+      detail: 'The DPoP proof JWT has already been used.',
       facts: { scheme: 'DPoP', scope: 'okta.logs.read', resource: '/api/v1/logs' },
     })
     access.turnClock(-50)
@@ -328,6 +328,40 @@ describe('DPoP at resources (O24)', () => {
     await change(access, plainApp, { dpop_bound_access_tokens: true })
     await expect(access.call(`Bearer ${plain}`)).rejects.toMatchObject(invalidToken)
   })
+
+  test('a proof whose request was not admitted may come again, and then once', async () => {
+    await using access = await openAccess()
+    const app = await registered(access, { dpop_bound_access_tokens: true })
+    const token = await dpopToken(access, app)
+    const dpop = await proof(access, app, token)
+    const tooMany = new HubError('request.rate_limited')
+    const refused: Caller[] = []
+    const admit = (caller: Caller): Promise<void> => {
+      refused.push(caller)
+      return Promise.reject(tooMany)
+    }
+    for (let times = 0; times < 2; times += 1) {
+      await expect(access.call(`DPoP ${token}`, { dpop, admit })).rejects.toBe(tooMany)
+    }
+    expect(refused).toMatchObject([{ clientId: app.clientId }, { clientId: app.clientId }])
+    await access.call(`DPoP ${token}`, { dpop })
+    await expect(access.call(`DPoP ${token}`, { dpop })).rejects.toMatchObject({
+      code: 'access.dpop_invalid',
+    })
+    await expect(access.call('DPoP nonsense', { dpop, admit })).rejects.toMatchObject(invalidToken)
+    expect(refused).toHaveLength(2) // nobody is admitted before who they are is known
+  })
+
+  test.each(['', '/', '?limit=5', '/?limit=5#x'])(
+    'takes a proof for the same URL with %j behind it (A6)',
+    async (end) => {
+      await using access = await openAccess()
+      const app = await registered(access, { dpop_bound_access_tokens: true })
+      const token = await dpopToken(access, app)
+      const dpop = await proof(access, app, token, { htu: logsUrl + end })
+      expect(await access.call(`DPoP ${token}`, { dpop })).toMatchObject({ kind: 'client' })
+    },
+  )
 
   test.each<[string, (nowS: number) => Record<string, unknown>]>([
     ['another method', () => ({ htm: 'POST' })],

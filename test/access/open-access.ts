@@ -50,6 +50,7 @@ export interface CallOver {
   readonly method?: string
   readonly path?: string
   readonly scope?: Scope
+  readonly admit?: (caller: Caller) => Promise<void>
 }
 
 export async function openAccess(): Promise<TestAccess> {
@@ -102,9 +103,16 @@ export async function openAccess(): Promise<TestAccess> {
         dpop,
       })
     },
-    call(authorization, { dpop, method = 'GET', path = '/api/v1/logs', scope = 'okta.logs.read' } = {}) {
+    call(
+      authorization,
+      { dpop, method = 'GET', path = '/api/v1/logs', scope = 'okta.logs.read', admit } = {},
+    ) {
       const url = origin + path
-      return hub.authenticator.authenticate({ authorization, dpop, method, url, resource: path }, scope)
+      return hub.authenticator.authenticate(
+        { authorization, dpop, method, url, resource: path },
+        scope,
+        admit,
+      )
     },
     async [Symbol.asyncDispose]() {
       await hub[Symbol.asyncDispose]()

@@ -75,6 +75,14 @@ describe('a token for a good assertion', () => {
     },
   )
 
+  test("beside an Authorization header that says nothing, as Go's OAuth library sends it", async () => {
+    await using access = await openAccess()
+    const app = await registered(access, await makeKey())
+    for (const authorization of ['Basic Og==', 'basic  Og==']) {
+      expect(await access.requestToken(app, { authorization })).toMatchObject({ type: 'Bearer' })
+    }
+  })
+
   test('an assertion without kid is tried with each of the client keys, also when those have kids (O12)', async () => {
     await using access = await openAccess()
     const keys = await Promise.all(['a', 'b', 'c'].map((kid) => makeKey('ES256', kid)))
@@ -267,6 +275,7 @@ describe('requests that are refused', () => {
     ['a client secret', { form: { client_secret: 'x' } }, 'oauth.invalid_client'],
     ['an empty client secret', { form: { client_secret: '' } }, 'oauth.invalid_client'],
     ['basic authentication', { authorization: 'Basic eDp5' }, 'oauth.invalid_client'],
+    ['basic authentication with nothing at all', { authorization: 'Basic' }, 'oauth.invalid_client'],
     ['another assertion type', { form: { client_assertion_type: 'saml' } }, 'oauth.invalid_request'],
     ['the client_id of another', { form: { client_id: '0oaSomebodyElse00000' } }, 'oauth.invalid_client'],
     ['no scopes', { form: { scope: ' ' } }, 'oauth.invalid_scope'],
@@ -390,7 +399,7 @@ describe('DPoP at the token endpoint', () => {
     expect(decodeJwt(issued.accessToken)).toMatchObject({ cnf: { jkt: key.jkt } })
     await expect(access.requestToken(app, { dpop })).rejects.toMatchObject({
       code: 'oauth.invalid_dpop_proof',
-      detail: 'The DPoP proof has already been used.',
+      detail: 'The DPoP proof JWT has already been used.',
     })
   })
 

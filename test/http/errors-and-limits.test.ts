@@ -103,6 +103,20 @@ const cases: readonly Case[] = [
     providers,
     { headers: { authorization: 'Bearer x.y.z' } },
   ],
+  [
+    'X11: a wrong SSWS without a space',
+    'E0000011',
+    401,
+    providers,
+    { headers: { authorization: 'SSWSwrong' } },
+  ],
+  [
+    'a scheme that only begins like one',
+    'E0000005',
+    403,
+    providers,
+    { headers: { authorization: 'SSWX x' } },
+  ],
   ['O16: Bearer undefined', 'E0000011', 401, providers, { headers: { authorization: 'Bearer undefined' } }],
   ['an unknown path', 'E0000008', 404, '/api/v1/nothing'],
   [
@@ -112,7 +126,6 @@ const cases: readonly Case[] = [
     `${providers}/sse1/lifecycle/explode`,
     { method: 'POST' },
   ],
-  ['a trailing slash', 'E0000007', 404, `${providers}/`],
   ['a known path in capitals', 'E0000008', 404, providers.toUpperCase()],
   ['an unknown path with a body', 'E0000008', 404, '/api/v1/nothing', post('{}')],
   ['a known path in another method', 'E0000022', 405, providers, { method: 'DELETE' }],
@@ -424,6 +437,10 @@ describe('targets as clients send them', () => {
     ['A7: absolute form', `http://acme.okta.com${providers}`],
     ['A7: absolute form with //', `https://acme.okta.com/${providers}`],
     ['A7: absolute form with a port and a query', `http://acme.okta.com:8080${providers}?limit=5`],
+    ['a slash at the end', `${providers}/`],
+    ["a slash before the query, as Okta's Python SDK 2 has it", `${providers}/?limit=5`],
+    ['slashes in the query', `${providers}?limit=5&q=//`],
+    ['many slashes at the end', `${providers}${'/'.repeat(8_000)}`],
   ])('%s', async (_name, target) => {
     const response = await raw(target, 'Proxy-Authorization: Basic Og==\r\n')
     expect([response.status, JSON.parse(response.body)]).toEqual([200, []])
@@ -439,6 +456,17 @@ describe('targets as clients send them', () => {
   ])('%s is no path of ours', async (_name, target) => {
     expect((await raw(target)).status).toBe(404)
   })
+
+  test.each(['SSWS', 'Bearer'])(
+    "%s and a token without a space between them, as Okta's Python SDK 3 sends them",
+    async (scheme) => {
+      const scope = 'okta.securityEventsProviders.read'
+      const token =
+        scheme === 'SSWS' ? hub.adminToken : await accessTokenOf(hub, await registerApp(hub, scope), scope)
+      const response = await call(providers, { headers: { authorization: scheme + token } })
+      expect([response.status, await response.json()]).toEqual([200, []])
+    },
+  )
 
   test('A8: a lifecycle POST without body needs no media type, and one with a body is taken too', async () => {
     await using hub = await startTestHub()
@@ -496,6 +524,10 @@ describe('rate limits (section 10)', () => {
       expect(response.status).toBe(429)
       expectMarked(response.headers)
       expect(response.headers.get('x-rate-limit-remaining')).toBe('0')
+      const untilReset = Number(response.headers.get('x-rate-limit-reset')) - Date.now() / 1_000
+      const retryAfter = Number(response.headers.get('retry-after')) // what Terraform's HTTP client waits by
+      expect(retryAfter).toBeGreaterThanOrEqual(Math.floor(untilReset))
+      expect(retryAfter).toBeLessThanOrEqual(61)
       expect(await errorOf(response)).toMatchObject({
         errorCode: 'E0000047',
         errorSummary: 'API call exceeded rate limit due to too many requests.',

@@ -137,6 +137,11 @@ describe('paging', () => {
 
     const empty = await logsAt(hub, first.next ?? '')
     expect([first.entries.length, empty.entries]).toEqual([2, []])
+    // To the letter: collectors (Grove, Airbyte) stop for now when there is nowhere further to go.
+    expect([empty.self, empty.next]).toEqual([first.next, first.next])
+    const nothing = await logs(hub, { filter: 'eventType eq "nothing.of.the.kind"' })
+    expect(nothing.entries).toEqual([])
+    expect((await logsAt(hub, nothing.next ?? '')).next).toBe(nothing.next)
     await addProvider(hub, 'c')
     const third = await logsAt(hub, empty.next ?? '')
     expect(third.entries.map(({ target }) => target?.[0]?.displayName)).toEqual(['https://c.example'])
