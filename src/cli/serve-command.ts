@@ -72,7 +72,8 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
 }
 
 /** What SQLite and the system say of a folder that is somebody else's, or on a disk that is read only. */
-const cannotUseFolder = /unable to open database file|readonly database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|EEXIST/
+const cannotUseFolder =
+  /unable to open database file|readonly database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|EEXIST/
 
 function cannotStart(error: unknown, { listen: { host, port }, data, secrets }: Settings): unknown {
   if (!(error instanceof Error) || error instanceof SettingsError) return error
