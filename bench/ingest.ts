@@ -30,7 +30,7 @@ export interface IngestPlan {
 const here = import.meta.dirname
 /** The load generator reads a file whole. */
 const setsPerFile = 100_000
-const warmUp = 12_000
+const warmUp = 24_000
 /** A key for hubs that share a database. */
 const secretKey = randomBytes(32).toString('base64')
 const floor = 'floor: HTTP + signature'

@@ -3,7 +3,7 @@ import { statSync } from 'node:fs'
 import { join } from 'node:path'
 import { silentLogger } from '../src/base/logger.ts'
 import { realWorld } from '../src/base/world.ts'
-import { handleBatch, type HandlerDeps } from '../src/ingest/handle.ts'
+import { handleBatch, type BatchDeps } from '../src/ingest/handle.ts'
 import { createRiskRules } from '../src/risk/risk-rules.ts'
 import { databaseFile } from '../src/storage/sqlite/connection.ts'
 import { openSqliteInThread } from '../src/storage/sqlite/in-thread.ts'
@@ -101,7 +101,7 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
   await using storage = await store.open()
   const [provider] = await storage.stores.providers.list()
   if (provider === undefined) throw new Error('The store has no provider.')
-  const handling: HandlerDeps = {
+  const handling: BatchDeps = {
     storage,
     world: realWorld(globalThis.fetch),
     logger: silentLogger,

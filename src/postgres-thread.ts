@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { paceOverConnections } from './ingest/handle.ts'
 import { startHandler, threadLogger, type HandlingOptions } from './start-handler.ts'
 import { openPostgres } from './storage/postgres.ts'
 import { answerCalls } from './storage/thread-link.ts'
@@ -22,7 +23,7 @@ const storage = await openPostgres({
   onBroken: (error) =>
     logger.warn({ err: error }, 'a connection to PostgreSQL broke; another takes its place'),
 })
-const handler = startHandler(storage, logger, options)
+const handler = startHandler(storage, logger, options, paceOverConnections)
 const closed = answerCalls(parentPort, undefined, {
   wake: async () => handler.wake(),
   handle: () => handler.runOnce(new AbortController().signal),

@@ -1,4 +1,5 @@
 import { parentPort, workerData } from 'node:worker_threads'
+import { paceBesideData } from './ingest/handle.ts'
 import { startHandler, threadLogger, type HandlingOptions } from './start-handler.ts'
 import { lockFolder } from './storage/sqlite/folder-lock.ts'
 import { openSqliteInThread } from './storage/sqlite/in-thread.ts'
@@ -19,7 +20,7 @@ using _lock = lockFolder(folder)
 const { storage, sessions, procedures, deletions } = await openSqliteInThread(folder, new Date(now))
 // The folder is ours alone, so whoever held a lease is gone: its streams need not wait for the end of it.
 await sessions.exclusively((connection) => connection.run('DELETE FROM leases', []))
-const handler = startHandler(storage, threadLogger(options), options)
+const handler = startHandler(storage, threadLogger(options), options, paceBesideData)
 const closed = answerCalls(parentPort, sessions, {
   ...deletions,
   async appendSignals(rows: Parameters<typeof procedures.appendSignals>[0]) {

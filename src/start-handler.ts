@@ -2,7 +2,7 @@ import pino from 'pino'
 import type { Logger } from './base/logger.ts'
 import type { Worker } from './base/worker.ts'
 import { realWorld } from './base/world.ts'
-import { createHandler } from './ingest/handle.ts'
+import { createHandler, type HandlerPace } from './ingest/handle.ts'
 import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
 import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
 import type { Storage } from './stores.ts'
@@ -23,7 +23,12 @@ export function threadLogger({ logLevel }: Pick<HandlingOptions, 'logLevel'>): L
 }
 
 /** The handler, composed in the thread that calls this, and at work. */
-export function startHandler(storage: Storage, logger: Logger, options: HandlingOptions): Worker {
+export function startHandler(
+  storage: Storage,
+  logger: Logger,
+  options: HandlingOptions,
+  pace: HandlerPace,
+): Worker {
   const { riskOverrides, unknownUsers, handling } = options
   const handler = createHandler({
     storage,
@@ -32,6 +37,7 @@ export function startHandler(storage: Storage, logger: Logger, options: Handling
     rules: createRiskRules(riskOverrides),
     ignoreUnknownUsers: unknownUsers === 'ignored',
     meter: handling && createHandlerMeter(handling),
+    pace,
   })
   handler.start()
   return handler

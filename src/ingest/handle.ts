@@ -16,7 +16,7 @@ import type { LogEvent } from '../systemlog/log-event.ts'
 import { providerActor, receiveEventEntry } from '../systemlog/entries.ts'
 import { riskEntry } from '../systemlog/risk-entries.ts'
 
-export interface HandlerDeps {
+export interface BatchDeps {
   readonly storage: Pick<Storage, 'stores' | 'transaction' | 'alone'>
   readonly world: Pick<World, 'now' | 'newUuid' | 'newId'>
   readonly logger: Logger
@@ -24,6 +24,10 @@ export interface HandlerDeps {
   /** Whether events about users whom nobody loaded lead to nothing, as at Okta (E79). */
   readonly ignoreUnknownUsers: boolean
   readonly meter?: HandlerMeter | undefined
+}
+
+export interface HandlerDeps extends BatchDeps {
+  readonly pace: HandlerPace
 }
 
 /** A signal that can be handled, and what each of its events means for risk. */
@@ -35,14 +39,18 @@ interface ReadSignal {
   readonly received: readonly LogEvent[]
 }
 
-/** Signals per transaction: small enough that intake, which shares the writer, never waits long. */
-export const handleBatchMax = 512
+/** How many signals are handled together, and how often, while SETs keep coming. A SET that comes alone waits for nothing. */
+export interface HandlerPace {
+  /** Per transaction. */
+  readonly signalsMax: number
+  /** Rounds begin this far apart: one round for many costs less of each than many rounds for few. */
+  readonly gatherMs: number
+}
 
-/**
- * Rounds begin this far apart while SETs keep coming: one round for many costs a third less of each than many rounds for
- * few. A SET that comes alone waits for nothing.
- */
-const gatherMs = 30
+/** Beside the data, in the thread that also stores SETs: they wait for no more than such a batch. */
+export const paceBesideData: HandlerPace = { signalsMax: 128, gatherMs: 10 }
+/** Over connections, where a round costs its round trips and intake waits for none of it. */
+export const paceOverConnections: HandlerPace = { signalsMax: 512, gatherMs: 30 }
 
 /** How often the oldest signal may make its transaction fail before it is set aside. */
 const attemptsMax = 5
@@ -52,14 +60,15 @@ export function createHandler(deps: HandlerDeps): Worker {
   let stuck = { sequence: -1, attempts: 0 }
 
   const alone = deps.storage.alone ?? ((_task, work) => work())
-  /** While another node is at it there is something to do, but not here. */
-  const runOnce = async (): Promise<number> => (await alone('handling', handleSome)) ?? 1
+  /** While another node is at it, what waits is not for us: 1 says that there is something, and when to look again. */
+  const runOnce = async (): Promise<number> =>
+    (await alone('handling', handleSome)) ?? (await deps.storage.stores.signals.claimOldest(1)).length
 
   /** A batch that will not commit is taken apart: the oldest signal alone, and that one aside when it is to blame. */
   async function handleSome(): Promise<number> {
     const began = deps.meter?.now() ?? 0
     try {
-      return await handleBatch(deps, handleBatchMax)
+      return await handleBatch(deps, deps.pace.signalsMax)
     } catch (error) {
       if (isOurs(error)) throw error
       deps.logger.warn({ err: error }, 'a batch of signals did not commit; trying the oldest one alone')
@@ -89,7 +98,7 @@ export function createHandler(deps: HandlerDeps): Worker {
     runOnce,
     idleMs: 1_000,
     afterErrorMs: 1_000,
-    gatherMs,
+    gatherMs: deps.pace.gatherMs,
     logger: deps.logger,
   })
 }
@@ -107,7 +116,7 @@ function isOurs(error: unknown): boolean {
  * used for those that still wait (another node may have been faster), unless somebody was erased meanwhile.
  * @returns how many; 0 means there was nothing to do
  */
-export async function handleBatch(deps: HandlerDeps, signalsMax: number): Promise<number> {
+export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<number> {
   const began = deps.meter?.now() ?? 0
   const prepared = await prepare(deps, deps.storage.stores, signalsMax)
   if (prepared.signals.length === 0) return 0
@@ -132,7 +141,7 @@ interface Prepared {
   readonly failed: HandledBatch['failed']
 }
 
-async function prepare(deps: HandlerDeps, stores: Stores, signalsMax: number): Promise<Prepared> {
+async function prepare(deps: BatchDeps, stores: Stores, signalsMax: number): Promise<Prepared> {
   const epoch = await stores.erasures.epoch() // before the signals: an erasure behind it shows
   const signals = await stores.signals.claimOldest(signalsMax)
   return { epoch, signals, ...readAll(deps, signals) }
@@ -140,7 +149,7 @@ async function prepare(deps: HandlerDeps, stores: Stores, signalsMax: number): P
 
 /** What of a batch is still to be handled. Runs inside the transaction. */
 async function stillWaiting(
-  deps: HandlerDeps,
+  deps: BatchDeps,
   stores: Stores,
   prepared: Prepared,
   signalsMax: number,
@@ -162,18 +171,18 @@ interface Settled {
 }
 
 /** After the commit. */
-function tellHandled({ meter, world }: HandlerDeps, { claimed, failed }: Settled, began: number): void {
+function tellHandled({ meter, world }: BatchDeps, { claimed, failed }: Settled, began: number): void {
   if (claimed.length === 0) return
   const receivedAt = claimed.map((signal) => signal.receivedAt)
   meter?.handled({ receivedAt, failed: failed.length, at: world.now() }, began)
 }
 
-function failure({ world, logger }: HandlerDeps, signal: PendingSignal, error: unknown) {
+function failure({ world, logger }: BatchDeps, signal: PendingSignal, error: unknown) {
   logger.error({ err: error, signal: signal.id }, 'a signal could not be handled and was set aside')
   return { sequence: signal.sequence, terms: termsOf(signal), error: String(error), at: world.now() }
 }
 
-function readAll(deps: HandlerDeps, claimed: readonly PendingSignal[]): Pick<Prepared, 'read' | 'failed'> {
+function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepared, 'read' | 'failed'> {
   const read: ReadSignal[] = []
   const failed: HandledBatch['failed'][number][] = []
   for (const signal of claimed) {
@@ -192,7 +201,7 @@ function readAll(deps: HandlerDeps, claimed: readonly PendingSignal[]): Pick<Pre
 type AllHeard = ReadonlyMap<EventNews, Heard>
 
 async function hear(
-  { world, ignoreUnknownUsers }: HandlerDeps,
+  { world, ignoreUnknownUsers }: BatchDeps,
   { subjects, risk, riskSources }: Stores,
   read: readonly ReadSignal[],
 ): Promise<AllHeard> {
@@ -212,7 +221,7 @@ async function hear(
 
 /** One entry for each event, and one for each change of a level; none for events about unknown users that are ignored. */
 function entriesOf(
-  world: HandlerDeps['world'],
+  world: BatchDeps['world'],
   { signal, events, received }: ReadSignal,
   heard: AllHeard,
 ): LogEvent[] {

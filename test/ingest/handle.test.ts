@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { realWorld } from '../../src/base/world.ts'
 import type { SecurityEvent } from '../../src/events/security-event.ts'
-import { createHandler } from '../../src/ingest/handle.ts'
+import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import type { Storage } from '../../src/stores.ts'
 import { acceptedSet, openWithProvider } from './stored-sets.ts'
@@ -15,6 +15,7 @@ const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>
     logger: silentLogger,
     rules: createRiskRules([]),
     ignoreUnknownUsers: false,
+    pace: paceOverConnections,
   })
 const signal = new AbortController().signal
 

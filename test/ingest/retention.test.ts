@@ -6,7 +6,7 @@ import type { Perishable } from '../../src/base/meter.ts'
 import type { SecurityEvent } from '../../src/events/security-event.ts'
 import { realWorld } from '../../src/base/world.ts'
 import { createExpiry } from '../../src/ingest/expire.ts'
-import { createHandler } from '../../src/ingest/handle.ts'
+import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
 import { createRetention, deletedPerStepMax, type RetentionDays } from '../../src/ingest/retention.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
@@ -91,6 +91,7 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     logger: silentLogger,
     rules: createRiskRules([]),
     ignoreUnknownUsers: false,
+    pace: paceOverConnections,
   })
   const expiry = createExpiry({ storage, world, logger: silentLogger })
   const never = new AbortController().signal

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { realWorld } from '../../src/base/world.ts'
-import { createHandler } from '../../src/ingest/handle.ts'
+import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
 import { acceptedSet, idp } from '../ingest/stored-sets.ts'
@@ -88,12 +88,17 @@ test('the handler of a node works out nothing while another handles, and says th
     logger: silentLogger,
     rules: createRiskRules([]),
     ignoreUnknownUsers: false,
+    pace: paceOverConnections,
   })
   const first = await busyWith(nodes.one)
   expect(await handler.runOnce(signal)).toBe(1)
-  expect(looked).toEqual([])
+  expect(looked).toEqual([1]) // whether there is something at all
   first.end()
   await first.done
   expect(await handler.runOnce(signal)).toBe(2)
+  const second = await busyWith(nodes.one)
+  expect(await handler.runOnce(signal)).toBe(0)
+  second.end()
+  await second.done
   expect(await nodes.one.stores.signals.counts()).toMatchObject({ accepted: 2, pending: 0 })
 })
