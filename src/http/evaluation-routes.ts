@@ -18,14 +18,14 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, requireMediaType, type ServerDeps } from './server.ts'
+import { asHubError, beyondBudget, requireMediaType, type Budget, type ServerDeps } from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
   readonly evaluator: Evaluator
   authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
   /** Takes one request from the budget of an address that nobody has shown anything good for. */
-  takeBudget(of: { readonly ip: string }): Promise<{ readonly exceeded: boolean } | undefined>
+  takeBudget(of: { readonly ip: string }): Promise<Budget | undefined>
 }
 
 const base = '/access/v1'
@@ -107,10 +107,8 @@ async function requireCaller(deps: EvaluationDeps, request: FastifyRequest, path
       scope,
     )
   } catch (error) {
-    if ((await deps.takeBudget({ ip: request.ip }))?.exceeded === true) {
-      throw new HubError('request.rate_limited')
-    }
-    throw error
+    const budget = await deps.takeBudget({ ip: request.ip })
+    throw budget?.exceeded === true ? beyondBudget(deps.world, budget) : error
   }
 }
 
@@ -187,7 +185,8 @@ function refuse(deps: EvaluationDeps, error: unknown, request: FastifyRequest, r
     void reply.code(status).header('content-type', 'application/json').send(JSON.stringify(message))
   }
   if (!(error instanceof HubError)) {
-    deps.logger.error({ err: error, errorId, url: request.url }, 'an evaluation failed')
+    // the query is not ours, and may hold somebody's name
+    deps.logger.error({ err: error, errorId, path: request.url.split('?')[0] }, 'an evaluation failed')
     return send(500, `Internal error ${errorId}.`)
   }
   if (error.cause !== undefined) {

@@ -170,9 +170,13 @@ async function spend(
   reply.header('x-rate-limit-limit', budget.limit)
   reply.header('x-rate-limit-remaining', budget.remaining)
   reply.header('x-rate-limit-reset', budget.resetAt)
-  if (!budget.exceeded) return
-  const leftS = Math.ceil(budget.resetAt - deps.world.now().getTime() / 1_000)
-  throw new HubError('request.rate_limited', { retryAfterS: Math.max(1, leftS) })
+  if (budget.exceeded) throw beyondBudget(deps.world, budget)
+}
+
+/** The refusal of a request too many, with when to come again: what Terraform's HTTP client waits by. */
+export function beyondBudget(world: Pick<World, 'now'>, { resetAt }: Budget): HubError {
+  const leftS = Math.ceil(resetAt - world.now().getTime() / 1_000)
+  return new HubError('request.rate_limited', { retryAfterS: Math.max(1, leftS) })
 }
 
 function apiRequest(request: FastifyRequest): ApiRequest {

@@ -26,8 +26,9 @@ export interface RetentionDeps {
 const revocationsKeptDays = 400
 /** Sessions and addresses about which nothing is kept: those in revocations are. */
 const subjectsKeptDays = revocationsKeptDays
-/** Identifiers that a step looks at, most of which stay. */
+/** Identifiers that a step looks at, most of which stay, and how often it does while rounds follow each other closely. */
 const subjectsLookedAt = 10_000
+const subjectsEveryMs = 60_000
 /** Rows of a kind in one step: whoever wants to write waits for one step at most. */
 export const deletedPerStepMax = 500
 /** A round begins no sooner after the one before: half of the time and more is for others. */
@@ -48,10 +49,14 @@ export function createRetention(deps: RetentionDeps): Worker {
   let leaseUntil = 0
   let roomUntil = 0
   let walked = 0
+  let walkOnAt = 0
 
-  async function forgetSubjects(before: Date): Promise<number> {
-    const { forgotten, next = 0 } = await subjects.forget(before, walked, subjectsLookedAt)
-    walked = next
+  async function forgetSubjects(before: Date, now: Date): Promise<number> {
+    if (now.getTime() < walkOnAt) return 0
+    const { forgotten, next } = await subjects.forget(before, walked, subjectsLookedAt)
+    const isAtEnd = next === undefined && walked > 0 // there was nothing to look at: the next round may begin anew
+    if (!isAtEnd) walkOnAt = now.getTime() + subjectsEveryMs
+    walked = next ?? 0
     return forgotten
   }
 
@@ -70,7 +75,7 @@ export function createRetention(deps: RetentionDeps): Worker {
       revocationsKeptDays,
       (before, max) => rowsOnly(risk.deleteRevocationsBefore(before, max)),
     ],
-    ['subjects', subjectsKeptDays, (before) => rowsOnly(forgetSubjects(before))],
+    ['subjects', subjectsKeptDays, (before, _max, now) => rowsOnly(forgetSubjects(before, now))],
   ]
 
   async function makeRoom(now: Date): Promise<void> {

@@ -65,36 +65,34 @@ export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Delet
 /** Signals are handled in their order: before the first that waits, none does. */
 const nothingWaits = sql`sequence < coalesce((SELECT min(sequence) FROM inbox), ${sql.lit(Number.MAX_SAFE_INTEGER)})`
 
+/** A table whose rows have a time, as an expression over the table as `t`. */
+interface Dated {
+  readonly table: string
+  readonly at: RawBuilder<unknown>
+}
+
 /**
  * Sequences run with time, closely enough: behind the first row that is young, all count as young. What was written while
  * a clock was ahead says nothing about its age: it goes with the next row that does.
  * @param rows - the oldest, in their order
- * @param next - the time of the first row behind them that says something
  */
 async function oldOnes<Row extends { readonly sequence: number; readonly at: number | null }>(
+  tx: Kysely<Schema>,
+  { table, at: time }: Dated,
   rows: readonly Row[],
   { before, now }: DeletionStep,
-  next: (after: number) => Promise<number | undefined>,
 ): Promise<readonly Row[]> {
   const firstYoung = rows.findIndex(({ at }) => at !== null && at >= before && at <= now)
   const until = firstYoung === -1 ? rows : rows.slice(0, firstYoung)
   const lastOld = until.findLastIndex(({ at }) => at === null || at < before)
-  if (lastOld >= 0 || firstYoung >= 0) return until.slice(0, lastOld + 1)
   const last = rows.at(-1)
-  const nextAt = last && (await next(last.sequence))
-  return nextAt !== undefined && nextAt < before ? rows : []
-}
-
-/** @see oldOnes */
-async function nextTime(
-  tx: Kysely<Schema>,
-  { table, at, now }: { readonly table: string; readonly at: RawBuilder<unknown>; readonly now: number },
-  after: number,
-): Promise<number | undefined> {
-  const { rows } = await sql<{ at: number }>`
-    SELECT ${at} AS at FROM ${sql.table(table)} AS t WHERE sequence > ${after} AND ${at} <= ${now}
+  if (lastOld >= 0 || firstYoung >= 0 || last === undefined) return until.slice(0, lastOld + 1)
+  const {
+    rows: [next],
+  } = await sql<{ at: number }>`
+    SELECT ${time} AS at FROM ${sql.table(table)} AS t WHERE sequence > ${last.sequence} AND ${time} <= ${now}
     ORDER BY sequence LIMIT 1`.execute(tx)
-  return rows[0]?.at
+  return next !== undefined && next.at < before ? rows : []
 }
 
 type OldSignal = Pick<SignalRow, 'sequence' | 'key' | 'provider_id' | 'iss' | 'events'> & {
@@ -111,9 +109,7 @@ async function deleteSignals(
   const { rows } = await sql<OldSignal>`
     SELECT sequence, received_at AS at, key, provider_id, iss, events FROM ${signals}
     WHERE ${nothingWaits} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
-  const old = await oldOnes(rows, step, (after) =>
-    nextTime(tx, { table: `signals${part}`, at: sql`received_at`, now: step.now }, after),
-  )
+  const old = await oldOnes(tx, { table: `signals${part}`, at: sql`received_at` }, rows, step)
   const last = old.at(-1)?.sequence
   if (last === undefined) return 0
   // What a term is may have changed since they were written; one that is left behind finds nothing.
@@ -148,9 +144,7 @@ async function deleteTokens(tx: Kysely<Schema>, part: string, step: DeletionStep
     SELECT sequence, ${at} AS at FROM ${tokens} AS t WHERE ${nothingWaits} ORDER BY sequence LIMIT ${step.max}`.execute(
     tx,
   )
-  const old = await oldOnes(rows, step, (after) =>
-    nextTime(tx, { table: `signal_tokens${part}`, at, now: step.now }, after),
-  )
+  const old = await oldOnes(tx, { table: `signal_tokens${part}`, at }, rows, step)
   const last = old.at(-1)?.sequence
   if (last !== undefined) await sql`DELETE FROM ${tokens} WHERE sequence <= ${last}`.execute(tx)
   return old.length
@@ -160,9 +154,7 @@ async function deleteLogEntries(tx: Kysely<Schema>, part: string, step: Deletion
   const entries = sql.table(`log_events${part}`)
   const { rows } = await sql<{ sequence: number; at: number }>`
     SELECT sequence, published AS at FROM ${entries} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
-  const old = await oldOnes(rows, step, (after) =>
-    nextTime(tx, { table: `log_events${part}`, at: sql`published`, now: step.now }, after),
-  )
+  const old = await oldOnes(tx, { table: `log_events${part}`, at: sql`published` }, rows, step)
   const last = old.at(-1)?.sequence
   if (last !== undefined) await sql`DELETE FROM ${entries} WHERE sequence <= ${last}`.execute(tx)
   return old.length

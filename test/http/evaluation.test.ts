@@ -468,6 +468,8 @@ describe('around it', () => {
     const statuses: number[] = []
     for (let n = 0; n < 4; n++) statuses.push((await post(hub, { authorization: 'SSWS wrong' })).status)
     expect(statuses).toEqual([401, 401, 429, 429])
+    const { headers } = await post(hub, { authorization: 'SSWS wrong' })
+    expect(headers.get('retry-after')).toMatch(/^([1-9]|[1-5]\d|6[01])$/)
     expect((await post(hub, { authorization })).status).toBe(200)
   })
 

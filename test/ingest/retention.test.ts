@@ -228,6 +228,25 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(loops.took('subjects')).toEqual({ rows: 3, parts: 0 })
   })
 
+  test('rounds that follow each other closely look through identifiers once a minute', async () => {
+    await using site = await open()
+    const steps: number[] = []
+    const { stores } = site.storage
+    const subjects = {
+      ...stores.subjects,
+      forget: (...[before, after, lookedAt]: Parameters<typeof stores.subjects.forget>) => {
+        steps.push(after)
+        return stores.subjects.forget(before, after, lookedAt)
+      },
+    }
+    await using loops = loopsOver({ ...site.storage, stores: { ...stores, subjects } })
+    for (let round = 0; round < 5; round += 1) await loops.round()
+    expect(steps).toHaveLength(1)
+    loops.clock.now = start + 60_000
+    for (let round = 0; round < 5; round += 1) await loops.round()
+    expect(steps).toHaveLength(2)
+  })
+
   test('what waits for the handler stays, however old, until it was handled', async () => {
     await using site = await open()
     const { signals } = site.storage.stores
