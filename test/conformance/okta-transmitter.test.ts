@@ -107,8 +107,7 @@ describe('over a stream', () => {
 
       expect((await switchOn(site, 'okta-transmitter')).status).toBe(200)
       expect([cause, (await pushed(site, token)).status]).toEqual([cause, 202])
-      await site.hub.handleAll()
-      const [signal] = await site.signals('?outcome=handled&limit=1')
+      const signal = await site.handled(token)
       const { subject, ...claims } = event as { readonly subject: object }
       expect(signal?.events).toMatchObject([
         {
@@ -142,8 +141,7 @@ describe('over a stream', () => {
     await site.connect()
     const token = site.signClaims({ ...claimsOf(`${caep}session-revoked`, {}), sub_id: ada })
     expect((await pushed(site, token)).status).toBe(202)
-    await site.hub.handleAll()
-    const [signal] = await site.signals('?outcome=handled&limit=1')
+    const signal = await site.handled(token)
     expect(signal?.events).toMatchObject([{ occurred_at: new Date(at).toISOString() }])
   })
 

@@ -61,8 +61,7 @@ describe('SCIM events (RFC 9967)', () => {
     await switchOn(site, 'scim')
     expect((await over()).status).toBe(202)
     expect((await site.hub.push(token)).status).toBe(202)
-    await site.hub.handleAll()
-    const [signal] = await site.signals('?outcome=handled&limit=1')
+    const signal = await site.handled(token)
     expect(signal).toMatchObject({ repeats: 1 })
     const { sub_id } = claims as { readonly sub_id: object }
     expect(signal?.events).toMatchObject(

@@ -83,7 +83,7 @@ describe('connecting by push', () => {
     expect(stream.pushes.at(-1)).toMatchObject({ status: 400, err: 'invalid_audience' })
 
     await site.hub.handleAll()
-    const [signal] = await site.signals('?outcome=handled&limit=1')
+    const [signal] = await site.signals(`?outcome=handled&jti=${sent}`)
     const again = await site.hub.push((await tokenOf(site, signal?.id)) ?? '')
     expect(again.status).toBe(202) // a repeat over Okta's path
   })

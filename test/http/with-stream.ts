@@ -1,3 +1,4 @@
+import { decodeJwt } from 'jose'
 import { expect } from 'vitest'
 import {
   startEmulatedTransmitter,
@@ -38,6 +39,8 @@ export interface StreamSite extends AsyncDisposable {
   /** The same with these claims, beside iss, aud, jti and iat or in their place. */
   signClaims(claims: object): string
   signals(query?: string): Promise<ShownSignal[]>
+  /** What became of this token once everything was handled; the stream's own verification may well be newer. */
+  handled(token: string): Promise<ShownSignal | undefined>
   /** Log entries of our own types, newest first. */
   logs(type: string): Promise<ShownEntry[]>
 }
@@ -61,6 +64,10 @@ export async function startStreamSite(
   const { id } = (await created.json()) as { id: string }
   const api: StreamSite['api'] = (method, path = '', body) =>
     hub.api(method, `/v1/providers/${id}/stream${path}`, body)
+  const signals: StreamSite['signals'] = async (query = '') => {
+    const answer = await hub.api('GET', `/v1/signals${query}`)
+    return ((await answer.json()) as { signals: ShownSignal[] }).signals
+  }
   return {
     hub,
     transmitter,
@@ -90,9 +97,12 @@ export async function startStreamSite(
     async shown() {
       return (await (await api('GET')).json()) as ShownStream
     },
-    async signals(query = '') {
-      const answer = await hub.api('GET', `/v1/signals${query}`)
-      return ((await answer.json()) as { signals: ShownSignal[] }).signals
+    signals,
+    async handled(token) {
+      await hub.handleAll()
+      const { jti = '' } = decodeJwt(token)
+      const [signal] = await signals(`?outcome=handled&jti=${encodeURIComponent(jti)}`)
+      return signal
     },
     async logs(type) {
       const answer = await hub.api(
