@@ -22,10 +22,8 @@ export interface RetentionDeps {
   readonly meter?: Pick<Meter, 'deleted'>
 }
 
-/** Browsers keep no cookie longer, so no session of theirs outlives its revocation. */
+/** Browsers keep no cookie longer, so no session of theirs outlives its revocation. Who has none is kept no longer, either. */
 const revocationsKeptDays = 400
-/** Sessions and addresses about which nothing is kept: those in revocations are. */
-const subjectsKeptDays = revocationsKeptDays
 /** Identifiers that a step looks at, most of which stay, and how often it does while rounds follow each other closely. */
 const subjectsLookedAt = 10_000
 const subjectsEveryMs = 60_000
@@ -51,13 +49,21 @@ export function createRetention(deps: RetentionDeps): Worker {
   let walked = 0
   let walkOnAt = 0
 
-  async function forgetSubjects(before: Date, now: Date): Promise<number> {
+  /** A step of the walk over identifiers: their old revocations, and themselves. @returns how many rows went */
+  async function walkOn(now: Date): Promise<number> {
     if (now.getTime() < walkOnAt) return 0
-    const { forgotten, next } = await subjects.forget(before, walked, subjectsLookedAt)
+    const { revocations, forgotten, next } = await subjects.forget({
+      before: new Date(now.getTime() - revocationsKeptDays * dayMs),
+      after: walked,
+      lookedAt: subjectsLookedAt,
+      revocationsMax: deletedPerStepMax,
+    })
+    meter.deleted('revocations', { rows: revocations, parts: 0 })
+    meter.deleted('subjects', { rows: forgotten, parts: 0 })
     const isAtEnd = next === undefined && walked > 0 // there was nothing to look at: the next round may begin anew
-    if (!isAtEnd) walkOnAt = now.getTime() + subjectsEveryMs
+    if (!isAtEnd && next !== walked) walkOnAt = now.getTime() + subjectsEveryMs
     walked = next ?? 0
-    return forgotten
+    return revocations + forgotten
   }
 
   const rowsOnly = async (rows: Promise<number>): Promise<Deleted> => ({ rows: await rows, parts: 0 })
@@ -70,12 +76,6 @@ export function createRetention(deps: RetentionDeps): Worker {
     ['tokens', days.tokens, (...step) => signals.deleteTokensBefore(...step)],
     ['log_entries', days.log, (...step) => systemLog.deleteBefore(...step)],
     ['risk_history', days.riskHistory, (before, max) => rowsOnly(risk.deleteHistoryBefore(before, max))],
-    [
-      'revocations',
-      revocationsKeptDays,
-      (before, max) => rowsOnly(risk.deleteRevocationsBefore(before, max)),
-    ],
-    ['subjects', subjectsKeptDays, (before, _max, now) => rowsOnly(forgetSubjects(before, now))],
   ]
 
   async function makeRoom(now: Date): Promise<void> {
@@ -103,7 +103,7 @@ export function createRetention(deps: RetentionDeps): Worker {
       meter.deleted(what, deleted)
       sum += deleted.rows + deleted.parts
     }
-    return sum
+    return stop.aborted ? sum : sum + (await walkOn(now))
   }
 
   const worker = createWorker({

@@ -59,6 +59,4 @@ export interface RiskStore {
   due(now: Date, max: number): Promise<readonly number[]>
   /** Of the same members, provider and claims only the latest is kept. */
   putRevocations(revocations: readonly NewRevocation[]): Promise<void>
-  /** Deletes at most `max` revocations received before the time, oldest first. @returns how many */
-  deleteRevocationsBefore(received: Date, max: number): Promise<number>
 }

@@ -2,6 +2,7 @@ import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Deleted } from '../base/deleted.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { termsOf } from '../signals/signal-terms.ts'
+import type { Forgotten, ForgettingStep } from '../subjects/subject-store.ts'
 import type { Schema, SignalRow } from './schema.ts'
 import { termKey } from './term-key.ts'
 import type { Words } from './words.ts'
@@ -18,17 +19,8 @@ export function deletionStep(before: Date, max: number, now: Date): DeletionStep
   return { before: before.getTime(), max, now: now.getTime() }
 }
 
-/** A step of the walk over identifiers. @see SubjectStore.forget */
-export interface ForgettingStep {
-  readonly before: number
-  readonly after: number
-  readonly lookedAt: number
-}
-
-export interface Forgotten {
-  readonly forgotten: number
-  readonly next: number | undefined
-}
+/** A step of the walk over identifiers: see the port's. `before` is milliseconds since 1970. */
+export type ForgettingRows = Omit<ForgettingStep, 'before'> & { readonly before: number }
 
 /** How old rows go: each call is one small step, and happens whole or not at all. */
 export interface Deletions {
@@ -39,7 +31,7 @@ export interface Deletions {
   /** @see SystemLogStore.deleteBefore */
   deleteLogEntries(step: DeletionStep): Promise<Deleted>
   /** @see SubjectStore.forget */
-  forgetSubjects(step: ForgettingStep): Promise<Forgotten>
+  forgetSubjects(step: ForgettingRows): Promise<Forgotten>
 }
 
 export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
@@ -164,7 +156,7 @@ async function deleteLogEntries(tx: Kysely<Schema>, part: string, step: Deletion
 async function forgetSubjects(
   tx: Kysely<Schema>,
   words: Words,
-  { before, after, lookedAt }: ForgettingStep,
+  { before, after, lookedAt, revocationsMax }: ForgettingRows,
 ): Promise<Forgotten> {
   const {
     rows: [looked],
@@ -172,7 +164,15 @@ async function forgetSubjects(
     SELECT max(node) AS last FROM (
       SELECT node FROM anchors WHERE node > ${after} ORDER BY node LIMIT ${lookedAt}) looked_at`.execute(tx)
   const last = looked?.last
-  if (last == null) return { forgotten: 0, next: undefined }
+  if (last == null) return { revocations: 0, forgotten: 0, next: undefined }
+  const { numAffectedRows = 0n } = await sql`
+    DELETE FROM revocations WHERE (node, provider_id, user_node, device_node, session_node, claims) IN (
+      SELECT node, provider_id, user_node, device_node, session_node, claims FROM revocations
+      WHERE node > ${after} AND node <= ${last} AND received_at < ${before} LIMIT ${revocationsMax})`.execute(
+    tx,
+  )
+  const revocations = Number(numAffectedRows)
+  if (revocations === revocationsMax) return { revocations, forgotten: 0, next: after }
   const keeps = (table: string): RawBuilder<unknown> =>
     sql`EXISTS (SELECT 1 FROM ${sql.table(table)} o WHERE o.node = a.node)`
   const { rows: forgotten } = await sql<{ node: number }>`
@@ -191,5 +191,5 @@ async function forgetSubjects(
     const nodes = words.numbers(forgotten.map(({ node }) => node))
     await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
   }
-  return { forgotten: forgotten.length, next: last }
+  return { revocations, forgotten: forgotten.length, next: last }
 }

@@ -6,7 +6,8 @@ import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
 import { believing, claimKeysIn, claimKeysOf, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
-import type { Cell, Words } from './words.ts'
+import type { Cell } from './sized-statement.ts'
+import type { RowStatement, Words } from './words.ts'
 
 export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
@@ -52,26 +53,19 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
     },
 
     async writeReasons(reasons) {
-      await sql`
-        INSERT INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, message, occurred_at,
-          received_at, expires_at, signal_id, event_type)
-        SELECT node, source, slot, claims, id, source_kind, detection, level, message, occurred_at, received_at,
-          expires_at, signal_id, event_type
-        FROM ${words.rows(reasonColumns, reasons.map(reasonCells))} g WHERE true
-        ON CONFLICT (node, source, slot, claims) DO UPDATE SET id = excluded.id, source_kind = excluded.source_kind,
-          detection = excluded.detection, level = excluded.level, message = excluded.message,
-          occurred_at = excluded.occurred_at, received_at = excluded.received_at, expires_at = excluded.expires_at,
-          signal_id = excluded.signal_id, event_type = excluded.event_type`.execute(db)
+      await words.each(db, putReasons, reasons.map(reasonCells))
     },
 
     async addHistory(reasons) {
-      const given = words.rows(
-        { node: 'integer', received_at: 'integer', reason: 'text' },
-        reasons.map(({ node, reason }) => [node, reason.receivedAt.getTime(), JSON.stringify(reason)]),
+      await words.each(
+        db,
+        addReasons,
+        reasons.map(({ node, reason }) => [
+          node,
+          reason.receivedAt.getTime(),
+          JSON.stringify(asWritten(reason)),
+        ]),
       )
-      await sql`
-        INSERT INTO risk_history (node, received_at, reason)
-        SELECT node, received_at, reason FROM ${given} g`.execute(db)
     },
 
     async history(entity, limit) {
@@ -90,13 +84,11 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
     },
 
     async putLevels(levels) {
-      const given = words.rows(
-        { node: 'integer', level: 'integer', changes_at: 'integer' },
+      await words.each(
+        db,
+        putLevels,
         levels.map(({ entity, level, changesAt }) => [entity, level, changesAt?.getTime() ?? null]),
       )
-      await sql`
-        UPDATE anchors SET level = g.level, changes_at = g.changes_at
-        FROM ${given} g WHERE anchors.node = g.node`.execute(db)
     },
 
     async due(now, max) {
@@ -117,26 +109,7 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
           revocation.message ?? null,
         ])
       }
-      await sql`
-        INSERT INTO revocations (node, provider_id, user_node, device_node, session_node, claims, revoked_at,
-          received_at, signal_id, message)
-        SELECT node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at, signal_id,
-          message
-        FROM ${words.rows(revocationColumns, [...latest.values()])} g WHERE true
-        ON CONFLICT (node, provider_id, user_node, device_node, session_node, claims) DO UPDATE SET
-          revoked_at = excluded.revoked_at, received_at = excluded.received_at, signal_id = excluded.signal_id,
-          message = excluded.message
-        WHERE (excluded.revoked_at, excluded.signal_id) > (revocations.revoked_at, revocations.signal_id)`.execute(
-        db,
-      )
-    },
-
-    async deleteRevocationsBefore(received, max) {
-      const { numAffectedRows = 0n } = await sql`
-        DELETE FROM revocations WHERE (node, provider_id, user_node, device_node, session_node, claims) IN (
-          SELECT node, provider_id, user_node, device_node, session_node, claims FROM revocations
-          WHERE received_at < ${received.getTime()} ORDER BY received_at LIMIT ${max})`.execute(db)
-      return Number(numAffectedRows)
+      await words.each(db, putRevocations, [...latest.values()])
     },
   }
 }
@@ -155,22 +128,34 @@ function nameOf(anchors: readonly Anchor[]): string {
   return valueOf(known('login') ?? known('email') ?? anchors[0] ?? '')
 }
 
-const reasonColumns = {
-  node: 'integer',
-  source: 'text',
-  slot: 'text',
-  claims: 'text',
-  id: 'text',
-  source_kind: 'text',
-  detection: 'text',
-  level: 'integer',
-  message: 'text',
-  occurred_at: 'integer',
-  received_at: 'integer',
-  expires_at: 'integer',
-  signal_id: 'text',
-  event_type: 'text',
-} as const
+const putReasons: RowStatement = {
+  columns: {
+    node: 'integer',
+    source: 'text',
+    slot: 'text',
+    claims: 'text',
+    id: 'text',
+    source_kind: 'text',
+    detection: 'text',
+    level: 'integer',
+    message: 'text',
+    occurred_at: 'integer',
+    received_at: 'integer',
+    expires_at: 'integer',
+    signal_id: 'text',
+    event_type: 'text',
+  },
+  text: (given) => sql`
+    INSERT INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, message, occurred_at,
+      received_at, expires_at, signal_id, event_type)
+    SELECT node, source, slot, claims, id, source_kind, detection, level, message, occurred_at, received_at,
+      expires_at, signal_id, event_type
+    FROM ${given} g WHERE true
+    ON CONFLICT (node, source, slot, claims) DO UPDATE SET id = excluded.id, source_kind = excluded.source_kind,
+      detection = excluded.detection, level = excluded.level, message = excluded.message,
+      occurred_at = excluded.occurred_at, received_at = excluded.received_at, expires_at = excluded.expires_at,
+      signal_id = excluded.signal_id, event_type = excluded.event_type`,
+}
 
 function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
   return [
@@ -191,20 +176,45 @@ function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
   ]
 }
 
-const revocationColumns = {
-  node: 'integer',
-  provider_id: 'text',
-  user_node: 'integer',
-  device_node: 'integer',
-  session_node: 'integer',
-  claims: 'text',
-  revoked_at: 'integer',
-  received_at: 'integer',
-  signal_id: 'text',
-  message: 'text',
-} as const
+const addReasons: RowStatement = {
+  columns: { node: 'integer', received_at: 'integer', reason: 'text' },
+  text: (given) => sql`
+    INSERT INTO risk_history (node, received_at, reason)
+    SELECT node, received_at, reason FROM ${given} g`,
+}
 
-/** What tells revocations apart: the first of {@link revocationColumns}. */
+const putLevels: RowStatement = {
+  columns: { node: 'integer', level: 'integer', changes_at: 'integer' },
+  text: (given) => sql`
+    UPDATE anchors SET level = g.level, changes_at = g.changes_at
+    FROM ${given} g WHERE anchors.node = g.node`,
+}
+
+const putRevocations: RowStatement = {
+  columns: {
+    node: 'integer',
+    provider_id: 'text',
+    user_node: 'integer',
+    device_node: 'integer',
+    session_node: 'integer',
+    claims: 'text',
+    revoked_at: 'integer',
+    received_at: 'integer',
+    signal_id: 'text',
+    message: 'text',
+  },
+  text: (given) => sql`
+    INSERT INTO revocations (node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at,
+      signal_id, message)
+    SELECT node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at, signal_id, message
+    FROM ${given} g WHERE true
+    ON CONFLICT (node, provider_id, user_node, device_node, session_node, claims) DO UPDATE SET
+      revoked_at = excluded.revoked_at, received_at = excluded.received_at, signal_id = excluded.signal_id,
+      message = excluded.message
+    WHERE (excluded.revoked_at, excluded.signal_id) > (revocations.revoked_at, revocations.signal_id)`,
+}
+
+/** What tells revocations apart: the first columns of {@link putRevocations}. */
 function revocationKey({ user = 0, device = 0, session = 0, providerId, claims }: NewRevocation) {
   return [session || user || device, providerId, user, device, session, JSON.stringify(claims)] as const
 }
@@ -213,12 +223,24 @@ function byTime(a: NewRevocation, b: NewRevocation): number {
   return a.revokedAt.getTime() - b.revokedAt.getTime() || (a.signalId < b.signalId ? -1 : 1)
 }
 
+/** In the history: times are milliseconds since 1970. */
+type WrittenReason = Omit<RiskReason, 'occurredAt' | 'receivedAt' | 'expiresAt'> & {
+  readonly occurredAt: number
+  readonly receivedAt: number
+  readonly expiresAt: number | undefined
+}
+
+function asWritten(reason: RiskReason): WrittenReason {
+  return {
+    ...reason,
+    occurredAt: reason.occurredAt.getTime(),
+    receivedAt: reason.receivedAt.getTime(),
+    expiresAt: reason.expiresAt?.getTime(),
+  }
+}
+
 function readReason(text: string): RiskReason {
-  // Written by addHistory: JSON made texts of its times.
-  const { occurredAt, receivedAt, expiresAt, ...rest } = JSON.parse(text) as Omit<
-    RiskReason,
-    'occurredAt' | 'receivedAt' | 'expiresAt'
-  > & { occurredAt: string; receivedAt: string; expiresAt?: string }
+  const { occurredAt, receivedAt, expiresAt, ...rest } = JSON.parse(text) as WrittenReason
   return {
     ...rest,
     message: rest.message,

@@ -8,7 +8,7 @@ import { deletionStep, goneFailures, type SignalDeletions } from './deletions.ts
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
-import type { Words } from './words.ts'
+import type { RowStatement, Words } from './words.ts'
 
 /** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
 const waitingLookMax = 1_000
@@ -78,19 +78,12 @@ export function createSignalStore(
       const all = [...handled, ...failed]
       const terms = all.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       const settled = all.map(({ sequence }) => sequence)
-      await sql`INSERT INTO signal_terms (term, sequence)
-        SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given WHERE true
-        ON CONFLICT DO NOTHING`.execute(db)
+      await words.each(db, addTerms, terms)
       await sql`DELETE FROM inbox WHERE sequence IN ${words.numbers(settled)}`.execute(db)
       const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
         unmatched.map(({ event, reason }) => [sequence, event, reason]),
       )
-      if (unmatched.length > 0) {
-        const rows = words.rows({ sequence: 'integer', event: 'integer', reason: 'text' }, unmatched)
-        await sql`INSERT INTO signal_unmatched (sequence, event, reason)
-          SELECT sequence, event, reason FROM ${rows} AS given WHERE true
-          ON CONFLICT (sequence, event) DO UPDATE SET reason = excluded.reason`.execute(db)
-      }
+      if (unmatched.length > 0) await words.each(db, putUnmatched, unmatched)
       for (const { sequence, error, at } of failed) {
         await db.insertInto('signal_failures').values({ sequence, error, failed_at: at.getTime() }).execute()
       }
@@ -279,6 +272,21 @@ export function createSignalStore(
   }
 
   return store
+}
+
+const addTerms: RowStatement = {
+  columns: { term: 'integer', sequence: 'integer' },
+  text: (given) => sql`
+    INSERT INTO signal_terms (term, sequence) SELECT term, sequence FROM ${given} AS given WHERE true
+    ON CONFLICT DO NOTHING`,
+}
+
+const putUnmatched: RowStatement = {
+  columns: { sequence: 'integer', event: 'integer', reason: 'text' },
+  text: (given) => sql`
+    INSERT INTO signal_unmatched (sequence, event, reason)
+    SELECT sequence, event, reason FROM ${given} AS given WHERE true
+    ON CONFLICT (sequence, event) DO UPDATE SET reason = excluded.reason`,
 }
 
 type Condition = RawBuilder<unknown>

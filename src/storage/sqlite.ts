@@ -1,7 +1,7 @@
 import type { Deleted } from '../base/deleted.ts'
 import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
-import type { Forgotten } from './deletions.ts'
+import type { Forgotten } from '../subjects/subject-store.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
 import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
 import { sessionDialect } from './sqlite/dialect.ts'

@@ -3,7 +3,7 @@ import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
 import type { AnchorRow, ClaimRow, LoadedUserRow, Schema } from './schema.ts'
-import type { Words } from './words.ts'
+import type { RowStatement, Words } from './words.ts'
 
 /** How many anchors one page of a search for text looks through. */
 const anchorsLookedAtMax = 50_000
@@ -37,16 +37,11 @@ export function createSubjectStore(
     },
 
     async add(anchors) {
-      const given = words.rows(
-        { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer' },
+      const added = await words.each(
+        db,
+        addAnchors,
         anchors.map(({ anchor, id, seenAt }) => [anchor, bareOf(anchor) ?? null, id, seenAt.getTime()]),
       )
-      // An entity of its own is known by its own number.
-      const added = await rows(sql<NodeRow>`
-        INSERT INTO anchors (node, anchor, bare, id, entity, seen_at)
-        SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at
-        FROM (SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at FROM ${given} g) n
-        RETURNING ${nodeColumns}`)
       return added.map(nodeOf)
     },
 
@@ -57,15 +52,9 @@ export function createSubjectStore(
     },
 
     async putClaims(claims) {
-      const given = words.rows(
-        {
-          key: 'text',
-          anchors: 'text',
-          first_at: 'integer',
-          first_id: 'text',
-          last_at: 'integer',
-          last_id: 'text',
-        },
+      await words.each(
+        db,
+        putClaims,
         claims.map(({ key, anchors, first, last }) => [
           key,
           JSON.stringify(anchors),
@@ -75,19 +64,11 @@ export function createSubjectStore(
           last.id,
         ]),
       )
-      await sql`
-        INSERT INTO claims (key, anchors, first_at, first_id, last_at, last_id)
-        SELECT key, anchors, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
-        ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, first_at = excluded.first_at,
-          first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`.execute(db)
-      const members = words.rows(
-        { claim: 'text', anchor: 'text' },
+      await words.each(
+        db,
+        addMembers,
         claims.flatMap(({ key, anchors }) => anchors.map((anchor) => [key, anchor])),
       )
-      await sql`
-        INSERT INTO claim_anchors (node, claim)
-        SELECT a.node, m.claim FROM ${members} m JOIN anchors a ON a.anchor = m.anchor
-        WHERE true ON CONFLICT DO NOTHING`.execute(db)
     },
 
     async dropClaims(keys) {
@@ -196,8 +177,7 @@ export function createSubjectStore(
       }
     },
 
-    forget: (before, after, lookedAt) =>
-      deletions.forgetSubjects({ before: before.getTime(), after, lookedAt }),
+    forget: (step) => deletions.forgetSubjects({ ...step, before: step.before.getTime() }),
 
     async loadedBefore(login) {
       const [before] = await rows(sql<{ claim: string | null }>`
@@ -231,6 +211,41 @@ export function createSubjectStore(
 
 const claimColumns = sql`key, anchors, first_at, first_id, last_at, last_id, refused`
 const nodeColumns = sql`node, anchor, id, entity, ended_at, recycled_at`
+
+const addAnchors: RowStatement<NodeRow> = {
+  columns: { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer' },
+  // An entity of its own is known by its own number.
+  text: (given, words) => sql`
+    INSERT INTO anchors (node, anchor, bare, id, entity, seen_at)
+    SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at
+    FROM (SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at FROM ${given} g) n
+    RETURNING ${nodeColumns}`,
+}
+
+const putClaims: RowStatement = {
+  columns: {
+    key: 'text',
+    anchors: 'text',
+    first_at: 'integer',
+    first_id: 'text',
+    last_at: 'integer',
+    last_id: 'text',
+  },
+  text: (given) => sql`
+    INSERT INTO claims (key, anchors, first_at, first_id, last_at, last_id)
+    SELECT key, anchors, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
+    ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, first_at = excluded.first_at,
+      first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`,
+}
+
+const addMembers: RowStatement = {
+  columns: { claim: 'text', anchor: 'text' },
+  text: (given) => sql`
+    INSERT INTO claim_anchors (node, claim)
+    SELECT a.node, m.claim FROM ${given} m JOIN anchors a ON a.anchor = m.anchor
+    WHERE true ON CONFLICT DO NOTHING`,
+}
+
 type NodeRow = Pick<Selectable<AnchorRow>, 'node' | 'anchor' | 'id' | 'entity' | 'ended_at' | 'recycled_at'>
 type SubjectRow = NodeRow &
   Pick<AnchorRow, 'level' | 'seen_at'> & {

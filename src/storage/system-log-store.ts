@@ -8,8 +8,9 @@ import type {
 } from '../systemlog/system-log-store.ts'
 import { deletionStep, type Deletions } from './deletions.ts'
 import { likePattern } from './like-pattern.ts'
-import { logRowsMax, type NewLogRow } from './log-insertion.ts'
+import type { NewLogRow } from './log-insertion.ts'
 import type { LogEventRow, Schema } from './schema.ts'
+import { rowsMax } from './sized-statement.ts'
 import type { Words } from './words.ts'
 
 export function createSystemLogStore(
@@ -19,8 +20,8 @@ export function createSystemLogStore(
 ): SystemLogStore {
   return {
     async append(entries) {
-      for (let at = 0; at < entries.length; at += logRowsMax) {
-        await db.executeQuery(words.logInsertion(newRows(entries.slice(at, at + logRowsMax))))
+      for (let at = 0; at < entries.length; at += rowsMax) {
+        await db.executeQuery(words.logInsertion(newRows(entries.slice(at, at + rowsMax))))
       }
     },
 

@@ -1,6 +1,7 @@
 import { sql } from 'kysely'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { migrations } from './migrations/index.ts'
+import type { Cell } from './sized-statement.ts'
 import { SqlError } from './sql-sessions.ts'
 import { formatVersion, TransferError } from './transfer-format.ts'
 import { linesOf } from './transfer-lines.ts'
@@ -11,7 +12,7 @@ import {
   type TransferDatabase,
   type TransferTable,
 } from './transfer-tables.ts'
-import type { Cell, ColumnType } from './words.ts'
+import type { ColumnType } from './words.ts'
 
 export interface Loaded {
   /** Of rows, by table. */

@@ -1,11 +1,18 @@
-import { sql, type CompiledQuery, type RawBuilder } from 'kysely'
+import { sql, type CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
-
-/** A cell on its way into the database. */
-export type Cell = string | number | null
+import type { Schema } from './schema.ts'
+import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
 
 /** A cell of bytes is written as hex digits. */
 export type ColumnType = 'text' | 'integer' | 'bytes'
+
+/** A statement over rows that is asked for often: made once, for a database to keep ready. */
+export interface RowStatement<Row = unknown> {
+  /** The first of them is never null. */
+  readonly columns: Readonly<Record<string, ColumnType>>
+  /** @param given - the rows as a derived table; no other parameters */
+  readonly text: (given: RawBuilder<unknown>, words: Words) => RawBuilder<Row>
+}
 
 /** What our two databases say differently. Everything else in our statements is what both understand. */
 export interface Words {
@@ -17,6 +24,12 @@ export interface Words {
   hexes(values: readonly string[]): RawBuilder<unknown>
   /** Rows as a derived table with these columns; the statement gives it its alias. */
   rows(columns: Readonly<Record<string, ColumnType>>, rows: readonly (readonly Cell[])[]): RawBuilder<unknown>
+  /** Runs a statement over rows, in parts when there are very many. @returns what it returns, in no order */
+  each<Row>(
+    db: Kysely<Schema>,
+    statement: RowStatement<Row>,
+    rows: readonly (readonly Cell[])[],
+  ): Promise<readonly Row[]>
   /**
    * Joins the row of a table that has the sequence of a row which is there already: that one is looked for first, and its
    * order stays. PostgreSQL would begin with either, because it cannot know how few there are.
@@ -36,6 +49,20 @@ function namesAndValues(members: Readonly<Record<string, RawBuilder<unknown>>>):
   return sql.join(Object.entries(members).flatMap(([name, value]) => [sql.lit(name), value]))
 }
 
+/** By the statement over rows. */
+const sizedStatements = new WeakMap<RowStatement, ReturnType<typeof sizedStatement>>()
+
+function sized(db: Kysely<Schema>, { columns, text }: RowStatement): ReturnType<typeof sizedStatement> {
+  const cells = Object.entries(columns).map(([name, type], at) => {
+    const cell = sql.raw(`column${at + 1}`)
+    return sql`${type === 'bytes' ? sql`unhex(${cell})` : cell} AS ${sql.ref(name)}`
+  })
+  return sizedStatement(cells.length, (values) => {
+    const given = sql`(SELECT ${sql.join(cells)} FROM (${sql.raw(values)}) WHERE column1 IS NOT NULL)`
+    return text(given, sqliteWords).compile(db).sql
+  })
+}
+
 export const sqliteWords: Words = {
   numbers: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
   texts: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
@@ -46,6 +73,16 @@ export const sqliteWords: Words = {
       return sql`${type === 'bytes' ? sql`unhex(${cell})` : cell} AS ${sql.ref(name)}`
     })
     return sql`(SELECT ${sql.join(cells)} FROM json_each(${JSON.stringify(rows)}))`
+  },
+  async each<Row>(db: Kysely<Schema>, statement: RowStatement<Row>, rows: readonly (readonly Cell[])[]) {
+    let query = sizedStatements.get(statement)
+    if (query === undefined) sizedStatements.set(statement, (query = sized(db, statement)))
+    const returned: Row[] = []
+    for (let at = 0; at < rows.length; at += rowsMax) {
+      const part = await db.executeQuery(query(rows.slice(at, at + rowsMax)))
+      returned.push(...(part.rows as Row[])) // what the statement says it returns
+    }
+    return returned
   },
   bySequence: (table, alias, sequence) =>
     sql`CROSS JOIN ${sql.table(table)} AS ${sql.ref(alias)} ON ${sql.ref(`${alias}.sequence`)} = ${sequence}`,
@@ -75,6 +112,9 @@ export const postgresWords: Words = {
       type === 'bytes' ? sql`decode(${sql.ref(name)}, 'hex') AS ${sql.ref(name)}` : sql.ref(name),
     )
     return sql`(SELECT ${sql.join(cells)} FROM unnest(${sql.join(lists)}) AS given (${sql.join(names)}))`
+  },
+  async each(db, { columns, text }, rows) {
+    return (await text(postgresWords.rows(columns, rows), postgresWords).execute(db)).rows
   },
   bySequence: (table, alias, sequence) =>
     sql`JOIN LATERAL (

@@ -109,20 +109,32 @@ export interface SubjectStore {
   findBare(bare: string): Promise<readonly number[]>
   list(query: SubjectQuery): Promise<SubjectPage>
   /**
-   * One step of a walk over all identifiers: forgets sessions and addresses that were first seen before the time and about
-   * which nothing is kept any more. Whatever was said of them since, still holds or held then, a revocation, history or a
-   * claim keeps them; people and devices are never forgotten by themselves.
-   * @param after - where the last step ended; 0 begins anew
-   * @param lookedAt - identifiers to look at
-   * @returns how many are forgotten, and where the next step begins; undefined at the end of the walk
+   * One step of a walk over all identifiers: deletes revocations that were received before the time, and then forgets
+   * sessions and addresses that were first seen before it and about which nothing is kept any more. Whatever was said of
+   * them since, still holds or held then, a revocation, history or a claim keeps them; people and devices are never
+   * forgotten by themselves.
    */
-  forget(
-    before: Date,
-    after: number,
-    lookedAt: number,
-  ): Promise<{ readonly forgotten: number; readonly next: number | undefined }>
+  forget(step: ForgettingStep): Promise<Forgotten>
   /** What the same sign-in name was loaded with before. `claim` is the key of the claim that came with it. */
   loadedBefore(login: Anchor): Promise<{ readonly claim: string | undefined } | undefined>
   /** Keeps what was loaded, in the place of what was loaded before. */
   putLoaded(login: Anchor, user: LoadedUser & { readonly claim: string | undefined }): Promise<void>
+}
+
+export interface ForgettingStep {
+  readonly before: Date
+  /** Where the last step ended; 0 begins anew. */
+  readonly after: number
+  /** Identifiers to look at. */
+  readonly lookedAt: number
+  /** To delete. When there are as many, the step goes no further. */
+  readonly revocationsMax: number
+}
+
+export interface Forgotten {
+  readonly revocations: number
+  /** Sessions and addresses. */
+  readonly forgotten: number
+  /** Where the next step begins: undefined at the end of the walk, where it began when not all revocations went. */
+  readonly next: number | undefined
 }

@@ -8,7 +8,7 @@ import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { AskedAbout } from '../../src/risk/risk-reader.ts'
 import type { Anchor, SubjectKind } from '../../src/subjects/anchor.ts'
-import type { SubjectQuery } from '../../src/subjects/subject-store.ts'
+import type { ForgettingStep, SubjectQuery } from '../../src/subjects/subject-store.ts'
 
 const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 const now = t(50)
@@ -402,8 +402,8 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
     describe('forgetting', () => {
       const known = async (storage: Storage, names: readonly Anchor[]): Promise<readonly Anchor[]> =>
         (await storage.stores.subjects.resolve(names)).map(({ anchor }) => anchor).toSorted()
-      const forget = (storage: Storage, before: Date, after = 0, lookedAt = 100) =>
-        storage.stores.subjects.forget(before, after, lookedAt)
+      const forget = (storage: Storage, before: Date, step: Partial<ForgettingStep> = {}) =>
+        storage.stores.subjects.forget({ before, after: 0, lookedAt: 100, revocationsMax: 100, ...step })
       const address: Anchor = 'address:203.0.113.7'
       const over = { expiresAt: t(20) }
 
@@ -434,6 +434,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
           [
             {
               ...news(1, 'LOW', [session], over),
+              receivedAt: t(51),
               revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
             },
           ],
@@ -445,7 +446,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         expect(await known(storage, [session])).toEqual([session])
       })
 
-      test('a level that came to an end does not, nor a revocation that is deleted', async () => {
+      test('a level that came to an end does not, nor an old revocation', async () => {
         await using storage = await open()
         await hear(storage, [
           {
@@ -453,8 +454,24 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
             revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
           },
         ])
-        await storage.stores.risk.deleteRevocationsBefore(t(10), 10)
-        expect(await forget(storage, t(51))).toMatchObject({ forgotten: 1 })
+        expect(await forget(storage, t(10))).toMatchObject({ revocations: 1, forgotten: 0 })
+        expect(await forget(storage, t(51))).toMatchObject({ revocations: 0, forgotten: 1 })
+      })
+
+      test('old revocations go first, some at a time', async () => {
+        await using storage = await open()
+        const sessions = [1, 2, 3, 4].map((at): Anchor => `session:opaque:s${at}`)
+        await hear(
+          storage,
+          sessions.map((session, at) => ({
+            ...news(at === 3 ? 20 : 1, 'NONE', [session]),
+            revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
+          })),
+        )
+        const step = { revocationsMax: 2 }
+        expect(await forget(storage, t(10), step)).toEqual({ revocations: 2, forgotten: 0, next: 0 })
+        expect(await forget(storage, t(10), step)).toMatchObject({ revocations: 1, forgotten: 0 })
+        expect(await forget(storage, t(10), step)).toMatchObject({ revocations: 0, forgotten: 0 })
       })
 
       test('a walk in small steps comes to everyone', async () => {
@@ -467,7 +484,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         let forgotten = 0
         let steps = 0
         for (let after: number | undefined = 0; after !== undefined; steps += 1) {
-          const step = await forget(storage, t(51), after, 2)
+          const step = await forget(storage, t(51), { after, lookedAt: 2 })
           forgotten += step.forgotten
           after = step.next
         }
@@ -539,7 +556,8 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         for (const at of [2, 3, 1]) await hear(storage, [revoked(at, { user: ada })])
         const { revocations } = await storage.stores.riskReader.read(asked(user), now)
         expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
-        expect(await storage.stores.risk.deleteRevocationsBefore(t(4), 10)).toBe(1)
+        const step = { before: t(4), after: 0, lookedAt: 10, revocationsMax: 10 }
+        expect(await storage.stores.subjects.forget(step)).toMatchObject({ revocations: 1 })
       })
     })
 

@@ -15,6 +15,7 @@ import { weekMs } from '../../src/storage/migrations/weeks.ts'
 import type { Schema } from '../../src/storage/schema.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import type { Storage } from '../../src/stores.ts'
+import type { ForgettingStep } from '../../src/subjects/subject-store.ts'
 import { startTestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
 import { openPostgresSource } from '../../src/storage/transfer-postgres.ts'
@@ -234,9 +235,9 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     const { stores } = site.storage
     const subjects = {
       ...stores.subjects,
-      forget: (...[before, after, lookedAt]: Parameters<typeof stores.subjects.forget>) => {
-        steps.push(after)
-        return stores.subjects.forget(before, after, lookedAt)
+      forget: (step: ForgettingStep) => {
+        steps.push(step.after)
+        return stores.subjects.forget(step)
       },
     }
     await using loops = loopsOver({ ...site.storage, stores: { ...stores, subjects } })

@@ -83,7 +83,6 @@ export const risk: Migration = {
       message TEXT,
       PRIMARY KEY (node, provider_id, user_node, device_node, session_node, claims)
     ) STRICT, WITHOUT ROWID`,
-    `CREATE INDEX revocations_received ON revocations (received_at)`,
     `CREATE TABLE signal_unmatched (
       sequence INTEGER NOT NULL,
       event INTEGER NOT NULL,
@@ -176,7 +175,6 @@ export const risk: Migration = {
       message TEXT COLLATE "C",
       PRIMARY KEY (node, provider_id, user_node, device_node, session_node, claims)
     )`,
-    `CREATE INDEX revocations_received ON revocations (received_at)`,
     `CREATE TABLE signal_unmatched (
       sequence BIGINT NOT NULL,
       event BIGINT NOT NULL,

@@ -11,7 +11,7 @@ export interface LocalSessions extends SqlSessions {
 const groupMax = 8
 
 /**
- * Callers take turns, each within a savepoint of its own. Short work (`exclusively`: a batch of SETs, refusals, a single
+ * Callers take turns. Short work (`exclusively`: a batch of SETs, refusals, a single
  * statement) goes before transactions of several statements (the handler, an administrator's change), and pieces of it
  * that follow each other closely share one commit and so one fsync; a transaction commits by itself, so that no SET
  * waits for the handling of others. Nobody is told of success before the commit. Work that fails takes only itself back; a
@@ -42,7 +42,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
         group.committed.promise.catch(() => undefined) // told to those who share it
       }
       group.size += 1
-      connection.run('SAVEPOINT work', [])
+      if (group.size > 1) connection.run('SAVEPOINT work', [])
     } catch (error) {
       const open = group
       group = undefined
@@ -53,25 +53,28 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
   }
 
   /** Ends a piece of work, and the group with it unless the next may join. @returns when it is on disk */
-  const settle = async (
-    how: 'RELEASE work' | 'ROLLBACK TO work',
-    endTurn: () => void,
-    mayShare: boolean,
-  ): Promise<void> => {
+  const settle = async (how: 'keep' | 'undo', endTurn: () => void, mayShare: boolean): Promise<void> => {
     const mine = group
     if (mine === undefined) return endTurn()
+    const alone = mine.size === 1 // and without a savepoint
     try {
-      connection.run(how, [])
-      if (how === 'ROLLBACK TO work') connection.run('RELEASE work', [])
-      if (!mayShare || short.length === 0 || mine.size >= groupMax) {
+      if (how === 'undo' && alone) {
         group = undefined
-        connection.run('COMMIT', [])
+        connection.run('ROLLBACK', [])
         mine.committed.resolve()
+      } else {
+        if (how === 'undo') connection.run('ROLLBACK TO work', [])
+        if (!alone) connection.run('RELEASE work', [])
+        if (!mayShare || short.length === 0 || mine.size >= groupMax) {
+          group = undefined
+          connection.run('COMMIT', [])
+          mine.committed.resolve()
+        }
       }
     } catch (error) {
       group = undefined
       connection.rollBack()
-      if (how === 'RELEASE work') mine.committed.reject(error)
+      if (how === 'keep') mine.committed.reject(error)
       else {
         // SQLite had undone everything by itself, on a full disk say: this caller knows why, the others are told.
         mine.committed.reject(new SqlError('SQLITE_ABORT_ROLLBACK', 'Work that shared the commit failed.'))
@@ -95,10 +98,10 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     try {
       result = work(connection)
     } catch (error) {
-      await settle('ROLLBACK TO work', endTurn, true)
+      await settle('undo', endTurn, true)
       throw asSqlError(error)
     }
-    await settle('RELEASE work', endTurn, true)
+    await settle('keep', endTurn, true)
     return result
   }
 
@@ -124,12 +127,12 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
       async commit() {
         const end = endTurn
         endTurn = undefined
-        if (end !== undefined) await settle('RELEASE work', end, false)
+        if (end !== undefined) await settle('keep', end, false)
       },
       async rollback() {
         const end = endTurn
         endTurn = undefined
-        if (end !== undefined) await settle('ROLLBACK TO work', end, false)
+        if (end !== undefined) await settle('undo', end, false)
       },
     }
   }
