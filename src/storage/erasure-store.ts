@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Erasure, ErasurePlace, ErasureStore } from '../subjects/erasure-store.ts'
+import { unpackLogEvent } from './log-row.ts'
 import type { ErasureRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { termKey } from './term-key.ts'
@@ -10,6 +11,11 @@ interface Columns {
   readonly json: readonly string[]
   readonly plain: readonly string[]
   readonly issuer?: RawBuilder<unknown>
+  /** The JSON of a column that holds it in another form, with what stands in a second column. */
+  readonly unpacked?: {
+    readonly with: string
+    readonly json: (text: string, beside: string) => string
+  }
 }
 
 type SequencedPlace = Exclude<ErasurePlace, KeyedPlace>
@@ -19,7 +25,15 @@ const columnsOf: Readonly<Record<SequencedPlace, Columns>> = {
   failures: { table: 'signal_failures', json: [], plain: ['error'] },
   refusals: { table: 'refusals', json: [], plain: ['iss', 'jti', 'reason'] },
   history: { table: 'risk_history', json: ['reason'], plain: [] },
-  log: { table: 'log_events', json: ['event'], plain: [] },
+  log: {
+    table: 'log_events',
+    json: ['event'],
+    plain: [],
+    unpacked: {
+      with: 'event_type',
+      json: (text, eventType) => JSON.stringify(unpackLogEvent(text, eventType)),
+    },
+  },
 }
 
 /** Tables without a sequence: messages of one node are looked at together, and told apart by the rest of the key. */
@@ -110,9 +124,10 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
           ),
         }))
       }
-      const { table, json, plain, issuer = sql`''` } = columnsOf[place]
+      const { table, json, plain, issuer = sql`''`, unpacked } = columnsOf[place]
+      const read = [...json, ...plain, ...(unpacked === undefined ? [] : [unpacked.with])]
       const { rows } = await sql<Record<string, string | number | null>>`
-        SELECT sequence, ${issuer} AS issuer, ${sql.join([...json, ...plain].map((column) => sql.ref(column)))} FROM ${sql.table(table)}
+        SELECT sequence, ${issuer} AS issuer, ${sql.join(read.map((column) => sql.ref(column)))} FROM ${sql.table(table)}
         WHERE sequence > ${after} ORDER BY sequence LIMIT ${max}`.execute(db)
       const texts = (row: (typeof rows)[number], columns: readonly string[]) =>
         Object.fromEntries(
@@ -120,10 +135,18 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
             typeof row[column] === 'string' ? [[column, row[column]] as const] : [],
           ),
         )
+      const jsonOf = (row: (typeof rows)[number]): Readonly<Record<string, string>> => {
+        const found = texts(row, json)
+        if (unpacked === undefined) return found
+        const beside = String(row[unpacked.with])
+        return Object.fromEntries(
+          Object.entries(found).map(([column, text]) => [column, unpacked.json(text, beside)]),
+        )
+      }
       return rows.map((row) => ({
         sequence: Number(row['sequence']),
         issuer: String(row['issuer']),
-        json: texts(row, json),
+        json: jsonOf(row),
         plain: texts(row, plain),
       }))
     },

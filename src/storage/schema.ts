@@ -133,7 +133,7 @@ export interface LogEventRow {
   /** Never falls as the sequence rises, and is never before `published`. */
   persisted: number
   event_type: string
-  /** LogEvent. */
+  /** See log-row.ts. */
   event: string
 }
 

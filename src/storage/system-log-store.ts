@@ -9,6 +9,7 @@ import type {
 import { deletionStep, type Deletions } from './deletions.ts'
 import { likePattern } from './like-pattern.ts'
 import type { NewLogRow } from './log-insertion.ts'
+import { packLogEvent, standsInRow, unpackLogEvent } from './log-row.ts'
 import type { LogEventRow, Schema } from './schema.ts'
 import { rowsMax } from './sized-statement.ts'
 import type { Words } from './words.ts'
@@ -28,7 +29,10 @@ export function createSystemLogStore(
     async page({ position, eventTypes, containing = [], limit }) {
       const start = startedAt(db, position)
       const order = orderOf(position)
-      const holds = containing.map((text) => words.like(sql.ref('event'), likePattern(text)))
+      const holds = containing.filter(standsInRow).map((text) => {
+        const pattern = likePattern(text)
+        return sql`(${words.like(sql.ref('event'), pattern)} OR ${words.like(sql.ref('event_type'), pattern)})`
+      })
       const event =
         holds.length === 0
           ? sql<string>`event`
@@ -36,7 +40,7 @@ export function createSystemLogStore(
       const part = (eventType: string | undefined) => {
         const rows = eventType === undefined ? start : start.where('event_type', '=', eventType)
         return rows
-          .select(['sequence', 'published', event.as('event')])
+          .select(['sequence', 'published', 'event_type', event.as('event')])
           .orderBy(order)
           .limit(limit)
       }
@@ -65,12 +69,14 @@ function newRows(entries: readonly LogEvent[]): readonly NewLogRow[] {
   return entries.map((event) => {
     const published = Date.parse(event.published)
     persisted = Math.max(persisted, published)
-    return { published, persisted, eventType: event.eventType, event: JSON.stringify(event) }
+    return { published, persisted, eventType: event.eventType, event: packLogEvent(event) }
   })
 }
 
-const columns = ['sequence', 'published', 'event'] as const
-type Columns = Pick<Selectable<LogEventRow>, 'sequence' | 'published'> & { event: string | null }
+const columns = ['sequence', 'published', 'event_type', 'event'] as const
+type Columns = Pick<Selectable<LogEventRow>, 'sequence' | 'published' | 'event_type'> & {
+  event: string | null
+}
 
 type Rows = SelectQueryBuilder<Schema, 'log_events', object>
 
@@ -78,14 +84,21 @@ function startedAt(db: Kysely<Schema>, position: LogPosition): Rows {
   const rows = db.selectFrom('log_events')
   if (position.order === 'published') return startedByPublished(rows, position)
   if ('after' in position) return rows.where('sequence', '>', position.after)
-  const first = db
-    .selectFrom('log_events')
-    .select('sequence')
-    .where('persisted', '>=', position.since.getTime())
-    .orderBy('persisted')
-    .orderBy('sequence')
-    .limit(1)
-  return rows.where('sequence', '>=', first)
+  return rows.where('sequence', '>=', firstPersisted(position.since.getTime()))
+}
+
+/** Where those begin that were stored from then on. `persisted` rises with the sequence: halving needs no index. */
+function firstPersisted(since: number): RawBuilder<number> {
+  const middle = sql`(low + high) / 2`
+  const isOlder = sql`
+    (SELECT persisted FROM log_events WHERE sequence >= ${middle} ORDER BY sequence LIMIT 1) < ${since}`
+  return sql`(
+    WITH RECURSIVE stretch (low, high) AS (
+      SELECT CAST(0 AS BIGINT), coalesce(max(sequence), 0) + 1 FROM log_events
+      UNION ALL
+      SELECT CASE WHEN ${isOlder} THEN ${middle} + 1 ELSE low END, CASE WHEN ${isOlder} THEN high ELSE ${middle} END
+      FROM stretch WHERE low < high)
+    SELECT max(low) FROM stretch)`
 }
 
 function startedByPublished(rows: Rows, { direction, since, until, after }: PublishedPosition): Rows {
@@ -104,10 +117,10 @@ function orderOf(position: LogPosition): RawBuilder<unknown> {
   return position.direction === 'ascending' ? sql`published, sequence` : sql`published DESC, sequence DESC`
 }
 
-function storedLogEvent({ sequence, published, event }: Columns): StoredLogEvent {
+function storedLogEvent({ sequence, published, event_type, event }: Columns): StoredLogEvent {
   return {
     sequence,
     published: new Date(published),
-    event: event === null ? undefined : (JSON.parse(event) as LogEvent), // written by append
+    event: event === null ? undefined : unpackLogEvent(event, event_type),
   }
 }

@@ -26,7 +26,7 @@ export interface LogPageQuery {
   /** Only entries of these types. */
   readonly eventTypes: readonly string[] | undefined
   /**
-   * The caller has no use for an entry whose JSON lacks one of these, the letter case of ASCII aside; as JSON writes them.
+   * The caller has no use for an entry that has one of these in none of its values, letter case aside; as JSON writes them.
    * For narrowing what is read: the store may give more.
    */
   readonly containing?: readonly string[]

@@ -164,6 +164,9 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { containing: ['0%'], expected: [undefined, '100%', undefined] },
       { containing: ['_%'], expected: [undefined, undefined, undefined] },
       { containing: ["' OR true --"], expected: [undefined, undefined, undefined] },
+      { containing: ['ST.DONE'], expected: ['Bell', '100%', 'BELL tower'] }, // the type
+      { containing: ['t.done', 'tower'], expected: [undefined, undefined, 'BELL tower'] },
+      { containing: ['success', 'uuid-bell'], expected: ['Bell', undefined, 'BELL tower'] }, // what nearly all entries have
     ])('entries without $containing are only looked at', async ({ containing, expected }) => {
       await using storage = await open()
       await storage.stores.systemLog.append([entry('Bell', 1), entry('100%', 2), entry('BELL tower', 3)])

@@ -64,8 +64,8 @@ describe('a poisoned signal', () => {
     expect(await outcomes(storage)).toEqual({ before: 'handled', poisoned: 'failed', after: 'pending' })
     expect(await handler.runOnce(signal)).toBe(1)
     expect(await outcomes(storage)).toEqual({ before: 'handled', poisoned: 'failed', after: 'handled' })
-    const logged = await storage.db.selectFrom('log_events').select('event').execute()
-    expect(logged.filter(({ event }) => event.includes('receive_event'))).toHaveLength(2)
+    const logged = await storage.db.selectFrom('log_events').select('event_type').execute()
+    expect(logged.filter(({ event_type }) => event_type.endsWith('.receive_event'))).toHaveLength(2)
   })
 
   test('is not blamed for a fault that passes', async () => {

@@ -17,7 +17,6 @@ export const systemLog: Migration = {
       event TEXT NOT NULL
     ) STRICT`,
     `CREATE INDEX log_events_published ON log_events (published)`,
-    `CREATE INDEX log_events_persisted ON log_events (persisted)`,
     `CREATE INDEX log_events_type ON log_events (event_type)`,
     `CREATE INDEX log_events_type_published ON log_events (event_type, published)`,
   ],
@@ -31,7 +30,6 @@ export const systemLog: Migration = {
       event TEXT COLLATE "C" NOT NULL
     ) PARTITION BY RANGE (sequence)`,
     `CREATE INDEX log_events_published ON log_events (published, sequence)`,
-    `CREATE INDEX log_events_persisted ON log_events (persisted, sequence)`,
     `CREATE INDEX log_events_type ON log_events (event_type, sequence)`,
     `CREATE INDEX log_events_type_published ON log_events (event_type, published, sequence)`,
     firstPart('log_events'),
