@@ -1,4 +1,11 @@
-import { sql, type CompiledQuery, type Kysely, type RawBuilder } from 'kysely'
+import {
+  createQueryId,
+  sql,
+  SqliteQueryCompiler,
+  type CompiledQuery,
+  type Kysely,
+  type RawBuilder,
+} from 'kysely'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
 import type { Schema } from './schema.ts'
 import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
@@ -49,17 +56,18 @@ function namesAndValues(members: Readonly<Record<string, RawBuilder<unknown>>>):
   return sql.join(Object.entries(members).flatMap(([name, value]) => [sql.lit(name), value]))
 }
 
+const sqliteCompiler = new SqliteQueryCompiler()
 /** By the statement over rows. */
 const sizedStatements = new WeakMap<RowStatement, ReturnType<typeof sizedStatement>>()
 
-function sized(db: Kysely<Schema>, { columns, text }: RowStatement): ReturnType<typeof sizedStatement> {
+function sized({ columns, text }: RowStatement): ReturnType<typeof sizedStatement> {
   const cells = Object.entries(columns).map(([name, type], at) => {
     const cell = sql.raw(`column${at + 1}`)
     return sql`${type === 'bytes' ? sql`unhex(${cell})` : cell} AS ${sql.ref(name)}`
   })
   return sizedStatement(cells.length, (values) => {
     const given = sql`(SELECT ${sql.join(cells)} FROM (${sql.raw(values)}) WHERE column1 IS NOT NULL)`
-    return text(given, sqliteWords).compile(db).sql
+    return sqliteCompiler.compileQuery(text(given, sqliteWords).toOperationNode(), createQueryId()).sql
   })
 }
 
@@ -76,7 +84,7 @@ export const sqliteWords: Words = {
   },
   async each<Row>(db: Kysely<Schema>, statement: RowStatement<Row>, rows: readonly (readonly Cell[])[]) {
     let query = sizedStatements.get(statement)
-    if (query === undefined) sizedStatements.set(statement, (query = sized(db, statement)))
+    if (query === undefined) sizedStatements.set(statement, (query = sized(statement)))
     const returned: Row[] = []
     for (let at = 0; at < rows.length; at += rowsMax) {
       const part = await db.executeQuery(query(rows.slice(at, at + rowsMax)))

@@ -18,6 +18,7 @@ import {
   storedAndLogged,
   type Nodes,
 } from './nodes.ts'
+import { jtiOnPostgres } from './logged-jti.ts'
 import { adminToken, serve, type ServeProcess } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
@@ -90,7 +91,7 @@ describe('three nodes on one database', () => {
     await allHandled(nodes)
     const rows = await runOn(
       nodes.databaseUrl,
-      `SELECT event::json #>> '{debugContext,debugData,jti}' AS jti FROM log_events
+      `SELECT ${jtiOnPostgres} AS jti FROM log_events
        WHERE event_type = 'security.events.provider.receive_event' ORDER BY sequence`,
     )
     const logged = rows.map(({ jti }) => String(jti))

@@ -6,6 +6,7 @@ import { startLocalServer, type LocalServer } from '../local-server.ts'
 import { readExposition, valueOf } from '../metrics/exposition.ts'
 import { emptyDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
+import { jtiOnPostgres } from './logged-jti.ts'
 import { serve, type ServeProcess } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
@@ -143,7 +144,7 @@ export async function storedAndLogged(
   const stored = (await runOn(databaseUrl, 'SELECT jti FROM signals ORDER BY jti')) as { jti: string }[]
   const logged = await runOn(
     databaseUrl,
-    `SELECT event::json #>> '{debugContext,debugData,jti}' AS jti, count(*)::int AS times FROM log_events
+    `SELECT ${jtiOnPostgres} AS jti, count(*)::int AS times FROM log_events
      WHERE event_type = 'security.events.provider.receive_event' GROUP BY 1 ORDER BY 1`,
   )
   return { stored: stored.map(({ jti }) => jti), logged: logged as unknown as readonly Handled[] } // as it was asked

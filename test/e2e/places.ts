@@ -2,6 +2,7 @@ import Database from 'better-sqlite3'
 import { expect } from 'vitest'
 import { emptyDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
+import { jtiOnPostgres, jtiOnSqlite } from './logged-jti.ts'
 
 /** What a database holds in the end: `jti` of each signal, and how often each was logged as received. */
 export interface Outcome {
@@ -25,7 +26,7 @@ async function onSqlite(folder: string): Promise<Place> {
       const stored = database.prepare('SELECT jti FROM signals').pluck().all() as string[]
       const logged = database
         .prepare(
-          `SELECT event ->> '$.debugContext.debugData.jti' AS jti, count(*) AS times FROM log_events
+          `SELECT ${jtiOnSqlite} AS jti, count(*) AS times FROM log_events
            WHERE event_type = 'security.events.provider.receive_event' GROUP BY jti`,
         )
         .all() as { jti: string; times: number }[]
@@ -48,7 +49,7 @@ async function onPostgres(folder: string): Promise<Place> {
       const stored = (await runOn(url, 'SELECT jti FROM signals')) as unknown as { jti: string }[]
       const logged = await runOn(
         url,
-        `SELECT event::json #>> '{debugContext,debugData,jti}' AS jti, count(*)::int AS times FROM log_events
+        `SELECT ${jtiOnPostgres} AS jti, count(*)::int AS times FROM log_events
          WHERE event_type = 'security.events.provider.receive_event' GROUP BY 1`,
       )
       return { stored: stored.map(({ jti }) => jti), logged: logged as unknown as Outcome['logged'] } // as selected
