@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
+import { logEvent } from '../../src/systemlog/log-event.ts'
 import { sampleProvider } from '../contract/provider-store.ts'
 import { provider, set } from '../contract/signal-store.ts'
 import { emptyDatabase } from '../postgres-database.ts'
@@ -175,9 +176,16 @@ describe('statements', () => {
     await using nodes = await openTwo()
     const { one, other } = nodes
     const entry = (uuid: string) =>
-      ({ uuid, published: '2026-03-17T06:00:00.000Z', eventType: 'a' }) as Parameters<
-        typeof one.stores.systemLog.append
-      >[0][number] // what the store looks at
+      logEvent(
+        { now: () => new Date('2026-03-17T06:00:00Z'), newUuid: () => uuid },
+        {
+          eventType: 'a',
+          displayMessage: '',
+          by: { id: 'sse1', type: 'Test', displayName: 'Ada', alternateId: undefined },
+          target: null,
+          debugData: {},
+        },
+      )
     const inside = Promise.withResolvers<void>()
     const mayEnd = Promise.withResolvers<void>()
     const slow = one.transaction(async ({ systemLog }) => {
