@@ -229,6 +229,29 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(loops.took('subjects')).toEqual({ rows: 3, parts: 0 })
   })
 
+  test('more old revocations than one step deletes go in the steps that follow, at once', async () => {
+    await using site = await open()
+    await using loops = loopsOver(site.storage)
+    const count = deletedPerStepMax + 100
+    const revoked = (id: number): SecurityEvent => ({
+      type: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
+      family: 'caep',
+      name: 'session-revoked',
+      subject: { format: 'complex', session: { format: 'opaque', id: `s${id}` } },
+      occurredAt: start,
+      claims: {},
+    })
+    await site.storage.stores.signals.append(
+      Array.from({ length: count }, (_, id) => ({ ...taken(`s${id}`, start), events: [revoked(id)] })),
+    )
+    await loops.handleAll()
+    expect(await site.rows(['revocations'])).toEqual([count])
+    loops.clock.now = start + 401 * dayMs
+    await loops.retainAll()
+    expect(await site.rows(['revocations'])).toEqual([0])
+    expect(loops.took('revocations')).toEqual({ rows: count, parts: 0 })
+  })
+
   test('rounds that follow each other closely look through identifiers once a minute', async () => {
     await using site = await open()
     const steps: number[] = []
