@@ -70,7 +70,7 @@ export function createSignalStore(
 
     async waitingAmong(sequences) {
       const { rows } = await sql<{ sequence: number }>`
-        SELECT sequence FROM inbox WHERE sequence IN ${words.numbers(sequences)}`.execute(db)
+        SELECT sequence FROM inbox WHERE ${words.isAmong(sql`sequence`, sequences)}`.execute(db)
       return new Set(rows.map(({ sequence }) => sequence))
     },
 
@@ -79,7 +79,7 @@ export function createSignalStore(
       const terms = all.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       const settled = all.map(({ sequence }) => sequence)
       await words.each(db, addTerms, terms)
-      await sql`DELETE FROM inbox WHERE sequence IN ${words.numbers(settled)}`.execute(db)
+      await sql`DELETE FROM inbox WHERE ${words.isAmong(sql`sequence`, settled)}`.execute(db)
       const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
         unmatched.map(({ event, reason }) => [sequence, event, reason]),
       )

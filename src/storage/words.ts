@@ -25,6 +25,11 @@ export interface RowStatement<Row = unknown> {
 export interface Words {
   /** A list of whole numbers as a subselect, whatever its length: the statement stays the same and prepared. */
   numbers(values: readonly number[]): RawBuilder<unknown>
+  /**
+   * Whether a column with an index is among these numbers. Where a table is nearly empty whenever PostgreSQL counts its rows,
+   * it would compare each of them with each of the numbers of a subselect.
+   */
+  isAmong(column: RawBuilder<unknown>, values: readonly number[]): RawBuilder<unknown>
   /** A list of texts as a subselect. */
   texts(values: readonly string[]): RawBuilder<unknown>
   /** A list of byte strings, written as hex digits, as a subselect. */
@@ -73,6 +78,7 @@ function sized({ columns, text }: RowStatement): ReturnType<typeof sizedStatemen
 
 export const sqliteWords: Words = {
   numbers: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
+  isAmong: (column, values) => sql`${column} IN ${sqliteWords.numbers(values)}`,
   texts: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
   hexes: (values) => sql`(SELECT unhex(value) FROM json_each(${JSON.stringify(values)}))`,
   rows(columns, rows) {
@@ -109,6 +115,7 @@ const arrays: Readonly<Record<ColumnType, RawBuilder<unknown>>> = {
 
 export const postgresWords: Words = {
   numbers: (values) => sql`(SELECT unnest(${values}::bigint[]))`,
+  isAmong: (column, values) => sql`${column} = ANY(${values}::bigint[])`,
   texts: (values) => sql`(SELECT unnest(${values}::text[]))`,
   hexes: (values) => sql`(SELECT decode(hex, 'hex') FROM unnest(${values}::text[]) AS hexes (hex))`,
   rows(columns, rows) {

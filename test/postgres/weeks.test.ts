@@ -17,6 +17,7 @@ import { logEvent } from '../../src/systemlog/log-event.ts'
 import type { LogPosition } from '../../src/systemlog/system-log-store.ts'
 import { provider, set } from '../contract/signal-store.ts'
 import { emptyDatabase } from '../postgres-database.ts'
+import { runOn } from '../postgres-server.ts'
 
 const weeks = 20
 const perWeek = 40
@@ -84,6 +85,7 @@ async function openWeeks(planning: Planning) {
   const procedures = { ...signalProcedures(pool, pool), ...rowDeletions(db, postgresWords) }
   const kept = opened.move()
   return {
+    url,
     storage,
     signals: createSignalStore(db, postgresWords, procedures),
     systemLog: createSystemLogStore(db, postgresWords, procedures),
@@ -162,6 +164,32 @@ test.each(plannings)(
     expect(lookedAt(pending)).toEqual({ weeks: 0, rows: 0 })
     await hub.storage.stores.signals.append([set(idp, 'new', { receivedAt: at(weeks - 1, perWeek) })])
     expect(lookedAt(await plans(() => signals.claimOldest(10)))).toEqual({ weeks: 1, rows: 1 })
+  },
+)
+
+test.each(plannings)(
+  '%s: what waits is looked up one by one, however empty the inbox was when its rows were counted',
+  async (planning) => {
+    await using hub = await openWeeks(planning)
+    const { signals } = hub.storage.stores
+    const append = async (name: string, count: number): Promise<readonly number[]> => {
+      await signals.append(
+        Array.from({ length: count }, (_, n) =>
+          set(idp, `${name}-${n}`, { receivedAt: at(weeks - 1, perWeek) }),
+        ),
+      )
+      return (await signals.claimOldest(count)).map(({ sequence }) => sequence)
+    }
+    const counted = await append('counted', 2_000)
+    const settled = counted.slice(0, -1).map((sequence) => ({ sequence, terms: [] }))
+    await signals.settle({ handled: settled, failed: [] })
+    await runOn(hub.url, 'VACUUM (ANALYZE) inbox') // one row in many pages
+    const sequences = await append('waiting', 1_000)
+    const loops = (plans: readonly Plan[]): number =>
+      Math.max(...plans.flatMap(nodesOf).map((node) => node['Actual Loops']))
+    expect(loops(await hub.plans(() => hub.signals.waitingAmong(sequences)))).toBe(1)
+    const handled = sequences.slice(0, 500).map((sequence) => ({ sequence, terms: [] }))
+    expect(loops(await hub.plans(() => hub.signals.settle({ handled, failed: [] })))).toBe(1)
   },
 )
 
