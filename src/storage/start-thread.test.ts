@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
 import { startThread } from './start-thread.ts'
 
@@ -7,14 +8,15 @@ const thread = (source: string): URL =>
   )
 
 test('a thread that dies is told of; what is asked of it fails, and closing it is done', async () => {
-  const died = Promise.withResolvers<Error>()
+  const deaths: string[] = []
   const module = thread(
     `parentPort.postMessage('ready'); parentPort.on('message', () => { throw new Error('no room') })`,
   )
-  const link = await startThread(module, {}, died.resolve)
+  const link = await startThread(module, {}, ({ message }) => deaths.push(message))
   await expect(link.call('anything', undefined)).rejects.toThrow('no room')
-  expect((await died.promise).message).toBe('no room')
   await link.close()
+  await delay(50) // its exit comes behind its error
+  expect(deaths).toEqual(['no room'])
   await expect(link.call('anything', undefined)).rejects.toThrow('no room')
 })
 

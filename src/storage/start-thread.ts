@@ -17,7 +17,9 @@ export async function startThread(
   const link = callThread(worker)
   let closing = false
   let dead = false
+  /** An error comes before the exit that it leads to, and says more. */
   const die = (error: Error): void => {
+    if (dead) return
     dead = true
     if (closing) return
     link.fail(error)
