@@ -1,5 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Erasure, ErasurePlace, ErasureStore } from '../subjects/erasure-store.ts'
+import { fixedStatement } from './fixed-statement.ts'
 import { unpackLogEvent } from './log-row.ts'
 import type { ErasureRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
@@ -51,6 +52,9 @@ function isKeyed(place: ErasurePlace): place is KeyedPlace {
 }
 
 const epochCounter = 'erasures'
+const readEpoch = fixedStatement<{}, { value: number }>(
+  () => sql`SELECT value FROM counters WHERE name = ${sql.lit(epochCounter)}`,
+)
 
 export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureStore {
   const run = (query: RawBuilder<unknown>): Promise<unknown> => query.execute(db)
@@ -62,11 +66,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
 
   return {
     async epoch() {
-      const row = await db
-        .selectFrom('counters')
-        .select('value')
-        .where('name', '=', epochCounter)
-        .executeTakeFirst()
+      const [row] = await readEpoch(db, words, {})
       return row?.value ?? 0
     },
 

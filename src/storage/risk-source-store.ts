@@ -1,17 +1,20 @@
 import { sql, type Kysely } from 'kysely'
 import type { KnownSource, RiskSourceStore } from '../risk/risk-sources.ts'
+import { fixedStatement } from './fixed-statement.ts'
 import type { Schema } from './schema.ts'
+import type { Words } from './words.ts'
 
-export function createRiskSourceStore(db: Kysely<Schema>): RiskSourceStore {
+const listSources = fixedStatement<{}, KnownSource>(
+  () => sql`
+    SELECT 'security_events_provider' AS kind, id, name, coalesce(action, 'enforce_and_log') AS action
+    FROM providers LEFT JOIN provider_actions ON provider_id = id
+    UNION ALL
+    SELECT 'risk_provider', id, name, action FROM risk_providers`,
+)
+
+export function createRiskSourceStore(db: Kysely<Schema>, words: Words): RiskSourceStore {
   return {
-    async list() {
-      const { rows } = await sql<KnownSource>`
-        SELECT 'security_events_provider' AS kind, id, name, coalesce(action, 'enforce_and_log') AS action
-        FROM providers LEFT JOIN provider_actions ON provider_id = id
-        UNION ALL
-        SELECT 'risk_provider', id, name, action FROM risk_providers`.execute(db)
-      return rows
-    },
+    list: () => listSources(db, words, {}),
     async setAction(providerId, action) {
       await db
         .insertInto('provider_actions')

@@ -3,6 +3,7 @@ import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { NewReason, NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
+import { fixedStatement } from './fixed-statement.ts'
 import { believing, claimKeysIn, claimKeysOf, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
@@ -15,19 +16,10 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
   return {
     async states(entities) {
       if (entities.length === 0) return []
-      const found = await rows(sql<StateRow>`
-        SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, a.recycled_at,
-          r.source, r.slot, r.claims, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
-          r.received_at, r.expires_at, r.signal_id, r.event_type
-        FROM anchors a LEFT JOIN risk_reasons r ON r.node = a.node
-        WHERE a.node IN ${ofEntities(words, entities)} ORDER BY a.node`)
+      const found = await statesOfEntities(db, words, { entities })
       const reasons = found.filter((row) => row.source !== null)
       const claims = claimKeysIn(reasons)
-      const refused =
-        claims.length === 0
-          ? []
-          : await rows(sql<{ key: string }>`
-              SELECT key FROM claims WHERE key IN ${words.texts(claims)} AND refused IS NOT NULL`)
+      const refused = claims.length === 0 ? [] : await refusedAmong(db, words, { claims })
       const isBelieved = believing(refused)
       const reasonsOf = Map.groupBy(reasons, ({ entity }) => entity)
       return [...Map.groupBy(found, ({ entity }) => entity)].flatMap(([entity, members]) => {
@@ -121,6 +113,20 @@ type StateRow = Pick<AnchorRow, 'anchor' | 'entity' | 'changes_at' | 'recycled_a
   anchor_id: AnchorRow['id']
   entity_level: AnchorRow['level']
 } & (ReasonColumns | { [Column in keyof ReasonColumns]: null })
+
+const statesOfEntities = fixedStatement<{ entities: readonly number[] }, StateRow>(
+  (slot, words) => sql`
+    SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, a.recycled_at,
+      r.source, r.slot, r.claims, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
+      r.received_at, r.expires_at, r.signal_id, r.event_type
+    FROM anchors a LEFT JOIN risk_reasons r ON r.node = a.node
+    WHERE a.node IN ${ofEntities(words, slot('entities'))} ORDER BY a.node`,
+)
+
+const refusedAmong = fixedStatement<{ claims: readonly string[] }, { key: string }>(
+  (slot, words) =>
+    sql`SELECT key FROM claims WHERE key IN ${words.texts(slot('claims'))} AND refused IS NOT NULL`,
+)
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
 function nameOf(anchors: readonly Anchor[]): string {

@@ -5,6 +5,7 @@ import type { Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
 import type { RefusalBatch, SignalQuery, SignalStore } from '../signals/signal-store.ts'
 import { signalTerm, termsOf } from '../signals/signal-terms.ts'
 import { deletionStep, goneFailures, type SignalDeletions } from './deletions.ts'
+import { fixedStatement } from './fixed-statement.ts'
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
@@ -53,11 +54,7 @@ export function createSignalStore(
     deleteTokensBefore: (received, max, now) => procedures.deleteTokens(deletionStep(received, max, now)),
 
     async claimOldest(max) {
-      const { rows } = await sql<Omit<SignalRow, 'via' | 'source'>>`
-        SELECT s.sequence, provider_id, key, iss, jti, issued_at, received_at, events
-        FROM inbox l ${words.bySequence('signals', 's', sql`l.sequence`)}
-        ORDER BY l.sequence LIMIT ${max}`.execute(db)
-      return rows.map((row) => ({
+      return (await oldestWaiting(db, words, { max })).map((row) => ({
         id: signalIdOfKey(row.key),
         sequence: row.sequence,
         provider: { id: row.provider_id, issuer: row.iss },
@@ -69,9 +66,8 @@ export function createSignalStore(
     },
 
     async waitingAmong(sequences) {
-      const { rows } = await sql<{ sequence: number }>`
-        SELECT sequence FROM inbox WHERE ${words.isAmong(sql`sequence`, sequences)}`.execute(db)
-      return new Set(rows.map(({ sequence }) => sequence))
+      const waiting = await stillWaiting(db, words, { sequences })
+      return new Set(waiting.map(({ sequence }) => sequence))
     },
 
     async settle({ handled, failed }) {
@@ -79,7 +75,7 @@ export function createSignalStore(
       const terms = all.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       const settled = all.map(({ sequence }) => sequence)
       await words.each(db, addTerms, terms)
-      await sql`DELETE FROM inbox WHERE ${words.isAmong(sql`sequence`, settled)}`.execute(db)
+      await leaveInbox(db, words, { settled })
       const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
         unmatched.map(({ event, reason }) => [sequence, event, reason]),
       )
@@ -273,6 +269,23 @@ export function createSignalStore(
 
   return store
 }
+
+const oldestWaiting = fixedStatement<{ max: number }, Omit<SignalRow, 'via' | 'source'>>(
+  // The limit is cast because SQLite plans a statement anew whenever a bare parameter of LIMIT is given.
+  (slot, words) => sql`
+    SELECT s.sequence, provider_id, key, iss, jti, issued_at, received_at, events
+    FROM inbox l ${words.bySequence('signals', 's', sql`l.sequence`)}
+    ORDER BY l.sequence LIMIT CAST(${slot('max')} AS BIGINT)`,
+)
+
+const stillWaiting = fixedStatement<{ sequences: readonly number[] }, { sequence: number }>(
+  (slot, words) => sql`
+    SELECT sequence FROM inbox WHERE ${words.isAmong(sql`sequence`, slot('sequences'))}`,
+)
+
+const leaveInbox = fixedStatement<{ settled: readonly number[] }, unknown>(
+  (slot, words) => sql`DELETE FROM inbox WHERE ${words.isAmong(sql`sequence`, slot('settled'))}`,
+)
 
 const addTerms: RowStatement = {
   columns: { term: 'integer', sequence: 'integer' },

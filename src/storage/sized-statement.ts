@@ -7,7 +7,7 @@ export type Cell = string | number | null
 export const rowsMax = 1_024
 
 /** SQLite prepares statements of these sizes only; what they have too much of is left empty. */
-const sizes = [1, 4, 16, 64, 256, rowsMax] as const
+const sizes = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, rowsMax] as const
 
 /**
  * A statement over up to {@link rowsMax} rows of cells, which are bound one by one: SQLite takes them several times faster

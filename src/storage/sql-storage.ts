@@ -66,7 +66,7 @@ export function sqlStorage({
     rateCounts: createRateCountStore(db, words),
     systemLog: createSystemLogStore(db, words, deletions),
     riskProviders: createRiskProviderStore(db),
-    riskSources: createRiskSourceStore(db),
+    riskSources: createRiskSourceStore(db, words),
     streams: createStreamStore(db),
     dialects: createDialectStore(db),
     subjects: createSubjectStore(db, words, deletions),

@@ -2,15 +2,16 @@ import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
 import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
+import { fixedStatement } from './fixed-statement.ts'
 import type { AnchorRow, ClaimRow, LoadedUserRow, Schema } from './schema.ts'
-import type { RowStatement, Words } from './words.ts'
+import type { List, RowStatement, Words } from './words.ts'
 
 /** How many anchors one page of a search for text looks through. */
 const anchorsLookedAtMax = 50_000
 const bareFoundMax = 20
 
 /** Every anchor of the entities. */
-export const ofEntities = (words: Words, entities: readonly number[]): RawBuilder<unknown> => sql`(
+export const ofEntities = (words: Words, entities: List<number>): RawBuilder<unknown> => sql`(
   SELECT node FROM anchors WHERE node IN ${words.numbers(entities)} AND entity = node
   UNION ALL SELECT node FROM anchors WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
 
@@ -24,9 +25,7 @@ export function createSubjectStore(
   const store: SubjectStore = {
     async resolve(anchors) {
       if (anchors.length === 0) return []
-      return (
-        await rows(sql<NodeRow>`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${words.texts(anchors)}`)
-      ).map(nodeOf)
+      return (await nodesOfAnchors(db, words, { anchors })).map(nodeOf)
     },
 
     async loadedAmong(entities) {
@@ -46,9 +45,7 @@ export function createSubjectStore(
     },
 
     async claims(keys) {
-      const found = await rows(sql<ClaimRow>`
-        SELECT ${claimColumns} FROM claims WHERE key IN ${words.texts(keys)}`)
-      return found.map(claimOf)
+      return (await claimsByKey(db, words, { keys })).map(claimOf)
     },
 
     async putClaims(claims) {
@@ -211,6 +208,14 @@ export function createSubjectStore(
 
 const claimColumns = sql`key, anchors, first_at, first_id, last_at, last_id, refused`
 const nodeColumns = sql`node, anchor, id, entity, ended_at, recycled_at`
+
+const nodesOfAnchors = fixedStatement<{ anchors: readonly Anchor[] }, NodeRow>(
+  (slot, words) => sql`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${words.texts(slot('anchors'))}`,
+)
+
+const claimsByKey = fixedStatement<{ keys: readonly string[] }, ClaimRow>(
+  (slot, words) => sql`SELECT ${claimColumns} FROM claims WHERE key IN ${words.texts(slot('keys'))}`,
+)
 
 const addAnchors: RowStatement<NodeRow> = {
   columns: { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer' },

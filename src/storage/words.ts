@@ -6,6 +6,7 @@ import {
   type Kysely,
   type RawBuilder,
 } from 'kysely'
+import { Slot } from './fixed-statement.ts'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
 import type { Schema } from './schema.ts'
 import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
@@ -21,19 +22,24 @@ export interface RowStatement<Row = unknown> {
   readonly text: (given: RawBuilder<unknown>, words: Words) => RawBuilder<Row>
 }
 
+/** Values, or where a fixed statement is given them. */
+export type List<Value extends Cell> = readonly Value[] | Slot
+
 /** What our two databases say differently. Everything else in our statements is what both understand. */
 export interface Words {
+  /** A list as the parameter that the words for lists take apart. */
+  list(values: readonly Cell[]): unknown
   /** A list of whole numbers as a subselect, whatever its length: the statement stays the same and prepared. */
-  numbers(values: readonly number[]): RawBuilder<unknown>
+  numbers(values: List<number>): RawBuilder<unknown>
   /**
    * Whether a column with an index is among these numbers. Where a table is nearly empty whenever PostgreSQL counts its rows,
    * it would compare each of them with each of the numbers of a subselect.
    */
-  isAmong(column: RawBuilder<unknown>, values: readonly number[]): RawBuilder<unknown>
+  isAmong(column: RawBuilder<unknown>, values: List<number>): RawBuilder<unknown>
   /** A list of texts as a subselect. */
-  texts(values: readonly string[]): RawBuilder<unknown>
+  texts(values: List<string>): RawBuilder<unknown>
   /** A list of byte strings, written as hex digits, as a subselect. */
-  hexes(values: readonly string[]): RawBuilder<unknown>
+  hexes(values: List<string>): RawBuilder<unknown>
   /** Rows as a derived table with these columns; the statement gives it its alias. */
   rows(columns: Readonly<Record<string, ColumnType>>, rows: readonly (readonly Cell[])[]): RawBuilder<unknown>
   /** Runs a statement over rows, in parts when there are very many. @returns what it returns, in no order */
@@ -76,11 +82,15 @@ function sized({ columns, text }: RowStatement): ReturnType<typeof sizedStatemen
   })
 }
 
+const listParameter = (words: Words, values: List<Cell>): unknown =>
+  values instanceof Slot ? values : words.list(values)
+
 export const sqliteWords: Words = {
-  numbers: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
+  list: (values) => JSON.stringify(values),
+  numbers: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteWords, values)}))`,
   isAmong: (column, values) => sql`${column} IN ${sqliteWords.numbers(values)}`,
-  texts: (values) => sql`(SELECT value FROM json_each(${JSON.stringify(values)}))`,
-  hexes: (values) => sql`(SELECT unhex(value) FROM json_each(${JSON.stringify(values)}))`,
+  texts: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteWords, values)}))`,
+  hexes: (values) => sql`(SELECT unhex(value) FROM json_each(${listParameter(sqliteWords, values)}))`,
   rows(columns, rows) {
     const cells = Object.entries(columns).map(([name, type], at) => {
       const cell = sql`value ->> ${sql.lit(at)}`
@@ -114,6 +124,7 @@ const arrays: Readonly<Record<ColumnType, RawBuilder<unknown>>> = {
 }
 
 export const postgresWords: Words = {
+  list: (values) => values,
   numbers: (values) => sql`(SELECT unnest(${values}::bigint[]))`,
   isAmong: (column, values) => sql`${column} = ANY(${values}::bigint[])`,
   texts: (values) => sql`(SELECT unnest(${values}::text[]))`,

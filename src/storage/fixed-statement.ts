@@ -1,0 +1,47 @@
+import type { CompiledQuery, Kysely, RawBuilder } from 'kysely'
+import type { Schema } from './schema.ts'
+import type { Cell } from './sized-statement.ts'
+import type { Words } from './words.ts'
+
+/** The place of a value that a fixed statement is given each time it runs. */
+export class Slot {
+  readonly name: string
+  constructor(name: string) {
+    this.name = name
+  }
+}
+
+/** By name; lists for the words that take lists. */
+type Given = Readonly<Record<string, Cell | readonly Cell[]>>
+
+/** Runs the statement. @returns its rows */
+export type FixedStatement<G extends Given, Row> = (
+  db: Kysely<Schema>,
+  words: Words,
+  given: G,
+) => Promise<readonly Row[]>
+
+/**
+ * A statement that is run with every batch of SETs: its text is made once for each database, which costs more than most of
+ * these statements do.
+ * @param text - the statement, with a slot for each value that it is given
+ */
+export function fixedStatement<G extends Given, Row>(
+  text: (slot: (name: keyof G & string) => Slot, words: Words) => RawBuilder<Row>,
+): FixedStatement<G, Row> {
+  const made = new WeakMap<Words, CompiledQuery<Row>>()
+  return async (db, words, given) => {
+    let query = made.get(words)
+    if (query === undefined) made.set(words, (query = text((name) => new Slot(name), words).compile(db)))
+    const parameters = query.parameters.map((parameter) => {
+      if (!(parameter instanceof Slot)) return parameter
+      const value = given[parameter.name]
+      return isList(value) ? words.list(value) : value
+    })
+    return (await db.executeQuery<Row>({ ...query, parameters })).rows
+  }
+}
+
+function isList(value: Given[string] | undefined): value is readonly Cell[] {
+  return Array.isArray(value)
+}
