@@ -44,7 +44,7 @@ export function signalRoutes({ origin, signals, matchesOf, providers }: SignalRo
       handle: async ({ query: parameters }) => {
         const query = readQuery(parameters)
         const withToken = includesToken(parameters)
-        const page = await signals.list(query)
+        const page = await signals.list({ ...query, withTokens: withToken })
         const next = page.next === undefined ? undefined : nextLink(origin, parameters, page.next)
         const matches = await matchesOf(page.signals)
         return {

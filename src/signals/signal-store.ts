@@ -25,6 +25,8 @@ export interface SignalQuery {
   /** Only signals with a smaller sequence: where the last page ended. */
   readonly before?: number
   readonly limit: number
+  /** Whether the tokens come along, which lie apart from everything else; without, they are undefined. */
+  readonly withTokens?: boolean
 }
 
 export interface SignalPage {

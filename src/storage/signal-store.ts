@@ -91,7 +91,7 @@ export function createSignalStore(
         const row = await db.selectFrom('refusals').selectAll().where('id', '=', id).executeTakeFirst()
         return row === undefined ? undefined : refusedSignal(row)
       }
-      const [signal] = await select({ lead: keyIs(words, [key]), limit: 1 })
+      const [signal] = await select({ lead: keyIs(words, [key]), limit: 1, withTokens: true })
       return signal
     },
 
@@ -139,6 +139,7 @@ export function createSignalStore(
     conditions = [],
     before,
     limit,
+    withTokens,
   }: {
     /** Where to begin when that is not with the newest. */
     readonly lead?: Lead
@@ -146,6 +147,7 @@ export function createSignalStore(
     readonly conditions?: readonly Condition[]
     readonly before?: number | undefined
     readonly limit: number
+    readonly withTokens: boolean
   }): Promise<Signal[]> {
     const sequence = lead === undefined ? sql`s.sequence` : sql`l.sequence`
     const from =
@@ -162,10 +164,13 @@ export function createSignalStore(
       ),
       ...conditions,
     ]
+    const token = withTokens
+      ? sql`(SELECT e.token FROM signal_tokens e WHERE e.sequence = s.sequence)`
+      : sql`NULL`
     const unmatchedObjects = words.objects({ event: sql`u.event`, reason: sql`u.reason` })
     const { rows } = await sql<AcceptedRow>`
       SELECT s.*, k.repeats, k.repeated_at, i.sequence AS waiting, f.error AS failure,
-        (SELECT e.token FROM signal_tokens e WHERE e.sequence = s.sequence) AS token,
+        ${token} AS token,
         (SELECT ${unmatchedObjects} FROM signal_unmatched u WHERE u.sequence = s.sequence) AS unmatched
       FROM ${from}
         LEFT JOIN inbox i ON i.sequence = s.sequence
@@ -178,7 +183,7 @@ export function createSignalStore(
   }
 
   async function listAccepted(query: SignalQuery): Promise<Signal[]> {
-    const { outcome, since, until } = query
+    const { outcome, since, until, withTokens = false } = query
     if (outcome === 'refused') return []
     const terms = termsAsked(query)
     const conditions: Condition[] = []
@@ -201,6 +206,7 @@ export function createSignalStore(
             conditions,
             before,
             limit: query.limit + 1,
+            withTokens,
           })
     if (terms.length === 0 || (outcome !== undefined && outcome !== 'pending')) return found
     // Terms are handling's work: what still waits for it has none, and is looked at itself.
@@ -209,6 +215,7 @@ export function createSignalStore(
       conditions: [...conditions, outcomeIs.pending],
       before,
       limit: waitingLookMax,
+      withTokens,
     })
     return [
       ...found,

@@ -422,13 +422,28 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         await signals.append(minutes.map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))
         await handleAll(storage)
         const tokens = async (): Promise<unknown[]> =>
-          (await signals.list({ limit: 9 })).signals.map(({ token }) => token)
+          (await signals.list({ limit: 9, withTokens: true })).signals.map(({ token }) => token)
         expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 2, parts: 0 })
         expect(await tokens()).toEqual(['header.m9.signature', 'header.m3.signature', undefined, undefined])
         expect(await signals.deleteBefore(at(2), 9, at(60))).toEqual({ rows: 1, parts: 0 })
         expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 1, parts: 0 })
         expect(await signals.deleteTokensBefore(at(5), 2, at(60))).toEqual({ rows: 0, parts: 0 })
         expect(await tokens()).toEqual(['header.m9.signature', undefined, undefined])
+      })
+
+      test('a page has tokens only when it is asked for them', async () => {
+        await using storage = await opened()
+        const { signals } = storage.stores
+        await signals.append([set(idp, 'a')])
+        for (const handle of [async () => 0, handleAll]) {
+          await handle(storage)
+          const tokenOf = async (withTokens: boolean): Promise<unknown> =>
+            (await signals.list({ limit: 1, providerId: idp.id, withTokens })).signals.map(
+              ({ token }) => token,
+            )
+          expect(await tokenOf(true)).toEqual(['header.a.signature'])
+          expect(await tokenOf(false)).toEqual([undefined])
+        }
       })
 
       test('a page that was begun goes on behind what was deleted', async () => {
