@@ -72,7 +72,10 @@ export function createSignalStore(
 
     async settle({ handled, failed }) {
       const all = [...handled, ...failed]
-      const terms = all.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
+      // Each once: of two terms that somebody made have the same key one is enough.
+      const terms = all.flatMap(({ sequence, terms }) =>
+        [...new Set(terms.map(termKey))].map((key) => [key, sequence]),
+      )
       const settled = all.map(({ sequence }) => sequence)
       await words.each(db, addTerms, terms)
       await leaveInbox(db, words, { settled })
@@ -297,8 +300,7 @@ const leaveInbox = fixedStatement<{ settled: readonly number[] }, unknown>(
 const addTerms: RowStatement = {
   columns: { term: 'integer', sequence: 'integer' },
   text: (given) => sql`
-    INSERT INTO signal_terms (term, sequence) SELECT term, sequence FROM ${given} AS given WHERE true
-    ON CONFLICT DO NOTHING`,
+    INSERT INTO signal_terms (term, sequence) SELECT term, sequence FROM ${given} AS given`,
 }
 
 const putUnmatched: RowStatement = {

@@ -76,7 +76,11 @@ export function openPool(options: PoolOptions): PostgresPool {
       query_timeout: answerTimeoutMs,
     }),
   })
-  pool.on('error', (error) => options.onBroken?.(error))
+  pool.on('error', (error) => {
+    // The driver hangs the whole connection on it, with all that was prepared and the key that cancels: nothing for logs.
+    Reflect.deleteProperty(error, 'client')
+    options.onBroken?.(error)
+  })
   // One on loan may break between two statements: the next of them says so, and it must not end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
 
