@@ -147,7 +147,7 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
       await loops.handleAll()
       await loops.retainAll()
     }
-    const { signals: listed } = await signals.list({ limit: 50 })
+    const { signals: listed } = await signals.list({ limit: 50, withTokens: true })
     isKept(ages(listed.map(({ receivedAt }) => receivedAt)), 28)
     isKept(ages(listed.filter(({ token }) => token !== undefined).map(({ receivedAt }) => receivedAt)), 14)
     const page = { eventTypes: ['security.events.provider.receive_event'], limit: 50 }
