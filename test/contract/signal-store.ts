@@ -3,7 +3,8 @@ import type { SecurityEvent } from '../../src/events/security-event.ts'
 import type { Provider } from '../../src/providers/provider.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet, Refusal } from '../../src/signals/signal.ts'
-import { termsOf } from '../../src/signals/signal-terms.ts'
+import { signalTerm, termsOf } from '../../src/signals/signal-terms.ts'
+import { termKey } from '../../src/storage/term-key.ts'
 import type { Storage } from '../../src/stores.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
@@ -254,6 +255,20 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await list()).toEqual(expected)
       await handleAll(storage)
       expect(await list()).toEqual(expected)
+    })
+
+    test('two names that somebody made for their keys to be the same hold up nothing, and both are found', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      const twins = ['m39lfv@example.com', 'm4o67m@example.com'] // of 110 million tried
+      expect(new Set(twins.map((twin) => termKey(signalTerm.subject(twin)))).size).toBe(1)
+      await signals.append([set(idp, 'twins', { events: twins.map(revoked) }), set(idp, 'b')])
+      expect(await handleAll(storage)).toBe(2)
+      for (const subject of twins) {
+        expect((await signals.list({ limit: 10, subject })).signals).toMatchObject([
+          { jti: 'twins', outcome: 'handled' },
+        ])
+      }
     })
 
     test('a window of time holds what was received in it, also where clocks differed', async () => {
