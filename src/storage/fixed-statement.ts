@@ -1,15 +1,8 @@
 import type { CompiledQuery, Kysely, RawBuilder } from 'kysely'
 import type { Schema } from './schema.ts'
 import type { Cell } from './sized-statement.ts'
+import { Slot } from './slot.ts'
 import type { Words } from './words.ts'
-
-/** The place of a value that a fixed statement is given each time it runs. */
-export class Slot {
-  readonly name: string
-  constructor(name: string) {
-    this.name = name
-  }
-}
 
 /** By name; lists for the words that take lists. */
 type Given = Readonly<Record<string, Cell | readonly Cell[]>>

@@ -6,10 +6,10 @@ import {
   type Kysely,
   type RawBuilder,
 } from 'kysely'
-import { Slot } from './fixed-statement.ts'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
 import type { Schema } from './schema.ts'
 import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
+import { Slot } from './slot.ts'
 
 /** A cell of bytes is written as hex digits. */
 export type ColumnType = 'text' | 'integer' | 'bytes'
