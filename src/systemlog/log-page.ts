@@ -32,7 +32,10 @@ const scanBudgets: ScanBudgets = {
   some: { entriesMax: 60_000, ms: 2_000 },
   none: { entriesMax: 400_000, ms: 5_000 },
 }
-/** Entries of one look: few first, because many may match, and more once nothing did. */
+/**
+ * Entries of one look: few first, because many may match, and more once nothing did. Where an index leaves out other types, as
+ * for nearly every SIEM, most of the first look match: it is no larger than the page.
+ */
 const scanBatch = { first: 500, further: 4_000 } as const
 
 /**
@@ -55,7 +58,8 @@ export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<L
   while (more && found.length < wanted) {
     const { entriesMax, ms } = found.length === 0 ? budgets.none : budgets.some
     if (looked >= entriesMax || world.now().getTime() - startedAt >= ms) break
-    const scanned = carried === 0 ? scanBatch.further : scanBatch.first
+    const ofTypes = looked === 0 && eventTypes !== undefined
+    const scanned = ofTypes ? wanted : carried === 0 ? scanBatch.further : scanBatch.first
     const batchMax = matches === undefined ? wanted : Math.max(wanted, scanned)
     const batch = await systemLog.page({ position, eventTypes, containing, limit: batchMax })
     more = batch.length === batchMax

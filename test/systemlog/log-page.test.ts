@@ -240,6 +240,25 @@ test.each([
   },
 )
 
+test.each([
+  ['a page full of one type', 'eventType eq "test.done"', [3]],
+  ['the first look does not fill it', 'eventType eq "test.done" and displayMessage eq "hay 600"', [3, 4_000]],
+])('entries of known types are read no further than the page needs: %s', async (_what, filter, looks) => {
+  await using storage = await openTemporarySqlite()
+  await storage.stores.systemLog.append(Array.from({ length: 700 }, (_, at) => entry(`hay ${at}`)))
+  const limits: number[] = []
+  const systemLog: Pick<SystemLogStore, 'page'> = {
+    page(asked) {
+      limits.push(asked.limit)
+      return storage.stores.systemLog.page(asked)
+    },
+  }
+  const query = readLogQuery(new URLSearchParams(`limit=2&${filtered(filter)}&${bounded}`), now)
+  const page = await readLogPage({ systemLog, world }, query)
+  expect(page.events.length).toBeGreaterThan(0)
+  expect(limits).toEqual(looks)
+})
+
 test('what narrows the reading loses nothing: signs, letter case, quotes, other alphabets', async () => {
   await using storage = await openTemporarySqlite()
   const words = [
