@@ -56,6 +56,22 @@ async function readAll(
   }
 }
 
+/** Reads a page, and how many entries each look at the store asked for. */
+async function readWatched(
+  storage: Storage,
+  query: string,
+): Promise<{ readonly page: LogPage; readonly limits: readonly number[] }> {
+  const limits: number[] = []
+  const systemLog: Pick<SystemLogStore, 'page'> = {
+    page(asked) {
+      limits.push(asked.limit)
+      return storage.stores.systemLog.page(asked)
+    },
+  }
+  const page = await readLogPage({ systemLog, world }, readLogQuery(new URLSearchParams(query), now))
+  return { page, limits }
+}
+
 const bounded = 'since=2026-03-17T05:00:00Z&until=2026-03-17T06:00:14Z'
 const filtered = (filter: string): string => `filter=${encodeURIComponent(filter)}`
 
@@ -227,14 +243,7 @@ test.each([
     const entries = Array.from({ length: 1_400 }, (_, at) => entry(`hay ${at}`))
     for (const part of [entries.slice(0, 700), entries.slice(700)])
       await storage.stores.systemLog.append(part)
-    const limits: number[] = []
-    const systemLog: Pick<SystemLogStore, 'page'> = {
-      page(asked) {
-        limits.push(asked.limit)
-        return storage.stores.systemLog.page(asked)
-      },
-    }
-    const page = await readLogPage({ systemLog, world }, readLogQuery(new URLSearchParams(query), now))
+    const { page, limits } = await readWatched(storage, query)
     expect(page.events).toEqual([])
     expect(limits).toEqual(looks)
   },
@@ -246,15 +255,7 @@ test.each([
 ])('entries of known types are read no further than the page needs: %s', async (_what, filter, looks) => {
   await using storage = await openTemporarySqlite()
   await storage.stores.systemLog.append(Array.from({ length: 700 }, (_, at) => entry(`hay ${at}`)))
-  const limits: number[] = []
-  const systemLog: Pick<SystemLogStore, 'page'> = {
-    page(asked) {
-      limits.push(asked.limit)
-      return storage.stores.systemLog.page(asked)
-    },
-  }
-  const query = readLogQuery(new URLSearchParams(`limit=2&${filtered(filter)}&${bounded}`), now)
-  const page = await readLogPage({ systemLog, world }, query)
+  const { page, limits } = await readWatched(storage, `limit=2&${filtered(filter)}&${bounded}`)
   expect(page.events.length).toBeGreaterThan(0)
   expect(limits).toEqual(looks)
 })
