@@ -35,8 +35,7 @@ export interface SqliteConnection {
  * on disk must not be answered with 202. better-sqlite3 leaves WAL files at NORMAL, so it is set on every connection.
  */
 export function openConnection({ file, readOnly }: ConnectionOptions): SqliteConnection {
-  // SQLite gives the files beside it the same mode; a folder that was there before may be open to others
-  if (!readOnly) closeSync(openSync(file, 'a', 0o600))
+  if (!readOnly) makeFile(file)
   const database = new Database(file, { readonly: readOnly, timeout: busyTimeoutMs })
   if (!readOnly) {
     database.pragma('journal_mode = WAL')
@@ -75,6 +74,20 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
       if (database.inTransaction) database.exec('ROLLBACK')
     },
     close: () => void database.close(),
+  }
+}
+
+/**
+ * Makes the file, for its owner alone: SQLite gives those beside it the same mode, and the folder may be open to others.
+ * One that is there is not so much as opened. To close any handle to it would end all locks that this process has on it,
+ * and the next program that looks into the database would take itself for the only one, and remove the write-ahead log
+ * under our hands when it is done.
+ */
+function makeFile(file: string): void {
+  try {
+    closeSync(openSync(file, 'wx', 0o600))
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EEXIST')) throw error
   }
 }
 
