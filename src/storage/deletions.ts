@@ -113,6 +113,7 @@ async function deleteSignals(
   // A SET whose key is gone is new when it comes again: its key is then that of another sequence.
   const keys = words.hexes(old.map(({ key }) => Buffer.from(key).toString('hex')))
   await sql`DELETE FROM signal_keys WHERE key IN ${keys} AND sequence <= ${last}`.execute(tx)
+  await sql`DELETE FROM signal_repeats WHERE sequence <= ${last}`.execute(tx)
   await sql`DELETE FROM signal_unmatched WHERE sequence <= ${last}`.execute(tx)
   const failures = await sql`DELETE FROM signal_failures WHERE sequence <= ${last}`.execute(tx)
   const failed = Number(failures.numAffectedRows ?? 0n)

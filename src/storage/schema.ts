@@ -10,6 +10,8 @@ export interface Schema {
   /** What came, as evidence: gone before the signal is, and when somebody it names was erased. */
   signal_tokens: { sequence: number; token: string }
   signal_keys: SignalKeyRow
+  /** Only of SETs that came again. */
+  signal_repeats: { sequence: number; repeats: number; repeated_at: number }
   signal_terms: { term: number; sequence: number }
   signal_failures: { sequence: number; error: string; failed_at: number }
   inbox: { sequence: number }
@@ -75,8 +77,6 @@ export interface SignalKeyRow {
   /** 16 bytes, as in the signal's id. */
   key: Uint8Array
   sequence: number
-  repeats: number
-  repeated_at: number | null
 }
 
 export interface RefusalRow {

@@ -172,13 +172,13 @@ export function createSignalStore(
       : sql`NULL`
     const unmatchedObjects = words.objects({ event: sql`u.event`, reason: sql`u.reason` })
     const { rows } = await sql<AcceptedRow>`
-      SELECT s.*, k.repeats, k.repeated_at, i.sequence AS waiting, f.error AS failure,
+      SELECT s.*, r.repeats, r.repeated_at, i.sequence AS waiting, f.error AS failure,
         ${token} AS token,
         (SELECT ${unmatchedObjects} FROM signal_unmatched u WHERE u.sequence = s.sequence) AS unmatched
       FROM ${from}
         LEFT JOIN inbox i ON i.sequence = s.sequence
         LEFT JOIN signal_failures f ON f.sequence = s.sequence
-        LEFT JOIN signal_keys k ON k.key = s.key
+        LEFT JOIN signal_repeats r ON r.sequence = s.sequence
       WHERE ${sql.join(where, sql` AND `)}
       ORDER BY ${sequence} DESC
       LIMIT ${limit}`.execute(db)
@@ -390,7 +390,7 @@ function acceptedSignal(row: AcceptedRow): Signal {
     events: readEventsColumn(row.events),
     unmatched: JSON.parse(row.unmatched) as Signal['unmatched'], // made by `select`
     repeats: row.repeats ?? 0,
-    repeatedAt: row.repeats && row.repeated_at !== null ? new Date(row.repeated_at) : undefined,
+    repeatedAt: row.repeated_at === null ? undefined : new Date(row.repeated_at),
     code: row.failure === null ? undefined : 'handling_failed',
     reason: row.failure ?? undefined,
     via: row.via,

@@ -72,7 +72,7 @@ const rows: readonly (readonly [string, object])[] = [
   ['providers', provider],
   ['counters', { name: 'accepted', shard: 0, value: 4 }],
   ['signals', signal],
-  ['signal_keys', { key, sequence: 7, repeats: 3, repeated_at: 5 }],
+  ['signal_keys', { key, sequence: 7 }],
   ['log_events', logEvent(2)],
   ['log_events', logEvent(10)],
 ]
@@ -117,7 +117,7 @@ describe.each(sites)('into %s', (_, open) => {
       deleteSignals: fail,
       deleteTokens: fail,
     })
-    expect(await signals.find(signalId('https://idp.example', 'a'))).toMatchObject({ jti: 'a', repeats: 3 })
+    expect(await signals.find(signalId('https://idp.example', 'a'))).toMatchObject({ jti: 'a', repeats: 0 })
     expect(await signals.counts()).toMatchObject({ accepted: 4 })
   })
 

@@ -44,6 +44,7 @@ export const movedTables: { readonly [Table in MovedTable]: readonly (keyof Sche
   signals: ['sequence'],
   signal_tokens: ['sequence'],
   signal_keys: ['key'],
+  signal_repeats: ['sequence'],
   signal_terms: ['term', 'sequence'],
   signal_failures: ['sequence'],
   signal_unmatched: ['sequence', 'event'],

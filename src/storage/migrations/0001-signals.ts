@@ -31,12 +31,12 @@ export const signals: Migration = {
       source TEXT
     ) STRICT`,
     `CREATE TABLE signal_tokens (sequence INTEGER PRIMARY KEY, token TEXT NOT NULL) STRICT`,
-    `CREATE TABLE signal_keys (
-      key BLOB PRIMARY KEY,
-      sequence INTEGER NOT NULL,
-      repeats INTEGER NOT NULL DEFAULT 0,
-      repeated_at INTEGER
-    ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE signal_keys (key BLOB PRIMARY KEY, sequence INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE signal_repeats (
+      sequence INTEGER PRIMARY KEY,
+      repeats INTEGER NOT NULL,
+      repeated_at INTEGER NOT NULL
+    ) STRICT`,
     `CREATE TABLE signal_terms (
       term INTEGER NOT NULL,
       sequence INTEGER NOT NULL,
@@ -120,11 +120,11 @@ export const signals: Migration = {
       sequence BIGINT PRIMARY KEY,
       token TEXT COLLATE "C" NOT NULL
     ) PARTITION BY RANGE (sequence)`,
-    `CREATE TABLE signal_keys (
-      key BYTEA PRIMARY KEY,
-      sequence BIGINT NOT NULL,
-      repeats BIGINT NOT NULL DEFAULT 0,
-      repeated_at BIGINT
+    `CREATE TABLE signal_keys (key BYTEA PRIMARY KEY, sequence BIGINT NOT NULL)`,
+    `CREATE TABLE signal_repeats (
+      sequence BIGINT PRIMARY KEY,
+      repeats BIGINT NOT NULL,
+      repeated_at BIGINT NOT NULL
     )`,
     `CREATE TABLE signal_terms (
       term BIGINT NOT NULL,

@@ -12,8 +12,8 @@ interface MergedSet {
 
 /**
  * One statement stores a batch. Places in the sequence are given in the order of arrival; keys are inserted in their own
- * order, so that nodes that store the same SETs wait for each other and never in a circle. `xmax` is 0 where nobody had
- * the key before. Counters have shards, so that nodes do not wait for each other there either. The first batch of a week
+ * order, so that nodes that store the same SETs wait for each other and never in a circle. Whoever has a key may count its
+ * repeats; `xmax` is 0 where nobody had it before. Counters have shards, so that nodes do not wait for each other there either. The first batch of a week
  * makes the sequence begin anew with it, before it takes a place: see migrations/weeks.ts.
  */
 const append = `
@@ -31,11 +31,14 @@ const append = `
       ORDER BY place
     ) AS arrived
   ), keys AS (
-    INSERT INTO signal_keys AS known (key, sequence, repeats, repeated_at)
-      SELECT key, sequence, times - 1, last_at FROM welcome ORDER BY key
-      ON CONFLICT (key) DO UPDATE SET repeats = known.repeats + 1 + excluded.repeats,
+    INSERT INTO signal_keys AS known (key, sequence) SELECT key, sequence FROM welcome ORDER BY key
+      ON CONFLICT (key) DO UPDATE SET sequence = known.sequence
+      RETURNING key, sequence AS kept, xmax = 0 AS fresh
+  ), again AS (
+    INSERT INTO signal_repeats AS known (sequence, repeats, repeated_at)
+      SELECT kept, times - fresh::int, last_at FROM keys JOIN welcome USING (key) WHERE times > fresh::int
+      ON CONFLICT (sequence) DO UPDATE SET repeats = known.repeats + excluded.repeats,
         repeated_at = excluded.repeated_at
-      RETURNING key, xmax = 0 AS fresh
   ), stored AS (
     INSERT INTO signals (sequence, key, provider_id, iss, jti, issued_at, received_at, events, via, source)
       SELECT sequence, key, provider_id, iss, jti, issued_at, received_at, events, via, source

@@ -228,6 +228,8 @@ const deleteAbout = (signals: string): string => `
     SELECT sequence, key FROM ${signals} WHERE sequence > $1 ORDER BY sequence LIMIT $2
   ), keys AS (
     DELETE FROM signal_keys USING gone WHERE signal_keys.key = gone.key AND signal_keys.sequence = gone.sequence
+  ), repeats AS (
+    DELETE FROM signal_repeats WHERE sequence <= (SELECT max(sequence) FROM gone) -- and what is left of others
   ), unmatched AS (
     DELETE FROM signal_unmatched USING gone WHERE signal_unmatched.sequence = gone.sequence
   ), failures AS (

@@ -17,7 +17,9 @@ export function appendSignals(
   const insertToken = connection.prepare('INSERT INTO signal_tokens (sequence, token) VALUES (?, ?)')
   const insertInbox = connection.prepare('INSERT INTO inbox (sequence) VALUES (?)')
   const countRepeat = connection.prepare(
-    'UPDATE signal_keys SET repeats = repeats + 1, repeated_at = ? WHERE key = unhex(?)',
+    `INSERT INTO signal_repeats (sequence, repeats, repeated_at)
+     SELECT sequence, 1, ? FROM signal_keys WHERE key = unhex(?)
+     ON CONFLICT DO UPDATE SET repeats = repeats + 1, repeated_at = excluded.repeated_at`,
   )
 
   const isActive = activeProviders(connection)
