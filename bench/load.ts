@@ -24,6 +24,9 @@ export interface LoadJob {
   readonly count: number
 }
 
+/** What is read at once; a longer answer comes in pieces. */
+const answerBytesMax = 16_384
+
 /**
  * Sends every body once over keep-alive connections, one request at a time on each, and as fast as the server answers.
  * Sockets are handled by hand, so that the generator costs a fraction of what any server does.
@@ -56,10 +59,28 @@ export async function sendAll({
       { length: connections },
       (_, number) =>
         new Promise<void>((resolve, reject) => {
-          const socket = connect(ports[number % ports.length] ?? 0, '127.0.0.1')
-          socket.setNoDelay(true)
           let sentAt = 0
-          let received = Buffer.alloc(0)
+          let head = ''
+          const received = (length: number, bytes: Uint8Array): boolean => {
+            head += Buffer.from(bytes.buffer, bytes.byteOffset, length).toString('latin1')
+            const end = head.indexOf('\r\n\r\n')
+            if (end < 0) return true
+            const bodyLength = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
+            if (head.length < end + 4 + bodyLength) return true
+            const status = head.slice(9, 12)
+            head = ''
+            statuses[status] = (statuses[status] ?? 0) + 1
+            latencies[done] = performance.now() - sentAt
+            done += 1
+            send()
+            return true
+          }
+          const socket = connect({
+            port: ports[number % ports.length] ?? 0,
+            host: '127.0.0.1',
+            noDelay: true,
+            onread: { buffer: Buffer.alloc(answerBytesMax), callback: received }, // one buffer for all answers
+          })
           const send = (): void => {
             const request = requests[next]
             if (request === undefined) {
@@ -72,20 +93,6 @@ export async function sendAll({
           }
           socket.on('connect', send)
           socket.on('error', reject)
-          socket.on('data', (chunk) => {
-            received = received.length === 0 ? chunk : Buffer.concat([received, chunk])
-            const end = received.indexOf('\r\n\r\n')
-            if (end < 0) return
-            const head = received.toString('latin1', 0, end)
-            const length = Number(/content-length: *(\d+)/i.exec(head)?.[1] ?? 0)
-            if (received.length < end + 4 + length) return
-            received = Buffer.alloc(0)
-            const status = head.slice(9, 12)
-            statuses[status] = (statuses[status] ?? 0) + 1
-            latencies[done] = performance.now() - sentAt
-            done += 1
-            send()
-          })
         }),
     ),
   )
