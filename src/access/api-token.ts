@@ -20,6 +20,8 @@ export interface ApiTokenStore {
   insert(token: ApiToken, secretHash: string): Promise<void>
   /** The live token whose secret has this hash. */
   findLiveByHash(secretHash: string): Promise<ApiToken | undefined>
+  /** Whether a token with this hash was ever revoked. */
+  isRevokedHash(secretHash: string): Promise<boolean>
   find(id: string): Promise<ApiToken | undefined>
   findLiveByName(name: string): Promise<ApiToken | undefined>
   /** Newest first, revoked ones too. */

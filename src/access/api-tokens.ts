@@ -29,10 +29,12 @@ export interface ApiTokens {
   findBySecret(secret: string): Promise<ApiToken | undefined>
   /**
    * Makes a secret of the settings the token named `WATCHBELL_ADMIN_TOKEN`; the one that had this name before stops
-   * working, and so does another token with the same secret.
+   * working, and so does another token with the same secret. What was revoked never comes back that way: settings outlive
+   * a revocation, and nodes start again at any time.
+   * @returns undefined when the secret was revoked, which is logged
    * @throws HubError `token.invalid` when no Authorization header can carry the secret
    */
-  ensureConfigured(secret: string): Promise<ApiToken>
+  ensureConfigured(secret: string): Promise<ApiToken | undefined>
   /** A first admin token, if there has never been a token of any kind. */
   ensureFirst(): Promise<NewApiToken | undefined>
 }
@@ -103,6 +105,11 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
         const named = await apiTokens.findLiveByName(configuredTokenName)
         const same = await apiTokens.findLiveByHash(hashOf(secret))
         if (named !== undefined && named.id === same?.id) return named
+        if (same === undefined && (await apiTokens.isRevokedHash(hashOf(secret)))) {
+          const what = `${configuredTokenName} holds a secret that was revoked; it stays so: put a new one there`
+          logger.warn({}, what)
+          return undefined
+        }
         for (const token of [named, same]) {
           if (token === undefined) continue
           await apiTokens.revoke(token.id, now)

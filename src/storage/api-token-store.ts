@@ -26,6 +26,10 @@ export function createApiTokenStore(db: Kysely<Schema>, findLive?: FindLiveToken
           : await findLive(secretHash)
       return row && tokenOf(row)
     },
+    async isRevokedHash(secretHash) {
+      const revoked = db.selectFrom('api_tokens').select('id').where('revoked_at', 'is not', null)
+      return (await revoked.where('secret_hash', '=', secretHash).limit(1).executeTakeFirst()) !== undefined
+    },
     async find(id) {
       const row = await db.selectFrom('api_tokens').selectAll().where('id', '=', id).executeTakeFirst()
       return row && tokenOf(row)

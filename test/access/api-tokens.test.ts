@@ -68,15 +68,26 @@ describe('the token of the settings', () => {
     const first = await access.apiTokens.ensureConfigured('first-secret')
     expect(first).toMatchObject({ name: configuredTokenName, role: 'admin' })
     expect(await access.apiTokens.ensureConfigured('first-secret')).toEqual(first)
-    expect(await access.apiTokens.findBySecret('first-secret')).toMatchObject({ id: first.id })
+    expect(await access.apiTokens.findBySecret('first-secret')).toMatchObject({ id: first?.id })
 
     await access.apiTokens.ensureConfigured('second-secret')
     expect(await access.apiTokens.findBySecret('first-secret')).toBeUndefined()
     expect(await access.apiTokens.findBySecret('second-secret')).toMatchObject({ name: configuredTokenName })
 
-    await access.apiTokens.ensureConfigured('first-secret')
-    expect(await access.apiTokens.findBySecret('first-secret')).toMatchObject({ role: 'admin' })
-    expect(await access.apiTokens.findBySecret('second-secret')).toBeUndefined()
+    // a node that starts again with the settings of before
+    expect(await access.apiTokens.ensureConfigured('first-secret')).toBeUndefined()
+    expect(await access.apiTokens.findBySecret('first-secret')).toBeUndefined()
+    expect(await access.apiTokens.findBySecret('second-secret')).toMatchObject({ name: configuredTokenName })
+  })
+
+  test('stays revoked, whoever starts again with it', async () => {
+    await using access = await openAccess()
+    await access.apiTokens.ensureConfigured('stolen-secret')
+    await access.apiTokens.revoke(configuredTokenName)
+    expect(await access.apiTokens.ensureConfigured('stolen-secret')).toBeUndefined()
+    expect(await access.apiTokens.findBySecret('stolen-secret')).toBeUndefined()
+    await access.apiTokens.ensureConfigured('new-secret')
+    expect(await access.apiTokens.findBySecret('new-secret')).toMatchObject({ name: configuredTokenName })
   })
 
   test('may be the secret of a token that is there already, which then bears its name', async () => {
