@@ -84,6 +84,7 @@ export function newsOfEvent(
   return {
     news: {
       source,
+      issuer: signal.provider.issuer,
       id,
       occurredAt,
       receivedAt,

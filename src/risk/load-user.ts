@@ -11,12 +11,9 @@ export interface LoadedSubject {
   readonly changes: readonly LevelChange[]
 }
 
-/** Before everything that signals can tell. */
-const always = -1
-
 /**
- * Makes a user known with all identifiers, or those of a user loaded before others. What an administrator loads counts
- * as said before anything a provider says: no signal can contradict it. Runs inside a transaction.
+ * Makes a user known with all identifiers, or those of a user loaded before others. What an administrator loads weighs
+ * more than anything a provider says: no signal can contradict it. Runs inside a transaction.
  * @throws HubError `subject.contradictory` when another loaded user has one of the identifiers
  */
 export async function loadUser(
@@ -38,7 +35,7 @@ export async function loadUser(
       occurredAt: now,
       receivedAt: now,
       things: [{ kind: 'user', anchors: draft.anchors }],
-      claimed: { by, first: always },
+      loadedAs: by,
       withdraws: stale,
       reasons: [],
       revokes: undefined,

@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import { kindOf, type Anchor } from '../subjects/anchor.ts'
+import { kindOf, mainAnchor, scopeOf, type Anchor } from '../subjects/anchor.ts'
 import { claimKey, type Claim } from '../subjects/claim.ts'
 import { join, tooManyClaims, type JoinDeps, type Joined, type NewEnding } from '../subjects/join.ts'
 import type { AnchorNode, SubjectStore } from '../subjects/subject-store.ts'
@@ -19,6 +19,8 @@ export interface NamedThing {
 /** What is said of somebody or something, and what it does. */
 export interface News {
   readonly source: RiskSource
+  /** Whose ids the source can vouch for, if it is one that has some. */
+  readonly issuer?: string
   /** Settles what happened at the same moment: the same whenever it comes. */
   readonly id: string
   readonly occurredAt: Date
@@ -29,8 +31,8 @@ export interface News {
   /** Which of the things' sessions are over. */
   readonly revokes: NewsRevocation | undefined
   readonly endings: readonly NewEnding[]
-  /** What sets a loaded user's claim apart: whose it is, and since when it counts, in milliseconds since 1970. */
-  readonly claimed?: { readonly by: string; readonly first: number }
+  /** What sets a loaded user's claim apart: whose it is. */
+  readonly loadedAs?: string
   /** Keys of claims that it takes back. */
   readonly withdraws?: readonly string[]
 }
@@ -64,7 +66,7 @@ export interface Heard {
 }
 
 export interface NewsDeps {
-  readonly subjects: JoinDeps['subjects'] & Pick<SubjectStore, 'loadedAmong'>
+  readonly subjects: JoinDeps['subjects'] & Pick<SubjectStore, 'loadedAmong' | 'loadedAnchorsAmong'>
   readonly risk: Pick<RiskStore, 'states' | 'writeReasons' | 'addHistory' | 'putLevels' | 'putRevocations'>
   readonly world: Pick<World, 'now' | 'newId'>
   readonly actionOf: (source: RiskSource) => RiskAction
@@ -79,7 +81,8 @@ const unknownUser = 'the user is not known here, and unknown users are ignored'
  * whatever its size.
  * @returns for each what became of it
  */
-export async function applyNews(deps: NewsDeps, news: readonly News[]): Promise<readonly Heard[]> {
+export async function applyNews(deps: NewsDeps, told: readonly News[]): Promise<readonly Heard[]> {
+  const news = await withoutWhatIsNotTheirs(deps, told)
   const ignored = deps.ignoreUnknownUsers ? await ofUnknownUsers(deps, news) : new Set<News>()
   const welcome = news.filter((each) => !ignored.has(each))
   const joined = await join(deps, {
@@ -99,13 +102,7 @@ export async function applyNews(deps: NewsDeps, news: readonly News[]): Promise<
     const refused = claimsOf(each)
       .map(({ key }) => joined.refused.get(key))
       .find((reason) => reason !== undefined)
-    const dropped = refused === tooManyClaims
-    return {
-      unmatched: dropped ? tooManyClaims : undefined,
-      ignored: false,
-      refused,
-      changes: dropped ? [] : ledger.enter(each),
-    }
+    return { unmatched: undefined, ignored: false, refused, changes: ledger.enter(each) }
   })
   const further = await ledger.write()
   const last = heard.at(-1)
@@ -115,14 +112,66 @@ export async function applyNews(deps: NewsDeps, news: readonly News[]): Promise<
 }
 
 /** What it claims: that several names are of one thing. A list of addresses is a list of things. */
-export function claimsOf({ id, occurredAt, things, claimed }: News): readonly Claim[] {
-  const last = { at: occurredAt.getTime(), id }
-  const first = claimed === undefined ? last : { at: claimed.first, id }
-  return things.flatMap(({ kind, anchors }) =>
-    anchors.length > 1 && kind !== 'address'
-      ? [{ key: claimKey(anchors, claimed?.by), anchors, first, last }]
-      : [],
-  )
+export function claimsOf({ id, occurredAt, things, issuer, loadedAs }: News): readonly Claim[] {
+  const said = { at: occurredAt.getTime(), id }
+  return things.flatMap(({ kind, anchors }): Claim[] => {
+    if (anchors.length < 2 || kind === 'address') return []
+    const standing = loadedAs !== undefined ? 0 : vouchesFor(issuer, anchors) ? 1 : 2
+    return [{ key: claimKey(anchors, loadedAs), anchors, standing, first: said, last: said }]
+  })
+}
+
+/** Whether some of the ids are the issuer's own, and none is another's. */
+function vouchesFor(issuer: string | undefined, anchors: readonly Anchor[]): boolean {
+  const scopes = anchors.map(scopeOf).filter((scope) => scope !== undefined)
+  return issuer !== undefined && scopes.length > 0 && scopes.every((scope) => scope === issuer)
+}
+
+/**
+ * Who is who decides whom enforced risk is about: only sources whose word is acted on have a say in it, and none of them
+ * against what an administrator loaded. News of the others is kept with the one of its names that is known here.
+ */
+async function withoutWhatIsNotTheirs(
+  { subjects, actionOf }: NewsDeps,
+  news: readonly News[],
+): Promise<readonly News[]> {
+  const isEnforced = ({ source }: News): boolean => actionOf(source) === 'enforce_and_log'
+  const ended = news.filter(isEnforced).flatMap(({ endings }) => endings.map(({ anchor }) => anchor))
+  const loaded = new Set(ended.length === 0 ? [] : await subjects.loadedAnchorsAmong(ended))
+  const others = news.filter((each) => !isEnforced(each) && claimsOf(each).length > 0)
+  const named = others.flatMap(({ things }) => things.flatMap(({ anchors }) => anchors))
+  const known = new Set(named.length === 0 ? [] : (await subjects.resolve(named)).map(({ anchor }) => anchor))
+  return news.map((each): News => {
+    if (!isEnforced(each)) return { ...withoutJoins(each, known), endings: [] }
+    return loaded.size === 0
+      ? each
+      : { ...each, endings: each.endings.filter(({ anchor }) => !loaded.has(anchor)) }
+  })
+}
+
+function withoutJoins(news: News, known: ReadonlySet<Anchor>): News {
+  if (claimsOf(news).length === 0) return news
+  const instead = new Map<Anchor, Anchor>()
+  const things = news.things.map((thing): NamedThing => {
+    if (thing.kind === 'address') return thing
+    const ofKnown = thing.anchors.filter((anchor) => known.has(anchor))
+    const main = mainAnchor(ofKnown.length > 0 ? ofKnown : thing.anchors)
+    for (const anchor of thing.anchors) instead.set(anchor, main)
+    return { ...thing, anchors: [main] }
+  })
+  const of = <A extends Anchor | undefined>(anchor: A): A | Anchor =>
+    anchor === undefined ? anchor : (instead.get(anchor) ?? anchor)
+  return {
+    ...news,
+    things,
+    reasons: news.reasons.map((reason) => ({ ...reason, anchor: of(reason.anchor) })),
+    revokes: news.revokes && {
+      ...news.revokes,
+      user: of(news.revokes.user),
+      device: of(news.revokes.device),
+      session: of(news.revokes.session),
+    },
+  }
 }
 
 async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Promise<ReadonlySet<News>> {
@@ -209,7 +258,10 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
 
   return {
     enter(each) {
-      const claims = claimsOf(each).map(({ key }) => key)
+      // What was not taken can be withdrawn by nobody: the news then counts for the name that it is kept with.
+      const claims = claimsOf(each).flatMap(({ key }) =>
+        joined.refused.get(key) === tooManyClaims ? [] : [key],
+      )
       const entities = new Set<number>()
       for (const reason of each.reasons) {
         const { node, entity } = nodeOf(reason.anchor)

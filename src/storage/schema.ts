@@ -1,5 +1,6 @@
 import type { Generated } from 'kysely'
 import type { RiskAction } from '../risk/risk-action.ts'
+import type { Standing } from '../subjects/claim.ts'
 
 /** Rows as they lie in the database. Times are milliseconds since 1970, JSON is text. */
 export interface Schema {
@@ -176,6 +177,7 @@ export interface ClaimRow {
   key: string
   /** JSON array of anchors. */
   anchors: string
+  standing: Standing
   first_at: number
   first_id: string
   last_at: number

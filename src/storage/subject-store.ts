@@ -35,6 +35,13 @@ export function createSubjectStore(
       return found.map(({ entity }) => entity)
     },
 
+    async loadedAnchorsAmong(anchors) {
+      const found = await rows(sql<{ anchor: Anchor }>`
+        SELECT DISTINCT anchor FROM anchors JOIN claim_anchors USING (node) JOIN claims ON key = claim
+        WHERE anchor IN ${words.texts(anchors)} AND standing = 0`)
+      return found.map(({ anchor }) => anchor)
+    },
+
     async add(anchors) {
       const added = await words.each(
         db,
@@ -52,9 +59,10 @@ export function createSubjectStore(
       await words.each(
         db,
         putClaims,
-        claims.map(({ key, anchors, first, last }) => [
+        claims.map(({ key, anchors, standing, first, last }) => [
           key,
           JSON.stringify(anchors),
+          standing,
           first.at,
           first.id,
           last.at,
@@ -206,7 +214,7 @@ export function createSubjectStore(
   return store
 }
 
-const claimColumns = sql`key, anchors, first_at, first_id, last_at, last_id, refused`
+const claimColumns = sql`key, anchors, standing, first_at, first_id, last_at, last_id, refused`
 const nodeColumns = sql`node, anchor, id, entity, ended_at, recycled_at`
 
 const nodesOfAnchors = fixedStatement<{ anchors: readonly Anchor[] }, NodeRow>(
@@ -231,16 +239,17 @@ const putClaims: RowStatement = {
   columns: {
     key: 'text',
     anchors: 'text',
+    standing: 'integer',
     first_at: 'integer',
     first_id: 'text',
     last_at: 'integer',
     last_id: 'text',
   },
   text: (given) => sql`
-    INSERT INTO claims (key, anchors, first_at, first_id, last_at, last_id)
-    SELECT key, anchors, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
-    ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, first_at = excluded.first_at,
-      first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`,
+    INSERT INTO claims (key, anchors, standing, first_at, first_id, last_at, last_id)
+    SELECT key, anchors, standing, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
+    ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, standing = excluded.standing,
+      first_at = excluded.first_at, first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`,
 }
 
 const addMembers: RowStatement = {
@@ -272,6 +281,7 @@ function claimOf(row: ClaimRow): KnownClaim {
   return {
     key: row.key,
     anchors: JSON.parse(row.anchors) as readonly Anchor[], // written by putClaims
+    standing: row.standing,
     first: { at: row.first_at, id: row.first_id },
     last: { at: row.last_at, id: row.last_id },
     refused: row.refused ?? undefined,

@@ -10,8 +10,10 @@ import type { AnchorNode, Component, KnownClaim, Rejoined, SubjectStore } from '
  * cost as much as all the SETs before.
  */
 export const componentClaimsMax = 1_000
+/** How many identifiers may: what hangs together is read whole with each new claim about it. */
+export const componentAnchorsMax = 2_000
 /** Why such a claim is not taken. */
-export const tooManyClaims = `more than ${componentClaimsMax} claims would hang together`
+export const tooManyClaims = `more than ${componentClaimsMax} claims, or ${componentAnchorsMax} identifiers, would hang together`
 
 /** That the joins of an anchor ended. */
 export interface NewEnding {
@@ -136,14 +138,21 @@ function changeOf(
   const merged = mergeClaims(known, claim)
   const earlier = compareOccurrences(merged.first, known.first) < 0
   const later = compareOccurrences(merged.last, known.last) > 0
-  if (!earlier && !later) return []
+  const weightier = merged.standing < known.standing
+  if (!earlier && !later && !weightier) return []
   // Saying it again joins again only what came apart in between.
-  return [{ claim: merged, matters: earlier || claim.anchors.some((anchor) => nodes.get(anchor)?.ended) }]
+  return [
+    {
+      claim: merged,
+      matters: earlier || weightier || claim.anchors.some((anchor) => nodes.get(anchor)?.ended),
+    },
+  ]
 }
 
-/** Takes the fresh claims out of everything that they would let grow beyond what may hang together. */
+/** Takes the fresh claims out of everything that they would let grow beyond what may hang together; never what was loaded. */
 function withinLimits(component: Component, fresh: ReadonlySet<string>) {
-  if (component.claims.length <= componentClaimsMax) return { component, dropped: [] }
+  if (component.claims.length <= componentClaimsMax && component.nodes.length <= componentAnchorsMax)
+    return { component, dropped: [] }
   const rootOf = new Map<Anchor, Anchor>()
   const root = (anchor: Anchor): Anchor => {
     let at = anchor
@@ -154,10 +163,14 @@ function withinLimits(component: Component, fresh: ReadonlySet<string>) {
     for (const anchor of anchors) rootOf.set(root(anchor), root(anchors[0] ?? anchor))
   }
   const together = Map.groupBy(component.claims, ({ anchors: [first = ''] }) => root(first))
+  const isTooMuch = (claims: readonly KnownClaim[]): boolean =>
+    claims.length > componentClaimsMax ||
+    new Set(claims.flatMap(({ anchors }) => anchors)).size > componentAnchorsMax
   const dropped = new Set(
     [...together.values()]
-      .filter((claims) => claims.length > componentClaimsMax)
-      .flatMap((claims) => claims.filter(({ key }) => fresh.has(key)).map(({ key }) => key)),
+      .filter(isTooMuch)
+      .flatMap((claims) => claims.filter(({ key, standing }) => fresh.has(key) && standing !== 0))
+      .map(({ key }) => key),
   )
   return {
     component: { ...component, claims: component.claims.filter(({ key }) => !dropped.has(key)) },

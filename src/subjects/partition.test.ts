@@ -14,7 +14,7 @@ const other1: Anchor = 'user:iss_sub:https://other.example|1'
 function claim(at: number, ...anchors: readonly Anchor[]): Claim {
   const sorted = [...new Set(anchors)].toSorted()
   const occurrence = { at, id: `signal-${at}` }
-  return { key: claimKey(sorted), anchors: sorted, first: occurrence, last: occurrence }
+  return { key: claimKey(sorted), anchors: sorted, standing: 2, first: occurrence, last: occurrence }
 }
 
 const groups = (claims: readonly Claim[], ended: readonly [Anchor, number][] = []) =>

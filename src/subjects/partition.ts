@@ -1,5 +1,5 @@
 import { exclusiveGroup, kindOf, type Anchor } from './anchor.ts'
-import { compareOccurrences, type Claim, type Occurrence } from './claim.ts'
+import { compareOccurrences, type Claim, type Occurrence, type Standing } from './claim.ts'
 
 /** How many names one entity may have. */
 export const entityAnchorsMax = 50
@@ -13,12 +13,13 @@ export interface Partition {
 }
 
 /**
- * Brings anchors together as claims say. Claims are taken in the order in which they happened and the first wins: one
+ * Brings anchors together as claims say. Claims are taken by their standing and then in the order in which they happened,
+ * and the first wins: nobody contradicts an administrator, or an issuer about its own ids, by having spoken earlier. One
  * that would give an entity two identifiers that exclude each other, anchors of different kinds, or too many, is not
  * believed, as a whole. It is a pure function of the claims: the order in which they came, or are listed, is nothing.
  *
  * An identifier whose joins ended (RISC identifier-changed, identifier-recycled) is left out of every claim that
- * happened before. Of a claim made often only the first and last occasion are known; that is enough, since whatever
+ * happened before, but for what an administrator loaded. Of a claim made often only the first and last occasion are known; that is enough, since whatever
  * holds on an occasion between them holds on the last.
  * @param endedAt - for the anchors whose joins ended: when, in milliseconds since 1970
  */
@@ -26,8 +27,11 @@ export function partition(claims: readonly Claim[], endedAt: ReadonlyMap<Anchor,
   const groupOf = new Map<Anchor, ReadonlySet<Anchor>>()
   const refused = new Map<string, string>()
   const made = new Set<string>()
-  for (const { key, anchors, occurrence } of inOrder(claims)) {
-    const named = anchors.filter((anchor) => (endedAt.get(anchor) ?? -Infinity) <= occurrence.at)
+  for (const { key, anchors, standing, occurrence } of inOrder(claims)) {
+    const named =
+      standing === 0
+        ? anchors
+        : anchors.filter((anchor) => (endedAt.get(anchor) ?? -Infinity) <= occurrence.at)
     const union = new Set(named.flatMap((anchor) => [...(groupOf.get(anchor) ?? [anchor])]))
     const problem = contradiction(union)
     if (problem !== undefined) {
@@ -44,20 +48,24 @@ export function partition(claims: readonly Claim[], endedAt: ReadonlyMap<Anchor,
 interface Said {
   readonly key: string
   readonly anchors: readonly Anchor[]
+  readonly standing: Standing
   readonly occurrence: Occurrence
 }
 
 function inOrder(claims: readonly Claim[]): readonly Said[] {
   return claims
-    .flatMap(({ key, anchors, first, last }): Said[] =>
+    .flatMap(({ first, last, ...said }): Said[] =>
       compareOccurrences(first, last) === 0
-        ? [{ key, anchors, occurrence: first }]
+        ? [{ ...said, occurrence: first }]
         : [
-            { key, anchors, occurrence: first },
-            { key, anchors, occurrence: last },
+            { ...said, occurrence: first },
+            { ...said, occurrence: last },
           ],
     )
-    .toSorted((a, b) => compareOccurrences(a.occurrence, b.occurrence) || (a.key < b.key ? -1 : 1))
+    .toSorted(
+      (a, b) =>
+        a.standing - b.standing || compareOccurrences(a.occurrence, b.occurrence) || (a.key < b.key ? -1 : 1),
+    )
 }
 
 /** Why these cannot all name one entity. */

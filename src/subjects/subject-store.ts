@@ -91,6 +91,8 @@ export interface SubjectStore {
   resolve(anchors: readonly Anchor[]): Promise<readonly AnchorNode[]>
   /** Those of the entities that somebody loaded a user for. */
   loadedAmong(entities: readonly number[]): Promise<readonly number[]>
+  /** Those of the anchors that a user was loaded with, together with others. */
+  loadedAnchorsAmong(anchors: readonly Anchor[]): Promise<readonly Anchor[]>
   /** Adds anchors that are new, each an entity of its own. */
   add(anchors: readonly NewAnchor[]): Promise<readonly AnchorNode[]>
   claims(keys: readonly string[]): Promise<readonly KnownClaim[]>

@@ -33,6 +33,7 @@ export const risk: Migration = {
     `CREATE TABLE claims (
       key TEXT PRIMARY KEY,
       anchors TEXT NOT NULL,
+      standing INTEGER NOT NULL,
       first_at INTEGER NOT NULL,
       first_id TEXT NOT NULL,
       last_at INTEGER NOT NULL,
@@ -125,6 +126,7 @@ export const risk: Migration = {
     `CREATE TABLE claims (
       key TEXT COLLATE "C" PRIMARY KEY,
       anchors TEXT COLLATE "C" NOT NULL,
+      standing BIGINT NOT NULL,
       first_at BIGINT NOT NULL,
       first_id TEXT COLLATE "C" NOT NULL,
       last_at BIGINT NOT NULL,
