@@ -1,5 +1,5 @@
 import { newsOfEvent } from '../risk/event-news.ts'
-import { claimsOf } from '../risk/news.ts'
+import { claimsOf } from '../risk/names-of-news.ts'
 import { createRiskRules } from '../risk/risk-rules.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
@@ -41,7 +41,10 @@ export async function matchesOf(
       const refusal = keys.map((key) => refused.get(key)).find((reason) => reason !== undefined)
       return refusal === undefined
         ? { matched: true, reason: undefined }
-        : { matched: false, reason: `its identifiers contradict earlier ones: ${refusal}` }
+        : {
+            matched: false,
+            reason: `its identifiers contradict others, and it counts for each by itself: ${refusal}`,
+          }
     }),
   )
 }

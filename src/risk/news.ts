@@ -1,8 +1,8 @@
 import type { World } from '../base/world.ts'
-import { kindOf, mainAnchor, scopeOf, type Anchor } from '../subjects/anchor.ts'
-import { claimKey, type Claim } from '../subjects/claim.ts'
+import { kindOf, type Anchor } from '../subjects/anchor.ts'
 import { join, tooManyClaims, type JoinDeps, type Joined, type NewEnding } from '../subjects/join.ts'
 import type { AnchorNode, SubjectStore } from '../subjects/subject-store.ts'
+import { claimsOf, namesOf, together, withoutJoins } from './names-of-news.ts'
 import type { RiskAction } from './risk-action.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason, RiskSource } from './risk-reason.ts'
@@ -111,22 +111,6 @@ export async function applyNews(deps: NewsDeps, told: readonly News[]): Promise<
     : heard.with(-1, { ...last, changes: [...last.changes, ...further] })
 }
 
-/** What it claims: that several names are of one thing. A list of addresses is a list of things. */
-export function claimsOf({ id, occurredAt, things, issuer, loadedAs }: News): readonly Claim[] {
-  const said = { at: occurredAt.getTime(), id }
-  return things.flatMap(({ kind, anchors }): Claim[] => {
-    if (anchors.length < 2 || kind === 'address') return []
-    const standing = loadedAs !== undefined ? 0 : vouchesFor(issuer, anchors) ? 1 : 2
-    return [{ key: claimKey(anchors, loadedAs), anchors, standing, first: said, last: said }]
-  })
-}
-
-/** Whether some of the ids are the issuer's own, and none is another's. */
-function vouchesFor(issuer: string | undefined, anchors: readonly Anchor[]): boolean {
-  const scopes = anchors.map(scopeOf).filter((scope) => scope !== undefined)
-  return issuer !== undefined && scopes.length > 0 && scopes.every((scope) => scope === issuer)
-}
-
 /**
  * Who is who decides whom enforced risk is about: only sources whose word is acted on have a say in it, and none of them
  * against what an administrator loaded. News of the others is kept with the one of its names that is known here.
@@ -147,31 +131,6 @@ async function withoutWhatIsNotTheirs(
       ? each
       : { ...each, endings: each.endings.filter(({ anchor }) => !loaded.has(anchor)) }
   })
-}
-
-function withoutJoins(news: News, known: ReadonlySet<Anchor>): News {
-  if (claimsOf(news).length === 0) return news
-  const instead = new Map<Anchor, Anchor>()
-  const things = news.things.map((thing): NamedThing => {
-    if (thing.kind === 'address') return thing
-    const ofKnown = thing.anchors.filter((anchor) => known.has(anchor))
-    const main = mainAnchor(ofKnown.length > 0 ? ofKnown : thing.anchors)
-    for (const anchor of thing.anchors) instead.set(anchor, main)
-    return { ...thing, anchors: [main] }
-  })
-  const of = <A extends Anchor | undefined>(anchor: A): A | Anchor =>
-    anchor === undefined ? anchor : (instead.get(anchor) ?? anchor)
-  return {
-    ...news,
-    things,
-    reasons: news.reasons.map((reason) => ({ ...reason, anchor: of(reason.anchor) })),
-    revokes: news.revokes && {
-      ...news.revokes,
-      user: of(news.revokes.user),
-      device: of(news.revokes.device),
-      session: of(news.revokes.session),
-    },
-  }
 }
 
 async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Promise<ReadonlySet<News>> {
@@ -207,7 +166,11 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
     return node
   }
   const touched = new Set(joined.changed)
-  for (const { reasons } of news) for (const { anchor } of reasons) touched.add(nodeOf(anchor).entity)
+  for (const each of news) {
+    for (const { anchor } of each.reasons) {
+      for (const { anchor: name } of namesOf(each, anchor)) touched.add(nodeOf(name).entity)
+    }
+  }
   const now = world.now()
   const pages = new Map<number, Page>()
   for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
@@ -224,6 +187,8 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
       (at, ending) => (ending.anchor === anchor && (at === undefined || ending.at > at) ? ending.at : at),
       before,
     )
+  /** What was not taken is believed by nobody at any time. */
+  const isTaken = (key: string): boolean => joined.refused.get(key) !== tooManyClaims
   const written = new Map<string, NewReason>()
   const replaced: NewReason[] = []
   const revocations: NewRevocation[] = []
@@ -235,15 +200,15 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
     const at = page.reasons.findIndex((other) => placeOf(other) === place)
     const before = page.reasons[at]
     if (before !== undefined && !isLater(reason.reason, before.reason)) {
-      if (before.reason.id !== reason.reason.id) replaced.push(reason)
+      if (before.reason.id !== reason.reason.id && isMain(reason)) replaced.push(reason)
       return
     }
     const counts =
-      !reason.claims.some((key) => joined.refused.has(key)) &&
+      (isMain(reason) || reason.claims.some((key) => joined.refused.has(key))) &&
       reason.reason.occurredAt >= (recycledAt(nodeOf(reason.reason.anchor)) ?? reason.reason.occurredAt)
     if (before === undefined) page.reasons.push({ ...reason, counts })
     else {
-      replaced.push(before)
+      if (isMain(before)) replaced.push(before)
       page.reasons[at] = { ...reason, counts }
     }
     written.set(place, reason)
@@ -258,15 +223,13 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
 
   return {
     enter(each) {
-      // What was not taken can be withdrawn by nobody: the news then counts for the name that it is kept with.
-      const claims = claimsOf(each).flatMap(({ key }) =>
-        joined.refused.get(key) === tooManyClaims ? [] : [key],
-      )
       const entities = new Set<number>()
       for (const reason of each.reasons) {
-        const { node, entity } = nodeOf(reason.anchor)
-        entities.add(entity)
-        put({ node, reason, claims })
+        for (const { anchor, claims } of namesOf(each, reason.anchor)) {
+          const { node, entity } = nodeOf(anchor)
+          entities.add(entity)
+          put({ node, reason: { ...reason, anchor }, claims: claims.filter(isTaken) })
+        }
       }
       // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
       for (const { anchors } of each.things) {
@@ -275,19 +238,21 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
       }
       if (each.revokes !== undefined) {
         const { user, device, session, signalId, message } = each.revokes
-        const number = (anchor: Anchor | undefined) =>
-          anchor === undefined ? undefined : nodeOf(anchor).node
-        revocations.push({
-          user: number(user),
-          device: number(device),
-          session: number(session),
-          revokedAt: each.occurredAt,
-          receivedAt: each.receivedAt,
-          providerId: each.source.id,
-          signalId,
-          message,
-          claims,
-        })
+        for (const named of together(each, { user, device, session })) {
+          const number = (anchor: Anchor | undefined) =>
+            anchor === undefined ? undefined : nodeOf(anchor).node
+          revocations.push({
+            user: number(named.user),
+            device: number(named.device),
+            session: number(named.session),
+            revokedAt: each.occurredAt,
+            receivedAt: each.receivedAt,
+            providerId: each.source.id,
+            signalId,
+            message,
+            claims: named.claims.filter(isTaken),
+          })
+        }
       }
       return [...entities].flatMap((entity) => {
         const page = pages.get(entity)
@@ -336,6 +301,10 @@ export function relevel(
     return { entity: state.entity, level: riskLevels.indexOf(level), changesAt: nextExpiry(inForce) }
   })
   return { levels, changes }
+}
+
+function isMain({ claims }: NewReason): boolean {
+  return claims.length === 0
 }
 
 function placeOf({ node, reason: { source, slot }, claims }: NewReason): string {

@@ -1,7 +1,10 @@
 import type { Revocation } from './revocation.ts'
 import type { RiskReason } from './risk-reason.ts'
 
-/** A reason on its way into the store. `claims` are the keys of claims that it stands and falls with. */
+/**
+ * A reason on its way into the store. With the main one of several names `claims` is empty; with another it has the key of
+ * the claim that they name the same: then it counts only while that is not believed.
+ */
 export interface NewReason {
   readonly node: number
   readonly reason: RiskReason
@@ -9,7 +12,7 @@ export interface NewReason {
 }
 
 export interface StoredReason extends NewReason {
-  /** False while one of its claims is not believed, or since its identifier was recycled: then it does not count. */
+  /** False while it stands with the main name instead, or since its identifier was recycled. */
   readonly counts: boolean
 }
 
@@ -33,6 +36,7 @@ export interface NewRevocation extends Omit<Revocation, 'id' | 'user' | 'device'
   readonly user: number | undefined
   readonly device: number | undefined
   readonly session: number | undefined
+  /** As a reason has them. */
   readonly claims: readonly string[]
 }
 

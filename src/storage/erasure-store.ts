@@ -76,7 +76,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
       )
       const nodes = words.numbers(rows.map(({ node }) => node))
       const claims = sql`(SELECT claim FROM claim_anchors WHERE node IN ${nodes})`
-      // What stands on a claim that is not believed must go on not to count. Its key, a hash, names nobody.
+      // What stands with another name while a claim is not believed must go on to count. Its key, a hash, names nobody.
       await run(sql`DELETE FROM claims WHERE key IN ${claims} AND refused IS NULL`)
       await run(sql`
         UPDATE claims SET anchors = '[]', first_id = '', last_id = '', refused = 'who made it contradictory was erased'

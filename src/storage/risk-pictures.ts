@@ -2,7 +2,7 @@ import type { Revocation } from '../risk/revocation.ts'
 import type { AskedAbout, EntityRisk, RiskPicture } from '../risk/risk-reader.ts'
 import { reasonsInForce } from '../risk/risk-state.ts'
 import { askedOf, kindOf, subjectKinds, type Anchor, type Asked } from '../subjects/anchor.ts'
-import { believing, isSinceRecycled, reasonOf } from './risk-rows.ts'
+import { countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RevocationRow, RiskReasonRow } from './schema.ts'
 
 /** What somebody asks at a sign-in. */
@@ -97,7 +97,7 @@ function painter(rows: RiskRows): (entities: ReadonlySet<number>, now: Date) => 
   const nodesOf = Map.groupBy(rows.nodes, ({ entity }) => entity)
   const reasonsOf = Map.groupBy(rows.reasons, ({ node }) => node)
   const revocationsOf = Map.groupBy(rows.revocations, ({ node }) => node)
-  const isBelieved = believing(rows.refused)
+  const isSaidHere = countingWhile(rows.refused)
 
   function entityRisk(entity: number, now: Date): readonly EntityRisk[] {
     const members = nodesOf.get(entity) ?? []
@@ -105,7 +105,7 @@ function painter(rows: RiskRows): (entities: ReadonlySet<number>, now: Date) => 
     if (oldest === undefined) return []
     const reasons = members.flatMap(({ node, anchor, recycled_at: recycledAt }) =>
       (reasonsOf.get(node) ?? [])
-        .filter((row) => isSinceRecycled(row.occurred_at, recycledAt) && isBelieved(row))
+        .filter((row) => isSinceRecycled(row.occurred_at, recycledAt) && isSaidHere(row))
         .map((row) => reasonOf(row, anchor)),
     )
     return [{ id: oldest.id, kind: kindOf(oldest.anchor), reasons: reasonsInForce(reasons, now) }]
@@ -120,7 +120,7 @@ function painter(rows: RiskRows): (entities: ReadonlySet<number>, now: Date) => 
         .every((named) => {
           const member = nodes.get(named)
           return member !== undefined && isSinceRecycled(row.revoked_at, member.recycled_at)
-        }) && isBelieved(row)
+        }) && isSaidHere(row)
     const anchorOf = (node: number) => nodes.get(node)?.anchor
     return members
       .flatMap(({ node }) => revocationsOf.get(node) ?? [])

@@ -20,9 +20,12 @@ export function reasonOf(row: Omit<RiskReasonRow, 'node' | 'claims'>, anchor: An
   }
 }
 
-/** A row that stands and falls with claims. */
+/**
+ * News of something with several names stands with its main name, always, and with each other one, only while the claim
+ * that they name the same is not believed: it then counts for each by itself, and a contradiction makes no risk vanish.
+ */
 interface Claimed {
-  /** JSON array of their keys. */
+  /** JSON array of the keys of such claims; none with the main name. */
   readonly claims: string
 }
 
@@ -38,10 +41,10 @@ export function claimKeysIn(rows: readonly Claimed[]): readonly string[] {
   return [...new Set(rows.flatMap(claimKeysOf))]
 }
 
-/** Whether a row counts, as far as claims go: not while one of them is not believed. */
-export function believing(refused: readonly { readonly key: string }[]): (row: Claimed) => boolean {
+/** Whether a row counts, as far as claims go. */
+export function countingWhile(refused: readonly { readonly key: string }[]): (row: Claimed) => boolean {
   const keys = new Set(refused.map(({ key }) => key))
-  return (row) => keys.size === 0 || !claimKeysOf(row).some((key) => keys.has(key))
+  return (row) => row.claims === none || claimKeysOf(row).some((key) => keys.has(key))
 }
 
 /** Whether a row is about whom its identifier names now: what happened before it was recycled was about somebody else. */

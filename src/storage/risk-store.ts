@@ -4,7 +4,7 @@ import type { RiskReason } from '../risk/risk-reason.ts'
 import type { NewReason, NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
 import { fixedStatement } from './fixed-statement.ts'
-import { believing, claimKeysIn, claimKeysOf, isSinceRecycled, reasonOf } from './risk-rows.ts'
+import { claimKeysIn, claimKeysOf, countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import type { Cell } from './sized-statement.ts'
@@ -20,7 +20,7 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
       const reasons = found.filter((row) => row.source !== null)
       const claims = claimKeysIn(reasons)
       const refused = claims.length === 0 ? [] : await refusedAmong(db, words, { claims })
-      const isBelieved = believing(refused)
+      const isSaidHere = countingWhile(refused)
       const reasonsOf = Map.groupBy(reasons, ({ entity }) => entity)
       return [...Map.groupBy(found, ({ entity }) => entity)].flatMap(([entity, members]) => {
         const [oldest] = members
@@ -37,7 +37,7 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
               node: row.node,
               reason: reasonOf(row, row.anchor),
               claims: claimKeysOf(row),
-              counts: isSinceRecycled(row.occurred_at, row.recycled_at) && isBelieved(row),
+              counts: isSinceRecycled(row.occurred_at, row.recycled_at) && isSaidHere(row),
             })),
           },
         ]

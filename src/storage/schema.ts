@@ -189,7 +189,7 @@ export interface RiskReasonRow {
   node: number
   source: string
   slot: string
-  /** JSON array of the keys of claims that it stands and falls with. */
+  /** JSON array of keys of claims: see risk-rows.ts. */
   claims: string
   id: string
   source_kind: 'security_events_provider' | 'risk_provider' | 'admin'

@@ -52,7 +52,10 @@ export function apiTokenStoreContract(
       await expect(store.insert(token('other'), 'hash-1')).rejects.toThrow(/unique/i)
       expect(await store.isRevokedHash('hash-1')).toBe(false)
       expect(await store.revoke('00Tfirst', at(5))).toBe(true)
-      expect([await store.isRevokedHash('hash-1'), await store.isRevokedHash('hash-2')]).toEqual([true, false])
+      expect([await store.isRevokedHash('hash-1'), await store.isRevokedHash('hash-2')]).toEqual([
+        true,
+        false,
+      ])
       await store.insert(token('ci', { id: '00Tsecond' }), 'hash-1')
       expect(await store.findLiveByHash('hash-1')).toMatchObject({ id: '00Tsecond' })
     })

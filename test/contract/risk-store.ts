@@ -8,6 +8,7 @@ import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { AskedAbout } from '../../src/risk/risk-reader.ts'
 import type { Anchor, SubjectKind } from '../../src/subjects/anchor.ts'
+import { tooManyClaims } from '../../src/subjects/join.ts'
 import type { ForgettingStep, SubjectQuery } from '../../src/subjects/subject-store.ts'
 
 const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
@@ -204,24 +205,57 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       expect(await storage.stores.subjects.findBare('device:7')).toHaveLength(20)
     })
 
-    test('a reason whose claim is not believed does not count, here or there, until it is', async () => {
+    test('a reason with two names counts for each by itself while they are not believed to be one', async () => {
       await using storage = await open()
       const reported = (id: string) => ({ source: { kind: 'security_events_provider', id } as const })
       await hear(storage, [news(2, 'NONE', [ada, sub1])])
       const [heard] = await hear(storage, [news(3, 'HIGH', [ada, sub2], reported('sse2'))])
       expect(heard).toMatchObject({ refused: expect.stringContaining('exclude') as string })
-      const look = async () => {
-        const nodes = await storage.stores.subjects.resolve([sub2])
+      const look = async (anchor: Anchor, text: string) => {
+        const nodes = await storage.stores.subjects.resolve([anchor])
         const [state] = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
-        const { entities } = await storage.stores.riskReader.read(asked(['user', '2']), now)
-        return [state?.reasons.map(({ counts }) => counts), entities.map(({ reasons }) => reasons.length)]
+        const { entities } = await storage.stores.riskReader.read(asked(['user', text]), now)
+        const counting = state?.reasons.filter(({ counts }) => counts).map(({ reason }) => reason)
+        const levels = (reasons: readonly RiskReason[] = []) =>
+          reasons.flatMap(({ level, anchor }) => (level === 'HIGH' ? [anchor] : []))
+        return [state?.level, levels(counting), entities.map(({ reasons }) => levels(reasons))]
       }
-      expect(await look()).toEqual([[false], [0]])
+      expect(await look(ada, 'ada@example.com')).toEqual([3, [ada], [[ada]]])
+      expect(await look(sub2, '2')).toEqual([3, [sub2], [[sub2]]])
       // The first claim has ended, so that nothing contradicts the other any more.
       await hear(storage, [
         { ...news(3, 'NONE', [ada]), reasons: [], endings: [{ anchor: ada, at: t(3), recycled: false }] },
       ])
-      expect(await look()).toEqual([[true], [1]])
+      for (const [anchor, text] of [
+        [ada, 'ada@example.com'],
+        [sub2, '2'],
+      ] as const) {
+        expect(await look(anchor, text)).toEqual([3, [sub2], [[sub2]]])
+      }
+    })
+
+    test('what would let too much hang together is not joined, counts for each of its names, and keeps nobody from loading', async () => {
+      await using storage = await open()
+      const names = (at: number) =>
+        Array.from({ length: 49 }, (_, n): Anchor => `user:email:${at}.${n}@example.com`)
+      const crowd = Array.from({ length: 40 }, (_, at) => ({
+        ...news(1, 'NONE', [sub1, ...names(at)]),
+        reasons: [],
+      }))
+      await hear(storage, crowd)
+      const [heard] = await hear(storage, [news(2, 'HIGH', [sub1, ada, ...names(99)])])
+      expect(heard?.refused).toBe(tooManyClaims)
+      const levelOf = async (anchor: Anchor) => {
+        const [node] = await storage.stores.subjects.resolve([anchor])
+        return (await storage.stores.risk.states([node?.entity ?? 0]))[0]?.level
+      }
+      expect([await levelOf(ada), await levelOf(sub1)]).toEqual([3, 3])
+
+      const login: Anchor = 'user:login:ada'
+      const loaded = { ...news(3, 'NONE', [login, ada, sub1]), reasons: [], loadedAs: login }
+      expect((await hear(storage, [loaded]))[0]?.refused).toBeUndefined()
+      const nodes = await storage.stores.subjects.resolve([login, ada, sub1])
+      expect(new Set(nodes.map(({ entity }) => entity)).size).toBe(1)
     })
 
     test('an end that is earlier than one that is known changes nothing', async () => {
