@@ -97,6 +97,8 @@ export interface HubErrorOptions {
   /** What exactly is wrong and what would be right, for a person. Never holds a secret or a whole token. */
   readonly detail?: string
   readonly problems?: readonly FieldProblem[]
+  /** What else stands in the way of the same request, so that nobody learns of it only at the next try. */
+  readonly also?: readonly HubErrorCode[]
   /** After how many seconds another try makes sense (503 and 429). */
   readonly retryAfterS?: number
   /** Further facts that one code's answer needs; see the code's user in http/. */
@@ -110,6 +112,7 @@ export class HubError extends Error {
   readonly code: HubErrorCode
   readonly detail: string
   readonly problems: readonly FieldProblem[]
+  readonly also: readonly HubErrorCode[]
   readonly retryAfterS: number | undefined
   readonly facts: Readonly<Record<string, string>>
 
@@ -118,6 +121,7 @@ export class HubError extends Error {
     this.code = code
     this.detail = options.detail ?? hubErrors[code]
     this.problems = options.problems ?? []
+    this.also = options.also ?? []
     this.retryAfterS = options.retryAfterS
     this.facts = options.facts ?? {}
   }

@@ -146,7 +146,7 @@ const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
 /** An error of ours as Okta words it. */
 export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnswer {
   const code = oktaCodeOf[error.code]
-  const problems = causesOf[error.code] ?? error.problems
+  const problems = wordedCauses(error) ?? error.problems
   const [status, summary] = oktaCodes[code]
   return {
     status: statusOf[error.code] ?? status,
@@ -156,6 +156,11 @@ export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnsw
       causes: causes(error, problems),
     }),
   }
+}
+
+/** The causes that Okta words itself, of everything that stands in the way (X4); undefined for other errors. */
+function wordedCauses({ code, also }: HubError): readonly FieldProblem[] | undefined {
+  return causesOf[code] && [code, ...also].flatMap((each) => causesOf[each] ?? [])
 }
 
 /** What we say of an error that is nobody's but ours: little. */

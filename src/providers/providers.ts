@@ -1,5 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import { HubError, isHubError } from '../base/hub-error.ts'
+import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import { invalidProvider, type ProviderDraft } from './provider-draft.ts'
 import type { ProviderStore } from './provider-store.ts'
@@ -160,7 +160,9 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
           updatedAt: now,
         }
         await unitOfWork.transaction(async (tx) => {
-          if ((await tx.providers.list()).length >= deps.providersMax) throw limitReached(deps.providersMax)
+          const others = await tx.providers.list()
+          requireUntaken(provider, others)
+          if (others.length >= deps.providersMax) throw limitReached(deps.providersMax)
           await tx.providers.insert(provider)
           await tx.journal.record({ kind: 'create', provider, before: undefined, by })
         })
@@ -181,6 +183,7 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
             ...resolved,
             updatedAt: world.now(),
           }
+          requireUntaken(provider, await tx.providers.list())
           await tx.providers.replace(provider)
           await tx.journal.record({ kind: 'update', provider, before, by })
           return provider
@@ -244,6 +247,19 @@ function notFound(id: string): never {
     detail: `There is no provider with the id ${shown}.`,
     facts: { id: shown, type: 'SecurityEventsProvider' },
   })
+}
+
+/**
+ * Tells of a taken name and a taken issuer together (X4); of those that come at once, the store knows one.
+ * @throws HubError `provider.name_taken`, `provider.issuer_taken`
+ */
+function requireUntaken({ id, name, issuer }: Provider, all: readonly Provider[]): void {
+  const others = all.filter((other) => other.id !== id)
+  const taken: HubErrorCode[] = []
+  if (others.some((other) => other.name === name)) taken.push('provider.name_taken')
+  if (others.some((other) => other.issuer === issuer)) taken.push('provider.issuer_taken')
+  const [code, ...also] = taken
+  if (code !== undefined) throw new HubError(code, { also })
 }
 
 function limitReached(providersMax: number): HubError {

@@ -1,6 +1,6 @@
 import type { ServiceAppStore } from '../access/service-app.ts'
 import type { Actor } from '../base/actor.ts'
-import { HubError } from '../base/hub-error.ts'
+import { HubError, type HubErrorCode } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import { invalidRiskProvider, type RiskProviderDraft } from './risk-provider-draft.ts'
 import type { RiskProviderStore } from './risk-provider-store.ts'
@@ -61,9 +61,11 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
     create: (draft, by) =>
       transaction(async ({ riskProviders, serviceApps, journal }) => {
         await requireServiceApp(serviceApps, draft.clientId)
-        if ((await riskProviders.list()).length >= providersMax) throw limitReached(providersMax)
         const now = world.now()
         const provider = { id: world.newId('rkp'), ...draft, createdAt: now, updatedAt: now }
+        const others = await riskProviders.list()
+        requireUntaken(provider, others)
+        if (others.length >= providersMax) throw limitReached(providersMax)
         await riskProviders.insert(provider)
         await journal.record({ kind: 'create', provider, before: undefined, by })
         return provider
@@ -73,6 +75,7 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
         const before = (await riskProviders.findById(id)) ?? notFound(id)
         if (draft.clientId !== before.clientId) await requireServiceApp(serviceApps, draft.clientId)
         const provider = { ...before, ...draft, updatedAt: world.now() }
+        requireUntaken(provider, await riskProviders.list())
         await riskProviders.replace(provider)
         await journal.record({ kind: 'update', provider, before, by })
         return provider
@@ -94,6 +97,19 @@ async function requireServiceApp(
   throw invalidRiskProvider([
     { field: 'clientId', message: 'There is no service app with this client id; make one first' },
   ])
+}
+
+/**
+ * Tells of a taken name and a taken client together (X4); of those that come at once, the store knows one.
+ * @throws HubError `risk_provider.name_taken`, `risk_provider.client_taken`
+ */
+function requireUntaken({ id, name, clientId }: RiskProvider, all: readonly RiskProvider[]): void {
+  const others = all.filter((other) => other.id !== id)
+  const taken: HubErrorCode[] = []
+  if (others.some((other) => other.name === name)) taken.push('risk_provider.name_taken')
+  if (others.some((other) => other.clientId === clientId)) taken.push('risk_provider.client_taken')
+  const [code, ...also] = taken
+  if (code !== undefined) throw new HubError(code, { also })
 }
 
 function notFound(id: string): never {

@@ -160,6 +160,20 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
   })
 
+  test('a name and a client that are both taken are both told of, the name first (X4, K20, K29)', async () => {
+    await using hub = await startTestHub({ settings: { riskProvidersMax: '2' } })
+    const [one, other] = [await create(hub), await create(hub)]
+    for (const request of [
+      hub.api('POST', path, { name: one.name, clientId: other.clientId }),
+      hub.api('PUT', `${path}/${other.id}`, { ...other, name: one.name, clientId: one.clientId }),
+    ]) {
+      const { status, code, summary, causes } = await refusal(await request)
+      expect([status, code, summary]).toEqual([400, 'E0000001', 'Api validation failed: name'])
+      expect(causes).toEqual([expect.stringMatching(/^name: /), expect.stringMatching(/^clientId: /)])
+    }
+    expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
+  })
+
   test('the fourth, or one more than the setting allows (K27)', async () => {
     await using hub = await startTestHub()
     for (let n = 0; n < 3; n++) await create(hub)

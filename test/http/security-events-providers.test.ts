@@ -602,6 +602,27 @@ describe('what is unique', () => {
     expect(await list(hub)).toEqual([a, b])
   })
 
+  test('R61, R62, X4: a name and an issuer that are both taken are both told of, the name first', async () => {
+    await using hub = await startTestHub()
+    const { body: a } = await ask(hub, 'POST', '', draft('a'))
+    const { body: b } = await ask(hub, 'POST', '', draft('b'))
+    const { body: c } = await ask(hub, 'POST', '', draft('c'))
+    for (const settings of [a.settings, b.settings]) {
+      for (const [method, below] of [
+        ['POST', ''],
+        ['PUT', `/${c.id}`],
+      ] as const) {
+        expect(await refused(hub, method, below, { name: 'a', type: 'okta', settings })).toMatchObject({
+          status: 400,
+          body: { errorCode: 'E0000001', errorSummary: 'Api validation failed: name' },
+          causes: [nameTaken, issuerTaken],
+        })
+      }
+    }
+    expect((await ask(hub, 'PUT', `/${a.id}`, a)).body).toEqual(a)
+    expect(await list(hub)).toEqual([a, b, c])
+  })
+
   test('R62: the issuer that a well-known URL leads to counts as well', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
