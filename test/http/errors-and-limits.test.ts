@@ -55,7 +55,7 @@ async function errorOf(response: Response): Promise<ErrorBody> {
     errorCode: expect.stringMatching(/^E\d{7}$/),
     errorSummary: expect.stringMatching(/./),
     errorLink: body.errorCode,
-    errorId: expect.stringMatching(/^oae[0-9A-Za-z]{17,22}$/),
+    errorId: expect.stringMatching(/^oae[0-9A-Za-z]{22}$/),
     errorCauses: body.errorCauses.map(() => ({ errorSummary: expect.stringMatching(/./) })),
   })
   expect(Object.keys(body)).toEqual(['errorCode', 'errorSummary', 'errorLink', 'errorId', 'errorCauses'])
@@ -755,7 +755,7 @@ describe('connections', () => {
       errorCode: 'E0000001',
       errorSummary: expect.stringMatching(/^Api validation failed: /),
       errorLink: 'E0000001',
-      errorId: expect.stringMatching(/^oae\w{17}$/),
+      errorId: expect.stringMatching(/^oae[0-9A-Za-z]{22}$/),
       errorCauses: [],
     })
     expect((await call(providers)).status).toBe(200)
