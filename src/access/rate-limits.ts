@@ -1,4 +1,6 @@
 import ipaddr from 'ipaddr.js'
+import { HubError } from '../base/hub-error.ts'
+import type { World } from '../base/world.ts'
 import type { RateCounts, Used } from './rate-counts.ts'
 
 /** Requests a minute for each of a class; 0 is without limit. */
@@ -48,15 +50,33 @@ export function createRateLimits(
     async count({ kind, id }) {
       const used = await counters[kind]?.(kind === 'address' ? networkOf(id) : id)
       if (used === undefined) return undefined
-      const { limit, consumed, endsAt } = used
-      return {
-        limit,
-        remaining: Math.max(0, limit - consumed),
-        resetAt: Math.ceil(endsAt / 1_000),
-        exceeded: consumed > limit,
-      }
+      return stateOf(used)
     },
   }
+}
+
+function stateOf({ limit, consumed, endsAt }: Used): RateState {
+  return {
+    limit,
+    remaining: Math.max(0, limit - consumed),
+    resetAt: Math.ceil(endsAt / 1_000),
+    exceeded: consumed > limit,
+  }
+}
+
+/**
+ * The refusal of a request too many, with when to come again: what Terraform's HTTP client waits by. Its facts are the
+ * numbers of the X-Rate-Limit headers, which Okta's SDKs wait by (Q3).
+ */
+export function rateLimited(
+  world: Pick<World, 'now'>,
+  { limit, resetAt }: Pick<RateState, 'limit' | 'resetAt'>,
+): HubError {
+  const leftS = Math.ceil(resetAt - world.now().getTime() / 1_000)
+  return new HubError('request.rate_limited', {
+    retryAfterS: Math.max(1, leftS),
+    facts: { limit: String(limit), resetAt: String(resetAt) },
+  })
 }
 
 /** Refusals at the push endpoint, a minute; 0 is without limit. */
@@ -68,8 +88,8 @@ export interface RefusalLimitSettings {
 export const defaultRefusalLimits: RefusalLimitSettings = { perIssuer: 600, perAddress: 600 }
 
 export interface RefusalLimiter {
-  /** Counts one refused SET. @returns true when its issuer or its sender is over the limit */
-  count(issuer: string | undefined, sourceAddress: string): Promise<boolean>
+  /** Counts one refused SET. @returns where its sender or its issuer stands that is over the limit; undefined while neither is */
+  count(issuer: string | undefined, sourceAddress: string): Promise<RateState | undefined>
 }
 
 export function createRefusalLimiter(
@@ -78,12 +98,14 @@ export function createRefusalLimiter(
 ): RefusalLimiter {
   const byIssuer = counts.counter('refusals issuer', settings.perIssuer)
   const byAddress = counts.counter('refusals address', settings.perAddress)
-  const isOver = (used: Used | undefined): boolean => used !== undefined && used.consumed > used.limit
+  const ifOver = (used: Used | undefined): RateState | undefined =>
+    used !== undefined && used.consumed > used.limit ? stateOf(used) : undefined
   return {
     async count(issuer, sourceAddress) {
       // A sender over its own limit costs the issuer it names nothing, and makes up no further issuers to remember.
-      if (isOver(await byAddress?.(networkOf(sourceAddress)))) return true
-      return issuer !== undefined && isOver(await byIssuer?.(issuer.slice(0, issuerCharsCounted)))
+      const sender = ifOver(await byAddress?.(networkOf(sourceAddress)))
+      if (sender !== undefined || issuer === undefined) return sender
+      return ifOver(await byIssuer?.(issuer.slice(0, issuerCharsCounted)))
     },
   }
 }

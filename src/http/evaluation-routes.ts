@@ -1,6 +1,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Credentials } from '../access/authenticator.ts'
 import { actorOf, type Caller } from '../access/caller.ts'
+import { rateLimited } from '../access/rate-limits.ts'
 import type { Scope } from '../access/scopes.ts'
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
@@ -18,7 +19,7 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, beyondBudget, requireMediaType, type Budget, type ServerDeps } from './server.ts'
+import { asHubError, requireMediaType, type Budget, type ServerDeps } from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
@@ -108,7 +109,7 @@ async function requireCaller(deps: EvaluationDeps, request: FastifyRequest, path
     )
   } catch (error) {
     const budget = await deps.takeBudget({ ip: request.ip })
-    throw budget?.exceeded === true ? beyondBudget(deps.world, budget) : error
+    throw budget?.exceeded === true ? rateLimited(deps.world, budget) : error
   }
 }
 

@@ -1,5 +1,6 @@
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Caller } from '../access/caller.ts'
+import { rateLimited } from '../access/rate-limits.ts'
 import type { Scope } from '../access/scopes.ts'
 import { HubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
@@ -167,16 +168,19 @@ async function spend(
 ): Promise<void> {
   const budget = await deps.takeBudget(of, from)
   if (budget === undefined) return
-  reply.header('x-rate-limit-limit', budget.limit)
-  reply.header('x-rate-limit-remaining', budget.remaining)
-  reply.header('x-rate-limit-reset', budget.resetAt)
-  if (budget.exceeded) throw beyondBudget(deps.world, budget)
+  reply.headers(rateLimitHeaders(budget))
+  if (budget.exceeded) throw rateLimited(deps.world, budget)
 }
 
-/** The refusal of a request too many, with when to come again: what Terraform's HTTP client waits by. */
-export function beyondBudget(world: Pick<World, 'now'>, { resetAt }: Budget): HubError {
-  const leftS = Math.ceil(resetAt - world.now().getTime() / 1_000)
-  return new HubError('request.rate_limited', { retryAfterS: Math.max(1, leftS) })
+/** Row Q1. */
+function rateLimitHeaders(of: Readonly<Record<'limit' | 'remaining' | 'resetAt', number | string>>): {
+  readonly [name: string]: number | string
+} {
+  return {
+    'x-rate-limit-limit': of.limit,
+    'x-rate-limit-remaining': of.remaining,
+    'x-rate-limit-reset': of.resetAt,
+  }
 }
 
 function apiRequest(request: FastifyRequest): ApiRequest {
@@ -268,6 +272,10 @@ export function sendError(
     deps.logger.warn({ err: error.cause, code: error.code, errorId }, error.message)
   const headers: Record<string, string> = {}
   if (error.retryAfterS !== undefined) headers['retry-after'] = String(error.retryAfterS)
+  const { limit, resetAt } = error.facts
+  if (error.code === 'request.rate_limited' && limit !== undefined && resetAt !== undefined) {
+    reply.headers(rateLimitHeaders({ limit, remaining: 0, resetAt })) // Q3
+  }
   const challenge = challengeOf(error, deps.origin)
   if (challenge !== undefined) headers['www-authenticate'] = challenge
   const { status, body } = oktaErrorAnswer(error, errorId)

@@ -1,4 +1,4 @@
-import type { RefusalLimiter } from '../access/rate-limits.ts'
+import { rateLimited, type RefusalLimiter } from '../access/rate-limits.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Meter } from '../base/meter.ts'
 import { printable } from '../base/printable.ts'
@@ -50,7 +50,6 @@ export interface Entrance {
 
 /** How much of a refused token's `iss` and `jti` is remembered. */
 const claimKeptCharsMax = 256
-const refusalWindowS = 60
 
 /** A SET that is durable: stored now, or stored before. */
 export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
@@ -169,10 +168,11 @@ export async function refuse(
 ): Promise<void> {
   const providerId =
     stream?.providerId ?? (iss === undefined ? undefined : deps.providers.findByIssuer(iss)?.id)
-  if (source !== undefined && (await deps.refusalLimiter.count(iss, source))) {
+  const spent = source === undefined ? undefined : await deps.refusalLimiter.count(iss, source)
+  if (spent !== undefined) {
     deps.meter.setRefused(via, 'request.rate_limited')
     await deps.refusals.count(providerId, 'request.rate_limited')
-    throw new HubError('request.rate_limited', { retryAfterS: refusalWindowS })
+    throw rateLimited(deps.world, spent)
   }
   deps.meter.setRefused(via, error.code)
   await deps.refusals.record({

@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { expectLimit } from './rate-limit.ts'
 import { ada, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
 
 const ssf = 'https://schemas.openid.net/secevent/ssf/event-type/'
@@ -155,6 +156,17 @@ describe('whose SETs a stream takes', () => {
     })
     await site.hub.handleAll()
     expect(await site.signals(`?type=${encodeURIComponent(sessionRevoked)}`)).toMatchObject([{ repeats: 1 }])
+  })
+
+  test('too much garbage is 429, with when to come again (E7, Q1, Q3)', async () => {
+    await using site = await startStreamSite({ hub: { settings: { refusalsPerMinute: '2' } } })
+    const stream = await site.connect()
+    const statuses: number[] = []
+    for (let count = 0; count < 3; count++) statuses.push((await push(site, stream, 'garbage')).status)
+    expect(statuses).toEqual([400, 400, 429])
+    expectLimit((await push(site, stream, 'garbage')).headers, '2')
+    expectLimit((await push(site, stream, site.sign(), 'Bearer x')).headers, '2')
+    expect((await push(site, stream, site.sign())).status).toBe(202)
   })
 
   test('none of a deactivated provider; a deleted one takes its stream with it', async () => {
