@@ -49,8 +49,7 @@ const none: ReadonlySet<Dialect> = new Set()
  * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (E5). A token that is written in
  * a dialect which is not spoken here is refused with the name of that dialect, whether or not it could be read.
  * @throws HubError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
- *   `set.wrong_audience` (no `aud` at all), `set.subject_invalid`; once the payload could be read, with the facts of
- *   {@link claimedOrigin}
+ *   `set.subject_invalid`; once the payload could be read, with the facts of {@link claimedOrigin}
  * @see RFC 7515 §5.2, RFC 8417 §2; contract E5, E30–E46
  */
 export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = asOnOktasPath): ParsedToken {
@@ -175,7 +174,6 @@ function readClaims(payload: JsonObject): SetClaims {
 }
 
 function readAudience(aud: JsonValue | undefined): string | readonly string[] {
-  if (aud === undefined) throw new HubError('set.wrong_audience', { detail: 'The token has no aud (E41).' })
   if (isText(aud, setBytesMax)) return aud
   if (isJsonArray(aud) && aud.length > 0 && aud.length <= audiencesMax && aud.every(isString)) return aud
   throw claim('aud', `a non-empty string or an array of 1 to ${audiencesMax} strings`, aud)

@@ -225,6 +225,7 @@ describe('a SET that does not verify', () => {
       const body = (await answer.json()) as { err: string; description: string }
       expect(Object.keys(body)).toEqual(['err', 'description'])
       expect(body.err).toBe(errOf[code] ?? 'invalid_request')
+      expect(body.description).not.toMatch(/\b[A-Z]\d{1,2}\b/) // the rows of our own documents tell a sender nothing
       expect(await site.signals()).toMatchObject([
         { outcome: 'refused', code, reason: body.description, events: [] },
       ])
@@ -235,6 +236,18 @@ describe('a SET that does not verify', () => {
       expect(await site.logs(`?filter=${receiveEvent}`)).toEqual([]) // L75
     },
   )
+
+  test('E10: without an aud a SET is invalid_request; with that of another receiver invalid_audience (E12)', async () => {
+    const site = shared
+    const answers = [undefined, 'https://another-receiver.example'].map(async (aud) => {
+      const answer = await site.hub.push(site.sign({ token: { aud } }))
+      return [answer.status, ((await answer.json()) as { err: string }).err]
+    })
+    expect(await Promise.all(answers)).toEqual([
+      [400, 'invalid_request'],
+      [400, 'invalid_audience'],
+    ])
+  })
 
   test('E20, E22: wording byte for byte', async () => {
     await using site = await startHubWithProvider()
