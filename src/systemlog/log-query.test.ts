@@ -62,9 +62,10 @@ describe('where a query starts', () => {
     expect(read(query).position).toEqual(position)
   })
 
-  test('L3: after wins over since, even over one that is too old by now', () => {
+  test('L3: after wins over since, even over one that is too old by now, or cannot be read', () => {
     const position = { order: 'persisted', after: 7 } as const
     expect(read(`since=2020-01-01&after=${printCursor(position)}`).position).toEqual(position)
+    expect(read(`since=yesterday&after=${printCursor(position)}`).position).toEqual(position)
   })
 
   test('L23: since may be 180 days old, and no older', () => {

@@ -40,14 +40,14 @@ const eventTypesMax = 20
  */
 export function readLogQuery(parameters: URLSearchParams, now: Date): LogQuery {
   const reader = new ParameterReader(parameters)
-  const since = reader.time('since')
   const until = reader.time('until')
   const descending = reader.isDescending()
   const limit = reader.limit()
   const keywords = reader.keywords()
   const after = reader.cursor(descending ? 'descending' : until === undefined ? 'persisted' : 'ascending')
+  const since = after === undefined ? reader.time('since') : undefined
   reader.refuse()
-  if (after === undefined && since !== undefined && since.getTime() < now.getTime() - sinceDaysMax * dayMs) {
+  if (since !== undefined && since.getTime() < now.getTime() - sinceDaysMax * dayMs) {
     throw new HubError('log.too_old', {
       detail: 'Invalid parameter: The since parameter is over 180 days prior to the current day.',
     })
@@ -145,7 +145,7 @@ class ParameterReader {
     return []
   }
 
-  /** The position in `after`. It wins over `since` and `until` (L3), but must be of the same kind of query. */
+  /** The position in `after`. It wins over `since`, whatever that says, and over `until` (L3), but must be of the same kind of query. */
   cursor(kind: 'persisted' | 'ascending' | 'descending'): LogPosition | undefined {
     const text = this.text('after')
     if (text === undefined) return undefined

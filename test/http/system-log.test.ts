@@ -148,6 +148,17 @@ describe('paging', () => {
     expect(third.next).toEqual(expect.any(String))
   })
 
+  test('L3: after wins over a since beside it, also over one that cannot be read', async () => {
+    await using hub = await startTestHub()
+    await addProvider(hub, 'a')
+    const after = new URL((await logs(hub, providers)).next ?? '').searchParams.get('after') ?? ''
+    await addProvider(hub, 'b')
+    for (const since of ['2020-01-01', 'yesterday']) {
+      const { entries } = await logs(hub, { ...providers, since, after })
+      expect(entries.map(({ target }) => target?.[0]?.displayName)).toEqual(['https://b.example'])
+    }
+  })
+
   test('L11: a bounded query ends', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b', 'c']) await addProvider(hub, name)
