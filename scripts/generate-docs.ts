@@ -47,7 +47,8 @@ function errorsPage(): string {
 
 Every way the hub says no. \`code\` is what \`GET /v1/signals\` shows for a refused token and what the logs name. On the wire
 it becomes a status with Okta's error code, or for a pushed token the \`err\` of RFC 8935 §2.4; \`oauth.*\` at the token
-endpoint is \`{"error","error_description"}\` of RFC 6749 §5.2, and a refused access token says why in \`WWW-Authenticate\`.
+endpoint is \`{"error","error_description"}\` of RFC 6749 §5.2, as is a body that it does not take; a refused access token
+says why in \`WWW-Authenticate\`.
 
 | code | on the wire | meaning |
 | --- | --- | --- |

@@ -4,7 +4,6 @@ import { dpopAlgorithms } from '../access/dpop.ts'
 import { scopes } from '../access/scopes.ts'
 import type { SigningKeys } from '../access/signing-keys.ts'
 import type { IssuedToken, TokenRequest } from '../access/token-endpoint.ts'
-import { isHubError } from '../base/hub-error.ts'
 import { tokenErrorAnswer } from './token-errors.ts'
 import type { Answer, Route } from './route.ts'
 
@@ -23,19 +22,15 @@ export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps
       body: 'form',
       scope: 'public',
       async handle(request) {
-        try {
-          const issued = await issueToken({
-            form: request.form,
-            authorization: request.header('authorization'),
-            dpop: request.header('dpop'),
-          })
-          return tokenAnswer(issued)
-        } catch (error) {
-          const answer = isHubError(error) ? tokenErrorAnswer(error) : undefined
-          if (answer === undefined) throw error
-          return answer
-        }
+        const issued = await issueToken({
+          form: request.form,
+          authorization: request.header('authorization'),
+          dpop: request.header('dpop'),
+        })
+        return tokenAnswer(issued)
       },
+      answerError: (error, request) =>
+        tokenErrorAnswer(error, { origin, authorization: request.header('authorization') }),
     },
     open('/oauth2/v1/keys', async () => ({ keys: await signingKeys.publicKeys() })),
     open('/.well-known/oauth-authorization-server', async () => serverMetadata(origin)),

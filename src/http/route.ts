@@ -1,5 +1,6 @@
 import type { Caller, RequestFacts } from '../access/caller.ts'
 import type { Scope } from '../access/scopes.ts'
+import type { HubError } from '../base/hub-error.ts'
 import type { JsonValue } from '../base/json.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
@@ -52,6 +53,8 @@ export interface GuardedRoute extends RouteBase {
 export interface PublicRoute extends RouteBase {
   readonly scope: 'public'
   readonly unlimited?: boolean
+  /** Errors that look different here than everywhere else; undefined for the others. */
+  answerError?(error: HubError, request: ApiRequest): Answer | undefined
   handle(request: ApiRequest): Promise<Answer>
 }
 

@@ -64,7 +64,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     clientErrorHandler: ({ code }, socket) => answerParserError(deps.world, code, socket),
     frameworkErrors: (error, request, reply) => {
       markAnswer(request, reply)
-      void refuseEarly(deps, reply, asHubError(error), request)
+      void refuse(deps, reply, error, request)
     },
   })
   app.removeAllContentTypeParsers()
@@ -89,12 +89,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     await spend(deps, reply, { ip: request.ip })
     throw new HubError('request.path_not_found')
   })
-  app.setErrorHandler(async (thrown, request, reply) => {
-    const error = asHubError(thrown)
-    return error === thrown
-      ? sendError(deps, reply, error, request)
-      : refuseEarly(deps, reply, error, request)
-  })
+  app.setErrorHandler(async (thrown, request, reply) => refuse(deps, reply, thrown, request))
 
   const known = new Map<string, Set<string>>()
   app.addHook('onRoute', ({ url, method }) => {
@@ -105,6 +100,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
       method: route.method,
       url: route.path,
       handler: async (request, reply) => send(reply, await answer(deps, route, request, reply)),
+      errorHandler: (thrown, request, reply) => void refuse(deps, reply, thrown, request, route),
     })
   }
   deps.mount(app)
@@ -112,18 +108,30 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   return app
 }
 
-/** Refuses what the framework stopped, for its size say, before it came to a route and was taken from a budget. */
-async function refuseEarly(
+/**
+ * Answers an error, in the words of its route where that has its own. What the framework stopped, for its size say, was
+ * not taken from a budget yet.
+ */
+async function refuse(
   deps: ServerDeps,
   reply: FastifyReply,
-  error: unknown,
+  thrown: unknown,
   request: FastifyRequest,
+  route?: Route,
 ): Promise<FastifyReply> {
-  const verdict = await spend(deps, reply, { ip: request.ip }).then(
-    () => error,
-    (limited: unknown) => limited,
-  )
-  return sendError(deps, reply, verdict, request)
+  const error = asHubError(thrown)
+  const verdict =
+    error === thrown
+      ? error
+      : await spend(deps, reply, { ip: request.ip }).then(
+          () => error,
+          (limited: unknown) => limited,
+        )
+  const own =
+    verdict instanceof HubError && route?.scope === 'public'
+      ? route.answerError?.(verdict, apiRequest(request))
+      : undefined
+  return own === undefined ? sendError(deps, reply, verdict, request) : send(reply, own)
 }
 
 /** What every answer has, whatever else it says. */

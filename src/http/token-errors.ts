@@ -1,10 +1,13 @@
 import type { HubError, HubErrorCode } from '../base/hub-error.ts'
 import type { Answer } from './route.ts'
 
-type TokenErrorCode = Exclude<Extract<HubErrorCode, `oauth.${string}`>, 'oauth.invalid_client_metadata'>
+type TokenErrorCode =
+  | Exclude<Extract<HubErrorCode, `oauth.${string}`>, 'oauth.invalid_client_metadata'>
+  | 'request.media_type'
+  | 'request.too_large'
 
 /** How the token endpoint says no (O15, O20 to O23). A new `oauth.*` code does not compile until it is placed here. */
-const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401; readonly error: string }> = {
+const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401 | 413; readonly error: string }> = {
   'oauth.invalid_request': { status: 400, error: 'invalid_request' },
   'oauth.invalid_client': { status: 401, error: 'invalid_client' },
   'oauth.invalid_scope': { status: 400, error: 'invalid_scope' },
@@ -12,18 +15,33 @@ const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401; readonly
   'oauth.unsupported_grant_type': { status: 400, error: 'unsupported_grant_type' },
   'oauth.invalid_dpop_proof': { status: 400, error: 'invalid_dpop_proof' },
   'oauth.use_dpop_nonce': { status: 400, error: 'use_dpop_nonce' },
+  'request.media_type': { status: 400, error: 'invalid_request' },
+  'request.too_large': { status: 413, error: 'invalid_request' },
+}
+
+/** What of a token request its refusal depends on. */
+export interface RefusedTokenRequest {
+  readonly origin: string
+  /** The Authorization header. */
+  readonly authorization: string | undefined
 }
 
 /** The answer of the token endpoint to its own errors; undefined for those that look the same everywhere. */
-export function tokenErrorAnswer({ code, detail, facts }: HubError): Answer | undefined {
+export function tokenErrorAnswer(
+  { code, detail, facts }: HubError,
+  { origin, authorization = '' }: RefusedTokenRequest,
+): Answer | undefined {
   if (!isTokenErrorCode(code)) return undefined
   const { status, error } = tokenErrors[code]
+  // RFC 6749 §5.2: the scheme by which the client tried to show who it is
+  const challenged = status === 401 && /^basic(\s|$)/i.test(authorization)
   return {
     status,
     body: { error, error_description: detail },
     headers: {
       'Cache-Control': 'no-store',
       ...(facts['nonce'] !== undefined && { 'dpop-nonce': facts['nonce'] }),
+      ...(challenged && { 'www-authenticate': `Basic realm="${origin}"` }),
     },
   }
 }

@@ -150,7 +150,6 @@ const cases: readonly Case[] = [
     providers,
     post('{}', { 'content-type': 'application/jsonp' }),
   ],
-  ['JSON at the token endpoint', 'E0000021', 400, '/oauth2/v1/token', post('{}')],
   ['R66: JSON cut short', 'E0000003', 400, providers, post('{"name":')],
   ['R66: no JSON', 'E0000003', 400, providers, post('name=vendor')],
   ['only white space', 'E0000003', 400, providers, post('  \n ')],

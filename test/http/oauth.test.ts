@@ -3,6 +3,7 @@ import { exportJWK, exportPKCS8, generateKeyPair, SignJWT, type CryptoKey } from
 import * as oauth from 'oauth4webapi'
 import { randomUUID } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
+import { apiBodyBytesMax } from '../../src/http/server.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 
 interface Registered {
@@ -219,6 +220,39 @@ describe('POST /oauth2/v1/token over HTTP', () => {
       expect(response.headers.get('content-type')).toMatch(/^application\/json/)
       expect(response.headers.get('cache-control')).toBe('no-store')
     }
+  })
+
+  test.each([
+    ['application/json', 400],
+    ['', 400],
+    [';;;', 400],
+    ['application/x-www-form-urlencoded', 413],
+  ])('a body that it does not take is refused in the words of OAuth (O15): %j', async (type, status) => {
+    await using hub = await startTestHub()
+    const response = await fetch(`${hub.origin}/oauth2/v1/token`, {
+      method: 'POST',
+      headers: { 'content-type': type },
+      body: new Blob([status === 413 ? 'x'.repeat(apiBodyBytesMax + 1) : '{}']),
+    })
+    expect([response.status, await response.json()]).toEqual([
+      status,
+      { error: 'invalid_request', error_description: expect.stringMatching(/./) },
+    ])
+    expect(response.headers.get('cache-control')).toBe('no-store')
+  })
+
+  test('who tries Basic is told that in the challenge of the 401 (O15, RFC 6749 §5.2), and nobody else', async () => {
+    await using hub = await startTestHub()
+    const app = await registerApp(hub)
+    const challenge = async (authorization: string | undefined): Promise<unknown> => {
+      const response = await post(hub, await form(hub, app, { client_assertion: 'x' }), {
+        ...(authorization !== undefined && { authorization }),
+      })
+      expect([response.status, await response.json()]).toMatchObject([401, { error: 'invalid_client' }])
+      return response.headers.get('www-authenticate')
+    }
+    expect(await challenge('Basic eDp5')).toBe(`Basic realm="${hub.origin}"`)
+    expect([await challenge(undefined), await challenge('Bearer undefined')]).toEqual([null, null])
   })
 
   test('challenges a DPoP client step by step (O22, O23)', async () => {
