@@ -143,6 +143,22 @@ const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   ],
 }
 
+/** What an error is about that no one field is to blame for: what `{0}` then names, with the sentence as the cause (X3). */
+const wholeOf: Partial<Record<HubErrorCode, string>> = {
+  'provider.invalid': 'securityEventsProvider',
+  'provider.limit_reached': 'securityEventsProvider',
+  'stream.invalid': 'stream',
+  'risk_provider.invalid': 'riskProvider',
+  'risk_provider.limit_reached': 'riskProvider',
+  'risk_event.invalid': 'riskEvents',
+  'user_risk.invalid': 'userRisk',
+  'subject.invalid': 'user',
+  'subject.contradictory': 'user',
+  'oauth.invalid_client_metadata': 'client',
+  'request.invalid': 'request',
+  'request.too_large': 'request',
+}
+
 /** An error of ours as Okta words it. */
 export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnswer {
   const code = oktaCodeOf[error.code]
@@ -188,7 +204,7 @@ function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   if (summary !== undefined) return summary
   if (id !== undefined) return `Resource not found: ${id} (${type ?? 'Resource'})`
   const field = problems[0]?.field.split('.')[0]
-  return field === undefined || field === '' ? error.detail : field
+  return field === undefined || field === '' ? (wholeOf[error.code] ?? error.detail) : field
 }
 
 /** One cause for each problem, `<field>: <message>` (X1); well-known texts stand bare (X2). */
@@ -197,18 +213,16 @@ function causes(error: HubError, problems: readonly FieldProblem[]): readonly st
   if (problems.length > 0) {
     return problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
   }
-  return detailed.has(error.code) ? [error.detail] : []
+  return detailed.has(error.code) || wholeOf[error.code] !== undefined ? [error.detail] : []
 }
 
 /** Codes whose fixed summary says too little without the detail. */
 const detailed: ReadonlySet<HubErrorCode> = new Set([
   'request.malformed_json',
   'request.media_type',
-  'request.too_large',
   'keys.unavailable',
   'hub.overloaded',
   'hub.unavailable',
   'access.forbidden',
-  'subject.contradictory',
   'stream.not_connected',
 ])

@@ -121,5 +121,5 @@ function notFound(id: string): never {
 
 function limitReached(providersMax: number): HubError {
   const detail = `There are ${providersMax} risk providers already, as many as the hub takes; delete one first, or raise WATCHBELL_RISK_PROVIDERS_MAX.`
-  return new HubError('risk_provider.limit_reached', { detail, problems: [{ field: '', message: detail }] })
+  return new HubError('risk_provider.limit_reached', { detail })
 }

@@ -205,6 +205,21 @@ describe('errors (9.1, 9.2)', () => {
     if (status === 405) expect(response.headers.get('allow')).toMatch(/^[A-Z]+(, [A-Z]+)*$/)
   })
 
+  test.each([
+    [providers, 'securityEventsProvider'],
+    ['/api/v1/risk/providers', 'riskProvider'],
+    ['/api/v1/risk/events/ip', 'riskEvents'],
+    ['/oauth2/v1/clients', 'client'],
+    ['/v1/subjects', 'user'],
+  ])(
+    'X3: a body that is wrong as a whole: the summary names it, the cause says why (%s)',
+    async (path, name) => {
+      const { errorCode, errorSummary, errorCauses } = await errorOf(await call(path, post('"x"')))
+      expect([errorCode, errorSummary]).toEqual(['E0000001', `Api validation failed: ${name}`])
+      expect(errorCauses).toEqual([{ errorSummary: expect.stringMatching(/^The body must be /) }])
+    },
+  )
+
   test('405 names what the path does support', async () => {
     const allowed = async (path: string, method: string): Promise<readonly string[]> =>
       ((await call(path, { method })).headers.get('allow') ?? '').split(', ').toSorted()
@@ -752,10 +767,10 @@ describe('connections', () => {
     })
     expect(JSON.parse(body)).toEqual({
       errorCode: 'E0000001',
-      errorSummary: expect.stringMatching(/^Api validation failed: /),
+      errorSummary: 'Api validation failed: request',
       errorLink: 'E0000001',
       errorId: expect.stringMatching(/^oae[0-9A-Za-z]{22}$/),
-      errorCauses: [],
+      errorCauses: [{ errorSummary: expect.stringMatching(/ .+ /) }],
     })
     expect((await call(providers)).status).toBe(200)
   })

@@ -178,9 +178,11 @@ describe('refusals', () => {
     await using hub = await startTestHub()
     for (let n = 0; n < 3; n++) await create(hub)
     const clientId = await newClient(hub)
-    expect(await refusal(await hub.api('POST', path, { name: 'fourth', clientId }))).toMatchObject({
+    expect(await refusal(await hub.api('POST', path, { name: 'fourth', clientId }))).toEqual({
       status: 400,
       code: 'E0000001',
+      summary: 'Api validation failed: riskProvider',
+      causes: [expect.stringMatching(/^There are 3 risk providers already/)],
     })
     await using bigger = await startTestHub({ settings: { riskProvidersMax: '4' } })
     for (let n = 0; n < 4; n++) await create(bigger)
