@@ -198,11 +198,13 @@ function oktaError(
   }
 }
 
+const idShownCharsMax = 50
+
 /** What stands behind `Api validation failed:` (X3) or `Not found:`. */
 function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   const { id, type, summary } = error.facts
   if (summary !== undefined) return summary
-  if (id !== undefined) return `Resource not found: ${id} (${type ?? 'Resource'})`
+  if (id !== undefined) return `Resource not found: ${id.slice(0, idShownCharsMax)} (${type ?? 'Resource'})`
   const field = problems[0]?.field.split('.')[0]
   return field === undefined || field === '' ? (wholeOf[error.code] ?? error.detail) : field
 }

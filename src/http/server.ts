@@ -44,6 +44,8 @@ export interface ServerDeps {
 
 /** Bytes of a JSON or form body. */
 export const apiBodyBytesMax = 1_048_576
+/** What the HTTP parser lets through at most (16 KiB of head): an id that nobody has is an unknown id, however long (R12). */
+const paramCharsMax = 16_384
 /** How long a request may take to arrive, head and body, and how often Node looks for those that took longer. */
 const requestTimeoutMs = 30_000
 const timeoutsCheckedMs = 5_000
@@ -60,7 +62,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     forceCloseConnections: 'idle',
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
-    routerOptions: { maxParamLength: 1_000, querystringParser: () => ({}) },
+    routerOptions: { maxParamLength: paramCharsMax, querystringParser: () => ({}) },
     clientErrorHandler: ({ code }, socket) => answerParserError(deps.world, code, socket),
     frameworkErrors: (error, request, reply) => {
       markAnswer(request, reply)

@@ -190,7 +190,13 @@ const cases: readonly Case[] = [
   ['R12: an unknown id', 'E0000007', 404, `${providers}/sse00000000000000000`],
   ['an id in percent-encoding', 'E0000007', 404, `${providers}/%73%73%65%2F..%2f%00%22`],
   ['an id that is too long', 'E0000007', 404, `${providers}/${'x'.repeat(1_000)}`],
-  ['an id that is far too long', 'E0000008', 404, `${providers}/${'x'.repeat(5_000)}`],
+  ['R12: an id of great length', 'E0000007', 404, `${providers}/${'x'.repeat(15_000)}`],
+  ['K3: a risk provider of great length', 'E0000007', 404, `/api/v1/risk/providers/${'x'.repeat(15_000)}`],
+  ['U8: a user of great length', 'E0000007', 404, `/api/v1/users/${'x'.repeat(15_000)}/risk`],
+  ['a signal of great length', 'E0000007', 404, `/v1/signals/${'x'.repeat(15_000)}`],
+  ['a subject of great length', 'E0000007', 404, `/v1/subjects/${'x'.repeat(15_000)}`],
+  ['a service app of great length', 'E0000007', 404, `/oauth2/v1/clients/${'x'.repeat(15_000)}`],
+  ['an unknown path of great length', 'E0000008', 404, `/api/v1/${'x'.repeat(15_000)}`],
   ['a broken percent-encoding', 'E0000001', 400, `${providers}/%zz`],
   ['percent-encoding that is no UTF-8', 'E0000001', 400, `${providers}/%ff`],
 ]
@@ -199,9 +205,10 @@ describe('errors (9.1, 9.2)', () => {
   test.each(cases.map((one) => [one[0], one[1], one] as const))('%s → %s', async (_name, _code, one) => {
     const [, code, status, path, how] = one
     const response = await call(path, how)
-    const { errorCode } = await errorOf(response)
+    const { errorCode, errorSummary } = await errorOf(response)
     expect([errorCode, response.status]).toEqual([code, status])
     expectMarked(response.headers)
+    expect(errorSummary.length).toBeLessThan(200) // an id is shown, but not all of a long one
     if (status === 405) expect(response.headers.get('allow')).toMatch(/^[A-Z]+(, [A-Z]+)*$/)
   })
 
