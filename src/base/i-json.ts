@@ -8,6 +8,8 @@ export type IJsonResult =
 export interface IJsonLimits {
   /** How many arrays and objects may stand inside one another; a bare object has depth 1. */
   readonly depthMax?: number
+  /** How many values there may be, looked at before any is made; without a bound unless given. */
+  readonly valuesMax?: number
 }
 
 const defaultDepthMax = 32
@@ -22,6 +24,10 @@ export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {})
   if (typeof input !== 'string' && !isUtf8(input)) return { ok: false, reason: 'it is not valid UTF-8' }
   const text = typeof input === 'string' ? input : utf8.decode(input)
   if (text.startsWith('\uFEFF')) return { ok: false, reason: 'it begins with a byte order mark' }
+  const { valuesMax = Infinity } = limits
+  if (valuesMax < Infinity && countValues(text) > valuesMax) {
+    return { ok: false, reason: `it holds more than ${valuesMax} values` }
+  }
   let value: JsonValue
   try {
     value = JSON.parse(text)
@@ -132,9 +138,26 @@ function countMembers(text: string): number {
   return colons
 }
 
+/**
+ * How many values a text holds if it is JSON, or a few more: each but the first comes after a comma, or is the first
+ * one in an array or object.
+ */
+function countValues(text: string): number {
+  let values = 1
+  for (let at = 0; at < text.length; at++) {
+    const code = text.charCodeAt(at)
+    if (code === comma || code === bracket || code === brace) values++
+    else if (code === quote) at = closingQuote(text, at)
+  }
+  return values
+}
+
 const quote = 34
+const comma = 44
 const colon = 58
+const bracket = 91
 const backslash = 92
+const brace = 123
 
 function closingQuote(text: string, opening: number): number {
   for (let at = opening + 1; at < text.length; at++) {

@@ -16,7 +16,7 @@ export type PollFailure =
 
 /** One poll of one stream. */
 export interface PollRound {
-  readonly outcome: 'progress' | 'nothing' | 'deferred' | 'stalled' | 'failed'
+  readonly outcome: 'progress' | 'nothing' | 'refused' | 'deferred' | 'stalled' | 'failed'
   /** SETs that the answer held. */
   readonly events: number
   /** Of a failed one. */

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { readPollAnswer } from './poll-answer.ts'
 
-const read = (text: string) => readPollAnswer(Buffer.from(text))
+const read = (text: string, valuesMax = 100) => readPollAnswer(Buffer.from(text), valuesMax)
 
 test.each([
   ['no SETs', '{"sets":{}}', { sets: [], moreAvailable: false }],
@@ -29,4 +29,18 @@ test.each([
   ['{"sets":{"__proto__":"x"}}', '__proto__'],
 ])('%j cannot be used: %s', (text, reason) => {
   expect(read(text)).toContain(reason)
+})
+
+test.each([
+  ['members of `sets`', `{"sets":{${Array.from({ length: 9 }, (_, n) => `"${n}":"x"`).join()}}}`],
+  ['members beside it', `{"sets":{},${Array.from({ length: 8 }, (_, n) => `"${n}":1`).join()}}`],
+  ['items', '{"sets":{},"a":[1,2,3,4,5,6,7]}'],
+  ['empty arrays in one another', `{"sets":{},"a":${'['.repeat(8)}${']'.repeat(8)}}`],
+  ['values that are no JSON', '[,,,,,,,,,,'],
+])('an answer with too many %s is refused before it is taken apart', (_, text) => {
+  expect(read(text, 10)).toBe('it holds more than 10 values')
+})
+
+test('what stands in strings counts for nothing', () => {
+  expect(read('{"sets":{"urn:a,[{\\",[[[[":"x,[{\\",[[[[["}}', 4)).toMatchObject({ moreAvailable: false })
 })

@@ -7,9 +7,13 @@ export interface PollAnswer {
   readonly moreAvailable: boolean
 }
 
-/** Reads the answer to a poll (RFC 8936 §2.3, R50). @returns why it cannot be used, in words */
-export function readPollAnswer(body: Uint8Array): PollAnswer | string {
-  const parsed = parseIJson(body)
+/**
+ * Reads the answer to a poll (RFC 8936 §2.3, R50).
+ * @param valuesMax - JSON values that it may hold: millions of tiny ones would keep everybody else waiting
+ * @returns why it cannot be used, in words
+ */
+export function readPollAnswer(body: Uint8Array, valuesMax: number): PollAnswer | string {
+  const parsed = parseIJson(body, { valuesMax })
   if (!parsed.ok) return parsed.reason
   if (!isJsonObject(parsed.value)) return 'it is not a JSON object'
   const { sets, moreAvailable = false } = parsed.value

@@ -27,6 +27,7 @@ describe('the pause before the next poll', () => {
     ['the same with the most jitter', slow, { random: 1 }, 300_000],
     ['the same with a longer Retry-After', { ...slow, retryAfterS: 500 }, {}, 500_000],
     ['SETs that come again and again', { kind: 'stalled' }, { badInARow: 2, random: 0.5 }, 1_000],
+    ['only SETs that were refused', { kind: 'refused' }, { badInARow: 3, random: 0.5 }, 2_000],
     ['SETs that must wait', { kind: 'deferred', retryAfterS: undefined }, { random: 0.5 }, 500],
     ['SETs that must wait for a time we know', { kind: 'deferred', retryAfterS: 7 }, {}, 7_000],
   ])('%s', (_, outcome, { elapsedMs = 0, badInARow = 1, random = 0.5 }, expected) => {

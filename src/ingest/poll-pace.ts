@@ -1,11 +1,13 @@
 /** What came of one poll, as far as it matters for when the next one is. */
 export type PollOutcome =
-  /** SETs that the answer before did not hold; `more` when the next poll will not be in vain. */
+  /** SETs that were taken and that the answer before did not hold; `more` when the next poll will not be in vain. */
   | { readonly kind: 'progress'; readonly more: boolean }
   /** No SETs. */
   | { readonly kind: 'nothing' }
   /** Only SETs of the answer before, though we said what became of them. */
   | { readonly kind: 'stalled' }
+  /** Only SETs that were refused: whoever sends those need not be asked for more of them at once. */
+  | { readonly kind: 'refused' }
   /** SETs that could not be taken for reasons that pass: they stay with the transmitter. */
   | { readonly kind: 'deferred'; readonly retryAfterS: number | undefined }
   /** No usable answer. `slow` is for what people have to mend. */

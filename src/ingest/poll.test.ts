@@ -254,12 +254,11 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     await using open = await openPoller()
     const [jti] = open.send()
     open.refuse.set('*', new HubError('set.unknown_key'))
-    for (let minute = 0; minute < 16; minute++) {
+    for (let minute = 0; minute < 15; minute++) {
       await open.turn()
       expect(open.transmitter.stream().setErrs).toEqual([])
       open.pass(60_000)
     }
-    await open.turn()
     await open.turn()
     expect(open.transmitter.stream().setErrs).toMatchObject([{ jti, err: 'invalid_key' }])
   })
@@ -445,17 +444,63 @@ describe('every failure has its pace, and none spins', () => {
 
   test('SETs that come again after each acknowledgement slow it down (R48)', async () => {
     await using open = await openPoller()
-    open.transmitter.fail(
-      'poll',
-      { status: 200, body: { sets: { same: 'x' }, moreAvailable: true } },
-      Infinity,
-    )
+    open.send()
+    const sets = Object.fromEntries(open.transmitter.stream().waiting.map(({ jti, token }) => [jti, token]))
+    open.transmitter.fail('poll', { status: 200, body: { sets, moreAvailable: true } }, Infinity)
     await open.turn()
     await open.turn()
     const polls = open.polls().length
     await open.turn()
     expect(open.polls()).toHaveLength(polls)
     expect(open.lastError()).toContain('again and again')
+  })
+
+  test.each([
+    ['made-up names', 'poll-made-up', undefined],
+    ['values by the million', 'poll-crowded', 'it holds more than 10000 values'],
+  ] as const)('answers full of %s are asked for ever less often', async (_, name, words) => {
+    await using open = await openPoller({ transmitter: { misbehaving: [name] } })
+    const asked = () => open.bodies().filter(({ maxEvents }) => maxEvents !== 0).length
+    const pauses: number[] = []
+    for (let poll = 0; poll < 5; poll++) {
+      const before = asked()
+      let waited = 0
+      await open.turn()
+      while (asked() === before) {
+        open.pass(250)
+        waited += 250
+        await open.turn()
+      }
+      pauses.push(waited)
+    }
+    expect(pauses).toEqual([0, 500, 1_000, 2_000, 4_000])
+    if (words !== undefined) expect(open.lastError()).toContain(words)
+    else expect(open.lastError()).toBeUndefined()
+    expect(open.taken).toEqual([])
+  })
+
+  test('a SET that comes again among ever new ones that are refused is no progress', async () => {
+    await using open = await openPoller()
+    open.send()
+    const again = open.transmitter.stream().waiting.map(({ jti, token }) => [jti, token] as const)
+    for (const madeUp of ['a', 'b']) {
+      const sets = Object.fromEntries([...again, [madeUp, 'no SET']])
+      open.transmitter.fail('poll', { status: 200, body: { sets, moreAvailable: true } })
+      await open.turn()
+    }
+    const polls = open.polls().length
+    await open.turn()
+    expect(open.polls()).toHaveLength(polls)
+  })
+
+  test('after SETs that were refused the next question may be held open again', async () => {
+    await using open = await openPoller()
+    open.transmitter.fail('poll', { status: 200, body: { sets: { bad: 'x' } } })
+    await open.turn()
+    expect(open.transmitter.stream().setErrs).toHaveLength(1)
+    open.pass(500)
+    await open.turn()
+    expect(open.bodies().at(-1)).toMatchObject({ maxEvents: 250, returnImmediately: false })
   })
 
   test('after a failure the first question is a short one', async () => {

@@ -6,7 +6,6 @@ import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
 import { silentTracer, type Tracer } from '../base/tracer.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
-import { setBytesMax } from '../set/parse-token.ts'
 import type { StreamStore } from '../streams/stream-store.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
@@ -52,6 +51,8 @@ export interface PollLimits extends PaceLimits {
   /** SETs that one answer may hold; fewer after an answer that was too large. */
   readonly pollEventsMax: number
   readonly answerBytesMax: number
+  /** JSON values that one answer may hold; one SET is one. */
+  readonly answerValuesMax: number
   /** SETs of one answer that are looked at, however many it has; the others come again. */
   readonly answerSetsMax: number
   /** How long an answer may take, of a poll that may be held open and of one that may not. */
@@ -76,7 +77,8 @@ export interface PollLimits extends PaceLimits {
 export const defaultPollLimits: PollLimits = {
   ...defaultPaceLimits,
   pollEventsMax: 250,
-  answerBytesMax: 250 * (setBytesMax + 1_024),
+  answerBytesMax: 4 * 1_048_576, // 16 KiB for each SET; where they are larger, fewer are asked for
+  answerValuesMax: 10_000, // a SET has 400 bytes at least, so that no honest answer of that size holds more
   answerSetsMax: 1_000,
   longPollTimeoutMs: 90_000,
   shortPollTimeoutMs: 15_000,
@@ -96,6 +98,8 @@ interface StreamState {
   /** Of the stream, when it was polled last: one that was changed since has no failures to pay for. */
   updatedAt: number
   badInARow: number
+  /** Whether the transmitter might be away: the next question is a short one. */
+  inDoubt: boolean
   /** What the next request tells: durable SETs, and refused ones with the reason. */
   readonly acks: Set<string>
   readonly errs: Map<string, SetErr>
@@ -133,6 +137,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       nextAt: 0,
       updatedAt: 0,
       badInARow: 0,
+      inDoubt: false,
       acks: new Set(),
       errs: new Map(),
       settledBefore: new Set(),
@@ -155,7 +160,8 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     for (const stream of polled) {
       const state = stateOf(stream.id)
       if (stream.updatedAt.getTime() !== state.updatedAt) {
-        Object.assign(state, { nextAt: 0, badInARow: 0, updatedAt: stream.updatedAt.getTime() })
+        const updatedAt = stream.updatedAt.getTime()
+        Object.assign(state, { nextAt: 0, badInARow: 0, inDoubt: false, updatedAt })
       }
       if (state.running !== undefined) void renewLease(stream, state)
       else if (isDue(state, at) && !stopped.signal.aborted) {
@@ -251,6 +257,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   function pace(state: StreamState, outcome: PollOutcome, startedAt: number): number {
     const good = outcome.kind === 'progress' || outcome.kind === 'nothing'
     state.badInARow = good ? 0 : state.badInARow + 1
+    state.inDoubt = !good && outcome.kind !== 'refused'
     const { badInARow } = state
     const taken = { elapsedMs: now() - startedAt, badInARow, random: world.random() }
     const pause = pauseMs(limits, outcome, taken)
@@ -270,7 +277,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
 
   async function poll(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<Polled> {
     // After something went wrong the first question is a short one: it shows soon whether the transmitter is back.
-    const long = isLong(stream) && state.badInARow === 0
+    const long = isLong(stream) && !state.inDoubt
     const startedAt = now()
     const asked = await ask(stream, state, { maxEvents: state.pollEventsMax, long, signal })
     if ('failure' in asked) {
@@ -310,11 +317,14 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const settled = new Set<string>()
     const waiting = new Map<string, number>()
     let deferred: HubError | undefined
+    let progress = false
     verdicts.forEach((verdict, index) => {
       const [name = ''] = sets[index] ?? []
       const since = state.waitingSince.get(name) ?? now()
-      if (verdict === 'taken') state.acks.add(name)
-      else {
+      if (verdict === 'taken') {
+        state.acks.add(name)
+        progress ||= !state.settledBefore.has(name)
+      } else {
         const err = setErrOf(verdict)
         const over = verdict.code !== 'set.unknown_key' || now() - since >= limits.keyGraceMs
         if (err === undefined || verdict.code === 'set.provider_inactive' || !over) {
@@ -335,7 +345,9 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, events, error: words }
     }
     const more = moreAvailable || isLong(stream)
-    if (news) return { outcome: { kind: 'progress', more }, settled: settled.size, events, error: undefined }
+    if (progress)
+      return { outcome: { kind: 'progress', more }, settled: settled.size, events, error: undefined }
+    if (news) return { outcome: { kind: 'refused' }, settled: settled.size, events, error: undefined }
     const error =
       'The transmitter delivers the same SETs again and again, although each was acknowledged or refused.'
     return { outcome: { kind: 'stalled' }, settled: settled.size, events, error }
@@ -400,7 +412,10 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     }
     forget(state, acks, errs)
     meter.pollTold(stream.providerId, { acks: acks.length, setErrs: errs.length })
-    const answer = maxEvents === 0 ? { sets: [], moreAvailable: false } : readPollAnswer(response.body)
+    const answer =
+      maxEvents === 0
+        ? { sets: [], moreAvailable: false }
+        : readPollAnswer(response.body, limits.answerValuesMax)
     return typeof answer === 'string'
       ? failed('soon', 'unusable', `The transmitter's answer to a poll cannot be used: ${answer}.`)
       : { answer }

@@ -128,7 +128,7 @@ export const catalogue = {
   },
   watchbell_polls_total: {
     type: 'counter',
-    help: 'Polls by outcome: `progress`, `nothing`, `deferred` (SETs have to wait at the transmitter), `stalled` (the same SETs again) or `failed`.',
+    help: 'Polls by outcome: `progress`, `nothing`, `refused` (only SETs that were refused), `deferred` (SETs have to wait at the transmitter), `stalled` (the same SETs again) or `failed`.',
     labels: ['provider', 'outcome'],
   },
   watchbell_poll_failures_total: {

@@ -36,6 +36,9 @@ interface PushState {
   timer: NodeJS.Timeout | undefined
 }
 
+const madeUpSets = 250
+const crowdedValues = 1_000_000
+
 /** A receiver that says so may take the same SET later (RFC 8935 §2: a suspected recoverable failure). */
 const recoverable = (status: number | undefined): boolean =>
   status === undefined || status === 408 || status === 429 || status >= 500
@@ -190,6 +193,8 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       }
       takeReports(stream, body, headers['content-language'])
       if (maxEvents === 0) return { status: 200, body: { sets: {} } } // only to acknowledge
+      if (switches.has('poll-made-up')) return { status: 200, body: madeUp() }
+      if (switches.has('poll-crowded')) return { status: 200, body: crowded() }
       const open = (polling.get(stream) ?? 0) + 1
       polling.set(stream, open)
       stream.pollsAtOnceMax = Math.max(stream.pollsAtOnceMax, open)
@@ -216,4 +221,13 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       for (const timer of timers) clearTimeout(timer)
     },
   }
+}
+
+function madeUp(): object {
+  const names = Array.from({ length: madeUpSets }, () => crypto.randomUUID())
+  return { sets: Object.fromEntries(names.map((name) => [name, 'no SET'])), moreAvailable: true }
+}
+
+function crowded(): string {
+  return `{"sets":{},"moreAvailable":true,"extra":[${'1,'.repeat(crowdedValues - 1)}1]}`
 }

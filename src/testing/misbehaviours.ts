@@ -13,6 +13,8 @@ export const misbehaviours = {
   'sets-again': 'every SET is sent twice by push, and again after it was acknowledged by poll (R36, R48)',
   'poll-wrong-key': 'a poll answer names each SET by another key than its `jti` (R50)',
   'poll-ignores-max': 'a poll answer holds everything, whatever `maxEvents` says (R46)',
+  'poll-made-up': 'every poll answer is full of made-up names of what is no SET, and says that there is more',
+  'poll-crowded': 'every poll answer has a million values beside `sets`, and says that there is more',
   'answers-202': 'updates of configuration and status are answered with 202 and no body (R23)',
   'removed-subjects-go-on': 'events about removed subjects are still sent (R31, T20)',
   'tokens-never-good': 'access tokens are issued and then refused everywhere with 401',
