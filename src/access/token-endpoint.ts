@@ -89,7 +89,6 @@ function readForm({ form, authorization }: TokenRequest): ReadForm {
   return { assertion, clientId: form.get('client_id') ?? undefined, scope: form.get('scope') ?? '' }
 }
 
-/** In one pass: a form may have a hundred thousand names. */
 function firstRepeated(names: Iterable<string>): string | undefined {
   const seen = new Set<string>()
   for (const name of names) {

@@ -42,10 +42,14 @@ export interface ServerDeps {
   readonly observer?: RequestObserver | undefined
 }
 
-/** Bytes of a JSON or form body. */
+/** Bytes of a JSON body. */
 export const apiBodyBytesMax = 1_048_576
 /** What the HTTP parser lets through at most (16 KiB of head): an id that nobody has is an unknown id, however long (R12). */
 const paramCharsMax = 16_384
+/** Bytes of a form, which anybody may send; the longest thing in one is a client's assertion. */
+export const formBodyBytesMax = 65_536
+/** Parameters of a form, those in the query included. */
+export const formParametersMax = 50
 /** How long a request may take to arrive, head and body, and how often Node looks for those that took longer. */
 const requestTimeoutMs = 30_000
 const timeoutsCheckedMs = 5_000
@@ -101,6 +105,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     app.route({
       method: route.method,
       url: route.path,
+      bodyLimit: route.body === 'form' ? formBodyBytesMax : apiBodyBytesMax,
       handler: async (request, reply) => send(reply, await answer(deps, route, request, reply)),
       errorHandler: (thrown, request, reply) => void refuse(deps, reply, thrown, request, route),
     })
@@ -220,7 +225,7 @@ function withBody(route: Route, bare: ApiRequest, request: FastifyRequest): ApiR
     case 'json':
       return { ...bare, json: readJson(body, request) }
     case 'form':
-      return { ...bare, form: new URLSearchParams([...bare.query, ...readForm(body, request)]) }
+      return { ...bare, form: readForm(body, bare.query, request) }
   }
 }
 
@@ -232,11 +237,19 @@ function readJson(body: Buffer, request: FastifyRequest): JsonValue | undefined 
   return parsed.value
 }
 
-function readForm(body: Buffer, request: FastifyRequest): URLSearchParams {
-  if (body.length === 0) return new URLSearchParams()
-  requireMediaType(request, 'application/x-www-form-urlencoded')
-  return new URLSearchParams(body.toString('utf8'))
+/** Counts parameters before it makes anything of them. @throws HubError `request.media_type`, `request.invalid` */
+function readForm(body: Buffer, query: URLSearchParams, request: FastifyRequest): URLSearchParams {
+  if (body.length > 0) requireMediaType(request, 'application/x-www-form-urlencoded')
+  const count = query.size + (body.length === 0 ? 0 : body.filter((byte) => byte === ampersand).length + 1)
+  if (count > formParametersMax) {
+    throw new HubError('request.invalid', {
+      detail: `The request has more than ${formParametersMax} parameters.`,
+    })
+  }
+  return new URLSearchParams([...query, ...new URLSearchParams(body.toString('utf8'))])
 }
+
+const ampersand = 38
 
 /** @throws HubError `request.media_type` */
 export function requireMediaType(request: FastifyRequest, ...allowed: readonly string[]): void {

@@ -3,12 +3,15 @@ import type { Answer } from './route.ts'
 
 type TokenErrorCode =
   | Exclude<Extract<HubErrorCode, `oauth.${string}`>, 'oauth.invalid_client_metadata'>
+  | 'request.invalid'
   | 'request.media_type'
   | 'request.too_large'
 
 /** How the token endpoint says no (O15, O20 to O23). A new `oauth.*` code does not compile until it is placed here. */
 const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401 | 413; readonly error: string }> = {
   'oauth.invalid_request': { status: 400, error: 'invalid_request' },
+  'request.invalid': { status: 400, error: 'invalid_request' },
+  'request.too_large': { status: 413, error: 'invalid_request' },
   'oauth.invalid_client': { status: 401, error: 'invalid_client' },
   'oauth.invalid_scope': { status: 400, error: 'invalid_scope' },
   'oauth.consent_required': { status: 400, error: 'consent_required' },
@@ -16,7 +19,6 @@ const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401 | 413; re
   'oauth.invalid_dpop_proof': { status: 400, error: 'invalid_dpop_proof' },
   'oauth.use_dpop_nonce': { status: 400, error: 'use_dpop_nonce' },
   'request.media_type': { status: 400, error: 'invalid_request' },
-  'request.too_large': { status: 413, error: 'invalid_request' },
 }
 
 /** What of a token request its refusal depends on. */
@@ -26,7 +28,7 @@ export interface RefusedTokenRequest {
   readonly authorization: string | undefined
 }
 
-/** The answer of the token endpoint to its own errors; undefined for those that look the same everywhere. */
+/** The answer of the token endpoint to its own errors, and to bodies that it does not take; undefined for those that look the same everywhere. */
 export function tokenErrorAnswer(
   { code, detail, facts }: HubError,
   { origin, authorization = '' }: RefusedTokenRequest,

@@ -58,6 +58,51 @@ async function accessToken(hub: TestHub, app: Registered): Promise<string> {
   return body.access_token
 }
 
+describe('forms that anybody may send', () => {
+  test.each([
+    [
+      'of a megabyte',
+      413,
+      `grant_type=${'x'.repeat(1_000_000)}`,
+      'The body is larger than this endpoint takes.',
+    ],
+    ['of 64 KiB and a byte', 413, 'x'.repeat(65_537), 'The body is larger than this endpoint takes.'],
+    ['with 51 parameters', 400, '&'.repeat(50), 'The request has more than 50 parameters.'],
+    [
+      'with 50, of which one is twice',
+      400,
+      `a=1&a=1${'&'.repeat(48)}`,
+      'The parameter a is given more than once.',
+    ],
+  ])('one %s is refused with %i in the words of OAuth', async (_, status, body, words) => {
+    await using hub = await startTestHub()
+    const answer = await fetch(`${hub.origin}/oauth2/v1/token`, {
+      method: 'POST',
+      body,
+      headers: { 'content-type': 'application/x-www-form-urlencoded' },
+    })
+    expect([answer.status, await answer.json()]).toEqual([
+      status,
+      { error: 'invalid_request', error_description: words },
+    ])
+  })
+
+  test('parameters in the query count too (O11)', async () => {
+    await using hub = await startTestHub()
+    const query = Array.from({ length: 26 }, (_, at) => `q${at}=`).join('&')
+    const answer = await post(hub, new URLSearchParams(query.replaceAll('q', 'b')), {})
+    expect(await answer.json()).toMatchObject({ error_description: expect.stringContaining('grant_type') })
+    const both = await fetch(`${hub.origin}/oauth2/v1/token?${query}`, {
+      method: 'POST',
+      body: new URLSearchParams(query.replaceAll('q', 'b')),
+    })
+    expect([both.status, await both.json()]).toEqual([
+      400,
+      { error: 'invalid_request', error_description: 'The request has more than 50 parameters.' },
+    ])
+  })
+})
+
 describe('an independent OAuth client', () => {
   const insecure = { [oauth.allowInsecureRequests]: true } as const // the hub under test speaks plain http on loopback
 
