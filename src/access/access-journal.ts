@@ -22,11 +22,19 @@ export interface AccessJournal {
   recordServiceApp(change: ServiceAppChange): Promise<void>
 }
 
+/** What other rooms make of a service app. */
+export interface AppDuties {
+  /** Whether what it says of risk counts as a risk provider's word. */
+  isRiskProvider(clientId: string): Promise<boolean>
+}
+
 /** The stores of this room, where a change and its journal entry commit together or not at all. */
 export interface JournaledAccess {
   /** Each call is a transaction of its own. */
   readonly stores: AccessStores
-  transaction<T>(work: (tx: AccessStores & { readonly journal: AccessJournal }) => Promise<T>): Promise<T>
+  transaction<T>(
+    work: (tx: AccessStores & { readonly journal: AccessJournal; readonly duties: AppDuties }) => Promise<T>,
+  ): Promise<T>
 }
 
 /** Whoever runs the hub: at its command line, or through its settings. */

@@ -1,6 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
-import { operator, type JournaledAccess, type ServiceAppChange } from './access-journal.ts'
+import { operator, type AppDuties, type JournaledAccess, type ServiceAppChange } from './access-journal.ts'
 import { actorOf, type Caller, type RequestFacts } from './caller.ts'
 import type { ServiceAppDraft } from './client-metadata.ts'
 import { permits, type Scope } from './scopes.ts'
@@ -10,8 +10,8 @@ import type { ServiceApp } from './service-app.ts'
 export type Registrar = Caller | 'operator'
 
 /**
- * The verbs for service apps. A service app can grant no scope that it does not hold, and cannot change itself. Every
- * change is journaled, with where its request came from (`from`) if it came over HTTP.
+ * The verbs for service apps. A service app can grant no scope that it does not hold, can touch no other that holds more
+ * than it does or speaks as a risk provider it may not manage, and cannot change itself. Every change is journaled, with where its request came from (`from`) if it came over HTTP.
  */
 export interface ServiceApps {
   /** @throws HubError `access.forbidden` */
@@ -50,8 +50,9 @@ export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceA
     async replace(clientId, { name, keys, scopes, dpopBound }, by, from) {
       requireOther(by, clientId)
       requireMayGrant(by, scopes)
-      return storage.transaction(async ({ serviceApps, journal }) => {
+      return storage.transaction(async ({ serviceApps, duties, journal }) => {
         const before = (await serviceApps.find(clientId)) ?? notFound(clientId)
+        await requireMayTouch(by, before, duties)
         const app = { ...before, name, keys, scopes, dpopBound, updatedAt: world.now() }
         await serviceApps.replace(app)
         await journal.recordServiceApp(change('update', app, by, from))
@@ -60,8 +61,9 @@ export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceA
     },
     async delete(clientId, by, from) {
       requireOther(by, clientId)
-      await storage.transaction(async ({ serviceApps, journal }) => {
+      await storage.transaction(async ({ serviceApps, duties, journal }) => {
         const app = (await serviceApps.find(clientId)) ?? notFound(clientId)
+        await requireMayTouch(by, app, duties)
         await serviceApps.delete(clientId)
         await journal.recordServiceApp(change('delete', app, by, from))
       })
@@ -79,12 +81,32 @@ function change(
 }
 
 function requireMayGrant(by: Registrar, wanted: readonly Scope[]): void {
-  if (by === 'operator' || by.kind === 'token') return
-  const missing = wanted.filter((scope) => !permits(by.scopes, scope))
+  const missing = lacking(by, wanted)
   if (missing.length === 0) return
   throw new HubError('access.forbidden', {
     detail: `A service app can grant only scopes that its own access token has; this one lacks ${missing.join(', ')}.`,
   })
+}
+
+/** Whoever gives an app new keys acts as that app, whatever scopes it leaves to it. */
+async function requireMayTouch(by: Registrar, app: ServiceApp, duties: AppDuties): Promise<void> {
+  const missing = lacking(by, app.scopes)
+  if (missing.length > 0) {
+    throw new HubError('access.forbidden', {
+      detail: `A service app can change or delete only those whose scopes its own access token has; this one lacks ${missing.join(', ')}.`,
+    })
+  }
+  const [unmanaged] = lacking(by, ['okta.riskProviders.manage'])
+  if (unmanaged === undefined || !(await duties.isRiskProvider(app.clientId))) return
+  throw new HubError('access.forbidden', {
+    detail: `The service app speaks as a risk provider: to change or delete it takes ${unmanaged} too.`,
+  })
+}
+
+/** Those of the scopes that are beyond the caller. */
+function lacking(by: Registrar, scopes: readonly Scope[]): readonly Scope[] {
+  if (by === 'operator' || by.kind === 'token') return []
+  return scopes.filter((scope) => !permits(by.scopes, scope))
 }
 
 function requireOther(by: Registrar, clientId: string): void {

@@ -1,6 +1,7 @@
 import type { JournaledAccess } from '../access/access-journal.ts'
 import type { AccessStores } from '../access/access-storage.ts'
 import type { World } from '../base/world.ts'
+import type { RiskProviderStore } from '../risk/risk-provider-store.ts'
 import { serviceAppEntry, tokenEntry } from './entries.ts'
 import type { SystemLogStore } from './system-log-store.ts'
 
@@ -8,7 +9,12 @@ import type { SystemLogStore } from './system-log-store.ts'
 interface LoggedStorage {
   readonly stores: AccessStores
   transaction<T>(
-    work: (stores: AccessStores & { readonly systemLog: Pick<SystemLogStore, 'append'> }) => Promise<T>,
+    work: (
+      stores: AccessStores & {
+        readonly systemLog: Pick<SystemLogStore, 'append'>
+        readonly riskProviders: Pick<RiskProviderStore, 'findByClientId'>
+      },
+    ) => Promise<T>,
   ): Promise<T>
 }
 
@@ -20,9 +26,12 @@ export function journaledAccess(
   return {
     stores: storage.stores,
     transaction: (work) =>
-      storage.transaction(({ systemLog, ...stores }) =>
+      storage.transaction(({ systemLog, riskProviders, ...stores }) =>
         work({
           ...stores,
+          duties: {
+            isRiskProvider: async (clientId) => (await riskProviders.findByClientId(clientId)) !== undefined,
+          },
           journal: {
             recordToken: (change) => systemLog.append([tokenEntry(world, change)]),
             recordServiceApp: (change) => systemLog.append([serviceAppEntry(world, change)]),

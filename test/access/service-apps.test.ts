@@ -69,6 +69,54 @@ describe('what a service app may do to others', () => {
     expect(await access.serviceApps.get(strong.clientId)).toEqual(strong)
   })
 
+  test.each([
+    [
+      'narrowing it',
+      (by: Caller, access: TestAccess, id: string) =>
+        draft('').then((to) => access.serviceApps.replace(id, to, by)),
+    ],
+    ['deleting it', (by: Caller, access: TestAccess, id: string) => access.serviceApps.delete(id, by)],
+  ] as const)('not touch a stronger app, not even by %s', async (_, touch) => {
+    await using access = await openAccess()
+    const { publicJwk } = await makeKey()
+    const strong = await access.register(
+      { jwks: { keys: [publicJwk] } },
+      { scope: 'okta.userRisk.manage okta.logs.read' },
+    )
+    await expect(touch(await manager(access), access, strong.clientId)).rejects.toMatchObject({
+      ...forbidden,
+      detail: expect.stringContaining('lacks okta.userRisk.manage'),
+    })
+    expect(await access.serviceApps.get(strong.clientId)).toEqual(strong)
+  })
+
+  test("a risk provider's app only where it may manage risk providers", async () => {
+    await using access = await openAccess()
+    const { publicJwk } = await makeKey()
+    const held = 'okta.clients.manage okta.riskEvents.manage'
+    const { clientId } = await access.register(
+      { jwks: { keys: [publicJwk] } },
+      { scope: 'okta.riskEvents.manage' },
+    )
+    const at = new Date(access.nowS() * 1_000)
+    await access.storage.stores.riskProviders.insert({
+      id: 'rkp1',
+      name: 'Partner',
+      clientId,
+      action: 'log_only',
+      createdAt: at,
+      updatedAt: at,
+    })
+    const lacking = { ...forbidden, detail: expect.stringContaining('takes okta.riskProviders.manage too') }
+    const by = await manager(access, held)
+    const to = await draft('okta.riskEvents.manage')
+    await expect(access.serviceApps.replace(clientId, to, by)).rejects.toMatchObject(lacking)
+    await expect(access.serviceApps.delete(clientId, by)).rejects.toMatchObject(lacking)
+    const wider = await manager(access, `${held} okta.riskProviders.manage`)
+    expect(await access.serviceApps.replace(clientId, to, wider)).toMatchObject({ keys: to.keys })
+    await access.serviceApps.delete(clientId, wider)
+  })
+
   test('not change or delete itself', async () => {
     await using access = await openAccess()
     const by = await manager(access)
