@@ -3,6 +3,7 @@ import type { Opinion } from '../policy/evaluate.ts'
 import type { Evaluation } from '../policy/evaluator.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import { logEvent, type LogEvent, type LogResult } from './log-event.ts'
+import { inPseudoMap } from './pseudo-map.ts'
 
 const results: Record<Outcome, LogResult> = { allow: 'ALLOW', challenge: 'CHALLENGE', deny: 'DENY' }
 
@@ -47,6 +48,6 @@ export function evaluationEntry(
 
 /** A pseudo-map, to be searched with `co "level=HIGH"` (L66). */
 function riskOf({ level, grounds }: Opinion): string {
-  const reasons = grounds.map(({ text }) => text).join(' ')
+  const reasons = inPseudoMap(grounds.map(({ text }) => text).join(' '))
   return reasons === '' ? `{level=${level}}` : `{level=${level}, reasons=${reasons}}`
 }

@@ -3,6 +3,7 @@ import type { World } from '../base/world.ts'
 import type { LevelChange } from '../risk/news.ts'
 import type { Subject } from '../subjects/subject-store.ts'
 import { logEvent, noAlternateId, type LogEvent } from './log-event.ts'
+import { inPseudoMap } from './pseudo-map.ts'
 
 type Source = Pick<World, 'now' | 'newUuid'>
 
@@ -102,12 +103,8 @@ function riskText({ previous, level, inForce }: LevelChange, { detectionName, is
     `previousLevel=${previous}`,
     `level=${level}`,
     `detectionName=${detectionName}`,
-    `reasons=${plain(reasons)}`,
-    ...(issuer === undefined ? [] : [`issuer=${plain(issuer)}`]),
+    `reasons=${inPseudoMap(reasons)}`,
+    ...(issuer === undefined ? [] : [`issuer=${inPseudoMap(issuer)}`]),
   ]
   return `{${members.join(', ')}}`
-}
-
-function plain(text: string): string {
-  return text.replace(/[{}=,]/g, ' ')
 }

@@ -195,6 +195,23 @@ describe('what is logged', () => {
     expect(await (await hub.api('GET', `/api/v1/logs?filter=${filter}`)).json()).toHaveLength(1)
   })
 
+  test('what senders write is no member of the risk that is logged', async () => {
+    await using started = await startHubWithProvider()
+    const { hub, sign, providerId: id } = started
+    const claims = { current_level: 'low', reason_admin: { en: 'fine}, {level=HIGH, reasons=none' } }
+    await hub.push(sign({ type: 'okta/user-risk-change', subject: ada, claims }))
+    await hub.handleAll()
+    await ask(hub)
+    await hub.api('PUT', `/v1/providers/${id}/action`, { action: 'log_only' })
+    await ask(hub)
+    const risks = (await logEntries(hub, 'policy.evaluate_sign_on')).flatMap(({ debugContext }) => {
+      const { risk, reportedRisk } = debugContext.debugData
+      return [risk, reportedRisk]
+    })
+    const low = expect.stringMatching(/^\{level=LOW, reasons=[^{}=,]*fine[^{}=,]*\}$/)
+    expect(risks).toEqual([low, undefined, '{level=NONE}', low])
+  })
+
   test('only those that do not allow, by the setting', async () => {
     await using hub = await startTestHub({ settings: { logEvaluations: 'non_allow' } })
     await ask(hub)
