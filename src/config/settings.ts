@@ -70,7 +70,8 @@ export const settingEntries = {
   }),
   trustedProxies: setting<readonly string[]>('WATCHBELL_TRUSTED_PROXIES', [], {
     default: 'none',
-    meaning: 'Addresses and CIDR blocks of proxies whose X-Forwarded-For is believed; separated by commas.',
+    meaning:
+      'Addresses and CIDR blocks of proxies whose X-Forwarded-For is believed (ports in it are ignored); separated by commas.',
     read: readBlocks,
   }),
   logLevel: setting<LogLevel>('WATCHBELL_LOG_LEVEL', 'info', {

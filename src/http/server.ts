@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Caller } from '../access/caller.ts'
 import { rateLimited } from '../access/rate-limits.ts'
@@ -7,6 +8,7 @@ import { parseIJson } from '../base/i-json.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
+import { plainForwardedFor } from './forwarded-for.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
 import { answerParserError } from './parser-errors.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
@@ -65,7 +67,11 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: timeoutsCheckedMs },
     forceCloseConnections: 'idle',
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    rewriteUrl: (request) => normaliseTarget(request.url ?? '/'),
+    // The first that sees a request, and the only one before its address is worked out.
+    rewriteUrl(request) {
+      if (deps.trustedProxies.length > 0) tidyForwardedFor(request)
+      return normaliseTarget(request.url ?? '/')
+    },
     routerOptions: { maxParamLength: paramCharsMax, querystringParser: () => ({}) },
     clientErrorHandler: ({ code }, socket) => answerParserError(deps.world, code, socket),
     frameworkErrors: (error, request, reply) => {
@@ -113,6 +119,14 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   deps.mount(app)
   refuseOtherMethods(deps, app, new Map(known))
   return app
+}
+
+function tidyForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {
+  const given = headers['x-forwarded-for']
+  if (given === undefined) return
+  const plain = plainForwardedFor([given].flat().join(','))
+  if (plain === undefined) delete headers['x-forwarded-for']
+  else headers['x-forwarded-for'] = plain
 }
 
 /**

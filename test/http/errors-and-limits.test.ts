@@ -583,6 +583,23 @@ describe('rate limits (section 10)', () => {
     expect(await as(`SSWS ${secret}`)).toBe(200)
   })
 
+  test('behind a proxy that is trusted each address has one, whatever port or nonsense comes with it', async () => {
+    await using hub = await startTestHub({
+      settings: { apiRequestsPerMinute: '2', trustedProxies: '127.0.0.1' },
+    })
+    const from = async (forwarded: string): Promise<number> =>
+      (await fetch(`${hub.origin}/api/v1/nothing`, { headers: { 'x-forwarded-for': forwarded } })).status
+    const inTurn = async (all: readonly string[]): Promise<readonly number[]> => {
+      const statuses: number[] = []
+      for (const forwarded of all) statuses.push(await from(forwarded))
+      return statuses
+    }
+    expect(await inTurn(['203.0.113.5:1001', '203.0.113.5:1002', '203.0.113.5'])).toEqual([404, 404, 429])
+    expect(await inTurn(['[2001:db8::1]:1', '[2001:db8::1]:2', '2001:db8::1'])).toEqual([404, 404, 429])
+    expect(await inTurn(['unknown', 'x1', 'x2, 127.0.0.1'])).toEqual([404, 404, 429])
+    expect(await from('203.0.113.6')).toBe(404)
+  })
+
   test('Q6: keys, well-known documents and health are not limited', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     for (const path of [
