@@ -38,7 +38,7 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
   const isTrusted = addressMatcher(deps.trustedProxies)
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     requireProxy(request, deps.token, isTrusted)
-    const user = single(request, deps.userHeader)
+    const user = requireOne(deps.userHeader, single(request, deps.userHeader))
     if (user === undefined) {
       return reply.code(401).header('www-authenticate', `Bearer realm="${deps.origin}"`).send()
     }
@@ -111,6 +111,18 @@ function single(request: FastifyRequest, name: string): string | undefined {
     throw invalid(name, `must be given once, with ${headerCharsMax} characters at most`)
   }
   return value === undefined || value.trim() === '' ? undefined : inUtf8(value.trim())
+}
+
+/**
+ * A header that was repeated may arrive joined with commas: then nobody has that name, and whom nobody knows is let
+ * through. Sign-in names, email addresses and ids have no commas.
+ * @throws HubError `request.invalid`
+ */
+function requireOne(name: string, value: string | undefined): string | undefined {
+  if (value?.includes(',') === true) {
+    throw invalid(name, 'must name one user; it has a comma, as a header has that was given twice')
+  }
+  return value
 }
 
 /** Node.js gives the bytes of a header as Latin-1; proxies write names in UTF-8. What is no UTF-8 stays as it is. */

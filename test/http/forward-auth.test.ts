@@ -134,6 +134,23 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, { 'x-forwarded-user': 'x'.repeat(1_001) })).status).toBe(400)
   })
 
+  test('so is one that something in between made one of two, and nothing was evaluated', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    await setRisk(hub, 'ada@example.com', 'HIGH')
+    for (const user of [
+      'mallory, ada@example.com',
+      'ada@example.com,ada@example.com',
+      'ada@example.com,',
+      ',',
+    ]) {
+      expect([user, (await ask(hub, { 'x-forwarded-user': user })).status]).toEqual([user, 400])
+    }
+    expect(await logEntries(hub, 'policy.evaluate_sign_on')).toEqual([])
+    expect((await ask(hub, { 'x-forwarded-user': 'ada@example.com' })).status).toBe(403)
+    const hosts = { 'x-forwarded-user': 'bob', 'x-forwarded-host': 'mail.example, proxy.example' }
+    expect((await ask(hub, hosts)).status).toBe(200)
+  })
+
   test('every method, and every path behind it, as Envoy asks', async () => {
     await using hub = await startTestHub({ settings: trusted })
     for (const [method, at] of [
