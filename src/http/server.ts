@@ -85,7 +85,10 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   observeRequests(app, deps.observer)
   app.addHook('onRequest', (request, reply, done) => {
     markAnswer(request, reply)
-    done()
+    if (countHosts(request) < 2) return done()
+    reply.header('connection', 'close')
+    const detail = 'The request has more than one Host header.'
+    spend(deps, reply, { ip: request.ip }).then(() => done(new HubError('request.invalid', { detail })), done)
   })
   // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
   let closing = false
@@ -119,6 +122,13 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   deps.mount(app)
   refuseOtherMethods(deps, app, new Map(known))
   return app
+}
+
+/** More than one is 400 (RFC 9112 §3.2): who stands before us may have gone by the other. */
+function countHosts({ raw: { rawHeaders } }: FastifyRequest): number {
+  const isHost = (text: string, at: number): boolean =>
+    at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host' // names and values take turns
+  return rawHeaders.filter(isHost).length
 }
 
 function tidyForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {

@@ -780,12 +780,26 @@ describe('connections', () => {
       400,
       `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n{}`,
     ],
+    ['two hosts', 400, `GET ${providers} HTTP/1.1\r\nHost: hub\r\nHost: other\r\n\r\n`],
+    ['one host twice', 400, `GET /healthz HTTP/1.1\r\nHost: hub\r\nX: y\r\nhOST: hub\r\n\r\n`],
+    ['two hosts at a path that is none', 400, `GET /nothing HTTP/1.1\r\nHost: hub\r\nHost: other\r\n\r\n`],
+    [
+      'two hosts with a push',
+      400,
+      'POST /security/api/v1/security-events HTTP/1.1\r\nHost: hub\r\nHost: other\r\nContent-Length: 0\r\n\r\n',
+    ],
+    [
+      'two hosts with a question of a proxy',
+      400,
+      'GET /access/v1/forward-auth HTTP/1.1\r\nHost: hub\r\nHost: other\r\n\r\n',
+    ],
     ['endless headers', 431, `GET / HTTP/1.1\r\nHost: hub\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
   ])('%s is answered with %i in the form of every error, and closed', async (_name, expected, bytes) => {
     const { status, headers, body } = await rawRequest(hub.origin, bytes)
     expect(status).toBe(expected)
     expect(Object.fromEntries(headers)).toMatchObject({
-      'content-type': 'application/json',
+      connection: 'close',
+      'content-type': expect.stringMatching(/^application\/json(; charset=utf-8)?$/),
       'x-okta-request-id': expect.stringMatching(/^req\w{17}$/),
       date: expect.any(String),
     })
