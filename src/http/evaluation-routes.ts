@@ -1,7 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import type { Credentials } from '../access/authenticator.ts'
 import { actorOf, type Caller } from '../access/caller.ts'
-import { rateLimited } from '../access/rate-limits.ts'
 import type { Scope } from '../access/scopes.ts'
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
@@ -19,14 +18,12 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, requireMediaType, type Budget, type ServerDeps } from './server.ts'
+import { asHubError, requireMediaType, spend, type ServerDeps } from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
-export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
+export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin' | 'takeBudget'> {
   readonly evaluator: Evaluator
   authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
-  /** Takes one request from the budget of an address that nobody has shown anything good for. */
-  takeBudget(of: { readonly ip: string }): Promise<Budget | undefined>
 }
 
 const base = '/access/v1'
@@ -53,11 +50,18 @@ export function authzenMetadataRoute(origin: string): Route {
 
 /**
  * The question at sign-in (Authorization API 1.0 §6, §7, §10). Mounted apart from the route table because it is asked
- * at every sign-in: whoever shows good credentials is not rate limited, and errors are strings as that API has them.
+ * at every sign-in: whoever shows good credentials for it is not rate limited, and errors are strings as that API has them.
+ * A `read_only` token pays for each question like for any other request: each is an entry of the System Log in somebody's
+ * name, and such tokens are given to whoever is only to look.
  */
 export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): void {
   const { evaluator } = deps
-  const mount = (path: string, work: (body: JsonValue | undefined, by: Actor) => Promise<object>): void => {
+  /** For so many questions, before any is answered; the first is paid with the request. @throws HubError `request.rate_limited` */
+  type Pay = (questions: number) => Promise<void>
+  const mount = (
+    path: string,
+    work: (body: JsonValue | undefined, by: Actor, pay: Pay) => Promise<object>,
+  ): void => {
     app.route({
       method: 'POST',
       url: base + path,
@@ -66,13 +70,18 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
         done()
       },
       handler: async (request, reply) => {
-        const caller = await requireCaller(deps, request, base + path)
+        const caller = await requireCaller(deps, request, reply, base + path)
         const by = actorOf(caller, {
           ip: request.ip,
           userAgent: request.headers['user-agent'],
           requestId: request.id,
         })
-        const answer = await work(readJson(request), by)
+        const pay: Pay = async (questions) => {
+          if (caller.kind !== 'token' || caller.role !== 'read_only') return
+          for (let paid = 0; paid < questions; paid++) await spend(deps, reply, caller)
+        }
+        await pay(1)
+        const answer = await work(readJson(request), by, pay)
         return reply.header('content-type', 'application/json').send(JSON.stringify(answer))
       },
       errorHandler: (error, request, reply) => refuse(deps, asHubError(error), request, reply),
@@ -81,9 +90,10 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
   mount('/evaluation', async (body, by) =>
     decision(await evaluator.answer(readEvaluation(body, deps.world.now()), by)),
   )
-  mount('/evaluations', async (body, by) => {
+  mount('/evaluations', async (body, by, pay) => {
     const asked = readEvaluations(body, deps.world.now())
     if ('user' in asked) return decision(await evaluator.answer(asked, by))
+    await pay(asked.questions.length - 1)
     return { evaluations: await answerAll(asked, async (one) => decision(await evaluator.answer(one, by))) }
   })
 }
@@ -94,7 +104,12 @@ function echoRequestId(request: FastifyRequest, reply: FastifyReply): void {
   if (id !== undefined) reply.header('x-request-id', id)
 }
 
-async function requireCaller(deps: EvaluationDeps, request: FastifyRequest, path: string): Promise<Caller> {
+async function requireCaller(
+  deps: EvaluationDeps,
+  request: FastifyRequest,
+  reply: FastifyReply,
+  path: string,
+): Promise<Caller> {
   const { authorization, dpop } = request.headers
   try {
     return await deps.authenticate(
@@ -108,8 +123,8 @@ async function requireCaller(deps: EvaluationDeps, request: FastifyRequest, path
       scope,
     )
   } catch (error) {
-    const budget = await deps.takeBudget({ ip: request.ip })
-    throw budget?.exceeded === true ? rateLimited(deps.world, budget) : error
+    await spend(deps, reply, { ip: request.ip })
+    throw error
   }
 }
 

@@ -199,8 +199,8 @@ async function answer(
 }
 
 /** Takes one request from a budget and tells what is left of it (rows Q1, Q2). */
-async function spend(
-  deps: ServerDeps,
+export async function spend(
+  deps: Pick<ServerDeps, 'world' | 'takeBudget'>,
   reply: FastifyReply,
   of: Caller | { readonly ip: string },
   from?: GuardedRoute['budget'],

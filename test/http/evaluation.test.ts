@@ -490,6 +490,30 @@ describe('around it', () => {
     expect((await post(hub, { authorization })).status).toBe(200)
   })
 
+  test('a read_only token pays for each question as for any other request, before any is answered', async () => {
+    await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '4' } })
+    const { secret } = await hub.hub.apiTokens.create({ name: 'dashboard', role: 'read_only' })
+    const headers = { authorization: `SSWS ${secret}`, 'content-type': 'application/json' }
+    const askMany = async (count: number): Promise<Response> =>
+      fetch(hub.origin + batchPath, {
+        method: 'POST',
+        headers,
+        body: JSON.stringify({ ...request, evaluations: Array.from({ length: count }, () => ({})) }),
+      })
+    const one = await post(hub, { authorization: headers.authorization })
+    expect([one.status, one.headers.get('x-rate-limit-remaining')]).toEqual([200, '3'])
+    expect((await askMany(2)).status).toBe(200)
+    const refused = await askMany(2)
+    expect([refused.status, await refused.json()]).toEqual([429, expect.any(String)])
+    expect(refused.headers.get('retry-after')).toMatch(/^([1-9]|[1-5]\d|6[01])$/)
+    expect((await post(hub, { authorization: headers.authorization })).status).toBe(429)
+    expect((await fetch(`${hub.origin}/v1/signals`, { headers })).status).toBe(429)
+    const app = await registerServiceApp(hub, 'watchbell.access.evaluate')
+    const bearer = { authorization: `Bearer ${await app.token('watchbell.access.evaluate')}` }
+    for (let n = 0; n < 6; n++) expect((await post(hub, bearer)).status).toBe(200)
+    expect(await logEntries(hub, 'policy.evaluate_sign_on')).toHaveLength(3 + 6)
+  })
+
   test('other methods are 405', async () => {
     await using hub = await startTestHub()
     for (const url of [path, batchPath]) expect((await hub.api('GET', url)).status).toBe(405)
