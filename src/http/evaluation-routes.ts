@@ -18,7 +18,7 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, requireMediaType, spend, type ServerDeps } from './server.ts'
+import { asHubError, logCause, requireMediaType, spend, type ServerDeps } from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin' | 'takeBudget'> {
@@ -205,12 +205,11 @@ function refuse(deps: EvaluationDeps, error: unknown, request: FastifyRequest, r
     deps.logger.error({ err: error, errorId, path: request.url.split('?')[0] }, 'an evaluation failed')
     return send(500, `Internal error ${errorId}.`)
   }
-  if (error.cause !== undefined) {
-    deps.logger.warn({ err: error.cause, code: error.code, errorId }, error.message)
-  }
   const missing = error.code === 'access.no_credentials'
   const challenge = missing ? `Bearer realm="${deps.origin}"` : challengeOf(error, deps.origin)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
   if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS))
-  send(missing ? 401 : oktaErrorAnswer(error, errorId).status, error.detail)
+  const status = missing ? 401 : oktaErrorAnswer(error, errorId).status
+  logCause(deps.logger, error, { status, errorId })
+  send(status, error.detail)
 }

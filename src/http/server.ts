@@ -7,6 +7,7 @@ import { HubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
+import { printable } from '../base/printable.ts'
 import type { World } from '../base/world.ts'
 import { plainForwardedFor } from './forwarded-for.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
@@ -315,8 +316,8 @@ export function sendError(
     deps.logger.error({ err: error, errorId, path, method: request?.method }, 'a request failed')
     return send(reply, internalErrorAnswer(errorId))
   }
-  if (error.cause !== undefined)
-    deps.logger.warn({ err: error.cause, code: error.code, errorId }, error.message)
+  const { status, body } = oktaErrorAnswer(error, errorId)
+  logCause(deps.logger, error, { status, errorId })
   const headers: Record<string, string> = {}
   if (error.retryAfterS !== undefined) headers['retry-after'] = String(error.retryAfterS)
   const { limit, resetAt } = error.facts
@@ -325,10 +326,30 @@ export function sendError(
   }
   const challenge = challengeOf(error, deps.origin)
   if (challenge !== undefined) headers['www-authenticate'] = challenge
-  const { status, body } = oktaErrorAnswer(error, errorId)
   // Row X13: a missing scope is told in the header alone.
   return send(reply, { status, headers, ...(error.code !== 'access.scope_missing' && { body }) })
 }
+
+/** What made us say no: whole where the fault is ours, in a line where it is the caller's, who may repeat it at will. */
+export function logCause(
+  logger: Logger,
+  { cause, code, message }: HubError,
+  { status, errorId }: { readonly status: number; readonly errorId: string },
+): void {
+  if (cause === undefined) return
+  const shown = status < 500 && cause instanceof Error ? { cause: inALine(cause) } : { err: cause }
+  logger.warn({ ...shown, code, errorId }, message)
+}
+
+function inALine(error: Error): object {
+  const { message } = error
+  return {
+    message: printable(message, causeCharsMax),
+    ...('code' in error && typeof error.code === 'string' && { code: error.code }),
+  }
+}
+
+const causeCharsMax = 500
 
 /** Errors of the framework about the request, as ours. */
 export function asHubError(error: unknown): unknown {
