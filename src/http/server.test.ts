@@ -17,11 +17,15 @@ function openFailing(error: Error) {
         path: '/fails',
         scope: 'public',
         body: 'none',
-        handle: async () => Promise.reject(error),
+        async handle() {
+          throw error
+        },
       },
     ],
     mount: () => undefined,
-    authenticate: () => Promise.reject(new Error('nobody asks')),
+    async authenticate() {
+      throw new Error('nobody asks')
+    },
     takeBudget: async () => undefined,
     trustedProxies: [],
   }

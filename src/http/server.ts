@@ -88,8 +88,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     markAnswer(request, reply)
     if (countHosts(request) < 2) return done()
     reply.header('connection', 'close')
-    const detail = 'The request has more than one Host header.'
-    spend(deps, reply, { ip: request.ip }).then(() => done(new HubError('request.invalid', { detail })), done)
+    void refuseHosts(deps, reply, request, done)
   })
   // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
   let closing = false
@@ -130,6 +129,23 @@ function countHosts({ raw: { rawHeaders } }: FastifyRequest): number {
   const isHost = (text: string, at: number): boolean =>
     at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host' // names and values take turns
   return rawHeaders.filter(isHost).length
+}
+
+async function refuseHosts(
+  deps: ServerDeps,
+  reply: FastifyReply,
+  { ip }: FastifyRequest,
+  done: (refused: Error) => void,
+): Promise<void> {
+  let refused: unknown = new HubError('request.invalid', {
+    detail: 'The request has more than one Host header.',
+  })
+  try {
+    await spend(deps, reply, { ip })
+  } catch (limited) {
+    refused = limited
+  }
+  done(refused instanceof Error ? refused : new Error(String(refused)))
 }
 
 function tidyForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {
