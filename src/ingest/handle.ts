@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises'
 import { isHubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
 import type { HandlerMeter } from '../base/meter.ts'
+import { isStorageFault } from '../base/storage-error.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import type { PendingSignal } from '../signals/signal.ts'
@@ -103,9 +104,9 @@ export function createHandler(deps: HandlerDeps): Worker {
   })
 }
 
-/** The database is away or too busy: no signal is to blame for that. */
+/** The database is away, too busy, or not as it should be (a right, a table, a page is missing): no signal is to blame for that. */
 function isOurs(error: unknown): boolean {
-  return isHubError(error) && error.code === 'hub.unavailable'
+  return isHubError(error, 'hub.unavailable') || isStorageFault(error)
 }
 
 /**

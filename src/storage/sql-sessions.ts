@@ -1,3 +1,5 @@
+import { StorageError } from '../base/storage-error.ts'
+
 /** What a statement gave. `changes` counts the rows that it inserted, updated or deleted. */
 export interface SqlResult {
   readonly rows: readonly unknown[]
@@ -18,8 +20,18 @@ export interface SqlSessions {
   close(): Promise<void>
 }
 
+/** What codes begin with, of either database, that blame the data of the statement. */
+const dataFaults = [
+  'SQLITE_CONSTRAINT',
+  'SQLITE_MISMATCH',
+  'SQLITE_TOOBIG',
+  '22', // data exceptions
+  '23', // constraint violations
+  '54', // beyond a limit of the server: a value too long for an index, say
+]
+
 /** A statement that the database refused or could not run. `code` is the driver's own. */
-export class SqlError extends Error {
+export class SqlError extends StorageError {
   override readonly name = 'SqlError'
   readonly code: string
   /** The `table.column` whose uniqueness it would have broken, where the driver tells it apart from the message. */
@@ -29,6 +41,10 @@ export class SqlError extends Error {
     super(message)
     this.code = code
     this.unique = unique
+  }
+
+  get blamesData(): boolean {
+    return dataFaults.some((prefix) => this.code.startsWith(prefix))
   }
 }
 

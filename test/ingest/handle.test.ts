@@ -1,11 +1,18 @@
+import { randomBytes } from 'node:crypto'
 import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { realWorld } from '../../src/base/world.ts'
 import type { SecurityEvent } from '../../src/events/security-event.ts'
 import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
+import { openPostgres } from '../../src/storage/postgres.ts'
+import { databaseFile, openConnection } from '../../src/storage/sqlite/connection.ts'
+import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import type { Storage } from '../../src/stores.ts'
-import { acceptedSet, openWithProvider } from './stored-sets.ts'
+import { temporaryDatabase } from '../postgres-database.ts'
+import { runOn } from '../postgres-server.ts'
+import { temporaryFolder } from '../temporary-folder.ts'
+import { acceptedSet, idp, openWithProvider } from './stored-sets.ts'
 
 const world = realWorld(globalThis.fetch)
 const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>
@@ -89,3 +96,75 @@ describe('a poisoned signal', () => {
     expect(await outcomes(storage)).toEqual({ one: 'handled' })
   })
 })
+
+/** A storage with the provider {@link idp}, that somebody else breaks and mends. */
+interface Breakable extends AsyncDisposable {
+  readonly storage: Pick<Storage, 'stores' | 'transaction'>
+  /** Takes the System Log away, as an accident at the installation would. */
+  breakIt(): Promise<unknown>
+  mendIt(): Promise<unknown>
+}
+
+async function breakableSqlite(): Promise<Breakable> {
+  const folder = await temporaryFolder()
+  const { storage } = await openSqliteInThread(folder.path, new Date(0))
+  await storage.stores.providers.insert(idp)
+  const another = openConnection({ file: databaseFile(folder.path), readOnly: false })
+  return {
+    storage,
+    breakIt: async () => another.run('ALTER TABLE log_events RENAME TO lost', []),
+    mendIt: async () => another.run('ALTER TABLE lost RENAME TO log_events', []),
+    async [Symbol.asyncDispose]() {
+      another.close()
+      await storage[Symbol.asyncDispose]()
+      await folder[Symbol.asyncDispose]()
+    },
+  }
+}
+
+async function breakablePostgres(): Promise<Breakable> {
+  const database = await temporaryDatabase()
+  const role = `watchbell_test_${randomBytes(8).toString('hex')}`
+  await runOn(database.url, `CREATE ROLE ${role} LOGIN`)
+  await runOn(database.url, `GRANT ALL ON ALL TABLES IN SCHEMA public TO ${role}`)
+  await runOn(database.url, `GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO ${role}`)
+  const url = new URL(database.url)
+  url.username = role
+  const storage = await openPostgres({ url: url.href, connectionsMax: 3 })
+  await storage.stores.providers.insert(idp)
+  return {
+    storage,
+    breakIt: () => runOn(database.url, `REVOKE INSERT ON log_events FROM ${role}`),
+    mendIt: () => runOn(database.url, `GRANT INSERT ON log_events TO ${role}`),
+    async [Symbol.asyncDispose]() {
+      await storage[Symbol.asyncDispose]()
+      await runOn(database.url, `DROP OWNED BY ${role}`)
+      await runOn(database.url, `DROP ROLE ${role}`)
+      await database[Symbol.asyncDispose]()
+    },
+  }
+}
+
+test.each([
+  ['SQLite', 'a table is missing', breakableSqlite],
+  ['PostgreSQL', 'a right is missing', breakablePostgres],
+] as const)(
+  'on %s no signal is blamed because %s: all wait until that is mended, and are handled once',
+  async (_database, _fault, open) => {
+    await using opened = await open()
+    const { storage } = opened
+    await storage.stores.signals.append(['one', 'two', 'three'].map((jti) => acceptedSet(jti)))
+    await using handler = handlerOf(storage)
+    await opened.breakIt()
+    for (let attempt = 0; attempt < 7; attempt += 1) {
+      await expect(handler.runOnce(signal)).rejects.toMatchObject({ blamesData: false })
+    }
+    expect(await storage.stores.signals.counts()).toMatchObject({ pending: 3, failed: 0 })
+    await opened.mendIt()
+    while ((await handler.runOnce(signal)) > 0);
+    expect(await storage.stores.signals.counts()).toMatchObject({ pending: 0, failed: 0 })
+    const position = { order: 'persisted', after: 0 } as const
+    const entries = await storage.stores.systemLog.page({ position, eventTypes: undefined, limit: 100 })
+    expect(entries.filter(({ event }) => event?.eventType.endsWith('.receive_event'))).toHaveLength(3)
+  },
+)
