@@ -588,6 +588,16 @@ describe('polls at the same time', () => {
     expect(leases.has(name)).toBe(false)
   })
 
+  test('a node whose clock was set back asks for the lease anew', async () => {
+    await using open = await openPoller()
+    const name = `poll/${open.polled[0]?.id ?? ''}`
+    await open.turn()
+    open.pass(-86_400_000)
+    open.leases.set(name, { holder: 'another node', until: Infinity })
+    await open.turn()
+    expect(open.polls()).toHaveLength(1)
+  })
+
   test('a lease that could not be asked for is not held', async () => {
     const leases = new Map<string, { holder: string; until: number }>()
     await using open = await openPoller({ leases })

@@ -199,15 +199,21 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     await deps.leases.endLease({ name: leaseName(streamId), holder }).catch(() => undefined)
   }
 
+  /** A lease that would last longer than any was taken before our clock was set back: others may have it. */
+  function isFresh({ leaseUntil }: StreamState, at: number): boolean {
+    const leftMs = leaseUntil - at
+    return leftMs > limits.leaseMs / 2 && leftMs <= limits.leaseMs
+  }
+
   async function renewLease(stream: PolledStream, state: StreamState): Promise<void> {
-    if (state.leaseUntil - now() > limits.leaseMs / 2) return
+    if (isFresh(state, now())) return
     const held = await holdLease(stream, state).catch(() => true) // the storage is away: others cannot have it either
     if (!held) state.running?.abort()
   }
 
   async function holdLease({ id }: PolledStream, state: StreamState): Promise<boolean> {
     const at = now()
-    if (state.leaseUntil - at > limits.leaseMs / 2) return true
+    if (isFresh(state, at)) return true
     const before = state.leaseUntil
     const until = at + limits.leaseMs
     state.leaseUntil = until // so that the next look does not ask again meanwhile

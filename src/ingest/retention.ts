@@ -85,7 +85,8 @@ export function createRetention(deps: RetentionDeps): Worker {
   }
 
   async function holdsLease(now: Date): Promise<boolean> {
-    if (leaseUntil - now.getTime() > leaseMs / 2) return true
+    const leftMs = leaseUntil - now.getTime()
+    if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true // more of it: our clock was set back since
     const until = new Date(now.getTime() + leaseMs)
     const held = await streams.takeLease({ name: leaseName, holder, now, until })
     leaseUntil = held ? until.getTime() : 0

@@ -86,6 +86,7 @@ export function createStreamStore(db: Kysely<Schema>): StreamStore {
     },
 
     async takeLease({ name, holder, now, until }) {
+      const lastsMs = until.getTime() - now.getTime()
       const { numInsertedOrUpdatedRows } = await db
         .insertInto('leases')
         .values({ name, holder, until: until.getTime() })
@@ -94,7 +95,11 @@ export function createStreamStore(db: Kysely<Schema>): StreamStore {
             .column('name')
             .doUpdateSet({ holder, until: until.getTime() })
             .where((of) =>
-              of.or([of('leases.holder', '=', holder), of('leases.until', '<=', now.getTime())]),
+              of.or([
+                of('leases.holder', '=', holder),
+                of('leases.until', '<=', now.getTime()),
+                of('leases.until', '>', until.getTime() + lastsMs),
+              ]),
             ),
         )
         .executeTakeFirstOrThrow()

@@ -45,7 +45,11 @@ export interface StreamStore {
     readonly jti: string
   }): Promise<boolean>
 
-  /** Takes a lease that is free, over, or ours already. @returns whether we have it */
+  /**
+   * Takes a lease that is free, over, or ours already. One that has left more than twice as long as this one is to last was
+   * written by a clock that was ahead, and counts as over; less may be what clocks of nodes differ by.
+   * @returns whether we have it
+   */
   takeLease(lease: Lease): Promise<boolean>
   endLease(lease: Pick<Lease, 'name' | 'holder'>): Promise<void>
 }
