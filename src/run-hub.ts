@@ -1,7 +1,6 @@
 import { createServer as createNetServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
-import pino from 'pino'
 import { createGuardedFetch } from './base/guarded-fetch.ts'
 import type { Logger } from './base/logger.ts'
 import { urlProblem } from './base/outbound-allow.ts'
@@ -15,6 +14,7 @@ import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
 import { startTelemetry, type Telemetry } from './metrics/telemetry.ts'
+import { stderrLogger } from './stderr-logger.ts'
 
 /** A hub that listens. Disposing lets requests under way end, stores what waits, and closes the database. */
 export interface RunningHub extends AsyncDisposable {
@@ -34,7 +34,7 @@ const connectTimeoutMs = 5_000
 
 /** Composes settings, storage, hub and http, and listens. */
 export async function startHub(settings: Settings): Promise<RunningHub> {
-  const logger = pino({ level: settings.logLevel }, pino.destination({ dest: 2, sync: true }))
+  const logger = stderrLogger({ level: settings.logLevel })
   await using opened = new AsyncDisposableStack()
 
   const guarded = opened.use(

@@ -1,10 +1,10 @@
-import pino from 'pino'
 import type { Logger } from './base/logger.ts'
 import type { Worker } from './base/worker.ts'
 import { realWorld } from './base/world.ts'
 import { createHandler, type HandlerPace } from './ingest/handle.ts'
 import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
 import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
+import { stderrLogger } from './stderr-logger.ts'
 import type { Storage } from './stores.ts'
 
 /** How signals are handled, whichever database they are in. Crosses into a thread as it is. */
@@ -19,7 +19,7 @@ export interface HandlingOptions {
 
 /** A thread has a logger of its own, which writes where the hub's does. */
 export function threadLogger({ logLevel }: Pick<HandlingOptions, 'logLevel'>): Logger {
-  return pino({ level: logLevel }, pino.destination({ dest: 2, sync: true }))
+  return stderrLogger({ level: logLevel })
 }
 
 /** The handler, composed in the thread that calls this, and at work. */

@@ -25,6 +25,7 @@ const order = [
   'http',
   'storage',
   'metrics',
+  'stderr-logger.ts',
   'start-handler.ts',
   'sqlite-thread.ts',
   'embedded.ts',

@@ -1,5 +1,6 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
+import { existsSync } from 'node:fs'
 import { mkdir } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
@@ -123,6 +124,19 @@ test.each(places)(
     }
   },
 )
+
+test.runIf(existsSync('/dev/full'))('a log that cannot be written does not end the hub', async () => {
+  await using folder = await temporaryFolder()
+  await using transmitter = await startTransmitter({ alg: 'ES256' })
+  const hub = await serve(await freePort(), { WATCHBELL_DATA: folder.path }, { logTo: '/dev/full' })
+  const unreachable = `http://127.0.0.1:${await freePort()}/keys`
+  await register(hub, { issuer: transmitter.issuer, jwksUrl: unreachable }) // which the log has something to say about
+  const subject = { format: 'opaque', id: '1' } as const
+  const set = transmitter.sign({ type: 'session-revoked', aud: hub.origin, subject })
+  expect((await hub.push(set)).status).toBe(503)
+  expect((await fetch(`${hub.origin}/readyz`)).status).toBe(200)
+  expect(await hub.stop('SIGTERM')).toBe(0)
+})
 
 test.each(places)(
   'on %s: no token and no secret is in the log, however much it says',
