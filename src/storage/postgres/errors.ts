@@ -7,6 +7,7 @@ const outages = [
   '08', // connection exceptions
   '25006', // it became a standby
   '25P03', // our transaction stood still for too long
+  '25P04', // it lasted for too long
   '53', // out of disk, memory or connections
   '55P03', // a lock was not to be had in time
   '57', // shutting down, starting, or a statement that ran for too long

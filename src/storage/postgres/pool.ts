@@ -66,7 +66,7 @@ const types: pg.CustomTypesConfig = {
 export function openPool(options: PoolOptions): PostgresPool {
   const { patient = false } = options
   const pool = new pg.Pool({
-    ...sessionSettings(options.url, options.applicationName, options.joinsBatches),
+    ...sessionSettings(options.url, options.applicationName, options),
     max: options.connectionsMax,
     types,
     idleTimeoutMillis: idleTimeoutMs,
@@ -100,8 +100,22 @@ export function openPool(options: PoolOptions): PostgresPool {
     names = new Map()
   }
 
+  const unbound = new WeakSet<pg.PoolClient>()
+  const connectClient = async (): Promise<pg.PoolClient> => {
+    const client = await pool.connect()
+    if (!patient || unbound.has(client)) return client
+    try {
+      await client.query(noTransactionTimeout)
+    } catch (error) {
+      client.release(true)
+      throw error
+    }
+    unbound.add(client)
+    return client
+  }
+
   const connect = async (): Promise<PostgresConnection> => {
-    const client = await pool.connect().catch((error: unknown) => {
+    const client = await connectClient().catch((error: unknown) => {
       throw unreachable(error)
     })
     let broken = false
@@ -160,10 +174,15 @@ export function openPool(options: PoolOptions): PostgresPool {
 }
 
 /** What every session has, whatever the defaults of the server or the role are. */
-export function sessionSettings(url: string, applicationName: string, joinsBatches = false): pg.ClientConfig {
+export function sessionSettings(
+  url: string,
+  applicationName: string,
+  { joinsBatches = false, patient = false }: Pick<PoolOptions, 'joinsBatches' | 'patient'> = {},
+): pg.ClientConfig {
   const parsed = new URL(url)
   const given = parsed.searchParams.get('options') ?? ''
-  const ours = [...sessionOptions, ...(joinsBatches ? batchPlans : keyPlans)]
+  const plans = joinsBatches ? batchPlans : keyPlans
+  const ours = [...sessionOptions, ...plans, ...(patient ? noTimeouts : [])]
     .map((option) => `-c ${option}`)
     .join(' ')
   parsed.searchParams.set('options', `${given} ${ours}`.trim())
@@ -177,7 +196,16 @@ export function sessionSettings(url: string, applicationName: string, joinsBatch
   }
 }
 
-const sessionOptions = ['synchronous_commit=on', 'timezone=UTC', 'jit=off']
+const sessionOptions = [
+  'synchronous_commit=on',
+  'default_transaction_isolation=read\\ committed', // what a turn is given must show what earlier turns did
+  'timezone=UTC',
+  'jit=off',
+]
+
+const noTimeouts = ['statement_timeout=0', 'lock_timeout=0']
+/** Servers before 17 do not know it, and would refuse a connection that asks for it. */
+const noTransactionTimeout = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`
 
 /**
  * Plans that were made while the tables of a new hub were empty would read them whole, and stay until somebody analyses
