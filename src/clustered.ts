@@ -33,6 +33,11 @@ export async function openClustered(options: ClusteredOptions): Promise<Clustere
       migrateAt: now,
       onBroken: (error) =>
         logger.warn({ err: error }, 'a connection to PostgreSQL broke; another takes its place'),
+      onUnsafe: (settings) =>
+        logger.error(
+          { settings },
+          `PostgreSQL may lose accepted SETs in a power cut, or the whole database: turn on ${settings.join(' and ')}`,
+        ),
     }),
   )
   const data: ClusteredData = { ...handling, url }

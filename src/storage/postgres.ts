@@ -23,6 +23,8 @@ export interface PostgresOptions {
   readonly migrateAt?: Date
   /** Told of connections that broke while nobody used them. New ones are made by themselves. */
   readonly onBroken?: (error: Error) => void
+  /** Told of settings of the server by which a crash or a power cut may lose what was accepted. Only with `migrateAt`. */
+  readonly onUnsafe?: (settings: readonly string[]) => void
 }
 
 export type PostgresStorage = Required<Storage>
@@ -41,7 +43,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     const pool = openPool({ url, connectionsMax: 1, applicationName, patient: true, ...broken })
     await using migrating = storageOver(pool)
     try {
-      await requireUsable(pool)
+      const unsafe = await requireUsable(pool)
+      if (unsafe.length > 0) options.onUnsafe?.(unsafe)
       await retried(() => migrate(migrating.db, 'postgres', migrateAt)) // other nodes are at work meanwhile
       await makeWeeks(pool, migrateAt)
     } catch (error) {
@@ -90,14 +93,16 @@ function nameOf(url: string): string {
   return `The PostgreSQL database ${pathname.slice(1)} at ${hostname || 'the local socket'}${port && `:${port}`}`
 }
 
-async function requireUsable(pool: PostgresPool): Promise<void> {
+/** @returns the settings by which the server may lose what is committed: right for one that only tests use, so no reason to refuse it */
+async function requireUsable(pool: PostgresPool): Promise<readonly string[]> {
   const { rows } = await pool.run((connection) =>
     connection.run(
-      `SELECT current_setting('server_version_num')::int / 10000 AS version, current_setting('server_encoding') AS encoding`,
+      `SELECT current_setting('server_version_num')::int / 10000 AS version, current_setting('server_encoding') AS encoding,
+         ARRAY(SELECT name FROM pg_settings WHERE name IN ('fsync', 'full_page_writes') AND setting = 'off' ORDER BY name) AS unsafe`,
       [],
     ),
   )
-  const [{ version, encoding }] = rows as [{ version: number; encoding: string }] // one row, as the statement has it
+  const [{ version, encoding, unsafe }] = rows as [{ version: number; encoding: string; unsafe: string[] }] // one row, as the statement has it
   if (version < serverVersionMin) {
     throw new Error(
       `The PostgreSQL server is version ${version}; Watchbell needs ${serverVersionMin} or newer.`,
@@ -108,6 +113,7 @@ async function requireUsable(pool: PostgresPool): Promise<void> {
       `The PostgreSQL database has the encoding ${encoding}; make it anew with ENCODING 'UTF8'.`,
     )
   }
+  return unsafe
 }
 
 /** Some of the system's errors have a code and no words. */

@@ -1,8 +1,10 @@
 import { expect, test } from 'vitest'
+import { silentLogger } from '../../src/base/logger.ts'
+import { openClustered } from '../../src/clustered.ts'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
 import { migrations } from '../../src/storage/migrations/index.ts'
 import { emptyDatabase, postgresServerUrl } from '../postgres-database.ts'
-import { databaseUrl, runOn } from '../postgres-server.ts'
+import { createDatabase, databaseUrl, runOn, startPostgresServer } from '../postgres-server.ts'
 import { sampleProvider } from '../contract/provider-store.ts'
 
 const open = (url: string): Promise<PostgresStorage> =>
@@ -71,6 +73,37 @@ test('what cannot be used is named, with the reason and without the password', a
     expect.stringMatching(/watchbell at .*:1 cannot be used: .*ECONNREFUSED/),
   ])
   expect(reasons.join()).not.toContain('hunter2')
+})
+
+test('a server that may lose what was committed is used, and told of as an error', async () => {
+  await using server = await startPostgresServer()
+  const url = await createDatabase(server.url, 'template0')
+  const told: { readonly facts: object; readonly message: string }[] = []
+  const start = async (): Promise<void> => {
+    const hub = await openClustered({
+      url,
+      now: new Date(),
+      logger: { ...silentLogger, error: (facts, message) => void told.push({ facts, message }) },
+      onDeath: (error) => expect.unreachable(error.message),
+      logLevel: 'error',
+      riskOverrides: [],
+      unknownUsers: 'welcome',
+    })
+    await hub[Symbol.asyncDispose]()
+  }
+  await start()
+  expect(told).toEqual([])
+  await runOn(url, 'ALTER SYSTEM SET fsync = off')
+  await runOn(url, 'ALTER SYSTEM SET full_page_writes = off')
+  await runOn(url, 'SELECT pg_reload_conf()')
+  await expect.poll(() => runOn(url, 'SHOW full_page_writes')).toEqual([{ full_page_writes: 'off' }])
+  await start()
+  expect(told).toEqual([
+    {
+      facts: { settings: ['fsync', 'full_page_writes'] },
+      message: expect.stringContaining('turn on fsync and full_page_writes'),
+    },
+  ])
 })
 
 test('a database whose encoding cannot hold every text is refused', async () => {
