@@ -47,6 +47,15 @@ const nothing = { check: false, verify: false }
 test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }]>([
   ['all is fresh', {}, nothing],
   ['checked long ago', { checkedAt: ago(15) }, { check: true, verify: false }],
+  ['checked by a clock a day ahead', { checkedAt: ago(-1_440) }, { check: true, verify: false }],
+  ['checked by a clock some seconds ahead', { checkedAt: ago(-0.1) }, nothing],
+  [
+    'never checked, and made by a clock a day ahead',
+    { checkedAt: undefined, createdAt: ago(-1_440) },
+    { check: true, verify: false },
+  ],
+  ['asked by a clock a day ahead', { verificationAskedAt: ago(-1_440) }, { check: false, verify: true }],
+  ['asked by a clock some seconds ahead', { verificationAskedAt: ago(-0.1) }, nothing],
   ['never checked and new', { checkedAt: undefined }, nothing],
   ['never checked and old', { checkedAt: undefined, createdAt: ago(15) }, { check: true, verify: false }],
   // R18: a management call in every third of the inactivity timeout
@@ -156,4 +165,8 @@ test('a transmitter that makes the care of its stream fail keeps nobody from the
   at += defaultKeeperLimits.checkEveryMs
   await keeper.runOnce(signal)
   expect(asked.toSorted()).toEqual(['str1', 'str2', 'str3'])
+  asked.length = 0
+  at -= 86_400_000 // the clock was ahead, and is set right: nobody waits for that time to come again
+  await keeper.runOnce(signal)
+  expect([...new Set(asked)].toSorted()).toEqual(['str1', 'str2', 'str3'])
 })

@@ -87,7 +87,8 @@ export function createStreamKeeper(
       if (signal.aborted) return kept
       const isHurried = hurried.has(stream.id)
       const dueNow = (known: Stream): Due => dueOf(known, world.now().getTime(), isHurried, limits)
-      const waits = (failures.get(stream.id)?.nextAt ?? 0) > world.now().getTime()
+      const waitsMs = (failures.get(stream.id)?.nextAt ?? 0) - world.now().getTime()
+      const waits = waitsMs > 0 && waitsMs <= limits.checkEveryMs // no pause is longer: the clock was set back since
       if (!isAny(dueNow(stream)) || waits || !deps.isActive(stream)) continue
       hurried.delete(stream.id)
       const name = `keep/${stream.id}`
@@ -136,6 +137,9 @@ export function createStreamKeeper(
   }
 }
 
+/** What clocks of nodes may differ by: what another node has just done is not done again. */
+const clocksDifferMs = 60_000
+
 interface Due {
   readonly check: boolean
   readonly verify: boolean
@@ -152,8 +156,10 @@ export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: K
   // A third of the timeout: two tries may fail and the stream lives on.
   const checkEveryMs = Math.min(limits.checkEveryMs, inactivityMs / 3)
   const verifyEveryMs = Math.max(limits.verifyEveryMs, (remote?.minVerificationIntervalS ?? 0) * 1_000)
-  const since = (at: Date | undefined): number =>
-    at === undefined ? Number.POSITIVE_INFINITY : nowMs - at.getTime()
+  const since = (at: Date | undefined): number => {
+    const ageMs = at === undefined ? Number.POSITIVE_INFINITY : nowMs - at.getTime()
+    return ageMs < -clocksDifferMs ? Number.POSITIVE_INFINITY : ageMs // kept while a clock was ahead: nobody knows when
+  }
   return {
     check: hurried || since(checkedAt ?? stream.createdAt) >= checkEveryMs,
     verify:
