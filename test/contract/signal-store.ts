@@ -154,6 +154,15 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.append([set(idp, 'a')])).toEqual(['stored']) // the refused one did not use up its jti
     })
 
+    test('of SETs of a provider whose issuer changes meanwhile only those of its issuer now are taken, in any order', async () => {
+      await using storage = await opened()
+      const { signals, providers } = storage.stores
+      const moved = { ...idp, issuer: 'https://moved.example' }
+      await providers.replace(moved)
+      expect(await signals.append([set(idp, 'a'), set(moved, 'b')])).toEqual(['provider_inactive', 'stored'])
+      expect(await signals.append([set(moved, 'c'), set(idp, 'd')])).toEqual(['stored', 'provider_inactive'])
+    })
+
     test('handling in a transaction that fails leaves everything as it was', async () => {
       await using storage = await opened()
       await storage.stores.signals.append([set(idp, 'a')])

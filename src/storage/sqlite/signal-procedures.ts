@@ -87,15 +87,16 @@ export function recordRefusals(connection: SqliteConnection, { rows, counts, rin
   for (const ring of new Set(rows.map((row) => row.ring))) trim.run(ring, ring, ringMax)
 }
 
-/** Asks once per provider and call whether its SETs are still welcome. */
+/** Asks once per provider, issuer and call whether its SETs are still welcome. */
 function activeProviders(connection: SqliteConnection): (id: string, issuer: string) => boolean {
   const select = connection.prepare(
     `SELECT 1 FROM providers WHERE id = ? AND issuer = ? AND status = 'ACTIVE'`,
   )
   const known = new Map<string, boolean>()
   return (id, issuer) => {
-    let active = known.get(id)
-    if (active === undefined) known.set(id, (active = select.get(id, issuer) !== undefined))
+    const key = `${id} ${issuer}` // no id of ours has a space
+    let active = known.get(key)
+    if (active === undefined) known.set(key, (active = select.get(id, issuer) !== undefined))
     return active
   }
 }
