@@ -21,6 +21,8 @@ export type IdPrefix =
 /** All that a test must be able to hold still. */
 export interface World {
   now(): Date
+  /** Of a clock that nobody sets and that only goes on: for how long something took or waits, within this process. */
+  monotonicMs(): number
   /** The prefix and letters and digits: 20 characters, as Okta's ids have (row A3); 25 of `oae`, an error (contract 9.1). */
   newId(prefix: IdPrefix): string
   newUuid(): string
@@ -41,6 +43,7 @@ export function realWorld(fetch: typeof globalThis.fetch): World {
   return {
     now: () => new Date(),
     newId: (prefix) => prefix + (prefix === 'oae' ? random22() : random17()),
+    monotonicMs: () => performance.now(),
     newUuid: () => randomUUID(),
     newSecret: (bytes) => randomBytes(bytes).toString('base64url'),
     random: () => Math.random(),

@@ -9,7 +9,7 @@ import { createPoller, defaultPollLimits, type PolledStream, type PollLimits } f
 import type { StreamIntake } from './stream-intake.ts'
 
 export interface StreamPollerDeps {
-  readonly world: Pick<World, 'now' | 'newUuid' | 'random'>
+  readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid' | 'random'>
   readonly logger: Logger
   readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive'>
   readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>

@@ -30,7 +30,14 @@ async function openPoller({
   const opened = new AsyncDisposableStack()
   const transmitter = opened.use(await startEmulatedTransmitter({ alg: 'EdDSA', longPollMs: 0, ...of }))
   let now = Date.parse('2026-01-01T00:00:00Z')
-  const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), random: () => 0.5, fetch }
+  let setAheadMs = 0
+  const world = {
+    now: () => new Date(now + setAheadMs),
+    monotonicMs: () => now,
+    newUuid: () => crypto.randomUUID(),
+    random: () => 0.5,
+    fetch,
+  }
   const access = createTransmitterAccess(
     { world },
     {
@@ -107,6 +114,8 @@ async function openPoller({
       Array.from({ length: count }, () => transmitter.send({ type: revoked, subject: ada })),
     turn: () => poller.runOnce(new AbortController().signal),
     pass: (ms: number) => (now += ms),
+    /** As NTP sets a clock: no time passes. */
+    setClockAhead: (ms: number) => (setAheadMs += ms),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
 }
@@ -248,6 +257,21 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     expect(await open.turn()).toBe(1)
     expect(open.taken).toContain(held)
     expect(open.lastError()).toBeUndefined()
+  })
+
+  test('for its key, also when the clock is set meanwhile', async () => {
+    await using open = await openPoller()
+    open.send()
+    open.refuse.set('*', new HubError('set.unknown_key'))
+    await open.turn()
+    open.setClockAhead(3_600_000)
+    await open.turn()
+    expect(open.lastError()).toContain('1 SETs wait')
+    open.refuse.clear()
+    open.pass(60_000)
+    expect(await open.turn()).toBe(1)
+    await open.turn()
+    expect(open.transmitter.stream()).toMatchObject({ setErrs: [], acked: open.taken })
   })
 
   test('but not for ever for a key that never comes (R49)', async () => {

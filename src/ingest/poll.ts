@@ -33,7 +33,7 @@ export interface PollNews {
 }
 
 export interface PollerDeps {
-  readonly world: Pick<World, 'now' | 'newUuid' | 'random'>
+  readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid' | 'random'>
   readonly logger: Logger
   readonly streams: PolledStreams
   /** One node at a time polls a stream. */
@@ -105,7 +105,7 @@ interface StreamState {
   readonly errs: Map<string, SetErr>
   /** The SETs of the answer before that were settled. */
   settledBefore: ReadonlySet<string>
-  /** SETs that wait for something to pass, and since when. */
+  /** SETs that wait for something to pass, and since when by the monotonic clock: a wall clock that is set right refuses none. */
   waitingSince: ReadonlyMap<string, number>
   pollEventsMax: number
   leaseUntil: number
@@ -303,7 +303,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     settled: ReadonlySet<string>,
   ): Map<string, number> {
     const kept = [...known].filter(
-      ([name, since]) => !settled.has(name) && now() - since < 2 * limits.keyGraceMs,
+      ([name, since]) => !settled.has(name) && world.monotonicMs() - since < 2 * limits.keyGraceMs,
     )
     return new Map([...kept, ...waiting].slice(-limits.answerSetsMax))
   }
@@ -326,13 +326,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     let progress = false
     verdicts.forEach((verdict, index) => {
       const [name = ''] = sets[index] ?? []
-      const since = state.waitingSince.get(name) ?? now()
+      const since = state.waitingSince.get(name) ?? world.monotonicMs()
       if (verdict === 'taken') {
         state.acks.add(name)
         progress ||= !state.settledBefore.has(name)
       } else {
         const err = setErrOf(verdict)
-        const over = verdict.code !== 'set.unknown_key' || now() - since >= limits.keyGraceMs
+        const over = verdict.code !== 'set.unknown_key' || world.monotonicMs() - since >= limits.keyGraceMs
         if (err === undefined || verdict.code === 'set.provider_inactive' || !over) {
           waiting.set(name, since)
           deferred = verdict
