@@ -44,7 +44,7 @@ export interface Storage extends AsyncDisposable {
   alone?<T>(task: SharedTask, work: () => Promise<T>): Promise<T | undefined>
   /** Makes the parts of tables for the next weeks, where tables have such, and begins the current one. */
   makeRoom?(now: Date): Promise<void>
-  /** How the connections of this process are doing, where there are several. */
+  /** How the connections of this storage are doing, where there are several; the one that `onChange` listens on is not counted. */
   poolStats?(): PoolStats
 }
 

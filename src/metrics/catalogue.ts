@@ -195,12 +195,12 @@ export const catalogue = {
   },
   watchbell_database_pool_connections: {
     type: 'gauge',
-    help: 'Connections of this process to PostgreSQL, `busy` and `idle`; absent on SQLite.',
+    help: "Connections of this process to PostgreSQL for requests, background loops and appends, `busy` and `idle`; not counted are the one that listens for changes and those of the handler's thread (3 at most). Absent on SQLite.",
     labels: ['state'],
   },
   watchbell_database_pool_waiting: {
     type: 'gauge',
-    help: 'Who waits for a connection to PostgreSQL; absent on SQLite.',
+    help: 'Who waits for one of these connections to PostgreSQL; absent on SQLite.',
     labels: [],
   },
 } as const satisfies Readonly<Record<string, CatalogueEntry>>

@@ -1,6 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import { atMost } from '../base/at-most.ts'
-import type { Storage } from '../stores.ts'
+import type { PoolStats, Storage } from '../stores.ts'
 import { migrate } from './migrate.ts'
 import { accessProcedures } from './postgres/access-procedures.ts'
 import { alone } from './postgres/alone.ts'
@@ -63,7 +63,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     },
     alone: (task, work) => alone(pool, task, work),
     makeRoom: (now) => makeRoom(pool, now),
-    poolStats: pool.stats,
+    poolStats: () => sumOf(pool.stats(), appending.stats()),
     onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
   }
 }
@@ -86,6 +86,14 @@ function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMa
     deletions: (db) => weeklyDeletions(pool, db),
     retried: (work) => inTurn(() => retried(work)),
   })
+}
+
+function sumOf(one: PoolStats, other: PoolStats): PoolStats {
+  return {
+    total: one.total + other.total,
+    idle: one.idle + other.idle,
+    waiting: one.waiting + other.waiting,
+  }
 }
 
 function nameOf(url: string): string {

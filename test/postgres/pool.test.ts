@@ -1,7 +1,9 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { expect, test } from 'vitest'
+import { openPostgres } from '../../src/storage/postgres.ts'
 import { openPool, sessionSettings, type PoolOptions } from '../../src/storage/postgres/pool.ts'
+import { provider, set } from '../contract/signal-store.ts'
 import { temporaryDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
 
@@ -91,6 +93,17 @@ test('a patient transaction may last for as long as it takes', async () => {
   } finally {
     await pool.close()
   }
+})
+
+test('of a storage both pools are counted, that of requests and that which appends', async () => {
+  await using database = await temporaryDatabase()
+  await using storage = await openPostgres({ url: database.url, connectionsMax: 2 })
+  expect(storage.poolStats()).toEqual({ total: 0, idle: 0, waiting: 0 })
+  const sender = provider('idp')
+  await storage.stores.providers.insert(sender)
+  expect(storage.poolStats()).toEqual({ total: 1, idle: 1, waiting: 0 })
+  await storage.stores.signals.append([set(sender, 'a')])
+  expect(storage.poolStats()).toEqual({ total: 2, idle: 2, waiting: 0 })
 })
 
 test('the connection that listens has our settings too', async () => {
