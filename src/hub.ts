@@ -14,6 +14,7 @@ import type { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
 import { silentMeter, type Meter } from './base/meter.ts'
 import type { SecretBox } from './base/secret-box.ts'
+import { succeedsWithin } from './base/succeeds-within.ts'
 import { silentTracer, type Tracer } from './base/tracer.ts'
 import { createWorker } from './base/worker.ts'
 import type { World } from './base/world.ts'
@@ -120,11 +121,13 @@ export interface Hub extends AsyncDisposable {
   refuseUnread(error: HubError, source: string): Promise<void>
   /** How many SETs wait in memory to be stored. */
   waitingSets(): number
-  /** Whether the storage answers. */
+  /** Whether the storage answers, and soon. */
   isReady(): Promise<boolean>
 }
 
 const housekeepingMs = 60_000
+/** Whoever asks whether we are ready waits no longer for a storage that hangs. */
+const readyWaitMs = 3_000
 /** How often nodes tell each other what they counted: as much may pass a limit as they let through in this time. */
 const rateExchangeMs = 1_000
 
@@ -422,12 +425,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     pushToStream: (push) => taking(pushToStream(acceptDeps, push)),
     refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
     waitingSets: () => inbox.waiting(),
-    async isReady() {
-      return stores.signals.counts().then(
-        () => true,
-        () => false,
-      )
-    },
+    // What every request with a token asks as well: on SQLite in a thread that no search holds up.
+    isReady: () => succeedsWithin(readyWaitMs, stores.apiTokens.findLiveByHash('')),
     async [Symbol.asyncDispose]() {
       await following[Symbol.asyncDispose]()
       await Promise.all(underWay)

@@ -1,4 +1,4 @@
-import { setTimeout as delay } from 'node:timers/promises'
+import { succeedsWithin } from '../base/succeeds-within.ts'
 import type { Hub } from '../hub.ts'
 import type { Storage } from '../stores.ts'
 import type { Instruments } from './registry.ts'
@@ -71,15 +71,7 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
   return async () => {
     readMemory()
     for (const name of databaseGauges) gauge(name).remove()
-    const tooLate = new AbortController()
-    const up = await Promise.race([
-      readDatabase().then(
-        () => true,
-        () => false,
-      ),
-      delay(databaseWaitMs, false, { signal: tooLate.signal }).catch(() => false),
-    ])
-    tooLate.abort()
+    const up = await succeedsWithin(databaseWaitMs, readDatabase())
     gauge('watchbell_database_up').set(flag(up))
   }
 }

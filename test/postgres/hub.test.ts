@@ -1,9 +1,29 @@
 import { expect, test } from 'vitest'
 import { startTestHub, startTransmitter } from '../../src/testing/index.ts'
-import { createDatabase, startPostgresServer } from '../postgres-server.ts'
+import { createDatabase, runOn, startPostgresServer } from '../postgres-server.ts'
 
 const secretKey = Buffer.alloc(32, 'test').toString('base64')
 const subject = { format: 'email', email: 'ada@example.com' } as const
+
+test('a hub whose database hangs says that it is not ready while it does', async () => {
+  await using server = await startPostgresServer()
+  const databaseUrl = await createDatabase(server.url, 'template0')
+  await using hub = await startTestHub({ settings: { databaseUrl, secretKey } })
+  const ready = async (): Promise<number> => (await fetch(`${hub.origin}/readyz`)).status
+  expect(await ready()).toBe(200)
+  const backends = await runOn(
+    databaseUrl,
+    'SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()',
+  )
+  const processes = [...backends.map(({ pid }) => Number(pid)), server.pid ?? 0]
+  for (const pid of processes) process.kill(pid, 'SIGSTOP')
+  try {
+    expect(await ready()).toBe(503)
+  } finally {
+    for (const pid of processes) process.kill(pid, 'SIGCONT')
+  }
+  await expect.poll(ready, { timeout: 10_000 }).toBe(200)
+})
 
 test('a hub whose database goes away says so to everyone, and loses and doubles nothing', async () => {
   await using server = await startPostgresServer()
