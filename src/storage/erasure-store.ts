@@ -37,13 +37,25 @@ const columnsOf: Readonly<Record<SequencedPlace, Columns>> = {
   },
 }
 
-/** Tables without a sequence: messages of one node are looked at together, and told apart by the rest of the key. */
-type KeyedPlace = 'reasons' | 'revocations'
-const keysOf: Readonly<Record<KeyedPlace, { readonly table: string; readonly key: readonly string[] }>> = {
-  reasons: { table: 'risk_reasons', key: ['source', 'slot', 'claims'] },
+/** Tables whose keys have several columns: rows with the same first one are looked at together, and told apart by the rest. */
+type KeyedPlace = 'unmatched' | 'reasons' | 'revocations'
+
+interface Keyed {
+  readonly table: string
+  readonly first: string
+  readonly rest: readonly string[]
+  /** The one with the text. */
+  readonly text: string
+}
+
+const keysOf: Readonly<Record<KeyedPlace, Keyed>> = {
+  unmatched: { table: 'signal_unmatched', first: 'sequence', rest: ['event'], text: 'reason' },
+  reasons: { table: 'risk_reasons', first: 'node', rest: ['source', 'slot', 'claims'], text: 'message' },
   revocations: {
     table: 'revocations',
-    key: ['provider_id', 'user_node', 'device_node', 'session_node', 'claims'],
+    first: 'node',
+    rest: ['provider_id', 'user_node', 'device_node', 'session_node', 'claims'],
+    text: 'message',
   },
 }
 
@@ -108,19 +120,21 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
 
     async page(place, after, max) {
       if (isKeyed(place)) {
-        const { table, key } = keysOf[place]
+        const { table, rest } = keysOf[place]
+        const [first, text] = [sql.ref(keysOf[place].first), sql.ref(keysOf[place].text)]
         const { rows } = await sql<KeyedRow>`
-          SELECT node, message, ${sql.join(key.map((column) => sql.ref(column)))} FROM ${sql.table(table)}
-          WHERE message IS NOT NULL AND node IN (
-            SELECT DISTINCT node FROM ${sql.table(table)} WHERE node > ${after} AND message IS NOT NULL
-            ORDER BY node LIMIT ${max})
-          ORDER BY node`.execute(db)
-        return [...Map.groupBy(rows, ({ node }) => node)].map(([node, ofNode]) => ({
-          sequence: node,
+          SELECT ${first} AS first, ${text} AS text, ${sql.join(rest.map((column) => sql.ref(column)))}
+          FROM ${sql.table(table)}
+          WHERE ${text} IS NOT NULL AND ${first} IN (
+            SELECT DISTINCT ${first} FROM ${sql.table(table)} WHERE ${first} > ${after} AND ${text} IS NOT NULL
+            ORDER BY ${first} LIMIT ${max})
+          ORDER BY ${first}`.execute(db)
+        return [...Map.groupBy(rows, (row) => row.first)].map(([sequence, together]) => ({
+          sequence,
           json: {},
           issuer: '',
           plain: Object.fromEntries(
-            ofNode.map((row) => [JSON.stringify(key.map((column) => row[column])), row.message]),
+            together.map((row) => [JSON.stringify(rest.map((column) => row[column])), row.text]),
           ),
         }))
       }
@@ -153,14 +167,14 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
 
     async rewrite(place, erased) {
       if (isKeyed(place)) {
-        const { table, key } = keysOf[place]
+        const { table, first, rest, text: column } = keysOf[place]
         for (const { sequence, texts } of erased) {
           for (const [name, text] of Object.entries(texts)) {
             const values = JSON.parse(name) as readonly (string | number)[] // made by `page`
-            const isRow = key.map((column, at) => sql`${sql.ref(column)} = ${values[at]}`)
+            const isRow = rest.map((column, at) => sql`${sql.ref(column)} = ${values[at]}`)
             await run(
-              sql`UPDATE ${sql.table(table)} SET message = ${text}
-                WHERE node = ${sequence} AND ${sql.join(isRow, sql` AND `)}`,
+              sql`UPDATE ${sql.table(table)} SET ${sql.ref(column)} = ${text}
+                WHERE ${sql.ref(first)} = ${sequence} AND ${sql.join(isRow, sql` AND `)}`,
             )
           }
         }
@@ -197,10 +211,8 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
   }
 }
 
-/** A message, and the columns of its key. */
-type KeyedRow = { readonly node: number; readonly message: string } & Readonly<
-  Record<string, string | number>
->
+/** A text, and the columns of its key. */
+type KeyedRow = { readonly first: number; readonly text: string } & Readonly<Record<string, string | number>>
 
 function placeText({ place, after }: Erasure): string {
   return JSON.stringify({ place, after })

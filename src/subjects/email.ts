@@ -29,7 +29,7 @@ export function normaliseLogin(login: string): string {
 }
 
 /** Lower-casing can take a text out of NFC, so it comes in the middle. What is ASCII is in NFC whatever its case. */
-function normaliseName(text: string): string {
+export function normaliseName(text: string): string {
   if (ascii.test(text)) return text.toLowerCase()
   return text.normalize('NFC').toLowerCase().normalize('NFC')
 }

@@ -4,6 +4,7 @@ import type { ErasureNames } from './erasure.ts'
 export const erasurePlaces = [
   'signals',
   'failures',
+  'unmatched',
   'refusals',
   'reasons',
   'revocations',

@@ -1,4 +1,6 @@
 import { describe, expect, test } from 'vitest'
+import { printable } from '../base/printable.ts'
+import { kindOf } from './anchor.ts'
 import { createEraser } from './erasure.ts'
 
 const issuer = 'https://idp.example'
@@ -51,7 +53,50 @@ describe('what names the person goes', () => {
       { actor: { id: 'sub1', alternateId: 'jo', displayName: 'jo' }, ip: '203.0.113.7' },
       { actor: { id: 'sub1', alternateId: 'erased-1', displayName: 'erased-1' }, ip: '203.0.113.7' },
     ],
+    [{ x: { 'Ada@bücher.example': 1 } }, { x: { 'erased-1': 1 } }],
   ])('%j', (value, expected) => expect(erased(value)).toEqual(expected))
+
+  test.each([
+    'ada@ｂüｃｈｅｒ.example',
+    'ada@bücher。example',
+    'ada@b\u{AD}ücher.example',
+    'ADA@bu\u{308}cher．EXAMPLE',
+    'ada@XN--bcher-kva.ｅｘａｍｐｌｅ',
+  ])('an address, however it is written: %s', (address) => {
+    expect(erased({ format: 'email', email: address })).toEqual({ format: 'email', email: 'erased-1' })
+    expect(erased({ data: JSON.stringify({ note: `mail of "${address}", read` }) })).toEqual({
+      data: JSON.stringify({ note: 'mail of "erased-1", read' }),
+    })
+    expect(eraser.plain(`the subject is narrowed by '${printable(address, 64)}', it says`)).toBe(
+      `the subject is narrowed by 'erased-1', it says`,
+    )
+    expect(eraser.plain(`${address} or ada@ｂ.example or ${address}さん`)).toBe(
+      'erased-1 or ada@ｂ.example or erased-1さん',
+    )
+  })
+
+  test.each<[anchor: string, written: string]>([
+    ['user:login:i\u{307}stanbul', 'İSTANBUL'],
+    ['user:login:i\u{307}stanbul@example.com', 'İstanbul@example.com'],
+    ['user:email:\u{1F0}oan@example.com', 'J\u{30C}oan@example.com'],
+    ['user:email:\u{1F0}oan@example.com', 'J\u{30C}oan@ｅｘａｍｐｌｅ.com'],
+    ['user:email:"a\\b"@example.com', '"A\\b"@ｅｘａｍｐｌｅ.com'],
+    ['address:2001:db8::1', '2001:0DB8:0:0:0::1'],
+    ['address:203.0.113.7', '::ffff:cb00:7107'],
+    ['user:login:jo@a.bc', 'JO@ａ.bc'],
+  ])('%s is erased from %s', (anchor, written) => {
+    const one = createEraser({ pseudonym: 'erased-2', anchors: [anchor], displayName: undefined })
+    const kind = kindOf(anchor)
+    const named =
+      kind === 'address'
+        ? { format: 'ip-addresses', 'ip-addresses': [written] }
+        : { format: 'email', email: written }
+    const about = { note: { user: written }, named, text: JSON.stringify({ named }) }
+    const text = JSON.stringify(about)
+    expect(one.maySee(text)).toBe(true)
+    expect(one.json(text, issuer)).not.toContain(JSON.stringify(written).slice(1, -1))
+    if (kind !== 'address') expect(one.plain(`for ${written}, say`)).toBe('for erased-2, say')
+  })
 
   test('also from plain text', () => {
     expect(eraser.plain('for ada@bücher.example.')).toBe('for erased-1.')

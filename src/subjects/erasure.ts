@@ -2,9 +2,11 @@ import { domainToUnicode } from 'node:url'
 import { isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { isProprietary, readSubject, type Subject } from '../set/subject.ts'
-import { anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './anchor.ts'
-import { normaliseLogin } from './email.ts'
+import { printable } from '../base/printable.ts'
+import { identifierCharsMax, isProprietary, readSubject, type Subject } from '../set/subject.ts'
+import { addressAnchor, anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './anchor.ts'
+import { normaliseLogin, normaliseName } from './email.ts'
+import { emailPattern } from './email-pattern.ts'
 
 /** Somebody whose traces are to go, by every name that is known. Kept only until the work is done. */
 export interface ErasureNames {
@@ -31,6 +33,7 @@ export interface Eraser {
 
 /** From this length on an identifier is so peculiar that it is taken out of the middle of texts, too. */
 const peculiarCharsMin = 8
+const ascii = /^[\x20-\x7e]*$/
 const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account'])
 
 /**
@@ -39,24 +42,34 @@ const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account
  */
 export function createEraser({ pseudonym, anchors, ids = [], displayName }: ErasureNames): Eraser {
   const values = new Set(anchors.flatMap(spellings).concat(displayName === undefined ? [] : [displayName]))
-  const whole = new Set([...values].map(folded))
+  const whole = new Set([...values].map(normaliseName))
   const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
-  for (const anchor of anchors) if (peculiarFormats.has(formatOf(anchor))) peculiar.push(...spellings(anchor))
+  for (const anchor of anchors) {
+    if (peculiarFormats.has(formatOf(anchor)) || isLikeEmail(anchor)) peculiar.push(...spellings(anchor))
+  }
   const known = new Set(anchors)
   const phones = anchors.filter((anchor) => formatOf(anchor) === 'phone').map(phonePattern)
   const anyPhone = phones.length === 0 ? undefined : new RegExp(phones.join('|'), 'u')
   const patterns = [...peculiar.map(escaped), ...phones]
   const inText = patterns.length === 0 ? undefined : new RegExp(patterns.join('|'), 'giu')
+  const emails = new Set(anchors.filter(isLikeEmail).map(valueOf))
+  const withoutEmails = [...emails].map((email) => emailPattern(email, pseudonym))
   const kinds = [...new Set(anchors.map(kindOf))]
-  const hints = [...values].map((value) => {
-    const inJson = JSON.stringify(folded(value)).slice(1, -1)
-    return value.length >= peculiarCharsMin ? inJson : `"${inJson}`
-  })
+  const hasAddress = kinds.includes('address') // of which there are more ways to write it than can be looked for
+  const hints = [
+    ...[...values].map((value) => {
+      const inText = asInJson(normaliseName(value))
+      return value.length >= peculiarCharsMin ? inText : `"${inText}`
+    }),
+    // Of domains there are as many ways, so it is the local part that is looked for.
+    ...[...emails].map((email) => asInJson(email.slice(0, email.lastIndexOf('@') + 1))),
+  ].flatMap((hint) => [hint, asInJson(hint)]) // as it stands in JSON, and in JSON within JSON
 
   const isName = (text: string): boolean =>
-    whole.has(folded(text)) || (text.includes('@') && whole.has(normaliseLogin(text)))
-  const speaksOf = (text: string): boolean =>
-    inText !== undefined && text.normalize('NFC').search(inText) !== -1
+    whole.has(normaliseName(text)) ||
+    (text.includes('@') && whole.has(normaliseLogin(text))) ||
+    (hasAddress && known.has(addressAnchor(text) ?? ''))
+  const speaksOf = (text: string): boolean => plainly(text) !== text.normalize('NFC')
 
   /** Whether a subject identifier is one of the person's, or a text names the person. An opaque id is its issuer's. */
   function concerns(value: JsonValue, issuer: string): boolean {
@@ -69,7 +82,10 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     if (isJsonArray(value)) return value.some((each) => concerns(each, issuer))
     if (!isJsonObject(value)) return false
     const within = typeof value['issuer'] === 'string' ? value['issuer'] : issuer // as the System Log has it (L62)
-    return identifies(value, issuer) || Object.values(value).some((member) => concerns(member, within))
+    return (
+      identifies(value, issuer) ||
+      Object.entries(value).some(([name, member]) => speaksOf(name) || concerns(member, within))
+    )
   }
 
   function identifies(value: JsonObject, issuer: string): boolean {
@@ -87,23 +103,27 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     if (typeof value === 'string') {
       const inner = innerJson(value)
       if (inner !== undefined) return JSON.stringify(without(inner))
-      if (isName(value)) return pseudonym
-      return inText === undefined ? value : value.normalize('NFC').replace(inText, pseudonym)
+      return isName(value) ? pseudonym : plainly(value)
     }
     if (isJsonArray(value)) return value.map(without)
     if (!isJsonObject(value)) return value
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [plainly(name), without(member)]))
   }
 
-  const plainly = (text: string): string => (inText === undefined ? text : text.replace(inText, pseudonym))
+  function plainly(text: string): string {
+    const replaced = text.normalize('NFC')
+    if (inText === undefined) return replaced
+    const erased = withoutEmails.reduce((rest, without) => without(rest), replaced.replace(inText, pseudonym))
+    if (ascii.test(erased)) return erased
+    // Some letters, as İ, are lower-cased into several, which no pattern knows of.
+    const lower = normaliseName(erased)
+    return lower.search(inText) === -1 ? erased : lower.replace(inText, pseudonym)
+  }
 
   return {
     maySee(text) {
-      const looked = folded(text)
-      return (
-        hints.some((hint) => looked.includes(hint) || looked.includes(hint.replaceAll('"', '\\"'))) ||
-        anyPhone?.test(text) === true
-      )
+      const looked = normaliseName(text)
+      return hasAddress || hints.some((hint) => looked.includes(hint)) || anyPhone?.test(text) === true
     },
     json(text, issuer) {
       const value = JSON.parse(text) as JsonValue // ours: it was written from JSON
@@ -111,18 +131,28 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     },
     plain(text) {
       if (isName(text)) return pseudonym
-      return speaksOf(text) ? plainly(text.normalize('NFC')) : undefined
+      const erased = plainly(text)
+      return erased === text.normalize('NFC') ? undefined : erased
     },
   }
 }
 
-/** How an identifier may be written in what senders sent. */
+/** How an identifier may be written in what senders sent, and in what we say of it. */
 function spellings(anchor: Anchor): readonly string[] {
   const value = valueOf(anchor)
-  if (kindOf(anchor) !== 'user') return [value]
-  const at = value.lastIndexOf('@')
+  const at = kindOf(anchor) === 'user' ? value.lastIndexOf('@') : -1
   const unicode = at === -1 ? '' : domainToUnicode(value.slice(at + 1))
-  return unicode === '' ? [value] : [...new Set([value, value.slice(0, at + 1) + unicode])]
+  const written = unicode === '' ? [value] : [value, value.slice(0, at + 1) + unicode]
+  return [...new Set(written.flatMap((each) => [each, printable(each, identifierCharsMax)]))]
+}
+
+/** Whether what it names is compared as email addresses are. */
+function isLikeEmail(anchor: Anchor): boolean {
+  return ['email', 'login'].includes(formatOf(anchor)) && valueOf(anchor).lastIndexOf('@') > 0
+}
+
+function asInJson(text: string): string {
+  return JSON.stringify(text).slice(1, -1)
 }
 
 function escaped(text: string): string {
@@ -142,10 +172,6 @@ function subjectIn(value: JsonObject): Subject | undefined {
     if (isHubError(error)) return undefined
     throw error
   }
-}
-
-function folded(text: string): string {
-  return text.normalize('NFC').toLowerCase()
 }
 
 /** JSON within a string, as the System Log has it (L62). */

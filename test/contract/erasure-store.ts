@@ -119,6 +119,24 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       },
     )
 
+    test('why events of signals were applied to nobody is seen signal by signal, and changed', async () => {
+      await using storage = await open()
+      const { signals, erasures } = storage.stores
+      const unmatched = [0, 1].map((event) => ({ event, reason: `because of ${event}` }))
+      const handled = [7, 8, 9].map((sequence) => ({ sequence, terms: [], unmatched }))
+      await signals.settle({ handled, failed: [] })
+      const page = await erasures.page('unmatched', 7, 1)
+      const [row] = page
+      expect(page).toHaveLength(1)
+      expect(row).toMatchObject({ sequence: 8, json: {}, issuer: '' })
+      const [[name, reason] = ['', ''], [other] = ['']] = Object.entries(row?.plain ?? {})
+      expect(reason).toBe('because of 0')
+      await erasures.rewrite('unmatched', [{ sequence: 8, texts: { [name]: 'erased' }, terms: [] }])
+      const [changed, next] = await erasures.page('unmatched', 7, 2)
+      expect(changed?.plain).toEqual({ [name]: 'erased', [other]: 'because of 1' })
+      expect(next).toEqual({ ...row, sequence: 9 })
+    })
+
     test('history is seen in its order, and changed', async () => {
       await using storage = await open()
       await tell(storage, [[ada], [bob]])

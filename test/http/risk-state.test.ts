@@ -664,6 +664,27 @@ describe('erasing a person', () => {
       'jo@bücher.example',
       /b(ü|Ü)cher/i,
     ],
+    [
+      'an address with letters of full width',
+      'session-revoked',
+      email('zora@ｅｘａｍｐｌｅ.com'),
+      'zora@ｅｘａｍｐｌｅ.com',
+      /zora/i,
+    ],
+    [
+      'an address with another dot',
+      'session-revoked',
+      email('zora@example。com'),
+      'zora@example。com',
+      /zora/i,
+    ],
+    [
+      'an address with a letter that does not show',
+      'session-revoked',
+      email('zora@exam\u{AD}ple.com'),
+      'zora@exam\u{AD}ple.com',
+      /zora/i,
+    ],
   ])('by %s, leaves nothing that it is found by', async (_what, type, named, asked, trace) => {
     await using world = await startHubWithProvider()
     const { hub } = world
@@ -678,6 +699,25 @@ describe('erasing a person', () => {
     expect(signal).toMatchObject({ outcome: 'handled', token: null })
     expect(JSON.stringify(signal)).not.toMatch(trace)
     expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toMatch(trace)
+  })
+
+  test('takes the name out of why an event was applied to nobody', async () => {
+    await using world = await startHubWithProvider()
+    const { hub } = world
+    await told(world, 'session-revoked', email('zora@example.com'))
+    const bob = { format: 'complex', user: email('bob@example.com') }
+    await told(world, 'session-revoked', { ...bob, 'Zora@example.com': ada })
+    await told(world, 'risk-level-change', email('bob@example.com'), {
+      principal: 'zora@example.com',
+      current_level: 'HIGH',
+    })
+    const reasons = async (): Promise<readonly string[]> =>
+      JSON.stringify(await world.signals()).match(/"unmatched_reason":"[^"]*"/g) ?? []
+    expect((await reasons()).filter((reason) => /zora@/i.test(reason))).toHaveLength(2)
+    const { id } = await subject(hub, 'zora@example.com')
+    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    expect((await reasons()).filter((reason) => /'erased-era\w+'/.test(reason))).toHaveLength(2)
+    expect(JSON.stringify(await world.signals())).not.toMatch(/zora/i)
   })
 
   test('changes nothing for who was contradictorily named with them', async () => {
