@@ -29,6 +29,7 @@ const closed = answerCalls(parentPort, sessions, {
     return acceptances
   },
   recordRefusals: procedures.recordRefusals,
+  dropOverwritten: () => sessions.outside((connection) => connection.emptyLog()),
   handle: () => handler.runOnce(new AbortController().signal),
 })
 parentPort.postMessage('ready')

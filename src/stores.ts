@@ -44,6 +44,12 @@ export interface Storage extends AsyncDisposable {
   alone?<T>(task: SharedTask, work: () => Promise<T>): Promise<T | undefined>
   /** Makes the parts of tables for the next weeks, where tables have such, and begins the current one. */
   makeRoom?(now: Date): Promise<void>
+  /**
+   * Takes what was overwritten or deleted out of every file of the database: SQLite keeps pages as they were in its write-ahead
+   * log. Undefined where the files are the business of whoever runs the database.
+   * @returns false while somebody reads who still needs it: to be tried again
+   */
+  dropOverwritten?(): Promise<boolean>
   /** How the connections of this storage are doing, where there are several; the one that `onChange` listens on is not counted. */
   poolStats?(): PoolStats
 }

@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises'
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
@@ -7,11 +8,17 @@ import type { SecurityEvent } from '../events/security-event.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { Storage } from '../stores.ts'
 import { createEraser, type Eraser, type ErasureNames } from '../subjects/erasure.ts'
-import { erasurePlaces, type ErasableRow, type ErasedRow, type Erasure } from '../subjects/erasure-store.ts'
+import {
+  erasurePlaces,
+  type ErasableRow,
+  type ErasedRow,
+  type Erasure,
+  type ErasurePlace,
+} from '../subjects/erasure-store.ts'
 import { subjectEntry } from '../systemlog/risk-entries.ts'
 
 export interface EraseDeps {
-  readonly storage: Pick<Storage, 'transaction' | 'stores'>
+  readonly storage: Pick<Storage, 'transaction' | 'stores' | 'dropOverwritten'>
   readonly world: Pick<World, 'now' | 'newId' | 'newUuid'>
   readonly logger: Logger
 }
@@ -30,19 +37,25 @@ export interface Erasures extends AsyncDisposable {
 const rowsMax = 200
 /** Steps that the asker waits for. */
 const stepsAwaitedMax = 500
+/** Whoever reads the database mostly does so for less; an export or a backup takes longer. */
+const heldUpAwaitedMax = 10
+const heldUpPauseMs = 200
+
+/** `held_up`: the files cannot yet be rid of what was overwritten, as somebody reads it. */
+type Step = 'done' | 'nothing_left' | 'held_up'
 
 export function createErasures(deps: EraseDeps): Erasures {
   const { storage, world, logger } = deps
   let last: Promise<unknown> = Promise.resolve()
   /** One step at a time, whoever asks for it. */
-  const step = (): Promise<number> => {
+  const step = (): Promise<Step> => {
     const turn = last.then(() => eraseStep(deps))
     last = turn.catch(() => undefined)
     return turn
   }
   const worker = createWorker({
     name: 'erasure',
-    runOnce: step,
+    runOnce: async () => ((await step()) === 'done' ? 1 : 0),
     idleMs: 60_000,
     afterErrorMs: 10_000,
     logger,
@@ -64,7 +77,14 @@ export function createErasures(deps: EraseDeps): Erasures {
         await erasures.begin(subject.entity, { id: erasureId, names, place: erasurePlaces[0], after: 0 })
         await systemLog.append([subjectEntry(world, { kind: 'erase', subject, erasureId, by })])
       })
-      for (let steps = 0; steps < stepsAwaitedMax; steps += 1) if ((await step()) === 0) return 'done'
+      let heldUp = 0
+      for (let steps = 0; steps < stepsAwaitedMax && heldUp < heldUpAwaitedMax; steps += 1) {
+        const taken = await step()
+        if (taken === 'nothing_left') return 'done'
+        if (taken === 'done') continue
+        heldUp += 1
+        await setTimeout(heldUpPauseMs)
+      }
       worker.wake()
       return 'under_way'
     },
@@ -72,21 +92,25 @@ export function createErasures(deps: EraseDeps): Erasures {
   }
 }
 
-/** @returns 0 when there is nothing to erase */
-async function eraseStep({ storage }: EraseDeps): Promise<number> {
-  return storage.transaction(async ({ erasures }) => {
+async function eraseStep({ storage }: EraseDeps): Promise<Step> {
+  const left = await storage.transaction(async ({ erasures }): Promise<Step | Erasure> => {
     const erasure = await erasures.next()
-    if (erasure === undefined) return 0
+    if (erasure === undefined) return 'nothing_left'
     const { names, place, after } = erasure
+    if (place === 'files') return erasure
     const rows = await erasures.page(place, after, rowsMax)
     const eraser = createEraser(names)
     const erased = rows.flatMap((row) => erasedRow(eraser, row))
     await erasures.rewrite(place, erased)
-    const next = nextPlace(erasure, rows)
-    if (next === undefined) await erasures.finish(erasure.id)
-    else await erasures.advance(next)
-    return 1
+    const next = nextPlace(place, rows)
+    if (next === undefined) await erasures.forgetNames(erasure.id)
+    else await erasures.advance({ ...erasure, ...next })
+    return 'done'
   })
+  if (typeof left === 'string') return left
+  if (storage.dropOverwritten !== undefined && !(await storage.dropOverwritten())) return 'held_up'
+  await storage.transaction(({ erasures }) => erasures.finish(left.id))
+  return 'done'
 }
 
 function erasedRow(eraser: Eraser, { sequence, json, plain, issuer }: ErasableRow): readonly ErasedRow[] {
@@ -117,9 +141,12 @@ function termsIn(events: string): readonly string[] {
   return termsOf({ provider, events: JSON.parse(events) as readonly SecurityEvent[] }) // the column's own type
 }
 
-function nextPlace(erasure: Erasure, rows: readonly ErasableRow[]): Erasure | undefined {
+function nextPlace(
+  place: ErasurePlace,
+  rows: readonly ErasableRow[],
+): Pick<Erasure, 'place' | 'after'> | undefined {
   const last = rows.at(-1)
-  if (last !== undefined && rows.length === rowsMax) return { ...erasure, after: last.sequence }
-  const place = erasurePlaces[erasurePlaces.indexOf(erasure.place) + 1]
-  return place && { ...erasure, place, after: 0 }
+  if (last !== undefined && rows.length === rowsMax) return { place, after: last.sequence }
+  const next = erasurePlaces[erasurePlaces.indexOf(place) + 1]
+  return next && { place: next, after: 0 }
 }

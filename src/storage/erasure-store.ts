@@ -204,6 +204,17 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
         .execute()
     },
 
+    async forgetNames(id) {
+      const nobody: Erasure['names'] = { pseudonym: '', anchors: [], displayName: undefined }
+      const place = placeText({ place: 'files', after: 0 })
+      await db
+        .updateTable('erasures')
+        .set({ names: JSON.stringify(nobody), place })
+        .where('id', '=', id)
+        .execute()
+      await bumpEpoch()
+    },
+
     async finish(id) {
       await db.deleteFrom('erasures').where('id', '=', id).execute()
       await bumpEpoch()
@@ -214,7 +225,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
 /** A text, and the columns of its key. */
 type KeyedRow = { readonly first: number; readonly text: string } & Readonly<Record<string, string | number>>
 
-function placeText({ place, after }: Erasure): string {
+function placeText({ place, after }: Pick<Erasure, 'place' | 'after'>): string {
   return JSON.stringify({ place, after })
 }
 

@@ -27,7 +27,7 @@ export interface PostgresOptions {
   readonly onUnsafe?: (settings: readonly string[]) => void
 }
 
-export type PostgresStorage = Required<Storage>
+export type PostgresStorage = Required<Omit<Storage, 'dropOverwritten'>>
 
 const applicationName = 'watchbell'
 const serverVersionMin = 12

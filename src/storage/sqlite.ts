@@ -63,6 +63,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       await deciding.close() // the writer goes last, and takes the write-ahead log with it
       await storage[Symbol.asyncDispose]()
     },
+    dropOverwritten: () => writing.call<boolean>('dropOverwritten', undefined).catch(refuse),
     call: (procedure, argument) => writing.call(procedure, argument),
   }
 }

@@ -17,7 +17,8 @@ export type ErasurePlace = (typeof erasurePlaces)[number]
 export interface Erasure {
   readonly id: string
   readonly names: ErasureNames
-  readonly place: ErasurePlace
+  /** `files` when only files of the database are still to be rid of what was overwritten: see Storage.dropOverwritten. */
+  readonly place: ErasurePlace | 'files'
   /** Rows up to this one have been looked at. */
   readonly after: number
 }
@@ -42,7 +43,7 @@ export interface ErasedRow {
 
 /** What an erasure needs of storage. Implemented in storage/, held to test/contract/erasure-store.ts and test/http/risk-state.test.ts. */
 export interface ErasureStore {
-  /** Another number whenever an erasure began or was finished: what was read before may name who was erased. */
+  /** Another number whenever an erasure began, had looked through all places or was finished: what was read before may name who was erased. */
   epoch(): Promise<number>
   /** Deletes all that hangs on the entity's identifiers, and them, and keeps the erasure until it is finished. */
   begin(entity: number, erasure: Erasure): Promise<void>
@@ -51,5 +52,7 @@ export interface ErasureStore {
   page(place: ErasurePlace, after: number, max: number): Promise<readonly ErasableRow[]>
   rewrite(place: ErasurePlace, rows: readonly ErasedRow[]): Promise<void>
   advance(erasure: Erasure): Promise<void>
+  /** All places have been looked through: forgets the names, and goes on to the files. */
+  forgetNames(id: string): Promise<void>
   finish(id: string): Promise<void>
 }

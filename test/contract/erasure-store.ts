@@ -48,6 +48,18 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await erasures.next()).toBeUndefined()
     })
 
+    test('one that has looked through everything remembers no names until it is finished, and says so by its epoch', async () => {
+      await using storage = await open()
+      const { erasures } = storage.stores
+      await storage.transaction((tx) => tx.erasures.begin(0, erasure('era1')))
+      const epoch = await erasures.epoch()
+      await storage.transaction((tx) => tx.erasures.forgetNames('era1'))
+      const left = await erasures.next()
+      expect(left).toMatchObject({ id: 'era1', place: 'files' })
+      expect(JSON.stringify(left)).not.toMatch(/ada/i)
+      expect(await erasures.epoch()).not.toBe(epoch)
+    })
+
     test('all that hangs on the identifiers of one goes at once, and nothing of anybody else', async () => {
       await using storage = await open()
       await tell(storage, [[ada, sub], [bob]])

@@ -10,6 +10,8 @@ export interface ConnectionOptions {
 
 /** How long a statement waits for another process (the command line, a backup) to let go of the file. */
 const busyTimeoutMs = 5_000
+/** How long everybody waits, when the write-ahead log is to be emptied, for those who read in it. */
+const emptyingTimeoutMs = 100
 /** When the writer itself checkpoints: a bound, because checkpoints.ts does most of it meanwhile. 64 MiB. */
 const walPagesMax = 16_000
 /** KiB of pages in memory. At each commit SQLite looks through all of a writer's: more of them cost more than they save. */
@@ -25,6 +27,11 @@ export interface SqliteConnection {
   run(sql: string, parameters: readonly unknown[]): SqlResult
   /** A statement that is kept ready for the life of the connection. */
   prepare(sql: string): Database.Statement
+  /**
+   * Moves everything out of the write-ahead log and cuts it off, outside of a transaction.
+   * @returns false when somebody still reads in it
+   */
+  emptyLog(): boolean
   /** Undoes the open transaction, if SQLite has not done so itself (a full disk, say). */
   rollBack(): void
   close(): void
@@ -68,6 +75,17 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
         return { rows, changes: statement.readonly ? 0 : rows.length }
       } catch (error) {
         throw asSqlError(error)
+      }
+    },
+    emptyLog() {
+      try {
+        database.pragma('wal_checkpoint(PASSIVE)') // most of the work waits for nobody
+        database.pragma(`busy_timeout = ${emptyingTimeoutMs}`)
+        return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0 // the first column is `busy`
+      } catch (error) {
+        throw asSqlError(error)
+      } finally {
+        database.pragma(`busy_timeout = ${busyTimeoutMs}`)
       }
     },
     rollBack() {

@@ -7,6 +7,7 @@ import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { databaseFile, openConnection } from './connection.ts'
 import { sessionDialect } from './dialect.ts'
 import { readRisks } from './risk-procedures.ts'
+import { refuse } from './outage.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
 import { appendSignals, recordRefusals } from './signal-procedures.ts'
 
@@ -35,5 +36,13 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     await storage[Symbol.asyncDispose]()
     throw error
   }
-  return { storage, sessions, procedures, deletions: rowDeletions(storage.db, sqliteWords) }
+  return {
+    storage: {
+      ...storage,
+      dropOverwritten: () => sessions.outside((connection) => connection.emptyLog()).catch(refuse),
+    },
+    sessions,
+    procedures,
+    deletions: rowDeletions(storage.db, sqliteWords),
+  }
 }

@@ -126,6 +126,15 @@ test('a transaction of several statements is alone on the connection', async () 
   expect(await other).toEqual([{ c: 0 }])
 })
 
+test('the write-ahead log is emptied between others, in no transaction', async () => {
+  await using site = await open()
+  const works = [1, 2, 3].map((n) => site.sessions.exclusively(insert(n)))
+  const emptied = site.sessions.outside((connection) => [connection.emptyLog(), site.committed()])
+  works.push(site.sessions.exclusively(insert(4)))
+  expect(await emptied).toEqual([true, [1, 2, 3, 4]])
+  await Promise.all(works)
+})
+
 test('an endless queue does not put off the first answer for ever', async () => {
   await using site = await open()
   const works = Array.from({ length: 100 }, (_, n) => site.sessions.exclusively(insert(n)))

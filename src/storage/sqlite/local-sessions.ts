@@ -5,6 +5,8 @@ import { asSqlError, type SqliteConnection } from './connection.ts'
 export interface LocalSessions extends SqlSessions {
   /** Runs `work` alone on the connection; resolves when it is on disk, and nothing of it stays when it throws. */
   exclusively<T>(work: (connection: SqliteConnection) => T): Promise<T>
+  /** Runs `work` alone on the connection, and in no transaction. */
+  outside<T>(work: (connection: SqliteConnection) => T): Promise<T>
 }
 
 /** Pieces of work in one commit: bounds how long the first of them waits for its answer. */
@@ -140,6 +142,14 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
   return {
     open,
     exclusively,
+    async outside(work) {
+      const endTurn = await turn(long) // behind all short work, and so behind the commit that it shares
+      try {
+        return work(connection)
+      } finally {
+        endTurn()
+      }
+    },
     async close() {
       const endTurn = await turn(long)
       connection.close()
