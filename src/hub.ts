@@ -76,7 +76,10 @@ export interface HubSettings {
 export interface HubDeps {
   readonly world: World
   readonly logger: Logger
-  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'onChange' | 'makeRoom'>
+  readonly storage: Pick<
+    Storage,
+    'stores' | 'transaction' | 'onChange' | 'makeRoom' | 'clock' | 'dropOverwritten'
+  >
   readonly secretBox: SecretBox
   /** Why a URL that a person gave would not be fetched, going by its text. */
   readonly urlProblem: (url: string) => string | undefined

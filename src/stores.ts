@@ -1,4 +1,5 @@
 import type { AccessStores } from './access/access-storage.ts'
+import type { ClockMarkStore } from './base/clock-mark-store.ts'
 import type { ProviderStore } from './providers/provider-store.ts'
 import type { RiskProviderStore } from './risk/risk-provider-store.ts'
 import type { RiskReader } from './risk/risk-reader.ts'
@@ -24,6 +25,7 @@ export interface Stores extends AccessStores {
   readonly risk: RiskStore
   readonly riskReader: RiskReader
   readonly erasures: ErasureStore
+  readonly clockMark: ClockMarkStore
 }
 
 export interface Storage extends AsyncDisposable {
@@ -44,6 +46,8 @@ export interface Storage extends AsyncDisposable {
   alone?<T>(task: SharedTask, work: () => Promise<T>): Promise<T | undefined>
   /** Makes the parts of tables for the next weeks, where tables have such, and begins the current one. */
   makeRoom?(now: Date): Promise<void>
+  /** The clock of the database's server, where that is not ours. */
+  clock?(): Promise<Date>
   /**
    * Takes what was overwritten or deleted out of every file of the database: SQLite keeps pages as they were in its write-ahead
    * log. Undefined where the files are the business of whoever runs the database.

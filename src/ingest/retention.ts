@@ -4,6 +4,7 @@ import { silentMeter, type Meter, type Perishable } from '../base/meter.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import type { Storage } from '../stores.ts'
+import { createRetentionClock } from './retention-clock.ts'
 
 /** How many days things are kept; 0 is for ever. */
 export interface RetentionDays {
@@ -15,8 +16,8 @@ export interface RetentionDays {
 }
 
 export interface RetentionDeps {
-  readonly storage: Pick<Storage, 'stores' | 'makeRoom'>
-  readonly world: Pick<World, 'now' | 'newUuid'>
+  readonly storage: Pick<Storage, 'stores' | 'makeRoom' | 'clock'>
+  readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid'>
   readonly logger: Logger
   readonly days: RetentionDays
   readonly meter?: Pick<Meter, 'deleted'>
@@ -44,6 +45,7 @@ export function createRetention(deps: RetentionDeps): Worker {
   const { storage, world, logger, days, meter = silentMeter } = deps
   const { signals, subjects, systemLog, risk, streams } = storage.stores
   const holder = world.newUuid()
+  const lookAtClock = createRetentionClock(deps)
   let leaseUntil = 0
   let roomUntil = 0
   let walked = 0
@@ -84,7 +86,8 @@ export function createRetention(deps: RetentionDeps): Worker {
     roomUntil = now.getTime() + dayMs / 2
   }
 
-  async function holdsLease(now: Date): Promise<boolean> {
+  async function holdsLease(): Promise<boolean> {
+    const now = world.now()
     const leftMs = leaseUntil - now.getTime()
     if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true // more of it: our clock was set back since
     const until = new Date(now.getTime() + leaseMs)
@@ -94,9 +97,9 @@ export function createRetention(deps: RetentionDeps): Worker {
   }
 
   async function runOnce(stop: AbortSignal): Promise<number> {
-    const now = world.now()
+    const { now, isConfirmed } = await lookAtClock()
     await makeRoom(now)
-    if (!(await holdsLease(now))) return 0
+    if (!isConfirmed || !(await holdsLease())) return 0
     let sum = 0
     for (const [what, keptDays, deleteBefore] of kinds) {
       if (keptDays === 0 || stop.aborted) continue

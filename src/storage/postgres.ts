@@ -63,6 +63,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     },
     alone: (task, work) => alone(pool, task, work),
     makeRoom: (now) => makeRoom(pool, now),
+    clock: () => serverClock(pool),
     poolStats: () => sumOf(pool.stats(), appending.stats()),
     onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
   }
@@ -99,6 +100,14 @@ function sumOf(one: PoolStats, other: PoolStats): PoolStats {
 function nameOf(url: string): string {
   const { hostname, port, pathname } = new URL(url)
   return `The PostgreSQL database ${pathname.slice(1)} at ${hostname || 'the local socket'}${port && `:${port}`}`
+}
+
+async function serverClock(pool: PostgresPool): Promise<Date> {
+  const { rows } = await pool.run((connection) =>
+    connection.run('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now', []),
+  )
+  const [{ now }] = rows as [{ now: number }] // one row, as the statement has it
+  return new Date(now)
 }
 
 /** @returns the settings by which the server may lose what is committed: right for one that only tests use, so no reason to refuse it */

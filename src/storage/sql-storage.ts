@@ -3,6 +3,7 @@ import type { Storage, Stores } from '../stores.ts'
 import { createApiTokenStore } from './api-token-store.ts'
 import { eachOnce, gathered } from './gathered.ts'
 import { rowDeletions, type Deletions } from './deletions.ts'
+import { createClockMarkStore } from './clock-mark-store.ts'
 import { createDialectStore } from './dialect-store.ts'
 import { createErasureStore } from './erasure-store.ts'
 import { createProviderStore } from './provider-store.ts'
@@ -73,6 +74,7 @@ export function sqlStorage({
     risk: createRiskStore(db, words),
     riskReader,
     erasures: createErasureStore(db, words),
+    clockMark: createClockMarkStore(db),
   })
   return {
     db,

@@ -25,6 +25,7 @@ import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 const dayMs = 86_400_000
+const hourMs = 3_600_000
 /** Tuesday of the week after the one in which PostgreSQL's tables are made. */
 const start = (Math.floor(Date.now() / weekMs) + 1) * weekMs + 5 * dayMs
 const idp = provider('idp')
@@ -76,13 +77,22 @@ async function onPostgres(): Promise<Site & { readonly url: string }> {
 
 /** A hub's loops over a storage, with a clock to turn. */
 function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
-  const clock = { now: start }
-  const world = { ...realWorld(globalThis.fetch), now: () => new Date(clock.now) }
+  /** `adrift` is by how much the clock was set; `server` is the database's, where it is another one. */
+  const clock: { now: number; adrift: number; server?: number } = { now: start, adrift: 0 }
+  const world = {
+    ...realWorld(globalThis.fetch),
+    now: () => new Date(clock.now),
+    monotonicMs: () => clock.now - clock.adrift,
+  }
+  const warnings: unknown[] = []
   const steps: (readonly [Perishable, Deleted])[] = []
   const retention = createRetention({
-    storage,
+    storage: {
+      ...storage,
+      ...(storage.clock !== undefined && { clock: async () => new Date(clock.server ?? clock.now) }),
+    },
     world,
-    logger: silentLogger,
+    logger: { ...silentLogger, warn: (...told) => void warnings.push(told) },
     days: { signals: 28, tokens: 14, log: 21, riskHistory: 0, ...days },
     meter: { deleted: (what, deleted) => void steps.push([what, deleted]) },
   })
@@ -98,6 +108,12 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
   const never = new AbortController().signal
   return {
     clock,
+    warnings,
+    /** Sets the clock, while time stands still. */
+    setClock(now: number): void {
+      clock.adrift += now - clock.now
+      clock.now = now
+    },
     steps,
     retention,
     round: () => retention.runOnce(never),
@@ -199,6 +215,71 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     await loops.retainAll()
     expect(await signals.list({ limit: 9 })).toMatchObject({ signals: [{ jti: 'today' }] })
     expect(await site.rows(['signals', 'signal_tokens', 'log_events'])).toEqual([1, 1, 1])
+  })
+
+  test('a clock that jumps a year ahead deletes nothing, whatever comes meanwhile, when it is set right within an hour', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    await signals.append([taken('a', start)])
+    await loops.handleAll()
+    await loops.retainAll()
+    loops.setClock(start + 400 * dayMs)
+    await loops.retainAll()
+    await signals.append([taken('b', loops.clock.now)])
+    loops.clock.now += hourMs - 1
+    await loops.retainAll()
+    loops.setClock(start + hourMs)
+    await loops.retainAll()
+    loops.clock.now += 2 * hourMs
+    await loops.retainAll()
+    expect(loops.warnings).toHaveLength(2)
+    expect(await site.rows(['signals', 'signal_tokens', 'log_events'])).toEqual([2, 2, 1])
+    loops.clock.now = start + 60 * dayMs
+    await loops.retainAll()
+    expect(await site.rows(['log_events'])).toEqual([0])
+  })
+
+  test('a clock that is a year ahead when a hub starts deletes nothing until it has run on for an hour', async () => {
+    await using site = await open()
+    const { signals } = site.storage.stores
+    {
+      await using loops = loopsOver(site.storage)
+      await signals.append([taken('a', start)])
+      await loops.handleAll()
+      await loops.retainAll()
+    }
+    await using loops = loopsOver(site.storage)
+    loops.clock.now = start + 400 * dayMs
+    await signals.append([taken('b', loops.clock.now)])
+    await loops.handleAll()
+    for (let minutes = 0; minutes < 60; minutes += 10) {
+      await loops.retainAll()
+      loops.clock.now += 600_000
+    }
+    expect(await site.rows(['signals', 'log_events'])).toEqual([2, 2])
+    expect(loops.warnings).toHaveLength(1)
+    await loops.retainAll()
+    expect(await site.rows(['signals', 'log_events'])).toEqual([1, 1])
+    {
+      await using again = loopsOver(site.storage)
+      again.clock.now = loops.clock.now + 12 * hourMs
+      await again.retainAll()
+      expect(again.warnings).toEqual([])
+    }
+  })
+
+  test('where nothing comes for weeks, retention goes on', async () => {
+    await using site = await open()
+    await using loops = loopsOver(site.storage)
+    await site.storage.stores.signals.append([taken('a', start)])
+    await loops.handleAll()
+    for (let week = 0; week < 8; week += 1) {
+      await loops.retainAll()
+      loops.clock.now += weekMs
+    }
+    expect(await site.rows(['signals', 'log_events'])).toEqual([0, 0])
+    expect(loops.warnings).toEqual([])
   })
 
   test('sessions that nothing is kept about are forgotten after 400 days, once for each, and people are not', async () => {
@@ -522,6 +603,24 @@ describe('on PostgreSQL', () => {
     loops.clock.now = start + 20 * weekMs
     await loops.retainAll()
     expect(await site.rows(['signals', 'signal_tokens', 'signal_keys'])).toEqual([0, 0, 0])
+  })
+
+  test('a node whose clock is ahead goes by the clock of the server', async () => {
+    await using site = await onPostgres()
+    await using loops = loopsOver(site.storage)
+    await site.storage.stores.signals.append([taken('a', start)])
+    await loops.handleAll()
+    loops.clock.now = start + 400 * dayMs
+    loops.clock.server = start
+    for (let hours = 0; hours < 3; hours += 1) {
+      await loops.retainAll()
+      loops.clock.now += hourMs
+      loops.clock.server += hourMs
+    }
+    expect(await site.rows(['signals', 'log_events'])).toEqual([1, 1])
+    expect(await partsOf(site.url, 'signals')).not.toContain(`_w${Math.floor(loops.clock.now / weekMs)}`)
+    const away = Math.abs(((await site.storage.clock?.())?.getTime() ?? 0) - Date.now())
+    expect(away).toBeLessThan(hourMs)
   })
 
   test('a clock that was far ahead once does not make a week last for ever', async () => {
