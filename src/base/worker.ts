@@ -13,8 +13,8 @@ export interface Worker extends AsyncDisposable {
 export interface WorkerOptions {
   readonly name: string
   readonly runOnce: (signal: AbortSignal) => Promise<number>
-  /** How long to sleep after a round that found nothing. */
-  readonly idleMs: number
+  /** How long to sleep after a round that found nothing; asked for after that round. */
+  readonly idleMs: number | (() => number)
   /**
    * After a round that found something the next one begins this long after it began, or later: many small rounds of a
    * busy time become few large ones. A lone item waits for nothing.
@@ -52,7 +52,7 @@ export function createWorker(options: WorkerOptions): Worker {
     const left = handled > 0 ? begunAt + (options.gatherMs ?? 0) - performance.now() : 0
     if (left > 0) await sleep(left, false)
     else if (handled > 0) await setImmediate()
-    else await sleep(options.idleMs, true)
+    else await sleep(typeof options.idleMs === 'number' ? options.idleMs : options.idleMs(), true)
   }
 
   let failures = 0

@@ -113,7 +113,7 @@ export function createRetention(deps: RetentionDeps): Worker {
   const worker = createWorker({
     name: 'retention',
     runOnce,
-    idleMs,
+    idleMs: () => (leaseUntil === 0 ? leaseMs : idleMs), // whoever has the lease may have died
     gatherMs: roundMs,
     afterErrorMs: 60_000,
     logger,

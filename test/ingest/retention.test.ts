@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import type { Deleted } from '../../src/base/deleted.ts'
 import { silentLogger } from '../../src/base/logger.ts'
 import type { Perishable } from '../../src/base/meter.ts'
@@ -144,6 +144,25 @@ const sites = [
   ['SQLite', onSqlite, 0],
   ['PostgreSQL', onPostgres, 7],
 ] as const
+
+test('a node that did not get the lease looks again when it may be over', async () => {
+  await using site = await onSqlite()
+  await using killed = loopsOver(site.storage)
+  await using other = loopsOver(site.storage)
+  await site.storage.stores.signals.append([taken('a', start)])
+  await other.handleAll()
+  await killed.retainAll()
+  vi.useFakeTimers({ toFake: ['setTimeout', 'clearTimeout'] })
+  try {
+    other.retention.start()
+    await expect.poll(() => vi.getTimerCount()).toBe(1)
+    other.clock.now = start + 60 * dayMs
+    vi.advanceTimersByTime(60_000)
+    await expect.poll(() => other.took('signals').rows).toBe(1)
+  } finally {
+    vi.useRealTimers()
+  }
+})
 
 describe.each(sites)('retention on %s', (_, open, laterDays) => {
   test('week after week what is too old goes, at the latest as many days later, and nothing else', async () => {
