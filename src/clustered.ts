@@ -9,7 +9,7 @@ import type { Storage } from './stores.ts'
 export interface ClusteredOptions extends HandlingOptions {
   readonly url: string
   readonly logger: Logger
-  /** The time to note for steps of the schema that are taken now. */
+  /** The time to note for steps of the schema that are taken now, and what numbers run with. */
   readonly now: Date
   readonly onDeath: (error: Error) => void
 }
@@ -40,6 +40,7 @@ export async function openClustered(options: ClusteredOptions): Promise<Clustere
         ),
     }),
   )
+  await storage.raiseLogNumbers(now)
   const data: ClusteredData = { ...handling, url }
   const handler = await startThread(siblingModule('./postgres-thread', import.meta.url), data, onDeath)
   opened.defer(() => handler.close())

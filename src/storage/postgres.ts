@@ -10,7 +10,7 @@ import { retried } from './postgres/errors.ts'
 import { openPool, type PostgresPool } from './postgres/pool.ts'
 import { readRisks } from './postgres/risk-procedures.ts'
 import { signalProcedures } from './postgres/signal-procedures.ts'
-import { makeRoom, makeWeeks, weeklyDeletions } from './postgres/weeks.ts'
+import { makeRoom, makeWeeks, raiseLogNumbers, serverClock, weeklyDeletions } from './postgres/weeks.ts'
 import { sqlStorage, type SqlStorage } from './sql-storage.ts'
 import { postgresWords } from './words.ts'
 
@@ -27,7 +27,10 @@ export interface PostgresOptions {
   readonly onUnsafe?: (settings: readonly string[]) => void
 }
 
-export type PostgresStorage = Required<Omit<Storage, 'dropOverwritten'>>
+export interface PostgresStorage extends Required<Omit<Storage, 'dropOverwritten'>> {
+  /** For a hub that starts: see numberAt. */
+  raiseLogNumbers(now: Date): Promise<void>
+}
 
 const applicationName = 'watchbell'
 const serverVersionMin = 12
@@ -63,6 +66,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     },
     alone: (task, work) => alone(pool, task, work),
     makeRoom: (now) => makeRoom(pool, now),
+    raiseLogNumbers: (now) => raiseLogNumbers(pool, now),
     clock: () => serverClock(pool),
     poolStats: () => sumOf(pool.stats(), appending.stats()),
     onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
@@ -100,14 +104,6 @@ function sumOf(one: PoolStats, other: PoolStats): PoolStats {
 function nameOf(url: string): string {
   const { hostname, port, pathname } = new URL(url)
   return `The PostgreSQL database ${pathname.slice(1)} at ${hostname || 'the local socket'}${port && `:${port}`}`
-}
-
-async function serverClock(pool: PostgresPool): Promise<Date> {
-  const { rows } = await pool.run((connection) =>
-    connection.run('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now', []),
-  )
-  const [{ now }] = rows as [{ now: number }] // one row, as the statement has it
-  return new Date(now)
 }
 
 /** @returns the settings by which the server may lose what is committed: right for one that only tests use, so no reason to refuse it */

@@ -93,15 +93,21 @@ export const signals: Migration = {
       END
     $$`,
     // Never back, and at once for everybody: setval is part of no transaction.
-    `CREATE FUNCTION reach_week(numbering REGCLASS, week BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
+    `CREATE FUNCTION reach_number(numbering REGCLASS, lowest BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
       BEGIN
-        IF coalesce(pg_sequence_last_value(numbering), 0) < week << ${weekBits} THEN
+        IF coalesce(pg_sequence_last_value(numbering), 0) < lowest THEN
           PERFORM ${lockOf('weeks')};
-          IF coalesce(pg_sequence_last_value(numbering), 0) < week << ${weekBits} THEN
-            PERFORM setval(numbering, week << ${weekBits});
+          IF coalesce(pg_sequence_last_value(numbering), 0) < lowest THEN
+            PERFORM setval(numbering, lowest);
           END IF;
         END IF;
         RETURN true;
+      END
+    $$`,
+    `CREATE FUNCTION reach_week(numbering REGCLASS, week BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
+      BEGIN
+        RETURN coalesce(pg_sequence_last_value(numbering), 0) >= week << ${weekBits}
+          OR reach_number(numbering, week << ${weekBits});
       END
     $$`,
     `CREATE TABLE signals (

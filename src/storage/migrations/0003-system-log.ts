@@ -35,6 +35,13 @@ export const systemLog: Migration = {
     firstPart('log_events'),
     ...makeWeek,
     `SELECT make_week(first_week() + ahead) FROM generate_series(0, ${weeksAhead}) AS ahead`,
+    // Nobody takes a number without this lock, so none is given twice.
+    `CREATE FUNCTION raise_log_numbers(lowest BIGINT) RETURNS void LANGUAGE plpgsql AS $$
+      BEGIN
+        PERFORM ${lockOf('log')};
+        PERFORM reach_number('log_events_sequence_seq', lowest);
+      END
+    $$`,
     // Each statement of a function sees what was committed before it: here, by whoever had the lock before.
     `CREATE FUNCTION append_log_events(BIGINT[], BIGINT[], TEXT[], TEXT[]) RETURNS void LANGUAGE plpgsql AS $$
       DECLARE

@@ -5,6 +5,7 @@ import { goneFailures, rowDeletions, type Deletions, type DeletionStep } from '.
 import { weekBits, weekMs, weeksAhead, type WeeklyTable } from '../migrations/weeks.ts'
 import type { Schema } from '../schema.ts'
 import { SqlError } from '../sql-sessions.ts'
+import { numberAt } from '../number-at.ts'
 import { postgresWords } from '../words.ts'
 import { retried } from './errors.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
@@ -57,6 +58,22 @@ export async function makeRoom(pool: PostgresPool, now: Date): Promise<void> {
   await makeWeeks(pool, now)
   const begin = `SELECT reach_week('arrivals', $1), reach_week('log_events_sequence_seq', $1)`
   await pool.run((connection) => connection.run(begin, [weekOf(now.getTime())]))
+}
+
+/** When a hub starts; no further than the server's clock is, should this node's be ahead. @see numberAt */
+export async function raiseLogNumbers(pool: PostgresPool, now: Date): Promise<void> {
+  const own = now.getTime()
+  const server = (await serverClock(pool)).getTime()
+  const least = numberAt(Math.min(own, server))
+  await pool.run((connection) => connection.run('SELECT raise_log_numbers($1)', [least]))
+}
+
+export async function serverClock(pool: PostgresPool): Promise<Date> {
+  const { rows } = await pool.run((connection) =>
+    connection.run('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now', []),
+  )
+  const [{ now }] = rows as [{ now: number }] // one row, as the statement has it
+  return new Date(now)
 }
 
 /** A part of a weekly table. */
