@@ -1,5 +1,5 @@
 import { execFile } from 'node:child_process'
-import { cp, mkdir, readFile, readdir, stat } from 'node:fs/promises'
+import { cp, mkdir, readFile, readdir, stat, writeFile } from 'node:fs/promises'
 import { dirname, join } from 'node:path'
 import { parseEnv, promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
@@ -36,12 +36,13 @@ const { postgres, ...hubs } = compose.services
 const run = promisify(execFile)
 const script = 'deploy/compose/make-secrets.sh'
 
-/** The secrets that the script makes, in a checkout of their own. */
-async function madeSecrets() {
+/** The secrets that the script makes, in a checkout of their own that has these files already. */
+async function madeSecrets(args: readonly string[] = [], files: Readonly<Record<string, string>> = {}) {
   const folder = await temporaryFolder()
   await mkdir(join(folder.path, dirname(script)), { recursive: true })
   await cp(join(root, script), join(folder.path, script))
-  await run('sh', [script], { cwd: folder.path })
+  for (const [name, content] of Object.entries(files)) await writeFile(join(folder.path, name), content)
+  await run('sh', [script, ...args], { cwd: folder.path })
   return {
     folder: folder.path,
     read: (name: string) => readFile(join(folder.path, compose.secrets[name]?.file ?? ''), 'utf8'),
@@ -71,6 +72,11 @@ describe('compose.yaml', () => {
       const inside = ports?.map((port) => /^127\.0\.0\.1:\d+:(\d+)$/.exec(port)?.[1])
       expect(inside).toEqual([String(image.port), String(metrics?.port)])
     }
+  })
+
+  test('starts no hub without the origin that its SETs are for, and keeps no other of its own', () => {
+    const origins = Object.values(hubs).map(({ environment }) => environment['WATCHBELL_ORIGIN'])
+    for (const origin of origins) expect(origin).toMatch(/^\$\{WATCHBELL_ORIGIN:\?[^}]+\.env[^}]+\}$/)
   })
 
   test.each(Object.entries(hubs))(
@@ -150,8 +156,22 @@ describe('make-secrets.sh', () => {
     expect(await made.read('watchbell.env')).toBe(before)
   })
 
+  test('keeps the origin where compose reads it by itself, beside what else differs from place to place', async () => {
+    await using made = await madeSecrets(['https://hub.example'])
+    const kept = parseEnv(await readFile(join(made.folder, '.env'), 'utf8'))
+    expect(kept).toMatchObject({ WATCHBELL_ORIGIN: 'https://hub.example', WATCHBELL_OUTBOUND_ALLOW: '' })
+    const asked = Object.values(hubs).flatMap(({ environment }) => Object.values(environment))
+    for (const name of Object.keys(kept)) expect(asked.join(' ')).toContain(`\${${name}:`)
+  })
+
+  test('leaves a file with settings that is there as it is', async () => {
+    const before = 'WATCHBELL_ORIGIN=https://mine.example\n'
+    await using made = await madeSecrets(['https://hub.example'], { '.env': before })
+    expect(await readFile(join(made.folder, '.env'), 'utf8')).toBe(before)
+  })
+
   test('makes what neither git nor an image gets', () => {
-    expect(text('.gitignore').split('\n')).toContain('secrets/')
+    expect(text('.gitignore').split('\n')).toEqual(expect.arrayContaining(['secrets/', '.env']))
     expect(text('.dockerignore')).toMatch(/^\*$/m)
     expect(text('.dockerignore')).not.toMatch(/^!secrets/m)
   })
