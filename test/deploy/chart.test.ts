@@ -3,11 +3,12 @@ import { readdirSync } from 'node:fs'
 import { join } from 'node:path'
 import { Ajv } from 'ajv'
 import { describe, expect, test } from 'vitest'
-import { parseAllDocuments } from 'yaml'
+import { parse, parseAllDocuments } from 'yaml'
 import { isJsonObject, type JsonObject } from '../../src/base/json.ts'
 import { stopMaxMs } from '../../src/cli/serve-command.ts'
 import { settingEntries } from '../../src/config/settings.ts'
 import { healthRoutes } from '../../src/http/health-routes.ts'
+import { runInProcess } from '../run-cli.ts'
 import { image, manifest, root, strangers, text, yaml } from './files.ts'
 
 const folder = 'deploy/helm/watchbell'
@@ -106,6 +107,43 @@ describe('the chart', () => {
       ({ secret, variable }) => secret && variable.startsWith('WATCHBELL_'),
     )
     expect(new Set(made.map(([, name]) => name))).toEqual(new Set(secret.map(({ variable }) => variable)))
+  })
+})
+
+describe('the pod for one command', () => {
+  const once = text('deploy/kubernetes/once.yaml')
+  const { metadata, spec } = parse(once) as OnePod // ours
+
+  interface OnePod {
+    readonly metadata: { readonly labels: Readonly<Record<string, string>> }
+    readonly spec: { readonly containers: readonly { readonly args: readonly string[] }[] }
+  }
+
+  test('has the user, the data and the bounds of the chart’s pod', () => {
+    const block = (source: string, name: string): string => {
+      const indent = new RegExp(`^( +)${name}:\\n(?:\\1 +.*\\n)+`, 'm')
+      return indent.exec(source)?.[0] ?? ''
+    }
+    for (const name of ['securityContext', 'seccompProfile', 'capabilities']) {
+      expect(block(once, name)).not.toBe('')
+      expect(pod).toContain(block(once, name))
+    }
+    for (const name of ['automountServiceAccountToken: false', 'readOnlyRootFilesystem: true']) {
+      expect(once).toContain(name)
+      expect(pod).toContain(name)
+    }
+    const folder = image.environment['WATCHBELL_DATA']
+    expect(once).toContain(`- name: WATCHBELL_DATA\n          value: ${folder}\n`)
+    expect(once).toContain(`- name: data\n          mountPath: ${folder}\n`)
+    const [, claim] = /volumeClaimTemplates:\n +- metadata:\n +name: (\w+)/.exec(templateTexts) ?? []
+    expect(once).toContain(`claimName: ${claim}-watchbell-0\n`)
+  })
+
+  test('runs a command that there is, and is none of the pods that a service leads to', async () => {
+    const [container] = spec.containers
+    expect(await runInProcess([...(container?.args ?? []), '--help'])).toMatchObject({ exitCode: 0 })
+    expect(metadata.labels).toEqual({ 'app.kubernetes.io/name': 'watchbell-once' })
+    expect(strangers(once)).toEqual([])
   })
 })
 

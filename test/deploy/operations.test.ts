@@ -25,14 +25,28 @@ const advice = [
   'deploy/grafana/watchbell-dashboard.json',
 ].flatMap((file) => text(file).match(/(?<=`)watchbell [a-z][^`\n]*(?=`)/g) ?? [])
 
-const commands = [
-  ...new Set(
-    [...code, ...advice]
-      .map((line) => / ?\bwatchbell ([a-z][a-z-]*(?= |$).*)/.exec(line)?.[1])
-      .filter((command) => command !== undefined)
-      .map((command) => command.replace(/\s+#.*$/, '').trim()),
-  ),
-]
+/** What is run of ours by a line: containers are told the command alone, or `watchbell` and the command. */
+function commandIn(line: string): string | undefined {
+  const plain = line.replace(/\s+[#<>].*$/, '').trim()
+  const container = /^docker (?:compose run .*\bhub-1|run .*:\/var\/lib\/watchbell .*\bwatchbell) (.+)$/.exec(
+    plain,
+  )
+  if (container !== null) return container[1]
+  if (plain.startsWith('kubectl ')) return / -- watchbell (.+)$/.exec(plain)?.[1]
+  return / ?\bwatchbell ([a-z][a-z-]*(?= |$).*)/.exec(plain)?.[1]
+}
+
+const commands = [...new Set([...code, ...advice].map(commandIn).filter((command) => command !== undefined))]
+
+test('runs nothing inside of a hub that is for one that is stopped', () => {
+  const stopped = code.filter(
+    (line) => / (?:import|--lost-secret-key) /.test(line) && /^(?:docker|kubectl)/.test(line),
+  )
+  expect(stopped.length).toBeGreaterThan(2)
+  expect(stopped.filter((line) => / exec /.test(line))).toEqual([])
+  const [, running] = /^\| `compose.yaml` +\|(.+)\|$/m.exec(page) ?? []
+  expect(running).not.toContain('`import`')
+})
 
 test('names settings, metrics, errors and paths that there are', () => {
   expect(strangers(page)).toEqual([])
