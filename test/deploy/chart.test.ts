@@ -148,6 +148,24 @@ describe('the pod for one command', () => {
 })
 
 describe('its values', () => {
+  test('ask for no more connections than PostgreSQL has, during an upgrade too', () => {
+    const { maxReplicas } = defaults['autoscaling'] as { readonly maxReplicas: number } // ours
+    const [, perNode] = /each\s+node takes (\d+) connections/.exec(text('docs/operations.md')) ?? []
+    const [forSuperusers, postgresDefault] = [3, 100]
+    for (const nodes of [maxReplicas, Number(defaults['replicaCount'])]) {
+      expect((nodes + 1) * Number(perNode)).toBeLessThanOrEqual(postgresDefault - forSuperusers)
+    }
+  })
+
+  test('ask for the memory that a busy node uses', () => {
+    const { requests, limits } = defaults['resources'] as Record<string, { readonly memory: string }> // ours
+    const mebibytes = (size = ''): number => Number.parseInt(size, 10) * (size.endsWith('Gi') ? 1_024 : 1)
+    const measured = [...text('docs/performance.md').matchAll(/ms \| (\d+), (\d+), (\d+) \|$/gm)]
+    const most = measured.flatMap(([, ...figures]) => figures.map(Number))
+    expect(mebibytes(limits?.memory)).toBeGreaterThan(Math.max(...most) * 1.5)
+    expect(mebibytes(requests?.memory)).toBeGreaterThan(Math.min(...most))
+  })
+
   test.each(['values.yaml', ...examples])('%s are valid', (file) => {
     isValid(over(defaults, yaml(join(folder, file)) as JsonObject)) // ours
     expect(isValid.errors ?? []).toEqual([])
