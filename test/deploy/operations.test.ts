@@ -65,6 +65,22 @@ test('says times as they are', () => {
   expect(page.replaceAll(/\s+/g, ' ')).toContain(`We allow SETs ${iatSkewMaxS} seconds ahead`)
 })
 
+test('says sizes as they were measured', () => {
+  const kilobytes = (database: string): number => {
+    const rows = [
+      ...text('docs/performance.md').matchAll(
+        new RegExp(`^\\| ${database} \\| [\\d,]+ \\| \\d+ \\| [\\d.]+ \\| (\\d,\\d{3}) \\|`, 'gm'),
+      ),
+    ]
+    return Math.max(...rows.map(([, bytes]) => Number(bytes?.replace(',', '')))) / 1_000
+  }
+  const [, sqlite, postgresql] = /^\| disk for each SET +\| ([\d.]+) KB +\| ([\d.]+) KB/m.exec(page) ?? []
+  expect([sqlite, postgresql]).toEqual(['SQLite', 'PostgreSQL'].map((name) => kilobytes(name).toFixed(1)))
+  const [, ...aYear] = /kept a year +\| (\d+) GB +\| (\d+) GB/.exec(page) ?? []
+  const gigabytes = (kb?: string): string => ((Number(kb) * 86_400 * 365) / 1e6).toFixed(0)
+  expect(aYear).toEqual([gigabytes(sqlite), gigabytes(postgresql)])
+})
+
 test('leads to pages, files and headings that there are', () => {
   const links = [...page.matchAll(/\]\(([^)]+)\)/g)].map(([, target]) => target ?? '')
   const headings = new Set(
