@@ -147,6 +147,33 @@ describe('the pod for one command', () => {
   })
 })
 
+describe('its README', () => {
+  const readme = text(join(folder, 'README.md'))
+
+  test('names values that there are, and all by which the network policy is narrowed', () => {
+    const paths = leaves(defaults).map((path) => path.join('.'))
+    const [sections, named] = [Object.keys(defaults).join('|'), readme.replaceAll(/^```\n[^]*?^```$/gm, '')]
+    const values = [...named.matchAll(new RegExp(`\`((?:${sections})\\.\\w[\\w.]*)`, 'g'))].map(
+      ([, path]) => path,
+    )
+    expect(values.filter((path) => !paths.includes(path ?? ''))).toEqual([])
+    expect(values).toEqual(
+      expect.arrayContaining(paths.filter((path) => /^networkPolicy\.\w+(?:From|To)$/.test(path))),
+    )
+  })
+
+  test('makes the volume larger that the StatefulSet has, in an order that keeps the pod', () => {
+    const [steps = ''] = /(?<=^## A larger volume\n)[^]*?(?=^## )/m.exec(readme) ?? []
+    const [, claim] = /volumeClaimTemplates:\n +- metadata:\n +name: (\w+)/.exec(templateTexts) ?? []
+    const lines = steps.split('\n').filter((line) => /^(?:kubectl (?:patch|delete)|helm)/.test(line))
+    expect(lines).toEqual([
+      expect.stringContaining(`kubectl patch pvc ${claim}-watchbell-0 `),
+      expect.stringContaining('--cascade=orphan'),
+      expect.stringContaining('--set persistence.size='),
+    ])
+  })
+})
+
 describe('its values', () => {
   test('ask for no more connections than PostgreSQL has, during an upgrade too', () => {
     const { maxReplicas } = defaults['autoscaling'] as { readonly maxReplicas: number } // ours
