@@ -65,6 +65,12 @@ test('says times as they are', () => {
   expect(page.replaceAll(/\s+/g, ' ')).toContain(`We allow SETs ${iatSkewMaxS} seconds ahead`)
 })
 
+test('says of each command for Kubernetes in which namespace, and takes the token into containers', () => {
+  const onKubernetes = code.filter((line) => /^kubectl .* /.test(line) && !/^kubectl (?:exec|cp)$/.test(line))
+  expect(onKubernetes.filter((line) => !line.includes(' --namespace watchbell '))).toEqual([])
+  expect(code).toContain('docker compose exec -T -e WATCHBELL_TOKEN hub-1')
+})
+
 test('says sizes as they were measured', () => {
   const kilobytes = (database: string): number => {
     const rows = [
