@@ -35,6 +35,7 @@ const connectTimeoutMs = 5_000
 /** Composes settings, storage, hub and http, and listens. */
 export async function startHub(settings: Settings): Promise<RunningHub> {
   const logger = stderrLogger({ level: settings.logLevel })
+  for (const warning of settings.warnings) logger.warn({}, warning)
   await using opened = new AsyncDisposableStack()
 
   const guarded = opened.use(
@@ -110,10 +111,9 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
 
 /** The clock is the real one, as everywhere here; its way out to receivers is its own. */
 function telemetryOf({ metricsListen, tracing, secrets }: Settings, logger: Logger): Promise<Telemetry> {
-  const headers = { ...secrets.otlpHeaders, ...secrets.otlpTracesHeaders }
   return startTelemetry({
     metricsListen,
-    tracing: tracing && { ...tracing, headers },
+    tracing: tracing && { ...tracing, headers: secrets.otlpHeaders },
     version: ownVersion(),
     logger,
     now: realWorld(globalThis.fetch).now,

@@ -117,6 +117,14 @@ describe('token', () => {
     }
   })
 
+  test('variables of OpenTelemetry, which are everybody’s, keep nobody from the data', async () => {
+    await using folder = await temporaryFolder()
+    const env = { WATCHBELL_DATA: folder.path, OTEL_TRACES_EXPORTER: 'console', OTEL_SDK_DISABLED: 'no' }
+    const created = await runInProcess(['token', 'create', '--name', 'n'], { env })
+    expect(created).toMatchObject({ exitCode: 0 })
+    expect(created.stderr).not.toContain('OTEL_')
+  })
+
   test('a folder that is a file, and bad settings, are told', async () => {
     await using folder = await temporaryFolder()
     const file = join(folder.path, 'file')

@@ -5,7 +5,13 @@ import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
 import { oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
-import { tracingEntries, tracingOf, type TracingSecretName, type TracingSettings } from './tracing.ts'
+import {
+  readTracing,
+  tracingEntries,
+  type ReadTracing,
+  type TracingSettings,
+  type TracingTexts,
+} from './tracing.ts'
 
 export { SettingProblem, type SettingEntry } from './setting.ts'
 
@@ -16,8 +22,8 @@ export interface ListenAddress {
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** Every setting there is. docs/configuration.md is made from this list. */
-export const settingEntries = {
+/** Ours; those of OpenTelemetry stand in tracing.ts. */
+const hubEntries = {
   listen: setting<ListenAddress>(
     'WATCHBELL_LISTEN',
     { host: '127.0.0.1', port: 8080 },
@@ -182,20 +188,27 @@ export const settingEntries = {
       'Address and port that answer `GET /metrics` (Prometheus), `host:port` such as 127.0.0.1:9464; whoever reaches it may read them.',
     read: readListen,
   }),
-  ...tracingEntries,
 } as const
 
+/** Every setting there is. docs/configuration.md is made from this list. */
+export const settingEntries = { ...hubEntries, ...tracingEntries } as const
+
 export type SettingName = keyof typeof settingEntries
-export type SettingValues = { [Name in SettingName]: (typeof settingEntries)[Name]['fallback'] }
-type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken' | TracingSecretName
+type HubValues = { [Name in keyof typeof hubEntries]: (typeof hubEntries)[Name]['fallback'] }
+type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken'
 
 /** What may be logged, apart from what never is. */
-export interface Settings extends Omit<SettingValues, SecretName> {
+export interface Settings extends Omit<HubValues, SecretName> {
   /** Where none was set, `http://` and the listen address. */
   readonly origin: string
   /** Undefined when traces are off. */
   readonly tracing: TracingSettings | undefined
-  readonly secrets: Pick<SettingValues, SecretName>
+  /** What was ignored, and why: for the log, when the hub starts. */
+  readonly warnings: readonly string[]
+  readonly secrets: Pick<HubValues, SecretName> & {
+    /** For the receiver of traces. */
+    readonly otlpHeaders: ReadTracing['headers']
+  }
 }
 
 /** Several settings were wrong: every one of them is named. */
@@ -227,27 +240,37 @@ export function readSettings(
   listens = true,
 ): Settings {
   const problems = unknownNames.map((name) => `${name}: there is no such setting${didYouMean(name)}`)
-  const values: Record<string, unknown> = {}
-  for (const [name, entry] of Object.entries(settingEntries)) {
-    const source = sources.find((source) => (source.text(entry) ?? '') !== '')
-    values[name] = entry.fallback
-    if (source === undefined) continue
-    try {
-      values[name] = entry.read(source.text(entry) ?? '')
-    } catch (error) {
-      if (!(error instanceof SettingProblem)) throw error
-      problems.push(`${source.where(entry)}: ${error.message}`)
-    }
-  }
+  const valuesOf = (entries: Readonly<Record<string, SettingEntry<unknown>>>): unknown =>
+    Object.fromEntries(
+      Object.entries(entries).map(([name, entry]) => [name, valueOf(entry, sources, problems)]),
+    )
+  const values = valuesOf(hubEntries) as HubValues // each entry wrote its own type
+  const tracing = readTracing(valuesOf(tracingEntries) as TracingTexts) // these are texts
   if (problems.length > 0) throw new SettingsError(problems)
-  return combine(values as unknown as SettingValues, listens) // each entry wrote its own type
+  return combine(values, tracing, listens)
+}
+
+/** @param problems - where it is told what is wrong */
+function valueOf(
+  entry: SettingEntry<unknown>,
+  sources: readonly SettingSource[],
+  problems: string[],
+): unknown {
+  const source = sources.find((source) => (source.text(entry) ?? '') !== '')
+  if (source === undefined) return entry.fallback
+  try {
+    return entry.read(source.text(entry) ?? '')
+  } catch (error) {
+    if (!(error instanceof SettingProblem)) throw error
+    problems.push(`${source.where(entry)}: ${error.message}`)
+    return entry.fallback
+  }
 }
 
 const tokenCharsMinBeyondLoopback = 16
 
-function combine(given: SettingValues, listens: boolean): Settings {
-  const { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders, otlpTracesHeaders, ...values } =
-    given
+function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, listens: boolean): Settings {
+  const { databaseUrl, adminToken, secretKey, forwardAuthToken, ...values } = given
   const { host, port } = values.listen
   const shownHost = host.includes(':') ? `[${host}]` : host
   const origin = values.origin ?? `http://${shownHost}:${port}`
@@ -275,16 +298,9 @@ function combine(given: SettingValues, listens: boolean): Settings {
   return {
     ...values,
     origin,
-    tracing: requireTracing(values),
-    secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders, otlpTracesHeaders },
-  }
-}
-
-function requireTracing(values: Parameters<typeof tracingOf>[0]): TracingSettings | undefined {
-  try {
-    return tracingOf(values)
-  } catch (error) {
-    throw error instanceof SettingProblem ? new SettingsError([error.message]) : error
+    tracing,
+    warnings,
+    secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders: headers },
   }
 }
 

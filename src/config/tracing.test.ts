@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { loadSettings } from './load-settings.ts'
-import { SettingsError, type Settings } from './settings.ts'
+import type { Settings } from './settings.ts'
 
 const load = (environment: Readonly<Record<string, string>>): Settings =>
   loadSettings({ environment, flags: {}, file: undefined })
@@ -59,32 +59,76 @@ describe('traces (OpenTelemetry, environment variable specification)', () => {
     expect(load({ OTEL_TRACES_EXPORTER: 'otlp' }).tracing?.serviceName).toBe('watchbell')
   })
 
-  test.each<[Record<string, string>, RegExp]>([
+  const on = { OTEL_EXPORTER_OTLP_ENDPOINT: 'http://c' }
+  const grpc = { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_EXPORTER: 'otlp' }
+
+  test.each<[Record<string, string>, string]>([
     [
       { OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318' },
-      /OTEL_EXPORTER_OTLP_ENDPOINT: .* not an http or https URL/,
+      'OTEL_EXPORTER_OTLP_ENDPOINT: it is not an http or https URL',
     ],
-    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:word@c' }, /without credentials/],
-    [{ OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'grpc://c' }, /OTEL_EXPORTER_OTLP_TRACES_ENDPOINT/],
-    [{ OTEL_TRACES_EXPORTER: 'console' }, /not one of otlp, none/],
-    [{ OTEL_TRACES_EXPORTER: 'otlp,console' }, /not one of/],
-    [{ OTEL_SDK_DISABLED: 'yes' }, /not one of true, false/],
-    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/xml' }, /not one of grpc, http\/protobuf, http\/json/],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'collector:4318', OTEL_TRACES_EXPORTER: 'otlp' }, 'there are no traces'],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'http://user:word@c' }, 'without credentials'],
     [
-      { OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_EXPORTER: 'otlp' },
-      /OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http\/json/,
+      { ...on, OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'grpc://c' },
+      'OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: it is not',
     ],
-    [{ OTEL_TRACES_SAMPLER: 'jaeger_remote' }, /not one of always_on/],
-    [{ OTEL_TRACES_SAMPLER_ARG: '1.5' }, /from 0 to 1/],
-    [{ OTEL_TRACES_SAMPLER_ARG: '-0' }, /from 0 to 1/],
-    [{ OTEL_TRACES_SAMPLER_ARG: 'half' }, /from 0 to 1/],
-    [{ OTEL_RESOURCE_ATTRIBUTES: 'a=b,c' }, /entry 2 is not name=value/],
-    [{ OTEL_RESOURCE_ATTRIBUTES: '=b' }, /entry 1/],
-    [{ OTEL_EXPORTER_OTLP_HEADERS: 'authorization' }, /OTEL_EXPORTER_OTLP_HEADERS: entry 1/],
-    [{ OTEL_EXPORTER_OTLP_HEADERS: 'authorization=%GG' }, /entry 1/],
-  ])('%j stops the start', (environment, message) => {
-    expect(() => load(environment)).toThrow(SettingsError)
-    expect(() => load(environment)).toThrow(message)
+    [{ ...on, OTEL_TRACES_EXPORTER: 'console' }, "OTEL_TRACES_EXPORTER: 'console' is not one of otlp, none"],
+    [grpc, 'OTEL_EXPORTER_OTLP_TRACES_PROTOCOL=http/json'],
+  ])('%j: a warning, no traces, and never another receiver', (environment, warning) => {
+    const { tracing, warnings } = load(environment)
+    expect(tracing).toBeUndefined()
+    expect(warnings).toEqual([expect.stringContaining(warning)])
+  })
+
+  test.each<[Record<string, string>, string, object]>([
+    [{ OTEL_SDK_DISABLED: 'yes' }, "OTEL_SDK_DISABLED: 'yes' is not one of true, false: it is ignored", {}],
+    [
+      { OTEL_TRACES_EXPORTER: 'otlp,console' },
+      "'console' is not one of otlp, none",
+      { url: 'http://c/v1/traces' },
+    ],
+    [{ OTEL_EXPORTER_OTLP_PROTOCOL: 'http/xml' }, 'not one of grpc, http/protobuf, http/json', {}],
+    [
+      { OTEL_TRACES_SAMPLER: 'jaeger_remote' },
+      'not one of always_on',
+      { sampler: { name: 'parentbased_always_on', ratio: 1 } },
+    ],
+    ...['1.5', '-0', 'half'].map((arg): [Record<string, string>, string, object] => [
+      { OTEL_TRACES_SAMPLER: 'traceidratio', OTEL_TRACES_SAMPLER_ARG: arg },
+      `'${arg}' is not a number from 0 to 1`,
+      { sampler: { name: 'traceidratio', ratio: 1 } },
+    ]),
+    [{ OTEL_RESOURCE_ATTRIBUTES: 'a=b,c' }, 'entry 2 is not key=value', { resourceAttributes: {} }],
+    [{ OTEL_RESOURCE_ATTRIBUTES: '=b' }, 'entry 1', { resourceAttributes: {} }],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'authorization' }, 'OTEL_EXPORTER_OTLP_HEADERS: entry 1', {}],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'authorization=%GG' }, 'entry 1', {}],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'two%20words=b' }, 'entry 1', {}],
+    [{ OTEL_EXPORTER_OTLP_HEADERS: 'a=b%0Ac' }, 'entry 1', {}],
+  ])('%j: a warning, and traces as if it were not set', (environment, warning, expected) => {
+    const { tracing, warnings } = load({ ...on, ...environment })
+    expect(tracing).toMatchObject(expected)
+    expect(warnings).toEqual([expect.stringContaining(warning)])
+  })
+
+  test.each<[Record<string, string>]>([
+    [{ OTEL_SDK_DISABLED: 'TRUE', OTEL_EXPORTER_OTLP_ENDPOINT: 'nowhere', OTEL_TRACES_SAMPLER: 'x' }],
+    [{ OTEL_TRACES_EXPORTER: 'NONE', OTEL_EXPORTER_OTLP_PROTOCOL: 'grpc', OTEL_TRACES_SAMPLER: 'x' }],
+    [{ OTEL_TRACES_SAMPLER: 'x', OTEL_EXPORTER_OTLP_PROTOCOL: 'y' }],
+    [{ OTEL_EXPORTER_OTLP_ENDPOINT: 'nowhere', OTEL_EXPORTER_OTLP_TRACES_ENDPOINT: 'http://c' }],
+  ])('%j: what is not used is not judged', (environment) => {
+    expect(load(environment).warnings).toEqual([])
+  })
+
+  test('names are the same in either case', () => {
+    const { tracing, warnings } = load({
+      OTEL_TRACES_EXPORTER: 'OTLP',
+      OTEL_EXPORTER_OTLP_PROTOCOL: 'HTTP/JSON',
+      OTEL_TRACES_SAMPLER: 'TraceIdRatio',
+      OTEL_TRACES_SAMPLER_ARG: '.25',
+    })
+    expect(tracing?.sampler).toEqual({ name: 'traceidratio', ratio: 0.25 })
+    expect(warnings).toEqual([])
   })
 
   test('headers are secrets, and a bad one is not shown', () => {
@@ -95,7 +139,13 @@ describe('traces (OpenTelemetry, environment variable specification)', () => {
     const { secrets, ...shown } = settings
     expect(secrets.otlpHeaders).toEqual({ authorization: 'Bearer hush' })
     expect(JSON.stringify(shown)).not.toContain('hush')
-    expect(() => load({ OTEL_EXPORTER_OTLP_HEADERS: 'hush' })).toThrow(expect.not.stringContaining('hush'))
+    for (const bad of ['hush', 'http://user:hush@c', 'http://:hush@c']) {
+      const warned = load({ OTEL_EXPORTER_OTLP_ENDPOINT: bad, OTEL_EXPORTER_OTLP_TRACES_HEADERS: bad })
+      const other = load({ ...on, OTEL_EXPORTER_OTLP_HEADERS: 'sound=1,hush' })
+      expect(other.secrets.otlpHeaders).toEqual({ sound: '1' })
+      expect([warned.warnings.length, other.warnings.length]).toEqual([1, 1])
+      expect([...warned.warnings, ...other.warnings].join()).not.toContain('hush')
+    }
   })
 })
 

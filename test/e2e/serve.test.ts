@@ -44,6 +44,19 @@ test('a bad value stops the start, and every bad value is named at once', () => 
   expect(stderr).not.toMatch(/\n\s+at /)
 })
 
+test('what OpenTelemetry has and Watchbell has not is warned of in the log, and stops nothing', async () => {
+  await using folder = await temporaryFolder()
+  const hub = await serve(await freePort(), {
+    WATCHBELL_DATA: folder.path,
+    OTEL_EXPORTER_OTLP_ENDPOINT: 'http://127.0.0.1:9',
+    OTEL_TRACES_SAMPLER: 'jaeger_remote',
+    OTEL_PROPAGATORS: 'b3',
+  })
+  expect(await hub.stop('SIGTERM')).toBe(0)
+  const warnings = hub.output().match(/^\{"level":40,.*$/gm) ?? []
+  expect(warnings).toEqual([expect.stringContaining("OTEL_TRACES_SAMPLER: 'jaeger_remote' is not one of")])
+})
+
 test.each(places)(
   'on %s: the first start makes an admin token and prints it once',
   async (_database, open) => {
