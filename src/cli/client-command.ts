@@ -10,7 +10,14 @@ import { journaledAccess } from '../systemlog/access-entries.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readJsonInput } from './input.ts'
-import { localGroup, localOptions, openLocalHub, type LocalHub, type LocalOptions } from './local-hub.ts'
+import {
+  localGroup,
+  localOptions,
+  openLocalHub,
+  openOrMakeLocalHub,
+  type LocalHub,
+  type LocalOptions,
+} from './local-hub.ts'
 import { words } from './option-readers.ts'
 import { facts, table } from './table.ts'
 
@@ -61,7 +68,7 @@ export function registerClient(program: Command, io: CliIo): void {
         dpop_bound_access_tokens: options.dpop ?? false,
         ...(await keysOf(io, options, generated && publicJwk(generated))),
       })
-      await using hub = await openLocalHub(io, options)
+      await using hub = await openOrMakeLocalHub(io, options)
       const app = await appsOf(io, hub).create(draft, 'operator')
       const secret = generated && (options.pem === true ? privatePem(generated) : privateJwk(generated))
       if (options.json === true) {

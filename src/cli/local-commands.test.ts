@@ -19,7 +19,9 @@ describe('token', () => {
     const created = await run(folder.path, 'token', 'create', '--name', 'ci')
     expect(created.exitCode).toBe(0)
     expect(created.stdout).toMatch(/^00[\w-]{40}\n$/)
-    expect(created.stderr).toMatch(/^API token "ci" \(00T\w{17}\), role admin\. It is shown this once:\n$/)
+    expect(created.stderr).toMatch(
+      /^The hub's folder is \/.*\.\nAPI token "ci" \(00T\w{17}\), role admin\. It is shown this once:\n$/,
+    )
 
     const status = async (): Promise<number> =>
       (
@@ -74,6 +76,8 @@ describe('token', () => {
 
   test('a list of none says how to make one', async () => {
     await using folder = await temporaryFolder()
+    const app = ['--name', 'a', '--scope', 'okta.logs.read', '--jwks-uri', 'https://a.example/jwks']
+    await run(folder.path, 'client', 'create', ...app)
     expect((await run(folder.path, 'token', 'list')).stdout).toContain('watchbell token create')
   })
 
@@ -107,6 +111,7 @@ describe('token', () => {
     const file = join(folder.path, 'env')
     await writeFile(file, 'WATCHBELL_LISTEN=0.0.0.0:8080\n')
     for (const args of [
+      ['token', 'create', '--name', 'n'],
       ['token', 'list'],
       ['client', 'list'],
       ['key', 'rotate'],
@@ -115,6 +120,36 @@ describe('token', () => {
     ]) {
       expect(await run(folder.path, ...args, '--env-file', file)).toMatchObject({ exitCode: 0 })
     }
+  })
+
+  test.each([
+    ['token list'],
+    ['token revoke n'],
+    ['client list'],
+    ['client revoke 0oaNobody'],
+    ['key rotate'],
+    ['key rotate --lost-secret-key'],
+  ])('%s makes no database where there is none, and says where it looked', async (command) => {
+    await using folder = await temporaryFolder()
+    for (const data of [folder.path, join(folder.path, 'nowhere')]) {
+      const { exitCode, stdout, stderr } = await run(data, ...command.split(' '))
+      expect([exitCode, stdout]).toEqual([1, ''])
+      expect(stderr).toContain(`There is no database in ${data}: `)
+      expect(stderr).toContain('--data')
+    }
+    expect(await readdir(folder.path)).toEqual([])
+  })
+
+  test('what is made before the first start is made where it is told, and the hub that starts there knows it', async () => {
+    await using folder = await temporaryFolder()
+    const made = await run(folder.path, 'token', 'create', '--name', 'first', '--json')
+    expect(made.stderr).toBe(
+      `There was no database in ${folder.path}: a new one was made, for a hub that will start there.\n`,
+    )
+    await using hub = await startTestHub({ folder: folder.path })
+    const { token } = JSON.parse(made.stdout) as { token: string }
+    const headers = { authorization: `SSWS ${token}` }
+    expect((await fetch(`${hub.origin}/v1/signals`, { headers })).status).toBe(200)
   })
 
   test('variables of OpenTelemetry, which are everybody’s, keep nobody from the data', async () => {
@@ -266,7 +301,7 @@ describe('client', () => {
     )
     expect(refused).toMatchObject({ exitCode: code, stdout: '' })
     expect(refused.stderr).toContain(message)
-    expect(JSON.parse((await run(folder.path, 'client', 'list', '--json')).stdout)).toEqual([])
+    expect(await readdir(folder.path)).toEqual([])
   })
 
   test('private keys are not taken for public ones, and JSON that two readers read differently is refused', async () => {

@@ -1,8 +1,10 @@
+import { stat } from 'node:fs/promises'
+import { resolve } from 'node:path'
 import type { Command } from 'commander'
 import { loadSettings } from '../config/load-settings.ts'
 import type { Settings } from '../config/settings.ts'
 import type { Stores } from '../stores.ts'
-import { CliError, type CliIo } from './cli-io.ts'
+import { CliError, printLine, type CliIo } from './cli-io.ts'
 
 /** What the options of `localOptions` give. */
 export interface LocalOptions {
@@ -34,22 +36,67 @@ export function localSettings({ env }: Pick<CliIo, 'env'>, { data, envFile }: Lo
 
 /**
  * Opens the database that the settings name; both kinds let that happen beside running hubs.
- * @throws SettingsError, CliError when it cannot be used
+ * @throws SettingsError, CliError when it cannot be used, or when its folder has none: another folder was meant
  */
 export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
-  const settings = localSettings(io, options)
-  const { databaseUrl } = settings.secrets
-  // What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import.
-  if (databaseUrl !== undefined && options.data === undefined)
-    return openPostgresHub(databaseUrl, io.world.now())
+  const { databaseUrl, folder } = placeOf(io, options)
+  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, io.world.now())
+  if (await hasNoDatabase(folder)) {
+    throw new CliError(
+      `There is no database in ${resolve(folder)}: it holds no file watchbell.db. The first start of a hub makes one; ` +
+        "give the hub's folder with --data or WATCHBELL_DATA.",
+    )
+  }
+  return openFolder(folder, io.world.now())
+}
+
+/**
+ * The same for what may be there before the hub is: a folder without a database gets one. The user is told which folder
+ * it is, because a token that was made in another is none to the hub.
+ */
+export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
+  const { databaseUrl, folder } = placeOf(io, options)
+  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, io.world.now())
+  const isNew = await hasNoDatabase(folder)
+  const hub = await openFolder(folder, io.world.now())
+  printLine(
+    io.stderr,
+    isNew
+      ? `There was no database in ${resolve(folder)}: a new one was made, for a hub that will start there.`
+      : `The hub's folder is ${resolve(folder)}.`,
+  )
+  return hub
+}
+
+/** What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import. */
+function placeOf(
+  io: CliIo,
+  options: LocalOptions,
+): { readonly databaseUrl: string | undefined; readonly folder: string } {
+  const { data, secrets } = localSettings(io, options)
+  return { databaseUrl: options.data === undefined ? secrets.databaseUrl : undefined, folder: data }
+}
+
+/** What else keeps one from a database is told when it is opened. */
+async function hasNoDatabase(folder: string): Promise<boolean> {
+  const { databaseFile } = await import('../storage/sqlite/connection.ts') // loads the driver
+  try {
+    await stat(databaseFile(folder))
+    return false
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'ENOENT'
+  }
+}
+
+async function openFolder(folder: string, now: Date): Promise<LocalHub> {
   const { openSqliteInThread } = await import('../storage/sqlite/in-thread.ts') // loads the driver
   try {
-    const { storage } = await openSqliteInThread(settings.data, io.world.now())
+    const { storage } = await openSqliteInThread(folder, now)
     return storage
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error)
     throw new CliError(
-      `The database in ${settings.data} cannot be opened: ${reason}. Give the hub's folder with --data, and run this as ` +
+      `The database in ${folder} cannot be opened: ${reason}. Give the hub's folder with --data, and run this as ` +
         'the user that runs the hub.',
     )
   }

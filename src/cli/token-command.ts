@@ -4,7 +4,14 @@ import { createApiTokens, type ApiTokens } from '../access/api-tokens.ts'
 import { silentLogger } from '../base/logger.ts'
 import { journaledAccess } from '../systemlog/access-entries.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
-import { localGroup, localOptions, openLocalHub, type LocalHub, type LocalOptions } from './local-hub.ts'
+import {
+  localGroup,
+  localOptions,
+  openLocalHub,
+  openOrMakeLocalHub,
+  type LocalHub,
+  type LocalOptions,
+} from './local-hub.ts'
 import { table } from './table.ts'
 
 interface CreateOptions extends LocalOptions {
@@ -30,7 +37,7 @@ export function registerToken(program: Command, io: CliIo): void {
     )
     .addHelpText('after', createExamples)
     .action(async (options: CreateOptions) => {
-      await using hub = await openLocalHub(io, options)
+      await using hub = await openOrMakeLocalHub(io, options)
       const { token, secret } = await tokensOf(io, hub).create({ name: options.name, role: options.role })
       if (options.json === true) return printJson(io.stdout, { ...tokenBody(token), token: secret })
       printLine(
