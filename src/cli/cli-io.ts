@@ -20,6 +20,13 @@ export interface CliIo {
   stopSignal(): AbortSignal
 }
 
+const columnsUnknown = 80
+
+/** Width of a terminal, or what it is taken for: a serial line or a container's terminal that nobody told says 0. */
+export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
+  return isTTY && columns > 0 ? columns : columnsUnknown
+}
+
 /** The hub or the command said no. */
 export const exitRefused = 1
 /** The command line or a setting is wrong. */

@@ -97,7 +97,7 @@ export function registerClient(program: Command, io: CliIo): void {
         dpopBound ? 'DPoP' : 'Bearer',
         scopes.join(' '),
       ])
-      printLine(io.stdout, table(io, ['CLIENT ID', 'NAME', 'TOKENS', 'SCOPES'], rows))
+      printLine(io.stdout, table(io, ['CLIENT ID', 'NAME', 'TOKENS', 'SCOPES'], rows, ['CLIENT ID']))
     })
 
   localOptions(client.command('revoke'))

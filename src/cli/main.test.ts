@@ -61,6 +61,7 @@ test.each([
   ['signals', '--follow'],
   ['signals show', '--include-token'],
   ['send', 'alg-hs256'],
+  ['send', '(default: 127.0.0.1:0)'],
   ['token create', '--role'],
   ['token list', '--env-file'],
   ['token revoke', 'id-or-name'],
@@ -72,7 +73,7 @@ test.each([
 ])('%s has a help text', async (command, content) => {
   const { exitCode, stdout } = await watchbell([...command.split(' '), '--help'])
   expect(exitCode).toBe(0)
-  expect(stdout).toContain(content)
+  expect(stdout.replaceAll(/\s+/g, ' ')).toContain(content)
 })
 
 describe('the whole way', () => {

@@ -1,10 +1,8 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
 import { realWorld } from '../base/world.ts'
-import type { CliIo, TextOutput } from './cli-io.ts'
+import { columnsOf, type CliIo, type TextOutput } from './cli-io.ts'
 import { runCli } from './run.ts'
-
-const columnsDefault = 80
 
 function output(stream: NodeJS.WriteStream): TextOutput {
   // Whoever read our output may have seen enough: `watchbell signals | head`.
@@ -21,7 +19,7 @@ function output(stream: NodeJS.WriteStream): TextOutput {
       return stream.isTTY
     },
     get columns() {
-      return stream.isTTY ? stream.columns : columnsDefault
+      return columnsOf(stream)
     },
   }
 }

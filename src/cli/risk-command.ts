@@ -50,7 +50,8 @@ function described(io: CliIo, subject: SubjectBody): string {
     kind,
     level,
     ...(reported !== 'NONE' && { 'log-only level': reported }),
-    known: identifiers.map(({ value }) => value).join(', '),
+    // A sign-in name is often the email address too.
+    known: [...new Set(identifiers.map(({ value }) => value))].join(', '),
   })
   if (reasons.length === 0) return about
   return `${about}\n\n${reasonTable(io, reasons)}`

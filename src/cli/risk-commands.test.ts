@@ -23,6 +23,12 @@ describe('risk-provider', () => {
     expect((await run(hub, 'risk-provider', 'list')).stdout).toMatch(
       new RegExp(`${id} +enforce_and_log +Partner +${app.clientId}`),
     )
+    const onTerminal = await runInProcess(['risk-provider', 'list'], {
+      env: { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken },
+      terminalColumns: 60,
+    })
+    expect(onTerminal.stdout).toContain(id)
+    expect(onTerminal.stdout).toContain(app.clientId)
     expect((await run(hub, 'risk-provider', 'show', 'Partner')).stdout).toContain('1 taken, 0 ignored')
     expect((await run(hub, 'risk', 'show', '203.0.113.7')).stdout).toMatch(
       /HIGH +Risk Provider Reported Risk/,
@@ -63,7 +69,9 @@ describe('risk and evaluate', () => {
       'lost laptop',
     )
     expect(set).toMatchObject({ exitCode: 0, stdout: 'ada@example.com has the level MEDIUM now.\n' })
-    expect((await run(hub, 'risk', 'show', 'ada@example.com')).stdout).toMatch(/level +MEDIUM/)
+    const shown = (await run(hub, 'risk', 'show', 'ada@example.com')).stdout
+    expect(shown).toMatch(/level +MEDIUM/)
+    expect(shown.match(/ada@example\.com/g)).toHaveLength(1) // sign-in name and email address
     const asked = await run(
       hub,
       'evaluate',

@@ -40,7 +40,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
         )
       }
       const rows = all.map(({ id, action, name, clientId }) => [id, action, name, clientId])
-      printLine(io.stdout, table(io, ['ID', 'ACTION', 'NAME', 'CLIENT'], rows))
+      printLine(io.stdout, table(io, ['ID', 'ACTION', 'NAME', 'CLIENT'], rows, ['ID', 'CLIENT']))
     })
 
   hubOptions(riskProvider.command('create'))

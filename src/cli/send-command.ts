@@ -52,6 +52,8 @@ interface SendOptions {
 }
 
 const eventDefault = 'session-revoked'
+/** A free port. */
+const listenDefault = '127.0.0.1:0'
 const countMax = 1_000_000
 const rateMax = 10_000
 
@@ -97,11 +99,10 @@ export function registerSend(program: Command, io: CliIo): void {
       '--key <file>',
       'its private key (a JWK): keeps one identity between runs; made when it is not there',
     )
-    .option(
-      '--listen <host:port>',
-      'where to serve metadata and keys',
-      listenAddress,
-      listenAddress('127.0.0.1:0'),
+    .addOption(
+      new Option('--listen <host:port>', 'where to serve metadata and keys')
+        .argParser(listenAddress)
+        .default(listenAddress(listenDefault), listenDefault),
     )
     .option('--origin <url>', 'where the hub reaches that, if it is somewhere else')
     .option('--serve', 'go on serving until Ctrl-C; without events it only serves')

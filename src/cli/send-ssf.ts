@@ -89,6 +89,9 @@ function conclude(io: CliIo, streams: readonly EmulatedStream[], { json }: SsfPl
     for (const count of counts) printLine(io.stdout, jsonText(count))
   } else if (counts.length > 0) {
     const rows = counts.map((count) => Object.values(count).map(String))
-    printLine(io.stdout, table(io, ['STREAM', 'RECEIVER', 'STATUS', 'TAKEN', 'REFUSED', 'WAITING'], rows))
+    printLine(
+      io.stdout,
+      table(io, ['STREAM', 'RECEIVER', 'STATUS', 'TAKEN', 'REFUSED', 'WAITING'], rows, ['STREAM']),
+    )
   }
 }

@@ -42,7 +42,12 @@ describe('streams over a real hub and a real transmitter', () => {
     expect((await run(hub, ['remove-subject', host, '--subject', 'email:ada@example.com'])).exitCode).toBe(0)
     expect((await run(hub, ['rotate-authorization', host, '--overlap', '0'])).exitCode).toBe(0)
     expect((await run(hub, ['disconnect', host])).stdout).toContain('is deleted')
-    expect((await run(hub, ['show', host])).exitCode).toBe(1)
+    for (const command of ['show', 'verify', 'pause', 'doctor', 'disconnect', 'rotate-authorization']) {
+      expect(await run(hub, [command, host])).toMatchObject({
+        exitCode: 1,
+        stderr: `watchbell: The provider '${host}' has no stream; \`watchbell stream connect\` sets one up.\n`,
+      })
+    }
   })
 
   test('a private key signs in, and polls', async () => {

@@ -3,7 +3,7 @@ import { InvalidArgumentError, type Command } from 'commander'
 import type { JsonObject } from '../base/json.ts'
 import { dialectNames } from '../set/dialect.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
-import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput, readJsonInput } from './input.ts'
 import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
 import {
@@ -142,7 +142,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const provider = await findProvider(hub, wanted)
-      const shown = asStream(await hub.request('GET', pathOf(provider)))
+      const shown = asStream(await ask(hub, provider, 'GET'))
       if (options.json === true) return printJson(io.stdout, shown)
       printLine(io.stdout, described(io, provider, shown))
     })
@@ -154,7 +154,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly wait: number }) => {
       const hub = openHub(io, options)
       const provider = await findProvider(hub, wanted)
-      const asked = asStream(await hub.request('POST', `${pathOf(provider)}/verify`))
+      const asked = asStream(await ask(hub, provider, 'POST', '/verify'))
       const seen = await waitForVerification(hub, provider, asked, options.wait)
       if (options.json === true) return printJson(io.stdout, seen)
       printLine(
@@ -173,7 +173,7 @@ export function registerStream(program: Command, io: CliIo): void {
         const provider = await findProvider(hub, wanted)
         const { reason } = options
         const body = { status, ...(reason !== undefined && { reason }) }
-        const answer = (await hub.request('PUT', `${pathOf(provider)}/status`, body)) as { status: string } // its shape
+        const answer = (await ask(hub, provider, 'PUT', '/status', body)) as { status: string } // its shape
         if (options.json === true) return printJson(io.stdout, answer)
         printLine(io.stdout, `The stream of ${provider.name} is ${answer.status}.`)
       })
@@ -194,7 +194,7 @@ export function registerStream(program: Command, io: CliIo): void {
           if (subject === undefined) throw wrongUsage('Give --subject or --subject-json.')
           const hub = openHub(io, options)
           const provider = await findProvider(hub, wanted)
-          await hub.request('POST', pathOf(provider) + path, { subject })
+          await ask(hub, provider, 'POST', path, { subject })
           if (options.json === true) return printJson(io.stdout, { subject })
           printLine(
             io.stdout,
@@ -214,7 +214,7 @@ export function registerStream(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const provider = await findProvider(hub, wanted)
       const body = { overlap_seconds: options.overlap }
-      const rotated = await hub.request('POST', `${pathOf(provider)}/rotate-authorization`, body)
+      const rotated = await ask(hub, provider, 'POST', '/rotate-authorization', body)
       if (options.json === true) return printJson(io.stdout, rotated)
       printLine(
         io.stdout,
@@ -229,7 +229,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly force?: boolean }) => {
       const hub = openHub(io, options)
       const provider = await findProvider(hub, wanted)
-      await hub.request('DELETE', pathOf(provider) + (options.force === true ? '?force=true' : ''))
+      await ask(hub, provider, 'DELETE', options.force === true ? '?force=true' : '')
       if (options.json === true) return printJson(io.stdout, { provider: provider.id, deleted: true })
       printLine(io.stdout, `The stream of ${provider.name} is deleted.`)
     })
@@ -266,7 +266,7 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const provider = await findProvider(hub, wanted)
-      const health = (await hub.request('GET', `${pathOf(provider)}/health`)) as HealthBody // its shape
+      const health = (await ask(hub, provider, 'GET', '/health')) as HealthBody // its shape
       if (options.json === true) printJson(io.stdout, health)
       else printLine(io.stdout, diagnosis(io, health))
       if (!health.healthy) throw new CliError(`The stream of ${provider.name} does not work as it should.`)
@@ -394,6 +394,27 @@ async function waitForVerification(
     `The stream of ${provider.name} is set up, and no verification event came within ${waitS} s. ` +
       `\`watchbell stream doctor ${provider.id}\` looks into it.`,
   )
+}
+
+/**
+ * A request about the stream of a provider that was just found.
+ * @throws CliError when it has none, in other words than the hub, which knows it by its id
+ */
+async function ask(
+  hub: HubClient,
+  provider: ProviderBody,
+  method: Parameters<HubClient['request']>[0],
+  path = '',
+  body?: object,
+): Promise<unknown> {
+  try {
+    return await hub.request(method, pathOf(provider) + path, body)
+  } catch (error) {
+    if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
+    throw new CliError(
+      `The provider '${provider.name}' has no stream; \`watchbell stream connect\` sets one up.`,
+    )
+  }
 }
 
 function pathOf({ id }: ProviderBody): string {

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { TextOutput } from './cli-io.ts'
-import { jsonText } from './cli-io.ts'
+import { columnsOf, jsonText, type TextOutput } from './cli-io.ts'
 import { facts, painter, table, wrap } from './table.ts'
 
 function terminal(columns: number, env: Record<string, string> = { NO_COLOR: '1' }) {
@@ -34,6 +33,16 @@ describe('table', () => {
     expect(line).toHaveLength(80)
   })
 
+  test('what people copy is whole, also where other columns are narrower than it', () => {
+    const rows = [['rpr0123456789abcdefg', 'enforce_and_log', 'n'.repeat(50), '0oa0123456789abcdefg']]
+    const header = ['ID', 'ACTION', 'NAME', 'CLIENT']
+    for (const columns of [80, 60, 10]) {
+      const [, line = ''] = table(terminal(columns), header, rows, ['ID', 'CLIENT']).split('\n')
+      expect(line).toMatch(/^rpr0123456789abcdefg  .*…  0oa0123456789abcdefg$/)
+      if (columns > 70) expect(line).toHaveLength(columns)
+    }
+  })
+
   test('a terminal narrower than any table is overrun rather than everything cut away', () => {
     expect(table(terminal(10), ['A', 'B'], [['a'.repeat(30), 'b'.repeat(30)]])).toContain(
       'aaaaaaa…  bbbbbbb…',
@@ -43,6 +52,14 @@ describe('table', () => {
   test('what would steer the terminal is shown as what it is not', () => {
     expect(table(pipe, ['A'], [['x\u001b[2J\ny\u202e']])).toBe('A\nx\u{FFFD}[2J\u{FFFD}y\u{FFFD}')
   })
+})
+
+test.each([
+  ['a terminal', { isTTY: true, columns: 132 }, 132],
+  ['a terminal that nobody told its width', { isTTY: true, columns: 0 }, 80],
+  ['no terminal', { isTTY: false, columns: 132 }, 80],
+])('%s has a width', (_words, stream, columns) => {
+  expect(columnsOf(stream)).toBe(columns)
 })
 
 test('facts stand below one another; missing ones are left out', () => {

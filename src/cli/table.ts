@@ -20,24 +20,31 @@ export function lineWidth({ stdout }: Pick<CliIo, 'stdout'>): number {
   return stdout.isTTY ? stdout.columns : Number.POSITIVE_INFINITY
 }
 
-/** Rows below a header; on a terminal the widest columns are shortened until a line fits. */
+/**
+ * Rows below a header; on a terminal the widest columns are shortened until a line fits.
+ * @param whole - columns that are never shortened: people copy from them
+ */
 export function table(
   io: Pick<CliIo, 'stdout' | 'env'>,
   header: readonly string[],
   rows: readonly (readonly string[])[],
+  whole: readonly string[] = ['ID'],
 ): string {
   const cells = rows.map((row) => row.map((cell) => printable(cell, cellCharsMax)))
   const widths = header.map((title, at) =>
     Math.max(title.length, ...cells.map((row) => row[at]?.length ?? 0)),
   )
   const room = lineWidth(io) - gap.length * (header.length - 1)
-  while (sum(widths) > room && Math.max(...widths) > columnCharsMin) {
-    const widest = widths.indexOf(Math.max(...widths))
-    widths[widest] = (widths[widest] ?? 0) - 1
+  const giving = header.flatMap((title, at) => (whole.includes(title) ? [] : [at]))
+  const widthAt = (at: number): number => widths[at] ?? 0
+  while (sum(widths) > room) {
+    const widest = giving.toSorted((a, b) => widthAt(b) - widthAt(a))[0]
+    if (widest === undefined || widthAt(widest) <= columnCharsMin) break
+    widths[widest] = widthAt(widest) - 1
   }
   const line = (row: readonly string[]): string =>
     row
-      .map((cell, at) => shorten(cell, widths[at] ?? 0).padEnd(widths[at] ?? 0))
+      .map((cell, at) => shorten(cell, widthAt(at)).padEnd(widthAt(at)))
       .join(gap)
       .trimEnd()
   return [painter(io)('bold', line(header)), ...cells.map(line)].join('\n')
