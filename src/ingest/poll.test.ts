@@ -347,7 +347,8 @@ describe('every failure has its pace, and none spins', () => {
     ['an answer of another kind', (t) => t.fail('poll', { status: 204 }), 225_000, 'status 204'],
     ['an answer that is too large', (t) => t.fail('poll', 'oversized'), 500, 'more than 100000 bytes'],
   ])('%s', async (_, fail, pauseMs, words) => {
-    await using open = await openPoller({ limits: { longPollTimeoutMs: 200, answerBytesMax: 100_000 } })
+    const longPollTimeoutMs = words.endsWith('within 200 ms') ? 200 : 10_000 // the others answer, on a busy machine too
+    await using open = await openPoller({ limits: { longPollTimeoutMs, answerBytesMax: 100_000 } })
     const jtis = open.send()
     fail(open.transmitter)
     await open.turn()

@@ -11,7 +11,7 @@ import type { AnchorNode, Component, KnownClaim, Rejoined, SubjectStore } from '
  */
 export const componentClaimsMax = 1_000
 /** How many identifiers may: what hangs together is read whole with each new claim about it. */
-export const componentAnchorsMax = 2_000
+export const componentAnchorsMax = 500
 /** Why such a claim is not taken. */
 export const tooManyClaims = `more than ${componentClaimsMax} claims, or ${componentAnchorsMax} identifiers, would hang together`
 

@@ -238,7 +238,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       await using storage = await open()
       const names = (at: number) =>
         Array.from({ length: 49 }, (_, n): Anchor => `user:email:${at}.${n}@example.com`)
-      const crowd = Array.from({ length: 40 }, (_, at) => ({
+      const crowd = Array.from({ length: 10 }, (_, at) => ({
         ...news(1, 'NONE', [sub1, ...names(at)]),
         reasons: [],
       }))
