@@ -663,7 +663,7 @@ describe('erasing a person', () => {
       'device-compliance-change',
       { format: 'complex', device: { format: 'opaque', id: 'd-42' } },
       'd-42',
-      /d-42/,
+      /\bd-42\b/, // and no part of a UUID
     ],
     [
       'an address as its sender writes it',
