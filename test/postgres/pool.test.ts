@@ -97,7 +97,7 @@ test('a patient transaction may last for as long as it takes', async () => {
 
 test('of a storage both pools are counted, that of requests and that which appends', async () => {
   await using database = await temporaryDatabase()
-  await using storage = await openPostgres({ url: database.url, connectionsMax: 2 })
+  await using storage = await openPostgres({ url: database.url, connectionsMax: 2, migrateAt: new Date() })
   expect(storage.poolStats()).toEqual({ total: 0, idle: 0, waiting: 0 })
   const sender = provider('idp')
   await storage.stores.providers.insert(sender)
