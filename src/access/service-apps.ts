@@ -11,7 +11,8 @@ export type Registrar = Caller | 'operator'
 
 /**
  * The verbs for service apps. A service app can grant no scope that it does not hold, can touch no other that holds more
- * than it does or speaks as a risk provider it may not manage, and cannot change itself. Every change is journaled, with where its request came from (`from`) if it came over HTTP.
+ * than it does or speaks as a risk provider it may not manage, and cannot change itself. Every change is journaled, with
+ * where its request came from (`from`) if it came over HTTP.
  */
 export interface ServiceApps {
   /** @throws HubError `access.forbidden` */

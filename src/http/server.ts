@@ -134,18 +134,24 @@ function countHosts({ raw: { rawHeaders } }: FastifyRequest): number {
 async function refuseHosts(
   deps: ServerDeps,
   reply: FastifyReply,
-  { ip }: FastifyRequest,
+  request: FastifyRequest,
   done: (refused: Error) => void,
 ): Promise<void> {
-  let refused: unknown = new HubError('request.invalid', {
-    detail: 'The request has more than one Host header.',
-  })
-  try {
-    await spend(deps, reply, { ip })
-  } catch (limited) {
-    refused = limited
-  }
-  done(refused instanceof Error ? refused : new Error(String(refused)))
+  const detail = 'The request has more than one Host header.'
+  done((await verdictOn(deps, reply, request, new HubError('request.invalid', { detail }))) as Error) // or the storage's
+}
+
+/** Takes what is refused from the budget of its address. @returns the error, or what stands in its place when that is spent */
+function verdictOn(
+  deps: ServerDeps,
+  reply: FastifyReply,
+  { ip }: FastifyRequest,
+  error: unknown,
+): Promise<unknown> {
+  return spend(deps, reply, { ip }).then(
+    () => error,
+    (limited: unknown) => limited,
+  )
 }
 
 function tidyForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {
@@ -168,13 +174,7 @@ async function refuse(
   route?: Route,
 ): Promise<FastifyReply> {
   const error = asHubError(thrown)
-  const verdict =
-    error === thrown
-      ? error
-      : await spend(deps, reply, { ip: request.ip }).then(
-          () => error,
-          (limited: unknown) => limited,
-        )
+  const verdict = error === thrown ? error : await verdictOn(deps, reply, request, error)
   const own =
     verdict instanceof HubError && route?.scope === 'public'
       ? route.answerError?.(verdict, apiRequest(request))

@@ -28,7 +28,10 @@ export interface RefusedTokenRequest {
   readonly authorization: string | undefined
 }
 
-/** The answer of the token endpoint to its own errors, and to bodies that it does not take; undefined for those that look the same everywhere. */
+/**
+ * The answer of the token endpoint to its own errors, and to bodies that it does not take; undefined for those that look the
+ * same everywhere.
+ */
 export function tokenErrorAnswer(
   { code, detail, facts }: HubError,
   { origin, authorization = '' }: RefusedTokenRequest,

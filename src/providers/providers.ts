@@ -1,5 +1,6 @@
 import type { Actor } from '../base/actor.ts'
-import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
+import { requireUntaken } from '../base/untaken.ts'
 import type { World } from '../base/world.ts'
 import { invalidProvider, type ProviderDraft } from './provider-draft.ts'
 import type { ProviderStore } from './provider-store.ts'
@@ -161,7 +162,7 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
         }
         await unitOfWork.transaction(async (tx) => {
           const others = await tx.providers.list()
-          requireUntaken(provider, others)
+          requireUntaken(provider, others, uniqueMembers)
           if (others.length >= deps.providersMax) throw limitReached(deps.providersMax)
           await tx.providers.insert(provider)
           await tx.journal.record({ kind: 'create', provider, before: undefined, by })
@@ -183,7 +184,7 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
             ...resolved,
             updatedAt: world.now(),
           }
-          requireUntaken(provider, await tx.providers.list())
+          requireUntaken(provider, await tx.providers.list(), uniqueMembers)
           await tx.providers.replace(provider)
           await tx.journal.record({ kind: 'update', provider, before, by })
           return provider
@@ -249,18 +250,10 @@ function notFound(id: string): never {
   })
 }
 
-/**
- * Tells of a taken name and a taken issuer together (X4); of those that come at once, the store knows one.
- * @throws HubError `provider.name_taken`, `provider.issuer_taken`
- */
-function requireUntaken({ id, name, issuer }: Provider, all: readonly Provider[]): void {
-  const others = all.filter((other) => other.id !== id)
-  const taken: HubErrorCode[] = []
-  if (others.some((other) => other.name === name)) taken.push('provider.name_taken')
-  if (others.some((other) => other.issuer === issuer)) taken.push('provider.issuer_taken')
-  const [code, ...also] = taken
-  if (code !== undefined) throw new HubError(code, { also })
-}
+const uniqueMembers = [
+  ['name', 'provider.name_taken'],
+  ['issuer', 'provider.issuer_taken'],
+] as const
 
 function limitReached(providersMax: number): HubError {
   return new HubError('provider.limit_reached', {

@@ -53,9 +53,9 @@ interface Kept {
   readonly claims: readonly string[]
 }
 
-/** Every name that news of this one is kept with: itself, and what it is claimed to be the same as. */
-export function namesOf(news: News, main: Anchor): readonly Kept[] {
-  const claim = claimsOf(news).find(({ anchors }) => anchors.includes(main))
+/** Every name that news of this one is kept with: itself, and what the news claims to be the same. */
+export function namesOf(claims: readonly Claim[], main: Anchor): readonly Kept[] {
+  const claim = claims.find(({ anchors }) => anchors.includes(main))
   const others = claim?.anchors.filter((anchor) => anchor !== main) ?? []
   return [
     { anchor: main, claims: [] },
@@ -68,9 +68,12 @@ type Members = Readonly<Record<'user' | 'device' | 'session', Anchor | undefined
 const revokedTogetherMax = 64
 
 /** Every way to name the members of a revocation. */
-export function together(news: News, members: Members): readonly (Members & Pick<Kept, 'claims'>)[] {
+export function together(
+  claims: readonly Claim[],
+  members: Members,
+): readonly (Members & Pick<Kept, 'claims'>)[] {
   const ways = (anchor: Anchor | undefined) =>
-    anchor === undefined ? [{ anchor, claims: [] }] : namesOf(news, anchor)
+    anchor === undefined ? [{ anchor, claims: [] }] : namesOf(claims, anchor)
   return ways(members.user)
     .flatMap((user) =>
       ways(members.device).flatMap((device) =>

@@ -167,8 +167,9 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
   }
   const touched = new Set(joined.changed)
   for (const each of news) {
+    const claims = claimsOf(each)
     for (const { anchor } of each.reasons) {
-      for (const { anchor: name } of namesOf(each, anchor)) touched.add(nodeOf(name).entity)
+      for (const { anchor: name } of namesOf(claims, anchor)) touched.add(nodeOf(name).entity)
     }
   }
   const now = world.now()
@@ -224,11 +225,12 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
   return {
     enter(each) {
       const entities = new Set<number>()
+      const claims = claimsOf(each)
       for (const reason of each.reasons) {
-        for (const { anchor, claims } of namesOf(each, reason.anchor)) {
+        for (const { anchor, claims: keys } of namesOf(claims, reason.anchor)) {
           const { node, entity } = nodeOf(anchor)
           entities.add(entity)
-          put({ node, reason: { ...reason, anchor }, claims: claims.filter(isTaken) })
+          put({ node, reason: { ...reason, anchor }, claims: keys.filter(isTaken) })
         }
       }
       // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
@@ -238,7 +240,7 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
       }
       if (each.revokes !== undefined) {
         const { user, device, session, signalId, message } = each.revokes
-        for (const named of together(each, { user, device, session })) {
+        for (const named of together(claims, { user, device, session })) {
           const number = (anchor: Anchor | undefined) =>
             anchor === undefined ? undefined : nodeOf(anchor).node
           revocations.push({

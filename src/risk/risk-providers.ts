@@ -1,6 +1,7 @@
 import type { ServiceAppStore } from '../access/service-app.ts'
 import type { Actor } from '../base/actor.ts'
-import { HubError, type HubErrorCode } from '../base/hub-error.ts'
+import { HubError } from '../base/hub-error.ts'
+import { requireUntaken } from '../base/untaken.ts'
 import type { World } from '../base/world.ts'
 import { invalidRiskProvider, type RiskProviderDraft } from './risk-provider-draft.ts'
 import type { RiskProviderStore } from './risk-provider-store.ts'
@@ -64,7 +65,7 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
         const now = world.now()
         const provider = { id: world.newId('rkp'), ...draft, createdAt: now, updatedAt: now }
         const others = await riskProviders.list()
-        requireUntaken(provider, others)
+        requireUntaken(provider, others, uniqueMembers)
         if (others.length >= providersMax) throw limitReached(providersMax)
         await riskProviders.insert(provider)
         await journal.record({ kind: 'create', provider, before: undefined, by })
@@ -75,7 +76,7 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
         const before = (await riskProviders.findById(id)) ?? notFound(id)
         if (draft.clientId !== before.clientId) await requireServiceApp(serviceApps, draft.clientId)
         const provider = { ...before, ...draft, updatedAt: world.now() }
-        requireUntaken(provider, await riskProviders.list())
+        requireUntaken(provider, await riskProviders.list(), uniqueMembers)
         await riskProviders.replace(provider)
         await journal.record({ kind: 'update', provider, before, by })
         return provider
@@ -99,18 +100,10 @@ async function requireServiceApp(
   ])
 }
 
-/**
- * Tells of a taken name and a taken client together (X4); of those that come at once, the store knows one.
- * @throws HubError `risk_provider.name_taken`, `risk_provider.client_taken`
- */
-function requireUntaken({ id, name, clientId }: RiskProvider, all: readonly RiskProvider[]): void {
-  const others = all.filter((other) => other.id !== id)
-  const taken: HubErrorCode[] = []
-  if (others.some((other) => other.name === name)) taken.push('risk_provider.name_taken')
-  if (others.some((other) => other.clientId === clientId)) taken.push('risk_provider.client_taken')
-  const [code, ...also] = taken
-  if (code !== undefined) throw new HubError(code, { also })
-}
+const uniqueMembers = [
+  ['name', 'risk_provider.name_taken'],
+  ['clientId', 'risk_provider.client_taken'],
+] as const
 
 function notFound(id: string): never {
   throw new HubError('risk_provider.not_found', {

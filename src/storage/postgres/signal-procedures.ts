@@ -13,8 +13,8 @@ interface MergedSet {
 /**
  * One statement stores a batch. Places in the sequence are given in the order of arrival; keys are inserted in their own
  * order, so that nodes that store the same SETs wait for each other and never in a circle. Whoever has a key may count its
- * repeats; `xmax` is 0 where nobody had it before. Counters have shards, so that nodes do not wait for each other there either. The first batch of a week
- * makes the sequence begin anew with it, before it takes a place: see migrations/weeks.ts.
+ * repeats; `xmax` is 0 where nobody had it before. Counters have shards, so that nodes do not wait for each other there
+ * either. The first batch of a week makes the sequence begin anew with it, before it takes a place: see migrations/weeks.ts.
  */
 const append = `
   WITH week AS MATERIALIZED (SELECT reach_week('arrivals', $13) AS is_reached), given AS (
