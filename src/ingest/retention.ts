@@ -33,7 +33,9 @@ export const deletedPerStepMax = 500
 /** A round begins no sooner after the one before: half of the time and more is for others. */
 const roundMs = 50
 const idleMs = 600_000
-const leaseMs = 60_000
+export const leaseMs = 20_000
+/** How often a node that does not have the lease asks for it: whoever has it may have died. */
+export const leaseTryMs = 5_000
 const leaseName = 'retention'
 const dayMs = 86_400_000
 
@@ -113,7 +115,7 @@ export function createRetention(deps: RetentionDeps): Worker {
   const worker = createWorker({
     name: 'retention',
     runOnce,
-    idleMs: () => (leaseUntil === 0 ? leaseMs : idleMs), // whoever has the lease may have died
+    idleMs: () => (leaseUntil === 0 ? leaseTryMs : idleMs),
     gatherMs: roundMs,
     afterErrorMs: 60_000,
     logger,

@@ -145,7 +145,7 @@ const sites = [
   ['PostgreSQL', onPostgres, 7],
 ] as const
 
-test('a node that did not get the lease looks again when it may be over', async () => {
+test('a node that did not get the lease soon looks again', async () => {
   await using site = await onSqlite()
   await using killed = loopsOver(site.storage)
   await using other = loopsOver(site.storage)
@@ -157,7 +157,7 @@ test('a node that did not get the lease looks again when it may be over', async 
     other.retention.start()
     await expect.poll(() => vi.getTimerCount()).toBe(1)
     other.clock.now = start + 60 * dayMs
-    vi.advanceTimersByTime(60_000)
+    vi.advanceTimersByTime(5_000)
     await expect.poll(() => other.took('signals').rows).toBe(1)
   } finally {
     vi.useRealTimers()
