@@ -2,19 +2,24 @@ import { randomUUID } from 'node:crypto'
 import { setTimeout as delay } from 'node:timers/promises'
 import { pathToFileURL } from 'node:url'
 import { exportJWK, generateKeyPair, SignJWT } from 'jose'
-import { afterAll, beforeAll, describe, expect, test } from 'vitest'
+import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
+import { defaultPollLimits } from '../../src/ingest/poll.ts'
 import { startEmulatedTransmitter } from '../../src/testing/emulated-transmitter.ts'
 import { startTransmitter, type Transmitter } from '../../src/testing/transmitter.ts'
 import { runOn } from '../postgres-server.ts'
 import { runInProcess } from '../run-cli.ts'
 import {
   allHandled,
+  anyOf,
+  isKnown,
   patience,
   publicOrigin,
   pushUntilTaken,
   register,
+  revoked,
   startForwarder,
   startNodes,
+  startSenders,
   storedAndLogged,
   type Nodes,
 } from './nodes.ts'
@@ -24,14 +29,9 @@ import { freePort } from '../free-port.ts'
 
 const providers = '/api/v1/security-events-providers'
 
-function revoked(transmitter: Transmitter, email: string, jti: string = randomUUID()): string {
-  return transmitter.sign({
-    type: 'session-revoked',
-    aud: publicOrigin,
-    subject: { format: 'email', email },
-    jti,
-  })
-}
+const { leaseMs, leaseTryMs } = defaultPollLimits
+/** What a machine that is busy with other tests may add to a promised time. */
+const busyMachineMs = 10_000
 
 const pushStatus = async (node: ServeProcess, set: string): Promise<number> => (await node.push(set)).status
 
@@ -42,7 +42,7 @@ describe('three nodes on one database', () => {
     nodes = await startNodes(3, { WATCHBELL_LOG_LEVEL: 'debug' })
     transmitter = await startTransmitter({ alg: 'ES256' })
     await register(nodes, transmitter)
-  }, 60_000)
+  }, 120_000)
   afterAll(async () => {
     await nodes[Symbol.asyncDispose]()
     await transmitter[Symbol.asyncDispose]()
@@ -171,6 +171,40 @@ describe('three nodes on one database', () => {
     expect(await onAll(async (node) => announced(node, 'provider_dialects'))).toEqual([true, true, true])
   })
 
+  test('what one node is told of a provider, all go by within a second', async () => {
+    const known: number[] = []
+    const acted: number[] = []
+    const spoken: number[] = []
+    /** How long after the change was answered the last node goes by it. */
+    const spread = async (isSo: (node: ServeProcess) => Promise<boolean>): Promise<number> => {
+      const changedAt = performance.now()
+      await onAll((node) => vi.waitUntil(() => isSo(node), { ...patience, interval: 20 }))
+      return performance.now() - changedAt
+    }
+    for (let round = 0; round < 5; round += 1) {
+      await using newcomer = await startTransmitter({ alg: 'ES256' })
+      const { issuer, jwksUrl } = newcomer
+      const asked = nodes.at(round % 3)
+      const settings = { issuer, jwks_url: jwksUrl }
+      const created = await asked.api('POST', providers, { name: issuer, type: 'test', settings })
+      known.push(await spread((node) => isKnown(node, issuer)))
+
+      const { id } = (await created.json()) as { id: string } // of a 200
+      const says = async (node: ServeProcess, about: string, text: string): Promise<boolean> =>
+        (await (await node.api('GET', `/v1/providers/${id}/${about}`)).text()).includes(text)
+      await asked.api('PUT', `/v1/providers/${id}/action`, { action: 'log_only' })
+      acted.push(await spread((node) => says(node, 'action', 'log_only')))
+      await asked.api('PUT', `/v1/providers/${id}/dialects`, {
+        dialects: ['apple'],
+        audiences: ['com.example'],
+      })
+      spoken.push(await spread((node) => says(node, 'dialects', 'com.example')))
+    }
+    // A look at everything, which comes every 10 seconds, would be seldom so soon; a busy machine may hiccup once.
+    const median = (times: readonly number[]) => times.toSorted((a, b) => a - b)[2]
+    for (const times of [known, acted, spoken]) expect(median(times)).toBeLessThan(1_000)
+  }, 120_000)
+
   test('a token works at all nodes as soon as it is made, and at none once it is revoked', async () => {
     const secret = (await command('token', 'create', '--name', 'ci')).stdout.trim()
     expect(await onAll((node) => statusWith(node, `SSWS ${secret}`))).toEqual([200, 200, 200])
@@ -221,11 +255,11 @@ describe('three nodes on one database', () => {
 })
 
 describe('what takes nodes a while', { concurrent: true }, () => {
-  test('limits hold over two nodes together, but for what passes between two exchanges (Q1, Q2)', async ({
+  test('limits hold over three nodes together, but for what passes between two exchanges (Q1, Q2)', async ({
     expect,
   }) => {
     const limit = 150
-    await using nodes = await startNodes(2, { WATCHBELL_API_REQUESTS_PER_MINUTE: `${limit}` })
+    await using nodes = await startNodes(3, { WATCHBELL_API_REQUESTS_PER_MINUTE: `${limit}` })
     let passed = 0
     /** A request without credentials, which its address is charged for. @returns how much that one has left here */
     const knock = async (node: ServeProcess): Promise<number> => {
@@ -237,19 +271,19 @@ describe('what takes nodes a while', { concurrent: true }, () => {
       expect(remaining).toBeLessThan(limit)
       return remaining
     }
-    const first = nodes.alive.flatMap((node) => Array.from({ length: 50 }, () => knock(node)))
+    const known = 99
+    const first = nodes.alive.flatMap((node) => Array.from({ length: known / 3 }, () => knock(node)))
     await Promise.all(first)
     for (const node of nodes.alive) {
       await expect
         .poll(() => knock(node), { timeout: 30_000, interval: 500 })
-        .toBeLessThanOrEqual(limit - 100)
+        .toBeLessThanOrEqual(limit - known)
     }
-    const known = 100
     const last = nodes.alive.flatMap((node) => Array.from({ length: limit }, () => knock(node)))
     expect(await Promise.all(last)).toContain(0)
     // Each let through no more than what it knew to be left.
     expect(passed).toBeGreaterThanOrEqual(limit)
-    expect(passed).toBeLessThanOrEqual(known + 2 * (limit - known))
+    expect(passed).toBeLessThanOrEqual(known + 3 * (limit - known))
     for (const node of nodes.alive) expect((await fetch(`${node.origin}/v1/signals`)).status).toBe(429)
   }, 90_000)
 
@@ -315,7 +349,11 @@ describe('what takes nodes a while', { concurrent: true }, () => {
 
     send(50)
     await nodes.kill(polling[0] as ServeProcess) // there is one
+    const killedAt = performance.now()
     send(50)
+    const othersPolled = async () => (await Promise.all(nodes.alive.map(polls))).some((count) => count > 0)
+    await expect.poll(othersPolled, patience).toBe(true)
+    expect(performance.now() - killedAt).toBeLessThan(leaseMs + leaseTryMs + busyMachineMs)
     await expect.poll(() => transmitter.stream().waiting.length, patience).toBe(0)
     expect(openMax).toBe(1)
     await allHandled(nodes)
@@ -375,27 +413,17 @@ test('kill -9 of any node at any moment: what got 202 is stored and handled once
   await using nodes = await startNodes(3)
   await using transmitter = await startTransmitter({ alg: 'ES256' })
   await register(nodes, transmitter)
-  const accepted = new Set<string>()
-  const enough = new AbortController()
-  let serial = 0
-  const senders = Array.from({ length: 12 }, async (_, sender) => {
-    while (!enough.signal.aborted) {
-      const jti = `${sender}-${(serial += 1)}`
-      await pushUntilTaken(nodes, revoked(transmitter, `${serial % 50}@killed.example`, jti))
-      accepted.add(jti)
-    }
-  })
+  using senders = startSenders(nodes, transmitter, 12)
+  const { accepted } = senders
   const killed = Number(process.env['WATCHBELL_TEST_ROUNDS'] ?? 4)
   for (let round = 0; round < killed; round += 1) {
     await delay(Math.floor(Math.random() * 500))
-    const victim = nodes.at(Math.floor(Math.random() * nodes.alive.length))
-    await nodes.kill(victim)
+    await nodes.kill(anyOf(nodes))
     const before = accepted.size
     await expect.poll(() => accepted.size, patience).toBeGreaterThan(before + 50)
     await nodes.start() // in the midst of it
   }
-  enough.abort()
-  await Promise.all(senders)
+  await senders.stop()
   await allHandled(nodes)
   const { stored, logged } = await storedAndLogged(nodes.databaseUrl)
   expect(stored.toSorted()).toEqual([...accepted].toSorted()) // who sent it tried until it was taken

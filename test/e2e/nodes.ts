@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto'
 import { request as forward, type IncomingMessage } from 'node:http'
 import { setTimeout as delay } from 'node:timers/promises'
 import { vi } from 'vitest'
@@ -21,8 +22,8 @@ export interface Nodes extends AsyncDisposable {
   at(index: number): ServeProcess
   /** Starts one more. @param over - settings of its own */
   start(over?: Readonly<Record<string, string>>): Promise<ServeProcess>
-  /** What a node counted under this name: the sum of its samples. */
-  counted(node: ServeProcess, name: string): Promise<number>
+  /** What a node counted under this name: the sum of its samples that have these labels. */
+  counted(node: ServeProcess, name: string, labels?: Readonly<Record<string, string>>): Promise<number>
   /** Ends one by `kill -9`. */
   kill(node: ServeProcess): Promise<void>
 }
@@ -32,8 +33,9 @@ export const publicOrigin = 'https://hub.example'
 export const patience = { timeout: 60_000, interval: 50 }
 const startsMax = 3
 
+/** @param over - settings of all of them; a database of their own unless it names one */
 export async function startNodes(count: number, over: Readonly<Record<string, string>> = {}): Promise<Nodes> {
-  const databaseUrl = await emptyDatabase()
+  const databaseUrl = over['WATCHBELL_DATABASE_URL'] ?? (await emptyDatabase())
   const environment = {
     WATCHBELL_DATABASE_URL: databaseUrl,
     WATCHBELL_SECRET_KEY: Buffer.alloc(32, 'nodes').toString('base64'),
@@ -67,9 +69,9 @@ export async function startNodes(count: number, over: Readonly<Record<string, st
         }
       }
     },
-    async counted(node, name) {
+    async counted(node, name, labels) {
       const scrape = await (await fetch(metricsOf.get(node) ?? '')).text()
-      return valueOf(readExposition(scrape), name) ?? 0
+      return valueOf(readExposition(scrape), name, labels) ?? 0
     },
     async kill(node) {
       alive.splice(alive.indexOf(node), 1)
@@ -96,12 +98,16 @@ export async function register(nodes: Nodes, { issuer, jwksUrl }: Transmitter): 
     settings: { issuer, jwks_url: jwksUrl },
   })
   const { id } = (await created.json()) as { id: string } // of a 200
-  const isKnown = async (node: ServeProcess): Promise<boolean> => {
-    const { description } = (await (await node.push(unsigned(issuer))).json()) as { description: string } // of a 400
-    return !description.includes('No provider is registered')
-  }
-  for (const node of nodes.alive.slice(1)) await vi.waitUntil(() => isKnown(node), patience)
+  for (const node of nodes.alive.slice(1)) await vi.waitUntil(() => isKnown(node, issuer), patience)
   return id
+}
+
+/** Whether a node has heard that there is a provider with this issuer. */
+export async function isKnown(node: ServeProcess, issuer: string): Promise<boolean> {
+  const answer = await node.push(unsigned(issuer))
+  if (answer.status !== 400) return false // 429 to who asks too often
+  const { description } = (await answer.json()) as { description: string } // of a 400
+  return !description.includes('No provider is registered')
 }
 
 /** A token of this issuer that nobody takes: the refusal shows whether the issuer is known. */
@@ -111,17 +117,82 @@ function unsigned(issuer: string): string {
   return `${part({ alg: 'RS256', kid: 'nobody', typ: 'secevent+jwt' })}.${part(claims)}.AAAA`
 }
 
+export function revoked(transmitter: Transmitter, email: string, jti: string = randomUUID()): string {
+  return transmitter.sign({
+    type: 'session-revoked',
+    aud: publicOrigin,
+    subject: { format: 'email', email },
+    jti,
+  })
+}
+
+/** One of them by chance, as a load balancer chooses. */
+export function anyOf(nodes: Nodes): ServeProcess {
+  return nodes.at(Math.floor(Math.random() * nodes.alive.length))
+}
+
+interface PushOptions {
+  /** After this another one is asked. */
+  readonly answerTimeoutMs?: number
+  readonly signal?: AbortSignal
+}
+
 /** Pushes until somebody takes it, as a transmitter behind a load balancer does. @returns how often it took */
-export async function pushUntilTaken(nodes: Nodes, set: string): Promise<number> {
+export async function pushUntilTaken(
+  nodes: Nodes,
+  set: string,
+  { answerTimeoutMs = patience.timeout, signal }: PushOptions = {},
+): Promise<number> {
   for (let tries = 1; ; tries++) {
-    const node = nodes.at(Math.floor(Math.random() * nodes.alive.length))
-    const status = await node.push(set).then(
-      (answer) => answer.status,
-      () => undefined, // killed before it could answer
-    )
+    signal?.throwIfAborted()
+    const status = await anyOf(nodes)
+      .push(set, AbortSignal.timeout(answerTimeoutMs))
+      .then(
+        (answer) => answer.status,
+        () => undefined, // killed before it could answer, or it hangs
+      )
     if (status === 202) return tries
     if (status !== undefined && status !== 503) throw new Error(`A push was answered with ${status}.`)
     await delay(20)
+  }
+}
+
+/** They give up when they are disposed. */
+export interface Senders extends Disposable {
+  /** The `jti`s that were answered with 202. */
+  readonly accepted: ReadonlySet<string>
+  /** Resolves when each has got its last SET through. */
+  stop(): Promise<void>
+}
+
+/** Pushes SETs, so many at a time, each until somebody takes it. */
+export function startSenders(
+  nodes: Nodes,
+  transmitter: Transmitter,
+  count: number,
+  options: Omit<PushOptions, 'signal'> = {},
+): Senders {
+  const accepted = new Set<string>()
+  const enough = new AbortController()
+  const givenUp = new AbortController()
+  let serial = 0
+  const senders = Array.from({ length: count }, async (_, sender) => {
+    while (!enough.signal.aborted) {
+      const jti = `${sender}-${(serial += 1)}`
+      const set = revoked(transmitter, `${serial % 50}@senders.example`, jti)
+      await pushUntilTaken(nodes, set, { ...options, signal: givenUp.signal })
+      accepted.add(jti)
+    }
+  })
+  const all = Promise.all(senders)
+  all.catch(() => undefined) // `stop` tells
+  return {
+    accepted,
+    async stop() {
+      enough.abort()
+      await all
+    },
+    [Symbol.dispose]: () => givenUp.abort(),
   }
 }
 

@@ -10,7 +10,7 @@ export interface ServeProcess {
   /** All that it wrote to stdout and stderr so far. */
   output(): string
   api(method: string, path: string, body?: unknown): Promise<Response>
-  push(set: string): Promise<Response>
+  push(set: string, signal?: AbortSignal): Promise<Response>
   /** Ends it by a signal. @returns exit code, or undefined when the signal itself ended it */
   stop(signal: 'SIGTERM' | 'SIGKILL'): Promise<number | undefined>
   /** Resolves when it has ended, in the same way. */
@@ -85,11 +85,12 @@ export async function serve(
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
-    push: (set) =>
+    push: (set, signal) =>
       fetch(`${origin}/security/api/v1/security-events`, {
         method: 'POST',
         headers: { 'content-type': 'application/secevent+jwt' },
         body: set,
+        ...(signal !== undefined && { signal }),
       }),
     stop(signal) {
       child.kill(signal)
