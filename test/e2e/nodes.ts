@@ -165,12 +165,17 @@ export interface Senders extends Disposable {
   stop(): Promise<void>
 }
 
+interface SendersOptions extends Omit<PushOptions, 'signal'> {
+  /** Between a sender's SET that was taken and its next one. */
+  readonly pauseMs?: number
+}
+
 /** Pushes SETs, so many at a time, each until somebody takes it. */
 export function startSenders(
   nodes: Nodes,
   transmitter: Transmitter,
   count: number,
-  options: Omit<PushOptions, 'signal'> = {},
+  { pauseMs = 0, ...options }: SendersOptions = {},
 ): Senders {
   const accepted = new Set<string>()
   const enough = new AbortController()
@@ -182,6 +187,7 @@ export function startSenders(
       const set = revoked(transmitter, `${serial % 50}@senders.example`, jti)
       await pushUntilTaken(nodes, set, { ...options, signal: givenUp.signal })
       accepted.add(jti)
+      if (pauseMs > 0) await delay(pauseMs)
     }
   })
   const all = Promise.all(senders)

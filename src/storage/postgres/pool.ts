@@ -42,7 +42,7 @@ const connectTimeoutMs = 5_000
 const statementTimeoutMs = 30_000
 /** The turn may be held by a node that vanished; the next limit frees it, so this one is longer. */
 const lockTimeoutMs = 15_000
-const idleInTransactionTimeoutMs = 10_000
+export const idleInTransactionTimeoutMs = 10_000
 /** When the server is gone without a word. */
 const answerTimeoutMs = statementTimeoutMs + 5_000
 const idleTimeoutMs = 30_000
