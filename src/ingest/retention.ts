@@ -70,7 +70,6 @@ export function createRetention(deps: RetentionDeps): Worker {
     return revocations + forgotten
   }
 
-  const rowsOnly = async (rows: Promise<number>): Promise<Deleted> => ({ rows: await rows, parts: 0 })
   const kinds: readonly (readonly [
     Perishable,
     number,
@@ -79,7 +78,7 @@ export function createRetention(deps: RetentionDeps): Worker {
     ['signals', days.signals, (...step) => signals.deleteBefore(...step)],
     ['tokens', days.tokens, (...step) => signals.deleteTokensBefore(...step)],
     ['log_entries', days.log, (...step) => systemLog.deleteBefore(...step)],
-    ['risk_history', days.riskHistory, (before, max) => rowsOnly(risk.deleteHistoryBefore(before, max))],
+    ['risk_history', days.riskHistory, (...step) => risk.deleteHistoryBefore(...step)],
   ]
 
   async function makeRoom(now: Date): Promise<void> {

@@ -264,7 +264,7 @@ async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[])
     async write() {
       const further = [...pages.values()].flatMap(settle)
       if (written.size > 0) await risk.writeReasons([...written.values()])
-      if (replaced.length > 0) await risk.addHistory(replaced)
+      if (replaced.length > 0) await risk.addHistory(replaced, now)
       if (revocations.length > 0) await risk.putRevocations(revocations)
       const moved = [...pages.values()].filter(
         ({ state, level, changesAt }) => level !== state.level || isSooner(changesAt, state.changesAt),

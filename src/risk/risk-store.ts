@@ -1,3 +1,4 @@
+import type { Deleted } from '../base/deleted.ts'
 import type { Revocation } from './revocation.ts'
 import type { RiskReason } from './risk-reason.ts'
 
@@ -45,12 +46,15 @@ export interface RiskStore {
   states(entities: readonly number[]): Promise<readonly EntityState[]>
   /** Makes each the current reason of its node, source, slot and claims. */
   writeReasons(reasons: readonly NewReason[]): Promise<void>
-  /** Keeps what was replaced, or came too late to count. */
-  addHistory(reasons: readonly NewReason[]): Promise<void>
+  /** Keeps what was replaced, or came too late to count, from this time on. */
+  addHistory(reasons: readonly NewReason[], at: Date): Promise<void>
   /** Newest first. */
   history(entity: number, limit: number): Promise<readonly RiskReason[]>
-  /** Deletes at most `max` entries of the history received before the time, oldest first. @returns how many */
-  deleteHistoryBefore(received: Date, max: number): Promise<number>
+  /**
+   * One small step: of what became history before the time the oldest, `max` at most. What is dated later than `now`,
+   * because a clock was ahead, goes with what was added next.
+   */
+  deleteHistoryBefore(added: Date, max: number, now: Date): Promise<Deleted>
   /** Writes levels down, and when each may next change by itself. */
   putLevels(
     levels: readonly {

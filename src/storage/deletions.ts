@@ -30,6 +30,8 @@ export interface Deletions {
   deleteTokens(step: DeletionStep): Promise<Deleted>
   /** @see SystemLogStore.deleteBefore */
   deleteLogEntries(step: DeletionStep): Promise<Deleted>
+  /** @see RiskStore.deleteHistoryBefore */
+  deleteHistory(step: DeletionStep): Promise<Deleted>
   /** @see SubjectStore.forget */
   forgetSubjects(step: ForgettingRows): Promise<Forgotten>
 }
@@ -50,6 +52,7 @@ export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Delet
     deleteSignals: (step) => inTransaction((tx) => deleteSignals(tx, words, part, step)),
     deleteTokens: (step) => inTransaction((tx) => deleteTokens(tx, part, step)),
     deleteLogEntries: (step) => inTransaction((tx) => deleteLogEntries(tx, part, step)),
+    deleteHistory: (step) => inTransaction((tx) => deleteHistory(tx, part, step)),
     forgetSubjects: (step) => db.transaction().execute((tx) => forgetSubjects(tx, words, step)),
   }
 }
@@ -143,13 +146,20 @@ async function deleteTokens(tx: Kysely<Schema>, part: string, step: DeletionStep
   return old.length
 }
 
-async function deleteLogEntries(tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> {
-  const entries = sql.table(`log_events${part}`)
+const deleteLogEntries = (tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> =>
+  deleteOld(tx, { table: `log_events${part}`, at: sql`published` }, step)
+
+const deleteHistory = (tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> =>
+  deleteOld(tx, { table: `risk_history${part}`, at: sql`added_at` }, step)
+
+/** Where nothing is kept elsewhere about a row. */
+async function deleteOld(tx: Kysely<Schema>, dated: Dated, step: DeletionStep): Promise<number> {
+  const table = sql.table(dated.table)
   const { rows } = await sql<{ sequence: number; at: number }>`
-    SELECT sequence, published AS at FROM ${entries} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
-  const old = await oldOnes(tx, { table: `log_events${part}`, at: sql`published` }, rows, step)
+    SELECT sequence, ${dated.at} AS at FROM ${table} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
+  const old = await oldOnes(tx, dated, rows, step)
   const last = old.at(-1)?.sequence
-  if (last !== undefined) await sql`DELETE FROM ${entries} WHERE sequence <= ${last}`.execute(tx)
+  if (last !== undefined) await sql`DELETE FROM ${table} WHERE sequence <= ${last}`.execute(tx)
   return old.length
 }
 

@@ -3,6 +3,7 @@ import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { NewReason, NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
+import { deletionStep, type Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { claimKeysIn, claimKeysOf, countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
@@ -10,7 +11,11 @@ import { ofEntities } from './subject-store.ts'
 import type { Cell } from './sized-statement.ts'
 import type { RowStatement, Words } from './words.ts'
 
-export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
+export function createRiskStore(
+  db: Kysely<Schema>,
+  words: Words,
+  deletions: Pick<Deletions, 'deleteHistory'>,
+): RiskStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
 
   return {
@@ -48,15 +53,11 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
       await words.each(db, putReasons, reasons.map(reasonCells))
     },
 
-    async addHistory(reasons) {
+    async addHistory(reasons, at) {
       await words.each(
         db,
         addReasons,
-        reasons.map(({ node, reason }) => [
-          node,
-          reason.receivedAt.getTime(),
-          JSON.stringify(asWritten(reason)),
-        ]),
+        reasons.map(({ node, reason }) => [node, at.getTime(), JSON.stringify(asWritten(reason))]),
       )
     },
 
@@ -66,14 +67,7 @@ export function createRiskStore(db: Kysely<Schema>, words: Words): RiskStore {
       return found.map(({ reason }) => readReason(reason))
     },
 
-    async deleteHistoryBefore(received, max) {
-      const { numAffectedRows = 0n } = await sql`
-        DELETE FROM risk_history WHERE sequence IN (
-          SELECT sequence FROM risk_history WHERE received_at < ${received.getTime()} ORDER BY received_at LIMIT ${max})`.execute(
-        db,
-      )
-      return Number(numAffectedRows)
-    },
+    deleteHistoryBefore: (added, max, now) => deletions.deleteHistory(deletionStep(added, max, now)),
 
     async putLevels(levels) {
       await words.each(
@@ -183,10 +177,10 @@ function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
 }
 
 const addReasons: RowStatement = {
-  columns: { node: 'integer', received_at: 'integer', reason: 'text' },
+  columns: { node: 'integer', added_at: 'integer', reason: 'text' },
   text: (given) => sql`
-    INSERT INTO risk_history (node, received_at, reason)
-    SELECT node, received_at, reason FROM ${given} g`,
+    INSERT INTO risk_history (node, added_at, reason)
+    SELECT node, added_at, reason FROM ${given} g`,
 }
 
 const putLevels: RowStatement = {

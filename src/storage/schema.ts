@@ -206,7 +206,8 @@ export interface RiskReasonRow {
 export interface RiskHistoryRow {
   sequence: Generated<number>
   node: number
-  received_at: number
+  /** When it became history. */
+  added_at: number
   /** JSON of the reason. */
   reason: string
 }

@@ -71,7 +71,7 @@ export function sqlStorage({
     streams: createStreamStore(db),
     dialects: createDialectStore(db),
     subjects: createSubjectStore(db, words, deletions),
-    risk: createRiskStore(db, words),
+    risk: createRiskStore(db, words, deletions),
     riskReader,
     erasures: createErasureStore(db, words),
     clockMark: createClockMarkStore(db),

@@ -53,6 +53,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(refuse),
       deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(refuse),
       deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(refuse),
+      deleteHistory: (step) => writing.call<Deleted>('deleteHistory', step).catch(refuse),
       forgetSubjects: (step) => writing.call<Forgotten>('forgetSubjects', step).catch(refuse),
     }),
   })

@@ -375,8 +375,27 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         ['MEDIUM', t(1)],
         ['HIGH', t(2)],
       ])
-      expect(await storage.stores.risk.deleteHistoryBefore(t(2), 10)).toBe(1)
-      expect(await storage.stores.risk.history(entity?.entity ?? 0, 10)).toHaveLength(1)
+    })
+
+    test('history is kept from when it became that, however long it was believed, and goes oldest first', async () => {
+      await using storage = await open()
+      const { risk, subjects } = storage.stores
+      await hear(storage, [news(1, 'HIGH', [ada]), news(2, 'LOW', [ada])])
+      const entity = (await subjects.resolve([ada]))[0]?.entity ?? 0
+      const left = async (): Promise<readonly unknown[]> =>
+        (await risk.history(entity, 10)).map(({ level }) => level)
+      expect(await risk.deleteHistoryBefore(now, 10, t(60))).toEqual({ rows: 0, parts: 0 })
+      expect(await left()).toEqual(['HIGH'])
+      const reason = (at: number) =>
+        news(at, 'MEDIUM', [ada]).reasons.map((reason) => ({ node: entity, claims: [], reason }))
+      await risk.addHistory(reason(3), t(51))
+      await risk.addHistory(reason(0), t(5_000)) // a clock was ahead
+      await risk.addHistory(reason(4), t(52))
+      expect(await risk.deleteHistoryBefore(t(52), 1, t(60))).toEqual({ rows: 1, parts: 0 })
+      expect(await left()).toEqual(['MEDIUM', 'MEDIUM', 'MEDIUM'])
+      expect(await risk.deleteHistoryBefore(t(52), 10, t(60))).toEqual({ rows: 1, parts: 0 })
+      expect(await risk.deleteHistoryBefore(t(53), 10, t(60))).toEqual({ rows: 2, parts: 0 })
+      expect(await left()).toEqual([])
     })
 
     test('a level that runs out is due then, and not before', async () => {

@@ -140,6 +140,21 @@ const taken = (jti: string, at: number): AcceptedSet => set(idp, jti, { received
 const batch = (name: string, count: number, at: number): readonly AcceptedSet[] =>
   Array.from({ length: count }, (_, n) => taken(`${name}-${n}`, at))
 
+/** News of a person's session, each of which takes the place of the one before. */
+const said = (of: string, at: number): AcceptedSet => ({
+  ...taken(`${of}-${at}`, at),
+  events: [
+    {
+      type: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
+      family: 'caep',
+      name: 'session-revoked',
+      subject: { format: 'email', email: `${of}@example.com` },
+      occurredAt: at,
+      claims: {},
+    },
+  ],
+})
+
 const sites = [
   ['SQLite', onSqlite, 0],
   ['PostgreSQL', onPostgres, 7],
@@ -198,6 +213,33 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(byTerm.signals.map(({ id }) => id)).toEqual(listed.map(({ id }) => id))
     expect(await site.rows(['signal_terms'])).toEqual([4 * listed.length]) // provider, issuer, type, subject
     expect(await signals.counts()).toMatchObject({ accepted: 24, pending: 0, failed: 0 })
+  })
+
+  test('history of risk goes as many days after it became that, however long it had been believed', async () => {
+    await using site = await open()
+    const { signals, subjects, risk } = site.storage.stores
+    await using loops = loopsOver(site.storage, { riskHistory: 21 })
+    const historyOf = async (name: string): Promise<readonly number[]> => {
+      const [node] = await subjects.resolve([`user:email:${name}@example.com`])
+      const history = await risk.history(node?.entity ?? 0, 100)
+      return history.map(({ receivedAt }) => Math.round((receivedAt.getTime() - start) / weekMs))
+    }
+    for (let week = 0; week <= 10; week++) {
+      loops.clock.now = start + week * weekMs
+      const steady = week === 0 || week === 10 ? [said('grace', loops.clock.now)] : []
+      await signals.append([said('ada', loops.clock.now), ...steady])
+      await loops.handleAll()
+      await loops.retainAll()
+    }
+    const ofAda = await historyOf('ada')
+    expect(ofAda.slice(0, 4)).toEqual([9, 8, 7, 6]) // and what went a week later
+    expect(ofAda.length).toBeLessThanOrEqual(4 + laterDays / 7)
+    expect(await historyOf('grace')).toEqual([0])
+    loops.clock.now += (21 + laterDays + 1) * dayMs
+    await loops.retainAll()
+    expect(await site.rows(['risk_history'])).toEqual([0])
+    expect([await historyOf('ada'), await historyOf('grace')]).toEqual([[], []])
+    expect(await site.rows(['risk_reasons'])).toEqual([2])
   })
 
   test('what was deleted is new when it comes again, and is handled once', async () => {

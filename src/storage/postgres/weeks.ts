@@ -235,6 +235,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
     deleteSignals: stepOf(signals),
     deleteTokens: stepOf(tokens),
     deleteLogEntries: stepOf(logEntries),
+    deleteHistory: rowDeletions(db, postgresWords).deleteHistory,
     forgetSubjects: rowDeletions(db, postgresWords).forgetSubjects,
   }
 }
