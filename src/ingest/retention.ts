@@ -60,12 +60,13 @@ export function createRetention(deps: RetentionDeps): Worker {
       before: new Date(now.getTime() - revocationsKeptDays * dayMs),
       after: walked,
       lookedAt: subjectsLookedAt,
-      revocationsMax: deletedPerStepMax,
+      deletedMax: deletedPerStepMax,
     })
     meter.deleted('revocations', { rows: revocations, parts: 0 })
     meter.deleted('subjects', { rows: forgotten, parts: 0 })
     const isAtEnd = next === undefined && walked > 0 // there was nothing to look at: the next round may begin anew
-    if (!isAtEnd && next !== walked) walkOnAt = now.getTime() + subjectsEveryMs
+    const isCut = Math.max(revocations, forgotten) >= deletedPerStepMax
+    if (!isAtEnd && !isCut) walkOnAt = now.getTime() + subjectsEveryMs
     walked = next ?? 0
     return revocations + forgotten
   }

@@ -167,7 +167,7 @@ async function deleteOld(tx: Kysely<Schema>, dated: Dated, step: DeletionStep): 
 async function forgetSubjects(
   tx: Kysely<Schema>,
   words: Words,
-  { before, after, lookedAt, revocationsMax }: ForgettingRows,
+  { before, after, lookedAt, deletedMax }: ForgettingRows,
 ): Promise<Forgotten> {
   const {
     rows: [looked],
@@ -179,28 +179,31 @@ async function forgetSubjects(
   const { numAffectedRows = 0n } = await sql`
     DELETE FROM revocations WHERE (node, provider_id, user_node, device_node, session_node, claims) IN (
       SELECT node, provider_id, user_node, device_node, session_node, claims FROM revocations
-      WHERE node > ${after} AND node <= ${last} AND received_at < ${before} LIMIT ${revocationsMax})`.execute(
-    tx,
-  )
+      WHERE node > ${after} AND node <= ${last} AND received_at < ${before} LIMIT ${deletedMax})`.execute(tx)
   const revocations = Number(numAffectedRows)
-  if (revocations === revocationsMax) return { revocations, forgotten: 0, next: after }
+  if (revocations === deletedMax) return { revocations, forgotten: 0, next: after }
   const keeps = (table: string): RawBuilder<unknown> =>
     sql`EXISTS (SELECT 1 FROM ${sql.table(table)} o WHERE o.node = a.node)`
-  const { rows: forgotten } = await sql<{ node: number }>`
-    DELETE FROM anchors WHERE node IN (
-      SELECT a.node FROM anchors a
-      WHERE a.node > ${after} AND a.node <= ${last} AND a.seen_at < ${before}
-        AND substr(a.anchor, 1, 8) IN ('session:', 'address:')
-        AND a.entity = a.node AND a.level = 0
-        AND NOT EXISTS (SELECT 1 FROM anchors o WHERE o.entity = a.node AND o.entity <> o.node)
-        AND NOT EXISTS (
-          SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
-            r.received_at >= ${before} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${before}))))
-        AND NOT ${keeps('revocations')} AND NOT ${keeps('risk_history')} AND NOT ${keeps('claim_anchors')})
-    RETURNING node`.execute(tx)
-  if (forgotten.length > 0) {
-    const nodes = words.numbers(forgotten.map(({ node }) => node))
-    await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
-  }
-  return { revocations, forgotten: forgotten.length, next: last }
+  const { rows } = await sql<{ node: number }>`
+    SELECT a.node FROM anchors a
+    WHERE a.node > ${after} AND a.node <= ${last} AND a.seen_at < ${before}
+      AND substr(a.anchor, 1, 8) IN ('session:', 'address:')
+      AND a.entity = a.node AND a.level = 0
+      AND NOT EXISTS (SELECT 1 FROM anchors o WHERE o.entity = a.node AND o.entity <> o.node)
+      AND NOT EXISTS (
+        SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
+          r.received_at >= ${before} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${before}))))
+      AND NOT ${keeps('revocations')} AND NOT ${keeps('claim_anchors')}
+    ORDER BY a.node LIMIT ${deletedMax}`.execute(tx)
+  const found = rows.map(({ node }) => node)
+  if (found.length === 0) return { revocations, forgotten: 0, next: last }
+  // All at once: one by one they would be looked for in each part of the history, where it has such.
+  const { rows: kept } = await sql<{ node: number }>`
+    SELECT DISTINCT node FROM risk_history WHERE ${words.isAmong(sql`node`, found)}`.execute(tx)
+  const withHistory = new Set(kept.map(({ node }) => node))
+  const forgotten = found.filter((node) => !withHistory.has(node))
+  const nodes = words.numbers(forgotten)
+  await sql`DELETE FROM anchors WHERE node IN ${nodes}`.execute(tx)
+  await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
+  return { revocations, forgotten: forgotten.length, next: found.length === deletedMax ? found.at(-1) : last }
 }

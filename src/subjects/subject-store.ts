@@ -129,14 +129,14 @@ export interface ForgettingStep {
   readonly after: number
   /** Identifiers to look at. */
   readonly lookedAt: number
-  /** To delete. When there are as many, the step goes no further. */
-  readonly revocationsMax: number
+  /** To delete, of revocations and of identifiers each. When there are as many, the step goes no further. */
+  readonly deletedMax: number
 }
 
 export interface Forgotten {
   readonly revocations: number
   /** Sessions and addresses. */
   readonly forgotten: number
-  /** Where the next step begins: undefined at the end of the walk, where it began when not all revocations went. */
+  /** Where the next step begins: undefined at the end of the walk, where this one began when not all revocations went. */
   readonly next: number | undefined
 }

@@ -456,7 +456,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
       const known = async (storage: Storage, names: readonly Anchor[]): Promise<readonly Anchor[]> =>
         (await storage.stores.subjects.resolve(names)).map(({ anchor }) => anchor).toSorted()
       const forget = (storage: Storage, before: Date, step: Partial<ForgettingStep> = {}) =>
-        storage.stores.subjects.forget({ before, after: 0, lookedAt: 100, revocationsMax: 100, ...step })
+        storage.stores.subjects.forget({ before, after: 0, lookedAt: 100, deletedMax: 100, ...step })
       const address: Anchor = 'address:203.0.113.7'
       const over = { expiresAt: t(20) }
 
@@ -521,7 +521,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
             revokes: { user: undefined, device: undefined, session, signalId: 'sig', message: undefined },
           })),
         )
-        const step = { revocationsMax: 2 }
+        const step = { deletedMax: 2 }
         expect(await forget(storage, t(10), step)).toEqual({ revocations: 2, forgotten: 0, next: 0 })
         expect(await forget(storage, t(10), step)).toMatchObject({ revocations: 1, forgotten: 0 })
         expect(await forget(storage, t(10), step)).toMatchObject({ revocations: 0, forgotten: 0 })
@@ -609,7 +609,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
         for (const at of [2, 3, 1]) await hear(storage, [revoked(at, { user: ada })])
         const { revocations } = await storage.stores.riskReader.read(asked(user), now)
         expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
-        const step = { before: t(4), after: 0, lookedAt: 10, revocationsMax: 10 }
+        const step = { before: t(4), after: 0, lookedAt: 10, deletedMax: 10 }
         expect(await storage.stores.subjects.forget(step)).toMatchObject({ revocations: 1 })
       })
     })

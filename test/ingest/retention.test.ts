@@ -373,7 +373,7 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(loops.took('subjects')).toEqual({ rows: 3, parts: 0 })
   })
 
-  test('more old revocations than one step deletes go in the steps that follow, at once', async () => {
+  test('more old revocations and sessions than one step deletes go in the steps that follow, at once', async () => {
     await using site = await open()
     await using loops = loopsOver(site.storage)
     const count = deletedPerStepMax + 100
@@ -394,6 +394,13 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     await loops.retainAll()
     expect(await site.rows(['revocations'])).toEqual([0])
     expect(loops.took('revocations')).toEqual({ rows: count, parts: 0 })
+    await loops.expireAll()
+    loops.clock.now += 60_000
+    await loops.retainAll() // to the end of the walk
+    await loops.retainAll()
+    expect(await site.rows(['anchors', 'risk_reasons'])).toEqual([0, 0])
+    expect(loops.took('subjects')).toEqual({ rows: count, parts: 0 })
+    for (const [, { rows }] of loops.steps) expect(rows).toBeLessThanOrEqual(deletedPerStepMax)
   })
 
   test('rounds that follow each other closely look through identifiers once a minute', async () => {
