@@ -52,7 +52,8 @@ export interface RiskStore {
   history(entity: number, limit: number): Promise<readonly RiskReason[]>
   /**
    * One small step: of what became history before the time the oldest, `max` at most. What is dated later than `now`,
-   * because a clock was ahead, goes with what was added next.
+   * because a clock was ahead, goes with what was added next. Where tables have parts for each week a whole part goes at once,
+   * which may be a week later.
    */
   deleteHistoryBefore(added: Date, max: number, now: Date): Promise<Deleted>
   /** Writes levels down, and when each may next change by itself. */

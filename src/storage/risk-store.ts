@@ -8,7 +8,7 @@ import { fixedStatement } from './fixed-statement.ts'
 import { claimKeysIn, claimKeysOf, countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
-import type { Cell } from './sized-statement.ts'
+import { rowsMax, type Cell } from './sized-statement.ts'
 import type { RowStatement, Words } from './words.ts'
 
 export function createRiskStore(
@@ -54,16 +54,18 @@ export function createRiskStore(
     },
 
     async addHistory(reasons, at) {
-      await words.each(
-        db,
-        addReasons,
-        reasons.map(({ node, reason }) => [node, at.getTime(), JSON.stringify(asWritten(reason))]),
-      )
+      for (let first = 0; first < reasons.length; first += rowsMax) {
+        const rows = reasons
+          .slice(first, first + rowsMax)
+          .map(({ node, reason }) => ({ node, reason: JSON.stringify(asWritten(reason)) }))
+        await db.executeQuery(words.historyInsertion(rows, at.getTime()))
+      }
     },
 
     async history(entity, limit) {
       const found = await rows(sql<{ reason: string }>`
-        SELECT reason FROM risk_history WHERE node IN ${ofEntities(words, [entity])} ORDER BY sequence DESC LIMIT ${limit}`)
+        SELECT reason FROM ${words.newestOfEach('risk_history', 'node', ofEntities(words, [entity]), limit)} AS newest
+        ORDER BY sequence DESC LIMIT ${limit}`)
       return found.map(({ reason }) => readReason(reason))
     },
 
@@ -174,13 +176,6 @@ function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
     reason.signalId ?? null,
     reason.eventType ?? null,
   ]
-}
-
-const addReasons: RowStatement = {
-  columns: { node: 'integer', added_at: 'integer', reason: 'text' },
-  text: (given) => sql`
-    INSERT INTO risk_history (node, added_at, reason)
-    SELECT node, added_at, reason FROM ${given} g`,
 }
 
 const putLevels: RowStatement = {

@@ -6,6 +6,7 @@ import {
   type Kysely,
   type RawBuilder,
 } from 'kysely'
+import { postgresHistoryInsertion, sqliteHistoryInsertion, type NewHistoryRow } from './history-insertion.ts'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
 import type { Schema } from './schema.ts'
 import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
@@ -53,6 +54,13 @@ export interface Words {
    * order stays. PostgreSQL would begin with either, because it cannot know how few there are.
    */
   bySequence(table: string, alias: string, sequence: RawBuilder<unknown>): RawBuilder<unknown>
+  /**
+   * The newest rows of a table with a sequence for each of some values of a column, `limit` for each, as a derived table; other
+   * rows of theirs may be among them. Told to look for one value at a time, PostgreSQL goes from a newer part to an older one, and
+   * no further than it must.
+   * @param values - a subselect of one column
+   */
+  newestOfEach(table: string, column: string, values: RawBuilder<unknown>, limit: number): RawBuilder<unknown>
   /** For each row of a SELECT a number that this column, which numbers its table, never had: for rows that refer to themselves. */
   nextNumber(table: string, column: string): RawBuilder<number>
   /** What a subselect finds as one JSON array of objects, as text. */
@@ -61,6 +69,8 @@ export interface Words {
   like(text: RawBuilder<unknown>, pattern: string): RawBuilder<unknown>
   /** Adds entries to the System Log, in their order and behind every other. */
   logInsertion(rows: readonly NewLogRow[]): CompiledQuery
+  /** Adds to the history of risk, in this order; `at` is milliseconds since 1970. */
+  historyInsertion(rows: readonly NewHistoryRow[], at: number): CompiledQuery
 }
 
 function namesAndValues(members: Readonly<Record<string, RawBuilder<unknown>>>): RawBuilder<unknown> {
@@ -110,11 +120,14 @@ export const sqliteWords: Words = {
   },
   bySequence: (table, alias, sequence) =>
     sql`CROSS JOIN ${sql.table(table)} AS ${sql.ref(alias)} ON ${sql.ref(`${alias}.sequence`)} = ${sequence}`,
+  newestOfEach: (table, column, values) =>
+    sql`(SELECT * FROM ${sql.table(table)} WHERE ${sql.ref(column)} IN ${values})`,
   nextNumber: (table) =>
     sql`(SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = ${sql.lit(table)}) + row_number() OVER ()`,
   objects: (members) => sql`json_group_array(json_object(${namesAndValues(members)}))`,
   like: (text, pattern) => sql`${text} LIKE ${pattern} ESCAPE '\\'`,
   logInsertion: sqliteLogInsertion,
+  historyInsertion: sqliteHistoryInsertion,
 }
 
 const arrays: Readonly<Record<ColumnType, RawBuilder<unknown>>> = {
@@ -145,8 +158,12 @@ export const postgresWords: Words = {
   bySequence: (table, alias, sequence) =>
     sql`JOIN LATERAL (
       SELECT * FROM ${sql.table(table)} AS wide WHERE wide.sequence = ${sequence} OFFSET 0) AS ${sql.ref(alias)} ON true`,
+  newestOfEach: (table, column, values, limit) =>
+    sql`(SELECT newest.* FROM ${values} AS wanted (value) CROSS JOIN LATERAL (
+      SELECT * FROM ${sql.table(table)} WHERE ${sql.ref(column)} = wanted.value ORDER BY sequence DESC LIMIT ${limit}) AS newest)`,
   nextNumber: (table, column) => sql`nextval(${sql.lit(`${table}_${column}_seq`)})`,
   objects: (members) => sql`coalesce(json_agg(json_build_object(${namesAndValues(members)})), '[]')::text`,
   like: (text, pattern) => sql`${text} ILIKE ${pattern} ESCAPE '\\'`,
   logInsertion: postgresLogInsertion,
+  historyInsertion: postgresHistoryInsertion,
 }

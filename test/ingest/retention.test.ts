@@ -8,10 +8,11 @@ import { realWorld } from '../../src/base/world.ts'
 import { createExpiry } from '../../src/ingest/expire.ts'
 import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
 import { createRetention, deletedPerStepMax, type RetentionDays } from '../../src/ingest/retention.ts'
+import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet } from '../../src/signals/signal.ts'
-import { weekMs } from '../../src/storage/migrations/weeks.ts'
+import { weeklyTables, weekMs } from '../../src/storage/migrations/weeks.ts'
 import type { Schema } from '../../src/storage/schema.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import type { Storage } from '../../src/stores.ts'
@@ -541,6 +542,20 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
 })
 
 describe('on PostgreSQL', () => {
+  const reasonOf = (at: number): RiskReason => ({
+    id: 'sig',
+    anchor: 'user:email:ada@example.com',
+    source: { kind: 'security_events_provider', id: idp.id },
+    slot: 'user-risk',
+    detection: 'User risk',
+    level: 'LOW',
+    message: undefined,
+    occurredAt: new Date(at),
+    receivedAt: new Date(at),
+    expiresAt: undefined,
+    signalId: undefined,
+    eventType: undefined,
+  })
   const partsOf = async (url: string, table: string): Promise<readonly string[]> =>
     (
       await runOn(
@@ -565,7 +580,7 @@ describe('on PostgreSQL', () => {
     await Promise.all([loops.handleAll(), others.handleAll()])
     expect(await site.rows(['inbox', 'signals', 'log_events', 'signal_tokens'])).toEqual([0, 160, 160, 160])
     const week = Math.floor(later / weekMs)
-    for (const table of ['signals', 'signal_tokens', 'signal_terms', 'log_events']) {
+    for (const table of weeklyTables) {
       expect(await partsOf(site.url, table)).toContain(`_w${week}`)
     }
     const [first] = (await site.storage.stores.signals.list({ limit: 1 })).signals
@@ -574,25 +589,57 @@ describe('on PostgreSQL', () => {
 
   test('whole weeks are dropped, and the next ones are there before they begin', async () => {
     await using site = await onPostgres()
-    await using loops = loopsOver(site.storage)
+    await using loops = loopsOver(site.storage, { riskHistory: 21 })
     for (let week = 0; week < 8; week++) {
       loops.clock.now = start + week * weekMs
-      await site.storage.stores.signals.append(batch(`w${week}`, 3, loops.clock.now))
+      await site.storage.stores.signals.append([
+        ...batch(`w${week}`, 2, loops.clock.now),
+        said('ada', loops.clock.now),
+      ])
       await loops.handleAll()
       await loops.retainAll()
     }
     const current = Math.floor(loops.clock.now / weekMs)
-    const weeks = (await partsOf(site.url, 'signals')).map((part) => Number(part.slice(2)) - current)
-    expect(weeks.filter((week) => week >= 0).toSorted((a, b) => a - b)).toEqual([0, 1, 2])
-    expect(Math.min(...weeks.filter((week) => week < 0))).toBeGreaterThanOrEqual(-5)
+    for (const table of weeklyTables) {
+      const weeks = (await partsOf(site.url, table)).map((part) => Number(part.slice(2)) - current)
+      expect(weeks.filter((week) => week >= 0).toSorted((a, b) => a - b)).toEqual([0, 1, 2])
+      expect(Math.min(...weeks.filter((week) => week < 0))).toBeGreaterThanOrEqual(-5)
+    }
     expect(loops.took('signals').parts).toBeGreaterThan(0)
     expect(loops.took('signals').rows).toBe(3 * (8 - 5)) // looked up one by one, for their keys
     expect(loops.took('tokens')).toMatchObject({ rows: 0 })
-    expect(loops.took('log_entries')).toMatchObject({ rows: 0 })
+    for (const what of ['log_entries', 'risk_history'] as const) {
+      expect(loops.took(what)).toEqual({ rows: 0, parts: expect.toSatisfy((parts: number) => parts > 0) })
+    }
     // Where nothing comes any more a week ends too.
     loops.clock.now += 8 * weekMs
     await loops.retainAll()
-    expect(await site.rows(['signals', 'log_events', 'signal_keys'])).toEqual([0, 0, 0])
+    expect(await site.rows(['signals', 'log_events', 'signal_keys', 'risk_history'])).toEqual([0, 0, 0, 0])
+  })
+
+  test('history is numbered by the week in which it became that, and makes room for itself', async () => {
+    await using site = await onPostgres()
+    await using other = await openPostgres({ url: site.url, connectionsMax: 4 })
+    const later = start + 30 * weekMs
+    const add = ({ transaction }: Storage, node: number, at: number): Promise<void> =>
+      transaction(({ risk }) =>
+        risk.addHistory([{ node, claims: [], reason: reasonOf(start) }], new Date(at)),
+      )
+    const nodes = Array.from({ length: 8 }, (_, n) => add(n % 2 === 0 ? site.storage : other, n, later))
+    await Promise.all([
+      ...nodes,
+      loopsOver(site.storage).round(),
+      site.storage.makeRoom?.(new Date(later)),
+      other.makeRoom?.(new Date(later)),
+    ])
+    await add(other, 8, later - weekMs) // a clock that is behind
+    const week = Math.floor(later / weekMs)
+    expect(
+      await runOn(
+        site.url,
+        `SELECT count(*)::int, tableoid::regclass::text AS part FROM risk_history GROUP BY 2`,
+      ),
+    ).toEqual([{ count: 9, part: `risk_history_w${week}` }])
   })
 
   test('a part that somebody reads is dropped when they are done; SETs are taken meanwhile', async () => {
@@ -620,7 +667,11 @@ describe('on PostgreSQL', () => {
     await using loops = loopsOver(site.storage)
     const weeks = [0, 1, 2, 3]
     for (const week of weeks) {
-      await site.storage.stores.signals.append(batch(`w${week}`, 30, start + week * weekMs))
+      loops.clock.now = start + week * weekMs
+      await site.storage.stores.signals.append([
+        ...batch(`w${week}`, 29, loops.clock.now),
+        said('ada', loops.clock.now),
+      ])
       const [{ sequence } = { sequence: 0 }] = await site.storage.stores.signals.claimOldest(1)
       const failed = [{ sequence, terms: [], error: 'poison', at: new Date(start) }]
       await site.storage.stores.signals.settle({ handled: [], failed })
@@ -629,13 +680,14 @@ describe('on PostgreSQL', () => {
     await site.storage.makeRoom?.(new Date(start + 20 * weekMs))
     const before = new Date(start + 10 * weekMs)
     const now = new Date(start + 20 * weekMs)
-    const deleteAll = async ({ stores: { signals, systemLog } }: Storage): Promise<number> => {
+    const deleteAll = async ({ stores: { signals, systemLog, risk } }: Storage): Promise<number> => {
       let rows = 0
       for (let idle = 0; idle < 3;) {
         const steps = [
           await signals.deleteBefore(before, 7, now),
           await signals.deleteTokensBefore(before, 7, now),
           await systemLog.deleteBefore(before, 7, now),
+          await risk.deleteHistoryBefore(before, 7, now),
         ]
         rows += steps[0]?.rows ?? 0
         idle = steps.every((step) => step.rows + step.parts === 0) ? idle + 1 : 0
@@ -644,33 +696,53 @@ describe('on PostgreSQL', () => {
     }
     const [mine, theirs] = await Promise.all([deleteAll(site.storage), deleteAll(other)])
     expect(mine + theirs).toBeGreaterThanOrEqual(120)
-    const tables = ['signals', 'signal_keys', 'signal_tokens', 'signal_terms', 'signal_failures'] as const
+    const tables = [
+      'signals',
+      'signal_keys',
+      'signal_tokens',
+      'signal_terms',
+      'signal_failures',
+      'risk_history',
+    ] as const
     // A part that somebody is looking at is left for a later round.
     await expect
       .poll(async () => {
         await deleteAll(site.storage)
         return site.rows(tables)
       })
-      .toEqual([0, 0, 0, 0, 0])
+      .toEqual(tables.map(() => 0))
     expect(await other.stores.signals.counts()).toMatchObject({ accepted: 120, failed: 4 })
   })
 
   test('what came from elsewhere goes row by row, and weeks behind it whole', async () => {
     await using site = await onPostgres()
-    await using loops = loopsOver(site.storage)
-    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage, { riskHistory: 21 })
+    const { signals, risk } = site.storage.stores
+    const becameHistory = (at: number, count: number): Promise<void> =>
+      risk.addHistory(
+        Array.from({ length: count }, (_, node) => ({ node, claims: [], reason: reasonOf(at) })),
+        new Date(at),
+      )
     const longAgo = start - 30 * weekMs // before the first week
     await signals.append(batch('imported', 2 * deletedPerStepMax, longAgo))
     await loops.handleAll()
     expect(await partsOf(site.url, 'signals')).not.toContain(`_w${Math.floor(longAgo / weekMs)}`)
+    await becameHistory(longAgo, deletedPerStepMax + 1)
     await signals.append(batch('since', 5, start))
     await loops.handleAll()
+    await becameHistory(start, 5)
     await loops.retainAll()
-    expect(await site.rows(['signals', 'signal_tokens', 'signal_keys'])).toEqual([5, 5, 5])
+    const tables = ['signals', 'signal_tokens', 'signal_keys', 'risk_history'] as const
+    expect(await site.rows(tables)).toEqual([5, 5, 5, 5])
     expect(loops.took('signals')).toEqual({ rows: 2 * deletedPerStepMax, parts: 0 })
+    expect(loops.took('risk_history')).toEqual({ rows: deletedPerStepMax + 1, parts: 0 })
     loops.clock.now = start + 20 * weekMs
     await loops.retainAll()
-    expect(await site.rows(['signals', 'signal_tokens', 'signal_keys'])).toEqual([0, 0, 0])
+    expect(await site.rows(tables)).toEqual([0, 0, 0, 0])
+    expect(loops.took('risk_history')).toEqual({
+      rows: deletedPerStepMax + 1,
+      parts: expect.toSatisfy((parts: number) => parts > 0), // empty ones too
+    })
   })
 
   test('a node whose clock is ahead goes by the clock of the server', async () => {
@@ -693,21 +765,29 @@ describe('on PostgreSQL', () => {
 
   test('a clock that was far ahead once does not make a week last for ever', async () => {
     await using site = await onPostgres()
-    await using loops = loopsOver(site.storage)
-    const { signals } = site.storage.stores
+    await using loops = loopsOver(site.storage, { riskHistory: 28 })
+    const { signals, risk } = site.storage.stores
     await site.storage.makeRoom?.(new Date(start + 1_000 * weekMs)) // a node whose clock was wrong
-    await signals.append(batch('a', 3, start))
-    await loops.handleAll()
-    loops.clock.now = start + 28 * dayMs
-    await signals.append(batch('b', 3, loops.clock.now))
-    await loops.handleAll()
+    for (const [name, days] of [
+      ['a', 0],
+      ['b', 28],
+    ] as const) {
+      loops.clock.now = start + days * dayMs
+      await signals.append(batch(name, 3, loops.clock.now))
+      await loops.handleAll()
+      const reason = reasonOf(loops.clock.now)
+      await risk.addHistory(
+        [1, 2, 3].map((node) => ({ node, claims: [], reason })),
+        new Date(loops.clock.now),
+      )
+    }
     for (const [days, left] of [
       [28 + 7, 6],
       [28 + 9, 3],
     ] as const) {
       loops.clock.now = start + days * dayMs
       await loops.retainAll()
-      expect(await site.rows(['signals'])).toEqual([left])
+      expect(await site.rows(['signals', 'risk_history'])).toEqual([left, left])
     }
     expect((await signals.list({ limit: 1 })).signals).toMatchObject([{ jti: 'b-2' }])
   })

@@ -2,6 +2,7 @@ import { Kysely, type CompiledQuery } from 'kysely'
 import { expect, test } from 'vitest'
 import { termsOf } from '../../src/signals/signal-terms.ts'
 import { rowDeletions } from '../../src/storage/deletions.ts'
+import type { NewReason } from '../../src/risk/risk-store.ts'
 import { createErasureStore } from '../../src/storage/erasure-store.ts'
 import { weekMs } from '../../src/storage/migrations/weeks.ts'
 import { poolDialect } from '../../src/storage/postgres/dialect.ts'
@@ -9,9 +10,12 @@ import { openPool } from '../../src/storage/postgres/pool.ts'
 import { signalProcedures } from '../../src/storage/postgres/signal-procedures.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
 import type { Schema } from '../../src/storage/schema.ts'
+import { createRiskStore } from '../../src/storage/risk-store.ts'
 import { createSignalStore } from '../../src/storage/signal-store.ts'
+import { createSubjectStore } from '../../src/storage/subject-store.ts'
 import { createSystemLogStore } from '../../src/storage/system-log-store.ts'
 import { postgresWords } from '../../src/storage/words.ts'
+import type { Storage } from '../../src/stores.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import { logEvent } from '../../src/systemlog/log-event.ts'
 import type { LogPosition } from '../../src/systemlog/system-log-store.ts'
@@ -44,18 +48,57 @@ interface Plan {
 
 const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).flatMap(nodesOf)]
 
+/** Somebody of whom some of each week's history is, and somebody of whom there was some once. */
+async function addSubjects({ subjects }: Pick<Storage['stores'], 'subjects'>) {
+  const added = await subjects.add(
+    (['user:email:often@example.com', 'user:email:once@example.com'] as const).map((anchor, n) => ({
+      anchor,
+      id: `id${n}`,
+      seenAt: new Date(start),
+    })),
+  )
+  const [often = 0, once = 0] = added.map(({ node }) => node)
+  return { often, once }
+}
+
+const becomeHistory = (node: number, week: number, n: number): NewReason => ({
+  node,
+  claims: [],
+  reason: {
+    id: `w${week}-${n}`,
+    anchor: 'user:email:often@example.com',
+    source: { kind: 'security_events_provider', id: idp.id },
+    slot: 'user-risk',
+    detection: 'User risk',
+    level: 'LOW',
+    message: undefined,
+    occurredAt: at(week, n),
+    receivedAt: at(week, n),
+    expiresAt: undefined,
+    signalId: undefined,
+    eventType: undefined,
+  },
+})
+
 /** Stores whose statements are written down, on a database with many weeks of signals and entries. */
 async function openWeeks(planning: Planning) {
   const url = await emptyDatabase()
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(await openPostgres({ url, connectionsMax: 2, migrateAt: new Date(start) }))
   await storage.stores.providers.insert(idp)
+  const { often, once } = await storage.transaction(addSubjects)
   for (let week = 0; week < weeks; week++) {
     const numbers = Array.from({ length: perWeek }, (_, n) => n)
     await storage.stores.signals.append(
       numbers.map((n) => set(idp, `w${week}-${n}`, { receivedAt: at(week, n) })),
     )
-    await storage.transaction(async ({ signals, systemLog }) => {
+    await storage.transaction(async ({ signals, systemLog, risk }) => {
+      const others = numbers.map((n) => becomeHistory(1_000 + n, week, n))
+      const theirs = [often, often, often, often, ...(week === 2 ? [once] : [])]
+      await risk.addHistory(
+        [...others, ...theirs.map((node, n) => becomeHistory(node, week, n))],
+        at(week, 0),
+      )
       const claimed = await signals.claimOldest(1_000)
       const handled = claimed.map((signal) => ({ sequence: signal.sequence, terms: termsOf(signal) }))
       await signals.settle({ handled, failed: [] })
@@ -90,6 +133,10 @@ async function openWeeks(planning: Planning) {
     signals: createSignalStore(db, postgresWords, procedures),
     systemLog: createSystemLogStore(db, postgresWords, procedures),
     erasures: createErasureStore(db, postgresWords),
+    risk: createRiskStore(db, postgresWords, procedures),
+    subjects: createSubjectStore(db, postgresWords, procedures),
+    often,
+    once,
     /** How the statements of some work are carried out. */
     async plans(work: () => Promise<unknown>): Promise<readonly Plan[]> {
       asked.length = 0
@@ -114,7 +161,7 @@ async function openWeeks(planning: Planning) {
   }
 }
 
-const weekly = /^(signals|signal_tokens|signal_terms|log_events)_(w\d+|first)$/
+const weekly = /^(signals|signal_tokens|signal_terms|log_events|risk_history)_(w\d+|first)$/
 
 /** Weeks that were looked at, and the most rows that were read of any table. */
 function lookedAt(plans: readonly Plan[]): { readonly weeks: number; readonly rows: number } {
@@ -190,6 +237,61 @@ test.each(plannings)(
     expect(loops(await hub.plans(() => hub.signals.waitingAmong(sequences)))).toBe(1)
     const handled = sequences.slice(0, 500).map((sequence) => ({ sequence, terms: [] }))
     expect(loops(await hub.plans(() => hub.signals.settle({ handled, failed: [] })))).toBe(1)
+  },
+)
+
+test.each(plannings)(
+  '%s: the history of somebody is read from the newest week on, and no further than it is shown',
+  async (planning) => {
+    await using hub = await openWeeks(planning)
+    const { risk, erasures, plans, often, once } = hub
+    const looks: [string, () => Promise<readonly unknown[]>, found: number, weeks: number][] = [
+      ['often', () => risk.history(often, 10), 10, 3],
+      ['once', () => risk.history(once, 10), 1, 1],
+      ['erasure', () => erasures.page('history', 0, 10), 10, 1],
+    ]
+    for (const [name, look, count, weeks] of looks) {
+      expect(await look()).toHaveLength(count)
+      const found = await plans(look)
+      expect([name, sorts(found)]).toEqual([name, []])
+      const looked = lookedAt(found)
+      expect([name, looked.weeks, looked.rows <= count]).toEqual([name, weeks, true])
+    }
+  },
+)
+
+test.each(plannings)(
+  '%s: whether there is history of those who could be forgotten is looked up in each week once for all',
+  async (planning) => {
+    await using hub = await openWeeks(planning)
+    const names = Array.from({ length: 50 }, (_, n) => ({
+      anchor: `session:opaque:${n}` as const,
+      id: `ses${n}`,
+      seenAt: new Date(start),
+    }))
+    const nodes = (await hub.storage.transaction(({ subjects }) => subjects.add(names))).map(
+      ({ node }) => node,
+    )
+    const [gone, ...kept] = nodes
+    // Of nearly all: what is forgotten is no longer there when its statements are looked at.
+    await hub.storage.transaction(({ risk }) =>
+      risk.addHistory(
+        kept.map((node, n) => becomeHistory(node, weeks, n)),
+        at(weeks, 0),
+      ),
+    )
+    const step = { before: at(weeks + 60, 0), after: 0, lookedAt: 1_000, deletedMax: 1_000 }
+    const found = await hub.plans(async () =>
+      expect(await hub.subjects.forget(step)).toMatchObject({ forgotten: 1 }),
+    )
+    const scans = found
+      .flatMap(nodesOf)
+      .filter((node) => node['Relation Name']?.startsWith('risk_history_') === true)
+    expect(scans.length).toBeGreaterThan(weeks)
+    expect(Math.max(...scans.map((scan) => scan['Actual Loops']))).toBe(1)
+    const left = await hub.storage.stores.subjects.resolve(names.map(({ anchor }) => anchor))
+    expect(left).toHaveLength(kept.length)
+    expect(left.map(({ node }) => node)).not.toContain(gone)
   },
 )
 

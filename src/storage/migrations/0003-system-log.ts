@@ -1,6 +1,6 @@
 import { lockOf } from '../postgres/locks.ts'
 import type { Migration } from './migration.ts'
-import { firstPart, makeWeek, weekBits, weekMs, weeksAhead } from './weeks.ts'
+import { firstPart, weekBits, weekMs } from './weeks.ts'
 
 /**
  * The rowid (`sequence`) stands behind the columns of every index, so each gives one order of paging without a sort.
@@ -33,8 +33,6 @@ export const systemLog: Migration = {
     `CREATE INDEX log_events_type ON log_events (event_type, sequence)`,
     `CREATE INDEX log_events_type_published ON log_events (event_type, published, sequence)`,
     firstPart('log_events'),
-    ...makeWeek,
-    `SELECT make_week(first_week() + ahead) FROM generate_series(0, ${weeksAhead}) AS ahead`,
     // Nobody takes a number without this lock, so none is given twice.
     `CREATE FUNCTION raise_log_numbers(lowest BIGINT) RETURNS void LANGUAGE plpgsql AS $$
       BEGIN

@@ -2,9 +2,9 @@
  * On PostgreSQL what grows without end lies in parts of one week each, so that a week goes by dropping its parts. Weeks
  * are counted from 1970, by UTC, and are the first bits of sequences: see {@link weekBits}.
  */
-/** Those of one sequence, and the System Log. */
+/** Those of one sequence; the System Log and the history of risk have one each. */
 export const signalTables = ['signals', 'signal_tokens', 'signal_terms'] as const
-export const weeklyTables = [...signalTables, 'log_events'] as const
+export const weeklyTables = [...signalTables, 'log_events', 'risk_history'] as const
 export type WeeklyTable = (typeof weeklyTables)[number]
 
 export const weekMs = 604_800_000
@@ -43,6 +43,7 @@ export const makeWeek: readonly string[] = [
       END LOOP;
     END
   $$`,
+  `SELECT make_week(first_week() + ahead) FROM generate_series(0, ${weeksAhead}) AS ahead`,
   // False when others do not let go of it: whoever waits for the lock holds up everybody behind.
   `CREATE FUNCTION drop_part(part TEXT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
     BEGIN

@@ -11,7 +11,8 @@ import { retried } from './errors.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 
 /** The SEQUENCEs that weekly tables are numbered by. */
-type Numbering = 'arrivals' | 'log_events_sequence_seq'
+const numberings = ['arrivals', 'log_events_sequence_seq', 'risk_history_sequence_seq'] as const
+type Numbering = (typeof numberings)[number]
 
 const dayMs = 86_400_000
 /** Others hold a part only for a statement. When it is an export that reads, the next round finds it done. */
@@ -56,7 +57,7 @@ export async function makeWeeks(pool: PostgresPool, now: Date): Promise<void> {
 /** The week before ends too where nothing comes. @see Storage.makeRoom */
 export async function makeRoom(pool: PostgresPool, now: Date): Promise<void> {
   await makeWeeks(pool, now)
-  const begin = `SELECT reach_week('arrivals', $1), reach_week('log_events_sequence_seq', $1)`
+  const begin = `SELECT ${numberings.map((numbering) => `reach_week('${numbering}', $1)`).join(', ')}`
   await pool.run((connection) => connection.run(begin, [weekOf(now.getTime())]))
 }
 
@@ -221,6 +222,14 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
     deleteRows: (rows, step) => rows.deleteLogEntries(step),
     dropped: ['log_events'],
   }
+  const history: Weekly = {
+    table: 'risk_history',
+    numbering: 'risk_history_sequence_seq',
+    dated: ['risk_history', 'added_at'],
+    waits: false,
+    deleteRows: (rows, step) => rows.deleteHistory(step),
+    dropped: ['risk_history'],
+  }
   const stepOf =
     (weekly: Weekly) =>
     async (step: DeletionStep): Promise<Deleted> => {
@@ -235,7 +244,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
     deleteSignals: stepOf(signals),
     deleteTokens: stepOf(tokens),
     deleteLogEntries: stepOf(logEntries),
-    deleteHistory: rowDeletions(db, postgresWords).deleteHistory,
+    deleteHistory: stepOf(history),
     forgetSubjects: rowDeletions(db, postgresWords).forgetSubjects,
   }
 }
