@@ -51,7 +51,7 @@ export function registerClient(program: Command, io: CliIo): void {
     .option('--generate', 'make a key pair; the private key is printed this once and not kept')
     .option(
       '--pem',
-      "print it as PEM (PKCS #8), as Terraform's private_key and Okta's SDKs take it, instead of as a JWK",
+      "print it as PEM (PKCS #8), as Terraform's private_key and Okta's SDKs (Go from 5 on) take it, instead of as a JWK",
     )
     .option('--dpop', 'its access tokens must be bound to a key (DPoP, RFC 9449)')
     .addHelpText('after', createHelp)
