@@ -133,7 +133,7 @@ describe('the package as npm packs it', () => {
       { code: 'set.malformed', health: 200, one: true },
       { accepted: 0, handled: 0 },
     ])
-  })
+  }, 60_000)
 
   test('has types behind every door', async () => {
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck']

@@ -197,23 +197,27 @@ test.each(places)(
   },
 )
 
-test('a second hub on the same folder, and a port that is taken, are refused in words', async () => {
-  await using folder = await temporaryFolder()
-  await using other = await temporaryFolder()
-  const port = await freePort()
-  const hub = await serve(port, { WATCHBELL_DATA: folder.path })
-  const sameFolder = run({ WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: '127.0.0.1:0' }, 'serve')
-  expect([sameFolder.status, sameFolder.stderr]).toEqual([
-    1,
-    expect.stringContaining('another Watchbell is running'),
-  ])
-  const samePort = run({ WATCHBELL_DATA: other.path, WATCHBELL_LISTEN: `127.0.0.1:${port}` }, 'serve')
-  expect([samePort.status, samePort.stderr]).toEqual([
-    1,
-    expect.stringContaining('choose another address with --listen'),
-  ])
-  await hub.stop('SIGTERM')
-})
+test(
+  'a second hub on the same folder, and a port that is taken, are refused in words',
+  { timeout: 60_000 },
+  async () => {
+    await using folder = await temporaryFolder()
+    await using other = await temporaryFolder()
+    const port = await freePort()
+    const hub = await serve(port, { WATCHBELL_DATA: folder.path })
+    const sameFolder = run({ WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: '127.0.0.1:0' }, 'serve')
+    expect([sameFolder.status, sameFolder.stderr]).toEqual([
+      1,
+      expect.stringContaining('another Watchbell is running'),
+    ])
+    const samePort = run({ WATCHBELL_DATA: other.path, WATCHBELL_LISTEN: `127.0.0.1:${port}` }, 'serve')
+    expect([samePort.status, samePort.stderr]).toEqual([
+      1,
+      expect.stringContaining('choose another address with --listen'),
+    ])
+    await hub.stop('SIGTERM')
+  },
+)
 
 test('a data folder that cannot be used is named, and for whom', async () => {
   await using folder = await temporaryFolder()
