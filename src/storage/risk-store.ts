@@ -8,7 +8,7 @@ import { fixedStatement } from './fixed-statement.ts'
 import { claimKeysIn, claimKeysOf, countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
 import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
-import { rowsMax, type Cell } from './sized-statement.ts'
+import { inParts, type Cell } from './sized-statement.ts'
 import type { RowStatement, Words } from './words.ts'
 
 export function createRiskStore(
@@ -54,10 +54,8 @@ export function createRiskStore(
     },
 
     async addHistory(reasons, at) {
-      for (let first = 0; first < reasons.length; first += rowsMax) {
-        const rows = reasons
-          .slice(first, first + rowsMax)
-          .map(({ node, reason }) => ({ node, reason: JSON.stringify(asWritten(reason)) }))
+      for (const part of inParts(reasons)) {
+        const rows = part.map(({ node, reason }) => ({ node, reason: JSON.stringify(asWritten(reason)) }))
         await db.executeQuery(words.historyInsertion(rows, at.getTime()))
       }
     },

@@ -4,7 +4,7 @@ import { CompiledQuery } from 'kysely'
 export type Cell = string | number | null
 
 /** Rows in one statement. */
-export const rowsMax = 1_024
+const rowsMax = 1_024
 
 /** SQLite prepares statements of these sizes only; what they have too much of is left empty. */
 const sizes = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, rowsMax] as const
@@ -30,4 +30,9 @@ export function sizedStatement(
     while (parameters.length < columns * size) parameters.push(null)
     return CompiledQuery.raw(statement, parameters)
   }
+}
+
+/** Rows in parts that such a statement takes. */
+export function* inParts<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
+  for (let at = 0; at < rows.length; at += rowsMax) yield rows.slice(at, at + rowsMax)
 }

@@ -11,7 +11,7 @@ import { likePattern } from './like-pattern.ts'
 import type { NewLogRow } from './log-insertion.ts'
 import { packLogEvent, standsInRow, unpackLogEvent } from './log-row.ts'
 import type { LogEventRow, Schema } from './schema.ts'
-import { rowsMax } from './sized-statement.ts'
+import { inParts } from './sized-statement.ts'
 import type { Words } from './words.ts'
 
 export function createSystemLogStore(
@@ -21,9 +21,7 @@ export function createSystemLogStore(
 ): SystemLogStore {
   return {
     async append(entries) {
-      for (let at = 0; at < entries.length; at += rowsMax) {
-        await db.executeQuery(words.logInsertion(newRows(entries.slice(at, at + rowsMax))))
-      }
+      for (const part of inParts(entries)) await db.executeQuery(words.logInsertion(newRows(part)))
     },
 
     async page({ position, eventTypes, containing = [], limit }) {

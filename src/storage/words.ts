@@ -9,7 +9,7 @@ import {
 import { postgresHistoryInsertion, sqliteHistoryInsertion, type NewHistoryRow } from './history-insertion.ts'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from './log-insertion.ts'
 import type { Schema } from './schema.ts'
-import { rowsMax, sizedStatement, type Cell } from './sized-statement.ts'
+import { inParts, sizedStatement, type Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
 
 /** A cell of bytes is written as hex digits. */
@@ -112,9 +112,9 @@ export const sqliteWords: Words = {
     let query = sizedStatements.get(statement)
     if (query === undefined) sizedStatements.set(statement, (query = sized(statement)))
     const returned: Row[] = []
-    for (let at = 0; at < rows.length; at += rowsMax) {
-      const part = await db.executeQuery(query(rows.slice(at, at + rowsMax)))
-      returned.push(...(part.rows as Row[])) // what the statement says it returns
+    for (const part of inParts(rows)) {
+      const given = await db.executeQuery(query(part))
+      returned.push(...(given.rows as Row[])) // what the statement says it returns
     }
     return returned
   },
