@@ -9,6 +9,8 @@ test.each([
   ['a\u2028b', 10, 'a\uFFFDb'],
   ['\uD800', 10, '\uFFFD'],
   ['ab😀', 3, 'ab\uFFFD…'],
+  ['a\u034Fb\u3164\uFE0F', 10, 'a\uFFFDb\uFFFD\uFFFD'],
+  ['\u001B[31m\u009B0m', 10, '\uFFFD[31m\uFFFD0m'],
   ['Zoë 😀', 10, 'Zoë 😀'],
 ])('%j in %i characters is %j', (text, charsMax, shown) => {
   expect(printable(text, charsMax)).toBe(shown)

@@ -1,0 +1,49 @@
+import { impersonates, looksLikeUs } from './impersonation.ts'
+import { printable } from './printable.ts'
+
+/** Every mark that people may take for one that ends a quotation (Unicode's Quotation_Mark, and what looks like them). */
+const quotationMarks =
+  /[\p{Quotation_Mark}\u{2b9}-\u{2bd}\u{2ca}\u{2cb}\u{2dd}\u{2ee}\u{2f5}\u{2f6}\u{5f3}\u{5f4}\u{1ff}\u{2032}-\u{2037}\u{2057}\u{275b}-\u{275e}\u{3003}]/gu
+
+/** One word of plain letters, digits and the marks of URLs: too little for a sentence of its own. */
+const plainWord = /^[\w.~:/?#@!$&*+,;%=[\]-]+$/
+/** Words with single spaces between them, or a full stop or an apostrophe within one; nothing that ends a sentence. */
+const plainName = /^[\w()&+/-]+(?:[ .'][\w()&+/-]+)*$/
+/** What our own sentences do with a source's name: a name that does it too would be two. */
+const ownVerbs = /\b(?:says|said|revoked|of the (?:user|device|session|address))\b/i
+
+/**
+ * Words of others in a sentence of ours: always between `“` and `”`, which cannot stand in them, on one line, at most
+ * `charsMax` characters.
+ */
+export function quoted(text: string, charsMax: number): string {
+  return `“${withinQuotes(text, charsMax)}”`
+}
+
+/** What {@link quoted} puts between its marks; erasure looks for it. */
+export function withinQuotes(text: string, charsMax: number): string {
+  return printable(text, charsMax).replace(quotationMarks, "'").replace(/\s+/gu, ' ')
+}
+
+/** A value of others in a sentence of ours: as it is when it is one plain word, such as a URL, otherwise {@link quoted}. */
+export function inSentence(text: string, charsMax: number): string {
+  return text.length <= charsMax && plainWord.test(text) ? text : quoted(text, charsMax)
+}
+
+/** Longer names are cut; what may be registered is shorter. */
+const nameCharsMax = 255
+
+/**
+ * The name of a source as the subject of a sentence of ours. An ordinary name stays as it is; one that could be read as
+ * anything but a name (as ours, as an administrator, as a sentence, in letters that look like others) is {@link quoted}.
+ */
+export function nameInSentence(name: string): string {
+  const letters = name.normalize('NFD').replace(/\p{M}/gu, '')
+  const plain =
+    name.length <= nameCharsMax &&
+    plainName.test(letters) &&
+    !ownVerbs.test(letters) &&
+    !looksLikeUs(name) &&
+    !impersonates(name)
+  return plain ? printable(name, nameCharsMax) : quoted(name, nameCharsMax)
+}
