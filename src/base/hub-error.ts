@@ -75,6 +75,7 @@ export const hubErrors = {
   'request.invalid': 'A parameter of the request is missing or malformed.',
   'request.malformed_json': 'The body is not JSON that everyone reads alike (RFC 7493).',
   'request.media_type': 'The body has a media type that this endpoint does not take.',
+  'request.content_encoding': 'The body has a content encoding; only bodies without one are taken.',
   'request.not_acceptable': 'The client accepts no media type that this endpoint can answer with.',
   'request.too_large': 'The body is larger than this endpoint takes.',
   'request.rate_limited': 'The caller made too many requests.',

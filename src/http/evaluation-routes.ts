@@ -18,7 +18,7 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, logCause, requireMediaType, spend, type ServerDeps } from './server.ts'
+import { asHubError, errorHeaders, logCause, requireMediaType, spend, type ServerDeps } from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin' | 'takeBudget'> {
@@ -208,7 +208,7 @@ function refuse(deps: EvaluationDeps, error: unknown, request: FastifyRequest, r
   const missing = error.code === 'access.no_credentials'
   const challenge = missing ? `Bearer realm="${deps.origin}"` : challengeOf(error, deps.origin)
   if (challenge !== undefined) reply.header('www-authenticate', challenge)
-  if (error.retryAfterS !== undefined) reply.header('retry-after', String(error.retryAfterS))
+  reply.headers(errorHeaders(error))
   const status = missing ? 401 : oktaErrorAnswer(error, errorId).status
   logCause(deps.logger, error, { status, errorId })
   send(status, error.detail)

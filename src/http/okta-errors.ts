@@ -106,6 +106,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'request.invalid': 'E0000001',
   'request.malformed_json': 'E0000003',
   'request.media_type': 'E0000021',
+  'request.content_encoding': 'E0000021',
   'request.not_acceptable': 'E0000122',
   'request.too_large': 'E0000001',
   'request.rate_limited': 'E0000047',
@@ -119,6 +120,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
 /** Statuses that Okta has no code of its own for. */
 const statusOf: Partial<Record<HubErrorCode, number>> = {
   'request.too_large': 413,
+  'request.content_encoding': 415,
   'stream.secrets_unreadable': 409,
   'stream.token_refused': 502,
   'stream.transmitter_refused': 502,
@@ -222,6 +224,7 @@ function causes(error: HubError, problems: readonly FieldProblem[]): readonly st
 const detailed: ReadonlySet<HubErrorCode> = new Set([
   'request.malformed_json',
   'request.media_type',
+  'request.content_encoding',
   'keys.unavailable',
   'hub.overloaded',
   'hub.unavailable',

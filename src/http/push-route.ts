@@ -5,7 +5,14 @@ import { isJsonObject } from '../base/json.ts'
 import type { Receipt } from '../ingest/accept.ts'
 import type { StreamPush } from '../ingest/push-to-stream.ts'
 import { setBytesMax } from '../set/parse-token.ts'
-import { asHubError, requireMediaType, sendError, type ServerDeps } from './server.ts'
+import {
+  asHubError,
+  errorHeaders,
+  requireMediaType,
+  requirePlainBody,
+  sendError,
+  type ServerDeps,
+} from './server.ts'
 import { setErrorAnswer } from './set-errors.ts'
 
 /** Okta's path for pushed SETs (contract 2). The token is the credential; an Authorization header is ignored (E1). */
@@ -59,6 +66,7 @@ function mountReceiver(
     url,
     bodyLimit: setBytesMax,
     handler: async (request, reply) => {
+      requirePlainBody(request)
       const payload = payloadOf(request)
       if (payload === undefined) requireMediaType(request, 'application/secevent+jwt') // R37
       await take(request, payload)
@@ -76,6 +84,7 @@ async function answerRefusal(
 ): Promise<void> {
   const error = await remembered(thrown, request.ip, deps.refuseUnread)
   const refusal = isHubError(error) ? setErrorAnswer(error) : undefined
+  if (isHubError(error)) reply.headers(errorHeaders(error))
   if (refusal === undefined) {
     void sendError(deps, reply, error, request)
     return
@@ -89,7 +98,7 @@ async function answerRefusal(
 
 /** @returns the error, or what stands in its place when too much was refused lately */
 async function remembered(error: unknown, source: string, refuseUnread: RefuseUnread): Promise<unknown> {
-  if (!isHubError(error, 'request.media_type', 'request.too_large')) return error
+  if (!isHubError(error, 'request.media_type', 'request.content_encoding', 'request.too_large')) return error
   return refuseUnread(error, source).then(
     () => error,
     (limited: unknown) => limited,

@@ -179,7 +179,9 @@ async function refuse(
     verdict instanceof HubError && route?.scope === 'public'
       ? route.answerError?.(verdict, apiRequest(request))
       : undefined
-  return own === undefined ? sendError(deps, reply, verdict, request) : send(reply, own)
+  if (own === undefined) return sendError(deps, reply, verdict, request)
+  if (verdict instanceof HubError) reply.headers(errorHeaders(verdict))
+  return send(reply, own)
 }
 
 /** What every answer has, whatever else it says. */
@@ -292,11 +294,34 @@ function readForm(body: Buffer, query: URLSearchParams, request: FastifyRequest)
 
 const ampersand = 38
 
-/** @throws HubError `request.media_type` */
+/** @throws HubError `request.content_encoding`, `request.media_type` */
 export function requireMediaType(request: FastifyRequest, ...allowed: readonly string[]): void {
+  requirePlainBody(request)
   const given = request.headers['content-type']?.split(';')[0]?.trim().toLowerCase()
   if (given !== undefined && allowed.includes(given)) return
   throw new HubError('request.media_type', { detail: `The Content-Type must be ${allowed.join(' or ')}.` })
+}
+
+/**
+ * Compressed bodies are not read: their real size shows only when they are unpacked.
+ * @throws HubError `request.content_encoding`; its answer has an Accept-Encoding header (RFC 9110 §15.5.16)
+ */
+export function requirePlainBody({ headers }: FastifyRequest): void {
+  const encoding = headers['content-encoding']?.trim() ?? ''
+  if (encoding === '' || encoding.toLowerCase() === 'identity') return
+  throw new HubError('request.content_encoding', {
+    detail: `The Content-Encoding is ${printable(encoding, encodingShownCharsMax)}; send the body without one.`,
+  })
+}
+
+const encodingShownCharsMax = 50
+
+/** What an answer to this error has beside its body, whatever shape the body has. */
+export function errorHeaders({ code, retryAfterS }: HubError): Readonly<Record<string, string>> {
+  return {
+    ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
+    ...(code === 'request.content_encoding' && { 'accept-encoding': 'identity' }),
+  }
 }
 
 /** @throws HubError `request.not_acceptable` when every kind of JSON is left out or refused (RFC 9110 §12.5.1) */
@@ -334,8 +359,7 @@ export function sendError(
   }
   const { status, body } = oktaErrorAnswer(error, errorId)
   logCause(deps.logger, error, { status, errorId })
-  const headers: Record<string, string> = {}
-  if (error.retryAfterS !== undefined) headers['retry-after'] = String(error.retryAfterS)
+  const headers: Record<string, string> = { ...errorHeaders(error) }
   const { limit, resetAt } = error.facts
   if (error.code === 'request.rate_limited' && limit !== undefined && resetAt !== undefined) {
     reply.headers(rateLimitHeaders({ limit, remaining: 0, resetAt })) // Q3

@@ -4,6 +4,7 @@ import { setErrOf, type SetErr } from '../ingest/set-err.ts'
 /** Refusals of the request around the token, in the words of RFC 8935. */
 const requestErr: Partial<Record<HubErrorCode, number>> = {
   'request.media_type': 400,
+  'request.content_encoding': 415,
   'request.too_large': 413,
 }
 

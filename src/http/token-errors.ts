@@ -5,10 +5,14 @@ type TokenErrorCode =
   | Exclude<Extract<HubErrorCode, `oauth.${string}`>, 'oauth.invalid_client_metadata'>
   | 'request.invalid'
   | 'request.media_type'
+  | 'request.content_encoding'
   | 'request.too_large'
 
 /** How the token endpoint says no (O15, O20 to O23). A new `oauth.*` code does not compile until it is placed here. */
-const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401 | 413; readonly error: string }> = {
+const tokenErrors: Record<
+  TokenErrorCode,
+  { readonly status: 400 | 401 | 413 | 415; readonly error: string }
+> = {
   'oauth.invalid_request': { status: 400, error: 'invalid_request' },
   'request.invalid': { status: 400, error: 'invalid_request' },
   'request.too_large': { status: 413, error: 'invalid_request' },
@@ -19,6 +23,7 @@ const tokenErrors: Record<TokenErrorCode, { readonly status: 400 | 401 | 413; re
   'oauth.invalid_dpop_proof': { status: 400, error: 'invalid_dpop_proof' },
   'oauth.use_dpop_nonce': { status: 400, error: 'use_dpop_nonce' },
   'request.media_type': { status: 400, error: 'invalid_request' },
+  'request.content_encoding': { status: 415, error: 'invalid_request' },
 }
 
 /** What of a token request its refusal depends on. */

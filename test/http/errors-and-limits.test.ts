@@ -174,7 +174,9 @@ const cases: readonly Case[] = [
   ['an overlong UTF-8 form', 'E0000003', 400, providers, post(Uint8Array.of(0x22, 0xc0, 0xaf, 0x22))],
   ['a byte order mark', 'E0000003', 400, providers, post('\uFEFF{}')],
   ['UTF-16', 'E0000003', 400, providers, post(new Uint8Array(Buffer.from('{"name":"a"}', 'utf16le')))],
-  ['gzip', 'E0000003', 400, providers, post(Uint8Array.of(0x1f, 0x8b, 8, 0), { 'content-encoding': 'gzip' })],
+  ['gzip that is not announced', 'E0000003', 400, providers, post(Uint8Array.of(0x1f, 0x8b, 8, 0))],
+  ['gzip', 'E0000021', 415, providers, post(Uint8Array.of(0x1f, 0x8b, 8, 0), { 'content-encoding': 'gzip' })],
+  ['a content encoding of nothing', 'E0000021', 415, providers, post('{}', { 'content-encoding': 'br' })],
   ['an oversized body', 'E0000001', 413, providers, post(' '.repeat(apiBodyBytesMax + 1))],
   ['JSON of another kind', 'E0000001', 400, providers, post('[]')],
   ['null', 'E0000001', 400, providers, post('null')],
@@ -233,6 +235,41 @@ describe('errors (9.1, 9.2)', () => {
     expect(await allowed(providers, 'DELETE')).toEqual(['GET', 'HEAD', 'POST'])
     expect(await allowed(`${providers}/sse1`, 'POST')).toEqual(['DELETE', 'GET', 'HEAD', 'PUT'])
     expect(await allowed('/security/api/v1/security-events', 'GET')).toEqual(['POST'])
+  })
+
+  test.each([
+    ['POST', providers],
+    ['PUT', `${providers}/sse1`],
+    ['POST', '/oauth2/v1/clients'],
+    ['POST', '/api/v1/risk/providers'],
+    ['POST', '/api/v1/risk/events/ip'],
+    ['POST', '/v1/subjects'],
+    ['PUT', '/api/v1/users/ada/risk'],
+    ['POST', '/access/v1/evaluation'],
+    ['POST', '/access/v1/evaluations'],
+    ['POST', '/oauth2/v1/token'],
+  ])('a content encoding is 415 and names what is taken (%s %s)', async (method, path) => {
+    const form = path.endsWith('/token')
+    const send = (encoding: string): Promise<Response> =>
+      call(path, {
+        method,
+        body: form ? 'a=b' : '{}',
+        headers: {
+          'content-encoding': encoding,
+          ...(form && { 'content-type': 'application/x-www-form-urlencoded' }),
+        },
+      })
+    for (const encoding of ['gzip', 'x-gzip', 'deflate', 'BR', 'zstd', 'identity, gzip', 'aes128gcm']) {
+      const refused = await send(encoding)
+      expect([encoding, refused.status]).toEqual([encoding, 415])
+      expect(refused.headers.get('accept-encoding')).toBe('identity')
+      expect(await refused.text()).toContain('Content-Encoding')
+    }
+    for (const encoding of ['identity', 'Identity', '']) {
+      const taken = await send(encoding)
+      expect([encoding, taken.status]).not.toEqual([encoding, 415])
+      expect(taken.headers.get('accept-encoding')).toBeNull()
+    }
   })
 
   test('a missing media type', async () => {

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto'
 import { request } from 'node:http'
+import { gzipSync } from 'node:zlib'
 import Database from 'better-sqlite3'
 import * as fc from 'fast-check'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
@@ -318,6 +319,36 @@ describe('a SET that does not verify', () => {
       })
     },
   )
+
+  test('a content encoding is 415, whatever the body is, and nothing is accepted', async () => {
+    await using site = await startHubWithProvider()
+    const push = (encoding: string, body: string | Uint8Array<ArrayBuffer>, type: string) =>
+      fetch(`${site.hub.origin}/security/api/v1/security-events`, {
+        method: 'POST',
+        headers: { 'content-type': type, 'content-encoding': encoding },
+        body,
+      })
+    const set = 'application/secevent+jwt'
+    const apples = JSON.stringify({ payload: site.sign() })
+    for (const [encoding, body, type] of [
+      ['gzip', site.sign(), set],
+      ['gzip', new Uint8Array(gzipSync(site.sign())), set],
+      ['deflate', site.sign(), set],
+      ['identity, br', site.sign(), set],
+      ['gzip', apples, 'application/json'],
+    ] as const) {
+      const answer = await push(encoding, body, type)
+      expect([answer.status, answer.headers.get('accept-encoding')]).toEqual([415, 'identity'])
+      expect(await answer.json()).toEqual({
+        err: 'invalid_request',
+        description: `The Content-Encoding is ${encoding}; send the body without one.`,
+      })
+    }
+    expect((await site.signals('')).map(({ code }) => code)).toEqual(
+      Array(5).fill('request.content_encoding'),
+    )
+    expect((await push('identity', site.sign(), set)).status).toBe(202)
+  })
 
   test('an empty body is 400, one above the limit 413, another method 405', async () => {
     const site = shared

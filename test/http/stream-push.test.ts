@@ -55,6 +55,23 @@ describe('the Authorization of a push (R11, R42)', () => {
     ])
   })
 
+  test('a push with a content encoding is 415, and remembered', async () => {
+    await using site = await startStreamSite()
+    const stream = await site.connect()
+    const answer = await fetch(stream.push_url, {
+      method: 'POST',
+      headers: {
+        'content-type': 'application/secevent+jwt',
+        'content-encoding': 'gzip',
+        authorization: site.transmitter.stream().authorization ?? '',
+      },
+      body: site.sign(),
+    })
+    expect(answer.headers.get('accept-encoding')).toBe('identity')
+    expect(await refused(answer)).toMatchObject({ status: 415, err: 'invalid_request' })
+    expect(await site.signals('?outcome=refused')).toMatchObject([{ code: 'request.content_encoding' }])
+  })
+
   test('a stream that is not there, or is polled, has no push URL', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
