@@ -1,3 +1,4 @@
+import { readFile } from 'node:fs/promises'
 import { describe, expect, test } from 'vitest'
 import { registerServiceApp } from '../../test/http/service-app.ts'
 import { setRisk } from '../../test/http/user-risk.ts'
@@ -85,6 +86,25 @@ describe('risk and evaluate', () => {
     expect(asked.stdout).toMatch(/^CHALLENGE, risk level MEDIUM\n {2}An administrator says MEDIUM/)
     const json = await run(hub, 'evaluate', '--user', 'ada@example.com', '--json')
     expect(JSON.parse(json.stdout)).toMatchObject({ decision: false, context: { outcome: 'challenge' } })
+  })
+
+  test('the commands of the README show a revocation that ends sessions', async () => {
+    await using hub = await startTestHub()
+    const page = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const commands = page.matchAll(/^npm run watchbell -- ((?:send|evaluate) .*)$/gm)
+    const said: string[] = []
+    for (const [, line = ''] of commands) {
+      const { exitCode, stdout } = await run(hub, ...line.split(/\s+#/)[0]!.trim().split(' '))
+      await hub.handleAll()
+      expect([line, exitCode]).toEqual([line, 0])
+      said.push(stdout)
+    }
+    expect(said.filter((text) => text.startsWith('ALLOW'))).toEqual([
+      expect.stringContaining('Sessions of this user were revoked'),
+    ])
+    expect(said.filter((text) => text.startsWith('DENY'))).toEqual([
+      expect.stringContaining('revoked all sessions of the user'),
+    ])
   })
 
   test('of whom nothing is known that is said', async () => {

@@ -168,13 +168,40 @@ describe('a revocation ends sessions', () => {
     expect(reported).toMatchObject({ outcome: 'deny', grounds: [{ level: undefined, signalId: 'evt2' }] })
   })
 
-  test('a session whose time of issue is not told leads to a note where that could matter', () => {
+  test('without a time of issue, a note says that there is one that could not be placed', () => {
     const notes = (asked: Partial<Question>, over: Partial<Revocation> = {}) =>
       evaluate({ ...question, ...asked }, picture([user()], [revocation(over)]), deps).notes
-    expect(notes({ session: '1' })).toEqual([expect.stringContaining('issued_at')])
-    expect(notes({ session: '1', issuedAt: at('11:00:00') })).toEqual([])
+    const told = [expect.stringContaining('issued_at')]
+    expect(notes({ session: '1' })).toEqual(told)
+    expect(notes({})).toEqual(told)
+    expect(notes({}, { providerId: 'log_only' })).toEqual(told)
+    expect(notes({}, { providerId: 'none' })).toEqual([])
+    expect(notes({}, { providerId: 'gone' })).toEqual([])
+    expect(notes({ issuedAt: at('11:00:00') })).toEqual([])
+    expect(notes({ issuedAt: at('09:00:00') })).toEqual([])
     expect(notes({ session: '1' }, { session })).toEqual([])
-    expect(notes({})).toEqual([])
+  })
+
+  test('those that could not be placed are told apart, when their word is enforced', () => {
+    const unplaced = (asked: Partial<Question>, over: Partial<Revocation> = {}) =>
+      evaluate({ ...question, ...asked }, picture([user()], [revocation(over)]), deps).unplaced
+    expect(unplaced({})).toMatchObject([{ signalId: 'evt2', about: 'user', level: undefined }])
+    expect(unplaced({ session: '1' })).toMatchObject([{ signalId: 'evt2' }])
+    for (const providerId of ['log_only', 'none', 'gone']) expect(unplaced({}, { providerId })).toEqual([])
+    expect(unplaced({ issuedAt: at('09:00:00') })).toEqual([])
+    expect(unplaced({ issuedAt: at('11:00:00') })).toEqual([])
+    expect(unplaced({ session: '1' }, { session })).toEqual([])
+  })
+
+  test('signing in again helps when nothing else stands against the user', () => {
+    const asked = { ...question, issuedAt: at('09:00:00') }
+    const isOnlyRevoked = (level: RiskLevel, over: Partial<Revocation> = {}) =>
+      evaluate(asked, picture([user(reason(level, 'enforce_and_log'))], [revocation(over)]), deps)
+        .isOnlyRevoked
+    expect(isOnlyRevoked('NONE')).toBe(true)
+    expect(isOnlyRevoked('MEDIUM')).toBe(true)
+    expect(isOnlyRevoked('HIGH')).toBe(false)
+    expect(isOnlyRevoked('NONE', { providerId: 'log_only' })).toBe(false)
   })
 })
 

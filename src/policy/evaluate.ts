@@ -1,4 +1,5 @@
 import type { Revocation } from '../risk/revocation.ts'
+import type { RiskAction } from '../risk/risk-action.ts'
 import { highestLevel, riskLevels, type RiskLevel } from '../risk/risk-level.ts'
 import type { RiskPicture } from '../risk/risk-reader.ts'
 import type { RiskReason, RiskSource } from '../risk/risk-reason.ts'
@@ -34,6 +35,13 @@ export interface Verdict extends Opinion {
   readonly notes: readonly string[]
   /** The entity that the user is; undefined when nothing was ever heard of it. */
   readonly userId: string | undefined
+  /**
+   * Revocations by enforced sources of all sessions that began before them, when the question does not say when its session
+   * began. They make no difference to the outcome; newest first.
+   */
+  readonly unplaced: readonly Ground[]
+  /** The outcome is `deny` only because the session was revoked: signing in again would help. */
+  readonly isOnlyRevoked: boolean
 }
 
 /** Decides over what is known, and touches nothing. */
@@ -43,6 +51,10 @@ export function evaluate(
   { sources, rules }: { readonly sources: RiskSources; readonly rules: OutcomeRules },
 ): Verdict {
   const userId = picture.entities.find(({ kind }) => kind === 'user')?.id
+  const actionOf = (revocation: Revocation) => sources.actionOf(sourceOf(revocation))
+  const left = picture.revocations.filter(
+    (revocation) => question.issuedAt === undefined && !ends(revocation, question),
+  )
   const opinion = (action: 'enforce_and_log' | 'log_only'): Opinion => {
     const grounds: Ground[] = []
     for (const { kind, reasons } of picture.entities) {
@@ -53,17 +65,22 @@ export function evaluate(
     const level = highestLevel(grounds.map(({ level }) => level ?? 'NONE'))
     let outcome = rules[level]
     for (const revocation of picture.revocations) {
-      if (!ends(revocation, question) || sources.actionOf(sourceOf(revocation)) !== action) continue
+      if (!ends(revocation, question) || actionOf(revocation) !== action) continue
       grounds.push(groundOfRevocation(revocation, sources))
       outcome = 'deny'
     }
     return { outcome, level, grounds: grounds.length < 2 ? grounds : grounds.toSorted(byWeight) }
   }
+  const enforced = opinion('enforce_and_log')
   return {
-    ...opinion('enforce_and_log'),
+    ...enforced,
     reported: opinion('log_only'),
-    notes: notesOn(question, picture, userId),
+    notes: notesOn(userId, left.map(actionOf)),
     userId,
+    unplaced: left
+      .filter((revocation) => actionOf(revocation) === 'enforce_and_log')
+      .map((revocation) => groundOfRevocation(revocation, sources)),
+    isOnlyRevoked: enforced.outcome === 'deny' && rules[enforced.level] !== 'deny',
   }
 }
 
@@ -75,18 +92,11 @@ function ends({ revokedAt, session }: Revocation, { issuedAt }: Question): boole
   return issuedAt === undefined ? session !== undefined : issuedAt <= revokedAt
 }
 
-function notesOn(
-  { issuedAt, session }: Question,
-  { revocations }: RiskPicture,
-  userId: string | undefined,
-): readonly string[] {
+/** @param unplaced - what the words of those count for whose revocations could not be placed */
+function notesOn(userId: string | undefined, unplaced: readonly RiskAction[]): readonly string[] {
   const notes: string[] = []
   if (userId === undefined) notes.push('Nothing is known of this user.')
-  if (
-    issuedAt === undefined &&
-    session !== undefined &&
-    revocations.some(({ session }) => session === undefined)
-  ) {
+  if (unplaced.some((action) => action !== 'none')) {
     notes.push(
       'Sessions of this user were revoked; without issued_at it cannot be told whether this is one of them.',
     )
