@@ -6,7 +6,7 @@ import type { ServiceApp } from './service-app.ts'
 /** An API token was made or taken back. */
 export interface TokenChange {
   readonly kind: 'create' | 'revoke'
-  readonly token: Pick<ApiToken, 'id' | 'name' | 'role'>
+  readonly token: Pick<ApiToken, 'id' | 'name' | 'role'> & Partial<Pick<ApiToken, 'expiresAt'>>
   readonly by: Actor
 }
 

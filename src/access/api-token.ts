@@ -5,16 +5,23 @@ export type TokenRole = 'admin' | 'read_only'
 export interface ApiToken {
   /** `00T` + 17. */
   readonly id: string
-  /** No two live tokens have the same one. */
+  /** No two tokens that are not revoked have the same one. */
   readonly name: string
   readonly role: TokenRole
   readonly createdAt: Date
   /** Accurate to a minute. */
   readonly lastUsedAt: Date | undefined
+  /** From then on the token is refused. Undefined: never. */
+  readonly expiresAt: Date | undefined
   readonly revokedAt: Date | undefined
 }
 
-/** Where API tokens live. Implemented in storage/, held to test/contract/api-token-store.ts. */
+/** Whether the token's time is over. */
+export function isExpired({ expiresAt }: Pick<ApiToken, 'expiresAt'>, now: Date): boolean {
+  return expiresAt !== undefined && expiresAt <= now
+}
+
+/** Where API tokens live. A live token is one that is not revoked: stores know no time, so it may have expired. Implemented in storage/, held to test/contract/api-token-store.ts. */
 export interface ApiTokenStore {
   /** @throws HubError `token.name_taken` when a live token has the name */
   insert(token: ApiToken, secretHash: string): Promise<void>

@@ -3,7 +3,7 @@ import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import { operator, type JournaledAccess, type TokenChange } from './access-journal.ts'
-import type { ApiToken, TokenRole } from './api-token.ts'
+import { isExpired, type ApiToken, type TokenRole } from './api-token.ts'
 
 export interface ApiTokensDeps {
   readonly world: Pick<World, 'now' | 'newId' | 'newSecret'>
@@ -17,30 +17,44 @@ export interface NewApiToken {
   readonly secret: string
 }
 
+export interface WantedToken {
+  readonly name: string
+  readonly role: TokenRole
+  readonly expiresAt?: Date | undefined
+}
+
 /** The verbs for API tokens. Only whoever runs the hub has them; each change is journaled as the operator's. */
 export interface ApiTokens {
-  /** @throws HubError `token.invalid`, `token.name_taken` */
-  create(wanted: { readonly name: string; readonly role: TokenRole }): Promise<NewApiToken>
+  /**
+   * @param wanted - `expiresAt` must lie in the future, `tokenLifetimeDaysMax` at most; undefined is never
+   * @throws HubError `token.invalid`, `token.name_taken`
+   */
+  create(wanted: WantedToken): Promise<NewApiToken>
   /** Newest first, revoked ones too; the newest `tokensListedMax`. */
   list(): Promise<readonly ApiToken[]>
   /** Takes effect at once. @param idOrName of a live token @throws HubError `token.not_found` */
   revoke(idOrName: string): Promise<ApiToken>
-  /** The live token with this secret; notes that it was used. */
+  /** The token with this secret, unless it was revoked or has expired; notes that it was used. */
   findBySecret(secret: string): Promise<ApiToken | undefined>
   /**
    * Makes a secret of the settings the token named `WATCHBELL_ADMIN_TOKEN`; the one that had this name before stops
    * working, and so does another token with the same secret. What was revoked never comes back that way: settings outlive
    * a revocation, and nodes start again at any time.
-   * @returns undefined when the secret was revoked, which is logged
+   * @returns undefined when the secret was revoked or has expired, which is logged
    * @throws HubError `token.invalid` when no Authorization header can carry the secret
    */
   ensureConfigured(secret: string): Promise<ApiToken | undefined>
-  /** A first admin token, if there has never been a token of any kind. */
-  ensureFirst(): Promise<NewApiToken | undefined>
+  /**
+   * A first admin token, if there has never been a token of any kind.
+   * @param keep - puts the secret where its owner finds it, before the token counts; when it throws there is no token.
+   *   Called again with the same secret when the transaction is tried again.
+   */
+  ensureFirst(keep?: (secret: string) => Promise<void>): Promise<NewApiToken | undefined>
 }
 
 export const configuredTokenName = 'WATCHBELL_ADMIN_TOKEN'
 export const tokensListedMax = 1_000
+export const tokenLifetimeDaysMax = 3_650
 const firstTokenName = 'first admin token'
 /** As long and as random as Okta's: `00` and 40 characters. */
 const secretBytes = 30
@@ -50,22 +64,31 @@ const nameCharsMax = 100
 const usedAgainMs = 60_000
 
 export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiTokens {
-  const newToken = (name: string, role: TokenRole): ApiToken => ({
+  const newToken = ({ name, role, expiresAt }: WantedToken): ApiToken => ({
     id: world.newId('00T'),
     name,
     role,
     createdAt: world.now(),
     lastUsedAt: undefined,
+    expiresAt,
     revokedAt: undefined,
   })
+  const revoke = async ({ apiTokens, journal }: Transaction, token: ApiToken): Promise<void> => {
+    await apiTokens.revoke(token.id, world.now())
+    await journal.recordToken(change('revoke', token))
+  }
   const newSecret = (): string => `00${world.newSecret(secretBytes)}`
 
   return {
-    async create({ name, role }) {
-      const problem = nameProblem(name)
-      if (problem !== undefined) throw new HubError('token.invalid', { detail: `The name ${problem}.` })
-      const made = { token: newToken(name, role), secret: newSecret() }
-      return storage.transaction((tx) => insert(tx, made))
+    async create(wanted) {
+      const detail = problemWith(wanted, world.now())
+      if (detail !== undefined) throw new HubError('token.invalid', { detail })
+      const made = { token: newToken(wanted), secret: newSecret() }
+      return storage.transaction(async (tx) => {
+        const named = await tx.apiTokens.findLiveByName(wanted.name)
+        if (named !== undefined && isExpired(named, world.now())) await revoke(tx, named) // its name is free
+        return insert(tx, made)
+      })
     },
     list: () => storage.stores.apiTokens.list(tokensListedMax),
     revoke: (idOrName) =>
@@ -84,8 +107,8 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
       if (!isTokenSecret(secret)) return undefined
       // The index compares hashes, whose order tells nothing about secrets: no comparison depends on a secret's bytes.
       const token = await storage.stores.apiTokens.findLiveByHash(hashOf(secret))
-      if (token === undefined) return undefined
       const now = world.now()
+      if (token === undefined || isExpired(token, now)) return undefined
       if (token.lastUsedAt === undefined || now.getTime() - token.lastUsedAt.getTime() >= usedAgainMs) {
         await storage.stores.apiTokens.markUsed(token.id, now).catch((error: unknown) => {
           logger.warn({ err: error, token: token.id }, 'could not note when an API token was last used')
@@ -100,29 +123,31 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
         })
       }
       return storage.transaction(async (tx) => {
-        const { apiTokens, journal } = tx
-        const now = world.now()
+        const { apiTokens } = tx
         const named = await apiTokens.findLiveByName(configuredTokenName)
         const same = await apiTokens.findLiveByHash(hashOf(secret))
         if (named !== undefined && named.id === same?.id) return named
-        if (same === undefined && (await apiTokens.isRevokedHash(hashOf(secret)))) {
-          const what = `${configuredTokenName} holds a secret that was revoked; it stays so: put a new one there`
+        const isOver =
+          same === undefined ? await apiTokens.isRevokedHash(hashOf(secret)) : isExpired(same, world.now())
+        if (isOver) {
+          const what = `${configuredTokenName} holds a secret that was revoked or has expired; it stays so: put a new one there`
           logger.warn({}, what)
           return undefined
         }
-        for (const token of [named, same]) {
-          if (token === undefined) continue
-          await apiTokens.revoke(token.id, now)
-          await journal.recordToken(change('revoke', token))
-        }
-        return (await insert(tx, { token: newToken(configuredTokenName, 'admin'), secret })).token
+        for (const token of [named, same]) if (token !== undefined) await revoke(tx, token)
+        const token = newToken({ name: configuredTokenName, role: 'admin' })
+        return (await insert(tx, { token, secret })).token
       })
     },
-    ensureFirst: () =>
-      storage.transaction(async (tx) => {
+    async ensureFirst(keep) {
+      const made = { token: newToken({ name: firstTokenName, role: 'admin' }), secret: newSecret() }
+      return storage.transaction(async (tx) => {
         if (await tx.apiTokens.hasAny()) return undefined
-        return insert(tx, { token: newToken(firstTokenName, 'admin'), secret: newSecret() })
-      }),
+        await insert(tx, made)
+        await keep?.(made.secret)
+        return made
+      })
+    },
   }
 }
 
@@ -145,6 +170,15 @@ function hashOf(secret: string): string {
 
 function isTokenSecret(text: string): boolean {
   return text.length <= secretCharsMax && /^[\x21-\x7e]+$/.test(text)
+}
+
+function problemWith({ name, expiresAt }: WantedToken, now: Date): string | undefined {
+  const problem = nameProblem(name)
+  if (problem !== undefined) return `The name ${problem}.`
+  if (expiresAt === undefined) return undefined
+  const leftMs = expiresAt.getTime() - now.getTime()
+  if (leftMs > 0 && leftMs <= tokenLifetimeDaysMax * 86_400_000) return undefined
+  return `The time of expiry must lie in the future, ${tokenLifetimeDaysMax} days at most.`
 }
 
 function nameProblem(name: string): string | undefined {

@@ -51,6 +51,30 @@ describe('token', () => {
     expect((await run(folder.path, 'token', 'list')).stdout).toMatch(/revoked \d{4}-\d\d-\d\d\n$/)
   })
 
+  test('one that expires says when, and is refused from then on', async () => {
+    await using folder = await temporaryFolder()
+    await using hub = await startTestHub({ folder: folder.path })
+    const created = await run(folder.path, 'token', 'create', '--name', 'short', '--expires', '1s')
+    expect(created.stderr).toMatch(/role admin, expires \d{4}-.*Z\. It is shown this once:\n$/)
+    const status = async (): Promise<number> =>
+      (
+        await fetch(`${hub.origin}/v1/signals`, {
+          headers: { authorization: `SSWS ${created.stdout.trim()}` },
+        })
+      ).status
+    await expect.poll(status, { timeout: 10_000 }).toBe(401)
+    const list = await run(folder.path, 'token', 'list')
+    expect(list.stdout).toMatch(/short +expired \d{4}-\d\d-\d\d$/m)
+    const json = JSON.parse((await run(folder.path, 'token', 'list', '--json')).stdout) as object[]
+    expect(json).toContainEqual(
+      expect.objectContaining({ name: 'short', expires_at: expect.any(String), revoked_at: null }),
+    )
+    for (const when of ['yesterday', '0s', '2020-01-01', '3651d']) {
+      const refused = await run(folder.path, 'token', 'create', '--name', 'other', '--expires', when)
+      expect([refused.exitCode, refused.stdout]).toEqual([expect.toBeOneOf([1, 2]), ''])
+    }
+  })
+
   test('a PostgreSQL that cannot be reached is named, without its password', async () => {
     const env = {
       WATCHBELL_DATABASE_URL: 'postgres://hub:swordfish@127.0.0.1:1/watchbell',

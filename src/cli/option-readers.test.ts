@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { listenAddress, subjectIdentifier, timeAsIso, words } from './option-readers.ts'
+import { listenAddress, subjectIdentifier, timeAhead, timeAsIso, words } from './option-readers.ts'
 
 const now = new Date('2026-01-02T03:04:05.678Z')
 
@@ -20,6 +20,17 @@ test.each(['', '5', '15 m', '1w', '-1h', 'now', '2026', '2026-13-01', '1234567s'
     expect(() => timeAsIso(() => now)(text)).toThrow('It must be a time')
   },
 )
+
+test.each([
+  ['90d', '2026-04-02T03:04:05.678Z'],
+  ['2026-01-31T12:00:00+02:00', '2026-01-31T10:00:00.000Z'],
+])('%s is the time %s to come', (text, time) => {
+  expect(timeAhead(() => now)(text)).toEqual(new Date(time))
+})
+
+test.each(['', '0s', '1w', '2026-01-02', 'never'])("'%s' is no time to come", (text) => {
+  expect(() => timeAhead(() => now)(text)).toThrow('It must be a time to come')
+})
 
 test.each([
   ['127.0.0.1:9000', { host: '127.0.0.1', port: 9000 }],

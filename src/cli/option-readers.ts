@@ -75,16 +75,32 @@ export function subjectIdentifier(text: string): JsonObject {
 /** An ISO 8601 time, or how long ago: `15m`, `2h`, `3d`. */
 export function timeAsIso(now: () => Date): (text: string) => string {
   return (text) => {
-    const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
-    if (amount !== undefined && unit !== undefined) {
-      return new Date(now().getTime() - Number(amount) * (unitMs[unit] ?? 0)).toISOString()
-    }
-    const time = new Date(/^\d{4}-\d{2}-\d{2}/.test(text) ? text : Number.NaN)
-    if (!Number.isNaN(time.getTime())) return time.toISOString()
+    const time = timeFrom(text, now(), -1)
+    if (time !== undefined) return time.toISOString()
     throw new InvalidArgumentError(
       'It must be a time such as 2026-01-31T12:00:00Z, or how long ago: 90s, 15m, 2h, 3d.',
     )
   }
+}
+
+/** An ISO 8601 time to come, or how long until then: `12h`, `90d`. */
+export function timeAhead(now: () => Date): (text: string) => Date {
+  return (text) => {
+    const time = timeFrom(text, now(), 1)
+    if (time !== undefined && time > now()) return time
+    throw new InvalidArgumentError(
+      'It must be a time to come such as 2027-01-31T12:00:00Z, or how long until then: 90s, 15m, 12h, 90d.',
+    )
+  }
+}
+
+function timeFrom(text: string, now: Date, direction: 1 | -1): Date | undefined {
+  const [, amount, unit] = /^(\d{1,6})([smhd])$/.exec(text) ?? []
+  if (amount !== undefined && unit !== undefined) {
+    return new Date(now.getTime() + direction * Number(amount) * (unitMs[unit] ?? 0))
+  }
+  const time = new Date(/^\d{4}-\d{2}-\d{2}/.test(text) ? text : Number.NaN)
+  return Number.isNaN(time.getTime()) ? undefined : time
 }
 
 const unitMs: Readonly<Record<string, number>> = { s: 1_000, m: 60_000, h: 3_600_000, d: 86_400_000 }

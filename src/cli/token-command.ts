@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
-import type { ApiToken, TokenRole } from '../access/api-token.ts'
-import { createApiTokens, type ApiTokens } from '../access/api-tokens.ts'
+import { isExpired, type ApiToken, type TokenRole } from '../access/api-token.ts'
+import { createApiTokens, tokenLifetimeDaysMax, type ApiTokens } from '../access/api-tokens.ts'
 import { silentLogger } from '../base/logger.ts'
 import { journaledAccess } from '../systemlog/access-entries.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
@@ -12,11 +12,13 @@ import {
   type LocalHub,
   type LocalOptions,
 } from './local-hub.ts'
+import { timeAhead } from './option-readers.ts'
 import { table } from './table.ts'
 
 interface CreateOptions extends LocalOptions {
   readonly name: string
   readonly role: TokenRole
+  readonly expires?: Date
 }
 
 export function registerToken(program: Command, io: CliIo): void {
@@ -35,14 +37,20 @@ export function registerToken(program: Command, io: CliIo): void {
         .choices(['admin', 'read_only'])
         .default('admin'),
     )
+    .option(
+      '--expires <when>',
+      `when it stops working: in 90d (s, m, h, d), or at a time such as 2027-01-31T12:00:00Z; ${tokenLifetimeDaysMax} days at most. Never unless given`,
+      timeAhead(() => io.world.now()),
+    )
     .addHelpText('after', createExamples)
     .action(async (options: CreateOptions) => {
+      const { name, role, expires } = options
       await using hub = await openOrMakeLocalHub(io, options)
-      const { token, secret } = await tokensOf(io, hub).create({ name: options.name, role: options.role })
+      const { token, secret } = await tokensOf(io, hub).create({ name, role, expiresAt: expires })
       if (options.json === true) return printJson(io.stdout, { ...tokenBody(token), token: secret })
       printLine(
         io.stderr,
-        `API token "${token.name}" (${token.id}), role ${token.role}. It is shown this once:`,
+        `API token "${token.name}" (${token.id}), role ${token.role}${expiryOf(token)}. It is shown this once:`,
       )
       printLine(io.stdout, secret)
     })
@@ -57,12 +65,8 @@ export function registerToken(program: Command, io: CliIo): void {
       if (options.json === true) return printJson(io.stdout, tokens.map(tokenBody))
       if (tokens.length === 0)
         return printLine(io.stdout, 'There are no tokens; `watchbell token create --name cli` makes one.')
-      const rows = tokens.map(({ id, role, name, lastUsedAt, revokedAt }) => [
-        id,
-        role,
-        name,
-        revokedAt === undefined ? `used ${day(lastUsedAt) ?? 'never'}` : `revoked ${day(revokedAt)}`,
-      ])
+      const now = io.world.now()
+      const rows = tokens.map((token) => [token.id, token.role, token.name, stateOf(token, now)])
       printLine(io.stdout, table(io, ['ID', 'ROLE', 'NAME', 'STATE'], rows))
     })
 
@@ -79,20 +83,33 @@ export function registerToken(program: Command, io: CliIo): void {
 
 const createExamples = `
 Examples:
-  $ watchbell token create --name grafana --role read_only
+  $ watchbell token create --name grafana --role read_only --expires 90d
   $ export WATCHBELL_TOKEN=$(watchbell token create --name cli)`
 
 function tokensOf({ world }: CliIo, storage: LocalHub): ApiTokens {
   return createApiTokens({ world, storage: journaledAccess(world, storage), logger: silentLogger })
 }
 
-function tokenBody({ id, name, role, createdAt, lastUsedAt, revokedAt }: ApiToken): object {
+function expiryOf({ expiresAt }: ApiToken): string {
+  return expiresAt === undefined ? '' : `, expires ${expiresAt.toISOString()}`
+}
+
+function stateOf(token: ApiToken, now: Date): string {
+  const { lastUsedAt, expiresAt, revokedAt } = token
+  if (revokedAt !== undefined) return `revoked ${day(revokedAt)}`
+  if (isExpired(token, now)) return `expired ${day(expiresAt)}`
+  const used = `used ${day(lastUsedAt) ?? 'never'}`
+  return expiresAt === undefined ? used : `${used}, expires ${day(expiresAt)}`
+}
+
+function tokenBody({ id, name, role, createdAt, lastUsedAt, expiresAt, revokedAt }: ApiToken): object {
   return {
     id,
     name,
     role,
     created_at: createdAt,
     last_used_at: lastUsedAt ?? null,
+    expires_at: expiresAt ?? null,
     revoked_at: revokedAt ?? null,
   }
 }

@@ -71,6 +71,7 @@ function tokenOf(row: ApiTokenRow): ApiToken {
     role: row.role,
     createdAt: new Date(row.created_at),
     lastUsedAt: row.last_used_at === null ? undefined : new Date(row.last_used_at),
+    expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
     revokedAt: row.revoked_at === null ? undefined : new Date(row.revoked_at),
   }
 }
@@ -83,6 +84,7 @@ function rowOf(token: ApiToken, secretHash: string): ApiTokenRow {
     secret_hash: secretHash,
     created_at: token.createdAt.getTime(),
     last_used_at: token.lastUsedAt?.getTime() ?? null,
+    expires_at: token.expiresAt?.getTime() ?? null,
     revoked_at: token.revokedAt?.getTime() ?? null,
   }
 }

@@ -102,6 +102,7 @@ export interface ApiTokenRow {
   secret_hash: string
   created_at: number
   last_used_at: number | null
+  expires_at: number | null
   revoked_at: number | null
 }
 

@@ -138,7 +138,10 @@ export function tokenEntry(world: Source, { kind, token, by }: TokenChange): Log
         type: 'Token',
         alternateId: noAlternateId,
         displayName: token.name,
-        detailEntry: { role: token.role },
+        detailEntry: {
+          role: token.role,
+          ...(token.expiresAt !== undefined && { expiresAt: token.expiresAt.toISOString() }),
+        },
       },
     ],
     debugData: requestData(by),

@@ -45,6 +45,58 @@ describe('API tokens', () => {
     }
   })
 
+  test('works until its time is over, and its name is free then', async () => {
+    await using access = await openAccess()
+    const expiresAt = new Date((access.nowS() + 60) * 1_000)
+    const { secret, token } = await access.apiTokens.create({ name: 'ci', role: 'admin', expiresAt })
+    expect(token.expiresAt).toEqual(expiresAt)
+    expect(await access.apiTokens.list()).toEqual([token])
+    access.turnClock(59)
+    expect(await access.apiTokens.findBySecret(secret)).toMatchObject({ id: token.id })
+    await expect(access.apiTokens.create({ name: 'ci', role: 'admin' })).rejects.toMatchObject({
+      code: 'token.name_taken',
+    })
+    access.turnClock(1)
+    expect(await access.apiTokens.findBySecret(secret)).toBeUndefined()
+    await expect(access.call(`SSWS ${secret}`)).rejects.toMatchObject({ code: 'access.token_invalid' })
+    await access.apiTokens.create({ name: 'ci', role: 'admin' })
+    expect((await access.apiTokens.list()).map(({ revokedAt }) => revokedAt !== undefined)).toEqual([
+      false,
+      true,
+    ])
+  })
+
+  test('an expired secret in the settings stays expired', async () => {
+    await using access = await openAccess()
+    const expiresAt = new Date((access.nowS() + 60) * 1_000)
+    const { secret } = await access.apiTokens.create({ name: 'ci', role: 'read_only', expiresAt })
+    access.turnClock(60)
+    expect(await access.apiTokens.ensureConfigured(secret)).toBeUndefined()
+    expect(await access.apiTokens.findBySecret(secret)).toBeUndefined()
+  })
+
+  test.each([0, -1, 3_651 * 86_400, Number.NaN])('refuses to expire in %d s', async (seconds) => {
+    await using access = await openAccess()
+    const expiresAt = new Date((access.nowS() + seconds) * 1_000)
+    await expect(access.apiTokens.create({ name: 'ci', role: 'admin', expiresAt })).rejects.toMatchObject({
+      code: 'token.invalid',
+    })
+  })
+
+  test('the first one is kept before it counts, and is not made when it cannot be', async () => {
+    await using access = await openAccess()
+    const kept: string[] = []
+    const fail = async (): Promise<void> => {
+      throw new Error('no room')
+    }
+    await expect(access.apiTokens.ensureFirst(fail)).rejects.toThrow('no room')
+    expect(await access.apiTokens.list()).toEqual([])
+    const made = await access.apiTokens.ensureFirst(async (secret) => void kept.push(secret))
+    expect(kept).toEqual([made?.secret])
+    expect(await access.apiTokens.findBySecret(kept[0] ?? '')).toMatchObject({ role: 'admin' })
+    expect(await access.apiTokens.ensureFirst(fail)).toBeUndefined()
+  })
+
   test('notes its use at most once a minute', async () => {
     await using access = await openAccess()
     const { secret, token } = await access.apiTokens.create({ name: 'ci', role: 'admin' })

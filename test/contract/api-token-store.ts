@@ -10,6 +10,7 @@ function token(name: string, over: Partial<ApiToken> = {}): ApiToken {
     role: 'admin',
     createdAt: at(0),
     lastUsedAt: undefined,
+    expiresAt: undefined,
     revokedAt: undefined,
     ...over,
   }
@@ -23,7 +24,7 @@ export function apiTokenStoreContract(
     test('a token comes back as it was, by hash, id and name', async () => {
       await using opened = await open()
       const { store } = opened
-      const reader = token('reader', { role: 'read_only', lastUsedAt: at(1) })
+      const reader = token('reader', { role: 'read_only', lastUsedAt: at(1), expiresAt: at(9) })
       expect(await store.hasAny()).toBe(false)
       await store.insert(reader, 'hash-1')
       expect(await store.hasAny()).toBe(true)

@@ -10,6 +10,7 @@ export const access: Migration = {
       secret_hash TEXT NOT NULL,
       created_at INTEGER NOT NULL,
       last_used_at INTEGER,
+      expires_at INTEGER,
       revoked_at INTEGER
     ) STRICT`,
     `CREATE UNIQUE INDEX api_tokens_live_name ON api_tokens (name) WHERE revoked_at IS NULL`,
@@ -44,6 +45,7 @@ export const access: Migration = {
       secret_hash TEXT COLLATE "C" NOT NULL,
       created_at BIGINT NOT NULL,
       last_used_at BIGINT,
+      expires_at BIGINT,
       revoked_at BIGINT
     )`,
     `CREATE UNIQUE INDEX api_tokens_name_key ON api_tokens (name) WHERE revoked_at IS NULL`,

@@ -18,6 +18,7 @@ test('a full disk is an outage of ours (503), nothing of the change stays, and w
     role: 'admin' as const,
     createdAt: new Date(0),
     lastUsedAt: undefined,
+    expiresAt: undefined,
     revokedAt: undefined,
   })
   const insertTwo = () =>
