@@ -78,6 +78,7 @@ export const hubErrors = {
   'request.content_encoding': 'The body has a content encoding; only bodies without one are taken.',
   'request.not_acceptable': 'The client accepts no media type that this endpoint can answer with.',
   'request.too_large': 'The body is larger than this endpoint takes.',
+  'request.head_too_large': 'Path and headers of the request are larger than this endpoint takes.',
   'request.rate_limited': 'The caller made too many requests.',
   'request.path_not_found': 'There is nothing at this path.',
   'request.method_not_allowed': 'This path does not support the HTTP method.',

@@ -2,10 +2,11 @@ import { isUtf8 } from 'node:buffer'
 import { timingSafeEqual, createHash } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
-import { HubError } from '../base/hub-error.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Evaluator } from '../policy/evaluator.ts'
 import type { Outcome } from '../policy/outcome.ts'
 import { canonicalAddress } from '../subjects/address.ts'
+import { forwardedEntries } from './forwarded-for.ts'
 
 export interface ForwardAuthOptions {
   /** Which header names the user who is signed in. */
@@ -25,14 +26,17 @@ export interface ForwardAuthDeps extends ForwardAuthOptions {
 
 export const forwardAuthPath = '/access/v1/forward-auth'
 const tokenHeader = 'x-watchbell-token'
+/** Why a proxy was not answered. */
+const errorHeader = 'x-watchbell-error'
 const headerCharsMax = 1_000
 
 const statusOf: Record<Outcome, number> = { allow: 200, challenge: 401, deny: 403 }
 
 /**
  * Answers a reverse proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, Caddy
- * forward_auth, Envoy ext_authz): 200, 401 or 403, without a body. Envoy asks with the method and path of the request
- * that it holds, so every method and every path behind this one is taken.
+ * forward_auth, Envoy ext_authz): 200, 401 or 403. Envoy asks with the method and path of the request that it holds, so
+ * this is the open path of the server. A proxy gets no body, because proxies pass bodies on to their clients: what it
+ * did wrong stands in a header. Who is no trusted proxy is told in a body, as everywhere.
  */
 export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): void {
   const isTrusted = addressMatcher(deps.trustedProxies)
@@ -71,7 +75,24 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
     }
     return reply.code(statusOf[verdict.outcome]).send()
   }
-  for (const url of [forwardAuthPath, `${forwardAuthPath}/*`]) app.all(url, handler)
+  app.route({
+    method: app.supportedMethods,
+    url: forwardAuthPath,
+    handler,
+    errorHandler(error, _request, reply) {
+      if (isHubError(error)) reply.header(errorHeader, error.detail.replaceAll(/[^\x20-\x7e]/g, '?'))
+      void reply.send(error) // to the error handler of the server
+    },
+    onSend(request, reply, payload, done) {
+      if (!isTrusted(peerOf(request))) return done(null, payload)
+      reply.removeHeader('content-type')
+      done(null, null)
+    },
+  })
+}
+
+function peerOf(request: FastifyRequest): string {
+  return request.raw.socket.remoteAddress ?? ''
 }
 
 /** @throws HubError `access.forbidden` */
@@ -80,7 +101,7 @@ function requireProxy(
   token: string | undefined,
   isTrusted: (address: string) => boolean,
 ): void {
-  const peer = request.raw.socket.remoteAddress ?? ''
+  const peer = peerOf(request)
   if (!isTrusted(peer)) {
     throw new HubError('access.forbidden', {
       detail: `${peer} is not a trusted proxy; WATCHBELL_TRUSTED_PROXIES names those whose headers are believed.`,
@@ -137,15 +158,16 @@ function clientAddress(
   name: string,
   isTrusted: (address: string) => boolean,
 ): string | undefined {
-  const chain = (request.raw.headersDistinct[name.toLowerCase()] ?? []).flatMap((value) => value.split(','))
-  const addresses = chain.map((entry) => entry.trim()).filter((entry) => entry !== '')
+  const addresses = (request.raw.headersDistinct[name.toLowerCase()] ?? [])
+    .flatMap(forwardedEntries)
+    .filter((entry) => entry !== '')
   const last = addresses.findLast((entry) => !isTrusted(entry)) ?? addresses[0]
   if (last === undefined) return undefined
   return canonicalAddress(last) ?? refuseAddress(name)
 }
 
 function refuseAddress(name: string): never {
-  throw invalid(name, 'must hold plain IPv4 or IPv6 addresses, separated by commas')
+  throw invalid(name, 'must hold IPv4 or IPv6 addresses, with or without a port, separated by commas')
 }
 
 function invalid(name: string, problem: string): HubError {

@@ -16,6 +16,10 @@ test.each([
   ['203.0.113.5, 1.2.3', undefined],
   ['203.0.113.5,', undefined],
   ['203.0.113.5, [203.0.113.6', undefined],
+  ['203.0.113.5, unix:', '203.0.113.5'],
+  ['unix:', undefined],
+  ['unix:/run/x.sock', undefined],
+  ['203.0.113.5:, 10.0.0.1', '10.0.0.1'],
   ['unknown', undefined],
   ['', undefined],
 ])('of %j it is %j that counts', (header, expected) => {

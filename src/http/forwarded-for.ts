@@ -1,5 +1,16 @@
 import { canonicalAddress } from '../subjects/address.ts'
 
+/** What nginx writes for a client that came over a unix socket, which is something on the machine of that proxy. */
+const unixSocket = 'unix:'
+
+/** Each entry of `X-Forwarded-For`, without ports, brackets and hops over unix sockets. */
+export function forwardedEntries(header: string): readonly string[] {
+  return header
+    .split(',')
+    .map((entry) => withoutPort(entry.trim()))
+    .filter((entry) => entry !== unixSocket)
+}
+
 /**
  * `X-Forwarded-For` with plain addresses only: ports and brackets are taken off, which some proxies write (Azure's
  * Application Gateway, for one), and would make a stranger of every connection. What is no address, and all that stands
@@ -8,8 +19,8 @@ import { canonicalAddress } from '../subjects/address.ts'
  */
 export function plainForwardedFor(header: string): string | undefined {
   const addresses: string[] = []
-  for (const entry of header.split(',').toReversed()) {
-    const address = canonicalAddress(withoutPort(entry.trim()))
+  for (const entry of forwardedEntries(header).toReversed()) {
+    const address = canonicalAddress(entry)
     if (address === undefined) break
     addresses.unshift(address)
   }

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts'
 import type { Hub } from '../hub.ts'
 import { clientRoutes } from './client-routes.ts'
 import { authzenMetadataRoute, mountEvaluation } from './evaluation-routes.ts'
-import { mountForwardAuth, type ForwardAuthOptions } from './forward-auth-route.ts'
+import { forwardAuthPath, mountForwardAuth, type ForwardAuthOptions } from './forward-auth-route.ts'
 import { healthRoutes } from './health-routes.ts'
 import { logRoutes } from './log-routes.ts'
 import { oauthRoutes } from './oauth-routes.ts'
@@ -91,6 +91,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     },
     takeBudget,
     trustedProxies,
+    openPath: forwardAuthPath,
     observer,
   })
 }

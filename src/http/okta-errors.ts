@@ -109,6 +109,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'request.content_encoding': 'E0000021',
   'request.not_acceptable': 'E0000122',
   'request.too_large': 'E0000001',
+  'request.head_too_large': 'E0000001',
   'request.rate_limited': 'E0000047',
   'request.path_not_found': 'E0000008',
   'request.method_not_allowed': 'E0000022',
@@ -120,6 +121,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
 /** Statuses that Okta has no code of its own for. */
 const statusOf: Partial<Record<HubErrorCode, number>> = {
   'request.too_large': 413,
+  'request.head_too_large': 431,
   'request.content_encoding': 415,
   'stream.secrets_unreadable': 409,
   'stream.token_refused': 502,
@@ -159,6 +161,7 @@ const wholeOf: Partial<Record<HubErrorCode, string>> = {
   'oauth.invalid_client_metadata': 'client',
   'request.invalid': 'request',
   'request.too_large': 'request',
+  'request.head_too_large': 'request',
 }
 
 /** An error of ours as Okta words it. */

@@ -1,14 +1,24 @@
 import { STATUS_CODES } from 'node:http'
 import type { Socket } from 'node:net'
-import { HubError } from '../base/hub-error.ts'
+import { HubError, type HubErrorCode } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 
+/** Bytes of path and headers that the HTTP parser takes; most paths take less, see server.ts. */
+export const parsedHeadBytesMax = 65_536
+
+type ParserError = readonly [status: number, code: HubErrorCode, detail: string]
+
 /** What the HTTP parser stops, where the answer says more than that. */
-const parserErrors: Readonly<Record<string, readonly [status: number, detail: string]>> = {
-  HPE_HEADER_OVERFLOW: [431, 'The headers are larger than 16 KiB.'],
-  ERR_HTTP_REQUEST_TIMEOUT: [408, 'The request took too long to arrive.'],
+const parserErrors: Readonly<Record<string, ParserError>> = {
+  HPE_HEADER_OVERFLOW: [
+    431,
+    'request.head_too_large',
+    `Path and headers are larger than ${parsedHeadBytesMax / 1024} KiB.`,
+  ],
+  ERR_HTTP_REQUEST_TIMEOUT: [408, 'request.invalid', 'The request took too long to arrive.'],
 }
+const unreadable: ParserError = [400, 'request.invalid', 'This is not an HTTP request that we can read.']
 
 /** Answers bytes that are no HTTP request in the form of every other answer, and hangs up. */
 export function answerParserError(
@@ -17,8 +27,8 @@ export function answerParserError(
   socket: Socket,
 ): void {
   if (socket.destroyed || code === 'ECONNRESET') return
-  const [status, detail] = parserErrors[code] ?? [400, 'This is not an HTTP request that we can read.']
-  const body = JSON.stringify(oktaErrorAnswer(new HubError('request.invalid', { detail }), newId('oae')).body)
+  const [status, hubCode, detail] = parserErrors[code] ?? unreadable
+  const body = JSON.stringify(oktaErrorAnswer(new HubError(hubCode, { detail }), newId('oae')).body)
   const head = [
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Date: ${now().toUTCString()}`,

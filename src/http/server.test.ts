@@ -28,6 +28,7 @@ function openFailing(error: Error) {
     },
     takeBudget: async () => undefined,
     trustedProxies: [],
+    openPath: '/open',
   }
   return { app: createServer(deps), logged }
 }

@@ -1,4 +1,4 @@
-import type { IncomingMessage } from 'node:http'
+import { METHODS, type IncomingMessage } from 'node:http'
 import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify'
 import type { Caller } from '../access/caller.ts'
 import { rateLimited } from '../access/rate-limits.ts'
@@ -11,7 +11,7 @@ import { printable } from '../base/printable.ts'
 import type { World } from '../base/world.ts'
 import { plainForwardedFor } from './forwarded-for.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
-import { answerParserError } from './parser-errors.ts'
+import { answerParserError, parsedHeadBytesMax } from './parser-errors.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
 import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
 import { normaliseTarget } from './target.ts'
@@ -42,13 +42,20 @@ export interface ServerDeps {
   ): Promise<Budget | undefined>
   /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[]
+  /**
+   * The path where another's requests are asked about: every method, all that follows the path, and whatever HTTP lets
+   * stand in a head count as this path; a body is ignored.
+   */
+  readonly openPath: string
   readonly observer?: RequestObserver | undefined
 }
 
 /** Bytes of a JSON body. */
 export const apiBodyBytesMax = 1_048_576
-/** What the HTTP parser lets through at most (16 KiB of head): an id that nobody has is an unknown id, however long (R12). */
-const paramCharsMax = 16_384
+/** Bytes of path and headers, but for {@link ServerDeps.openPath}. */
+const headBytesMax = 16_384
+/** An id that nobody has is an unknown id, however long (R12). */
+const paramCharsMax = headBytesMax
 /** Bytes of a form, which anybody may send; the longest thing in one is a client's assertion. */
 export const formBodyBytesMax = 65_536
 /** Parameters of a form, those in the query included. */
@@ -65,19 +72,28 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     requestIdHeader: false,
     bodyLimit: apiBodyBytesMax,
     requestTimeout: requestTimeoutMs,
-    http: { headersTimeout: requestTimeoutMs, connectionsCheckingInterval: timeoutsCheckedMs },
+    http: {
+      maxHeaderSize: parsedHeadBytesMax,
+      headersTimeout: requestTimeoutMs,
+      connectionsCheckingInterval: timeoutsCheckedMs,
+    },
     forceCloseConnections: 'idle',
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
     // The first that sees a request, and the only one before its address is worked out.
     rewriteUrl(request) {
       if (deps.trustedProxies.length > 0) tidyForwardedFor(request)
-      return normaliseTarget(request.url ?? '/')
+      const target = normaliseTarget(request.url ?? '/')
+      if (!isAtOrBehind(deps.openPath, target)) return target
+      ignoreBody(request)
+      return deps.openPath
     },
     routerOptions: { maxParamLength: paramCharsMax, querystringParser: () => ({}) },
     clientErrorHandler: ({ code }, socket) => answerParserError(deps.world, code, socket),
     frameworkErrors: (error, request, reply) => {
       markAnswer(request, reply)
-      void refuse(deps, reply, error, request)
+      const flaw = headFlaw(deps, request)
+      if (flaw !== undefined) reply.header('connection', 'close')
+      void refuse(deps, reply, flaw ?? error, request)
     },
   })
   app.removeAllContentTypeParsers()
@@ -86,9 +102,10 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   observeRequests(app, deps.observer)
   app.addHook('onRequest', (request, reply, done) => {
     markAnswer(request, reply)
-    if (countHosts(request) < 2) return done()
+    const flaw = headFlaw(deps, request)
+    if (flaw === undefined) return done()
     reply.header('connection', 'close')
-    void refuseHosts(deps, reply, request, done)
+    void refuseHead(deps, reply, request, flaw, done)
   })
   // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
   let closing = false
@@ -119,9 +136,43 @@ export function createServer(deps: ServerDeps): FastifyInstance {
       errorHandler: (thrown, request, reply) => void refuse(deps, reply, thrown, request, route),
     })
   }
+  const usualMethods = app.supportedMethods
+  for (const method of METHODS) {
+    const taken = method === 'CONNECT' || (usualMethods.includes(method) && method !== 'QUERY')
+    if (!taken) app.addHttpMethod(method, { overrideExisting: true }) // for what is asked at the open path
+  }
   deps.mount(app)
-  refuseOtherMethods(deps, app, new Map(known))
+  refuseOtherMethods(deps, app, { known: new Map(known), methods: usualMethods })
   return app
+}
+
+/** What is wrong with the head of a request, whatever it asks for. */
+function headFlaw({ openPath }: Pick<ServerDeps, 'openPath'>, request: FastifyRequest): HubError | undefined {
+  if (countHosts(request) > 1) {
+    return new HubError('request.invalid', { detail: 'The request has more than one Host header.' })
+  }
+  if (request.url === openPath || headBytes(request) <= headBytesMax) return undefined
+  return new HubError('request.head_too_large', {
+    detail: `Path and headers are larger than ${headBytesMax / 1024} KiB.`,
+  })
+}
+
+function headBytes({ raw: { rawHeaders, url = '' } }: FastifyRequest): number {
+  let bytes = url.length
+  for (const text of rawHeaders) bytes += text.length
+  return bytes
+}
+
+/** @param target - path and query */
+function isAtOrBehind(path: string, target: string): boolean {
+  return (
+    target.startsWith(path) && (target.length === path.length || '/?'.includes(target[path.length] ?? ''))
+  )
+}
+
+/** The framework then reads none; Node.js drops it after the answer. */
+function ignoreBody({ headers }: Pick<IncomingMessage, 'headers'>): void {
+  for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name]
 }
 
 /** More than one is 400 (RFC 9112 §3.2): who stands before us may have gone by the other. */
@@ -131,14 +182,14 @@ function countHosts({ raw: { rawHeaders } }: FastifyRequest): number {
   return rawHeaders.filter(isHost).length
 }
 
-async function refuseHosts(
+async function refuseHead(
   deps: ServerDeps,
   reply: FastifyReply,
   request: FastifyRequest,
+  flaw: HubError,
   done: (refused: Error) => void,
 ): Promise<void> {
-  const detail = 'The request has more than one Host header.'
-  done((await verdictOn(deps, reply, request, new HubError('request.invalid', { detail }))) as Error) // or the storage's
+  done((await verdictOn(deps, reply, request, flaw)) as Error) // or the storage's
 }
 
 /** Takes what is refused from the budget of its address. @returns the error, or what stands in its place when that is spent */
@@ -409,11 +460,17 @@ export function asHubError(error: unknown): unknown {
 function refuseOtherMethods(
   deps: ServerDeps,
   app: FastifyInstance,
-  known: ReadonlyMap<string, ReadonlySet<string>>,
+  {
+    known,
+    methods,
+  }: {
+    readonly known: ReadonlyMap<string, ReadonlySet<string>>
+    readonly methods: readonly string[]
+  },
 ): void {
   for (const [url, allowed] of known) {
     app.route({
-      method: app.supportedMethods.filter((method) => !allowed.has(method)),
+      method: methods.filter((method) => !allowed.has(method)),
       url,
       handler: async (request, reply) => {
         await spend(deps, reply, { ip: request.ip })

@@ -1,10 +1,11 @@
-import { request as httpRequest } from 'node:http'
+import { METHODS, request as httpRequest } from 'node:http'
 import { readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import { hasNginx, startNginx } from './nginx.ts'
 import { logEntries, refusal } from './service-app.ts'
+import { rawRequest } from './raw-request.ts'
 import { setRisk } from './user-risk.ts'
 import { freePort } from '../free-port.ts'
 
@@ -92,6 +93,12 @@ describe('from a trusted proxy', () => {
       ['198.51.100.1, 203.0.113.7, 10.1.2.3', '203.0.113.7'],
       ['203.0.113.7, fd00::1,10.0.0.1', '203.0.113.7'],
       ['nonsense, 203.0.113.7', '203.0.113.7'],
+      ['203.0.113.9:51008', '203.0.113.9'], // Azure's gateways write ports
+      ['[2001:db8::1]:443', '2001:db8::1'],
+      ['[2001:db8::1]', '2001:db8::1'],
+      ['198.51.100.1:1, 203.0.113.7:2, 10.1.2.3:4, [fd00::1]:5', '203.0.113.7'],
+      ['203.0.113.7, unix:', '203.0.113.7'], // nginx was asked over a unix socket
+      ['unix:', null],
       ['::ffff:203.0.113.7', '203.0.113.7'],
       ['2001:DB8::1', '2001:db8::1'],
       ['10.0.0.5', '10.0.0.5'], // somebody behind the proxies themselves
@@ -110,8 +117,11 @@ describe('from a trusted proxy', () => {
     for (const forwarded of [
       'unknown',
       '1.2.3',
-      '203.0.113.7:443',
-      '[2001:db8::1]',
+      '203.0.113.7:',
+      '203.0.113.7:443:1',
+      '[2001:db8::1',
+      '[203.0.113.7].1',
+      'unix:/run/nginx.sock',
       '203.0.113.7, _hidden',
     ]) {
       const { status } = await ask(hub, { 'x-forwarded-user': 'ada', 'x-forwarded-for': forwarded })
@@ -151,16 +161,76 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, hosts)).status).toBe(200)
   })
 
-  test('every method, and every path behind it, as Envoy asks', async () => {
+  test('every method of HTTP, with and without a body that is ignored', async () => {
     await using hub = await startTestHub({ settings: trusted })
-    for (const [method, at] of [
-      ['POST', path],
-      ['DELETE', `${path}/app/page?x=1`],
-      ['GET', `${path}/`],
-    ] as const) {
-      expect((await ask(hub, { 'x-forwarded-user': 'ada' }, method, at)).status).toBe(200)
+    const bodies = [
+      '\r\n',
+      'Content-Length: 2\r\n\r\nhi',
+      'Content-Type: ;;;\r\nContent-Encoding: gzip\r\nContent-Length: 2\r\n\r\nhi',
+      'Transfer-Encoding: chunked\r\n\r\n2\r\nhi\r\n0\r\n\r\n',
+    ]
+    for (const method of METHODS) {
+      if (method === 'CONNECT') continue // asks for a tunnel and has no path
+      for (const body of bodies) {
+        const head = `${method} ${path} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nX-Forwarded-User: ada\r\n`
+        const answer = await rawRequest(hub.origin, head + body)
+        expect([method, body, answer.status, answer.body]).toEqual([method, body, 200, ''])
+      }
     }
-    expect((await ask(hub, { 'x-forwarded-user': 'ada' }, 'GET', `${path}er`)).status).toBe(404)
+    const large = { method: 'POST', headers: { 'x-forwarded-user': 'ada' }, body: 'x'.repeat(2_000_000) }
+    expect((await fetch(hub.origin + path, large)).status).toBe(200)
+    expect((await ask(hub, { 'x-forwarded-user': 'ada' })).status).toBe(200)
+  })
+
+  test('every path behind it, as Envoy asks', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    for (const behind of [
+      '/',
+      '/app/page?x=1',
+      '?x=1',
+      '/%zz',
+      '/%',
+      '/%ff%00',
+      '/a%2Fb/../..//c;d=e',
+      `/${'x'.repeat(20_000)}`,
+    ]) {
+      const head = `GET ${path}${behind} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nX-Forwarded-User: ada\r\n\r\n`
+      const answer = await rawRequest(hub.origin, Buffer.from(head, 'latin1'))
+      expect([behind, answer.status]).toEqual([behind, 200])
+    }
+    for (const other of ['er', '%2Fapp', ';x'])
+      expect((await ask(hub, { 'x-forwarded-user': 'ada' }, 'GET', path + other)).status).toBe(404)
+  })
+
+  test('heads as large as nginx takes them by default; elsewhere they are 431', async () => {
+    await using hub = await startTestHub({ settings: trusted })
+    const headers = { 'x-forwarded-user': 'ada' }
+    for (const cookie of ['c'.repeat(17_000), 'c'.repeat(32_768), 'c'.repeat(60_000)])
+      expect((await ask(hub, { ...headers, cookie })).status).toBe(200)
+    expect((await ask(hub, { ...headers, cookie: 'c'.repeat(66_000) })).status).toBe(431)
+    for (const at of ['/healthz', '/nothing', '/access/v1/evaluation'])
+      expect((await ask(hub, { ...headers, cookie: 'c'.repeat(17_000) }, 'GET', at)).status).toBe(431)
+    expect((await ask(hub, {}, 'GET', `/api/v1/users/${'x'.repeat(17_000)}/risk`)).status).toBe(431)
+  })
+
+  test('a proxy that asks in a wrong way gets the reason in a header and no body', async () => {
+    await using hub = await startTestHub({ settings: { ...trusted, forwardAuthToken: 'let-me-ask' } })
+    const wrong = [
+      [{ 'x-forwarded-user': 'ada' }, 403, 'X-Watchbell-Token'],
+      [{ 'x-watchbell-token': 'let-me-ask', 'x-forwarded-user': 'ada,bob' }, 400, 'X-Forwarded-User'],
+      [
+        { 'x-watchbell-token': 'let-me-ask', 'x-forwarded-user': 'ada', 'x-forwarded-for': 'x' },
+        400,
+        'X-Forwarded-For',
+      ],
+    ] as const
+    for (const [headers, status, named] of wrong) {
+      const answer = await fetch(hub.origin + path, { headers })
+      expect([answer.status, await answer.text()]).toEqual([status, ''])
+      expect(answer.headers.get('content-type')).toBeNull()
+      expect(answer.headers.get('x-watchbell-error')).toContain(named)
+      expect(answer.headers.get('x-watchbell-error')).not.toContain('let-me-ask')
+    }
   })
 
   test('other headers, by the settings', async () => {
