@@ -32,6 +32,7 @@ import { createKeyCache, type KeyCache } from './jwks/key-cache.ts'
 import { fetchKeySet } from './jwks/key-set.ts'
 import { defaultKeyLimits } from './jwks/provider-keys.ts'
 import { createProviders, type Providers } from './providers/providers.ts'
+import type { Provider } from './providers/provider.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
 import type { OutcomeRules } from './policy/outcome.ts'
 import { applyNews, newsOfReason } from './risk/news.ts'
@@ -46,6 +47,7 @@ import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
+import { partStream } from './streams/part-stream.ts'
 import { journaledAccess } from './systemlog/access-entries.ts'
 import { providerEntry } from './systemlog/entries.ts'
 import { evaluationEntry } from './systemlog/evaluation-entry.ts'
@@ -189,6 +191,9 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
                   await streams.deleteOfProvider(change.provider.id)
                   await dialects.set(change.provider.id, undefined)
                 }
+                if (change.before !== undefined && change.before.issuer !== change.provider.issuer) {
+                  await partStream(streams, change.provider)
+                }
                 await systemLog.append([providerEntry(world, change)])
               },
             },
@@ -216,6 +221,12 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     await providers.delete(id, by)
     keys.forget(id)
     intake.forgetProvider(id)
+  }
+
+  const replaceProvider = async (...args: Parameters<Providers['replace']>): Promise<Provider> => {
+    const provider = await providers.replace(...args)
+    await intake.registry.refresh() // its stream may be parted from it
+    return provider
   }
 
   const rateCounts = createRateCounts({
@@ -396,7 +407,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
 
   return {
     origin,
-    providers: { ...providers, delete: deleteProvider },
+    providers: { ...providers, replace: replaceProvider, delete: deleteProvider },
     keys,
     signals: stores.signals,
     systemLog: stores.systemLog,

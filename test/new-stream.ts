@@ -6,6 +6,7 @@ export function newStream(id: string, over: Partial<Stream> = {}): Stream {
     ...unconnected,
     id,
     providerId: `provider of ${id}`,
+    issuer: `https://${id}.example`,
     settings: {
       delivery: 'push',
       eventsRequested: undefined,

@@ -6,7 +6,7 @@ import type { Providers } from '../providers/providers.ts'
 import { readSubject } from '../set/subject.ts'
 import { readCompatibility } from '../streams/provider-dialects.ts'
 import { invalidStream, readStreamDraft, readStreamPatch, streamLimits } from '../streams/stream-draft.ts'
-import { streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
+import { isConnected, streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
 import type { StatusAnswer } from '../streams/transmitter-client.ts'
 import { actorFacts, type Answer, type ApiRequest, type Method, type Route } from './route.ts'
 
@@ -102,7 +102,8 @@ export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps
 }
 
 function streamBody(stream: Stream, pushUrl: string): object {
-  const { settings, remote } = stream
+  const { settings } = stream
+  const remote = isConnected(stream) ? stream.remote : undefined
   return {
     id: stream.id,
     provider_id: stream.providerId,

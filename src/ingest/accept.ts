@@ -78,7 +78,7 @@ async function takeIn(
     requireEnvelope(deps, token.claims.iss, entrance)
     if (entrance.named !== undefined) requireName(entrance.named, token.claims.jti)
     const provider = senderOf(deps, token.claims.iss, entrance)
-    const stream = deps.streams.ofProvider(provider.id)
+    const stream = deps.streams.ofProvider(provider)
     span.note({ 'watchbell.provider': provider.id, 'watchbell.via': entrance.via })
     const trusted = trust(deps, provider, stream)
     const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
@@ -131,7 +131,8 @@ function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): voi
 /** The provider whose issuer the token claims, when it may come in here (R7). */
 function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
   const provider = providers.activeByIssuer(iss)
-  if (stream === undefined || stream.providerId === provider.id) return provider
+  if (stream === undefined) return provider
+  if (stream.providerId === provider.id && stream.issuer === provider.issuer) return provider
   throw new HubError('set.unknown_issuer', {
     detail: `This stream is for the SETs of its own transmitter; the token's iss is ${printable(iss, claimKeptCharsMax)}.`,
   })

@@ -14,7 +14,7 @@ import type { StreamTransaction } from '../streams/stream-journal.ts'
 import { createStreamKeeper, type StreamKeeper } from '../streams/stream-keeper.ts'
 import { createStreamRegistry, type StreamRegistry } from '../streams/stream-registry.ts'
 import { createStreams, type Streams } from '../streams/streams.ts'
-import type { Stream } from '../streams/stream.ts'
+import { isConnected, type Stream } from '../streams/stream.ts'
 import { dialectsEntry, streamEntry } from '../systemlog/stream-entries.ts'
 
 export interface StreamIntakeDeps {
@@ -47,8 +47,12 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
   const { stores } = storage
   const registry = await createStreamRegistry(stores.streams)
   const transaction: StreamTransaction = (work) =>
-    storage.transaction(({ streams, systemLog }) =>
-      work({ streams, journal: { record: (change) => systemLog.append([streamEntry(world, change)]) } }),
+    storage.transaction(({ streams, providers, systemLog }) =>
+      work({
+        streams,
+        providers,
+        journal: { record: (change) => systemLog.append([streamEntry(world, change)]) },
+      }),
     )
   const dialects = await createProviderDialects({
     store: stores.dialects,
@@ -76,9 +80,9 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     urlProblem,
     dialectsOf: dialects.of,
   })
-  const isActive = ({ providerId, remote }: Stream): boolean => {
-    const provider = providers.findByIssuer(remote?.iss ?? '')
-    return provider?.id === providerId && provider.status === 'ACTIVE'
+  const isActive = (stream: Stream): boolean => {
+    const provider = isConnected(stream) ? providers.findByIssuer(stream.issuer) : undefined
+    return provider?.id === stream.providerId && provider.status === 'ACTIVE'
   }
   const keeper = createStreamKeeper({ world, logger, registry, streams, leases: stores.streams, isActive })
   const gate = createStreamGate({

@@ -241,6 +241,7 @@ export interface StreamRow {
   number: Generated<number>
   id: string
   provider_id: string
+  issuer: string | null
   /** JSON, as are the other objects of a stream. */
   settings: string
   sealed_secrets: string

@@ -118,6 +118,7 @@ type Cell = string | number | null
 const columnOf: {
   readonly [Member in Changeable]: readonly [keyof StreamRow, (value: Stream[Member]) => Cell]
 } = {
+  issuer: ['issuer', (text) => text ?? null],
   settings: ['settings', JSON.stringify],
   sealedSecrets: ['sealed_secrets', (text) => text],
   pushAuthorization: ['push_authorization', JSON.stringify],
@@ -159,6 +160,7 @@ function streamOf(row: Selectable<StreamRow>): Stream {
   return {
     id: row.id,
     providerId: row.provider_id,
+    issuer: row.issuer ?? undefined,
     settings: JSON.parse(row.settings) as StreamSettings, // as it was written; so are the others
     sealedSecrets: row.sealed_secrets,
     pushAuthorization: authorizationOf(row.push_authorization),

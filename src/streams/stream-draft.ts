@@ -30,6 +30,13 @@ const authMethods = ['bearer', 'client_secret_basic', 'client_secret_post', 'pri
 /** Types that a receiver must not ask for: the framework sends them anyway (R27, R29). */
 const frameworkPrefix = 'https://schemas.openid.net/secevent/ssf/event-type/'
 
+/** What a PATCH starts from. */
+export interface KnownDraft {
+  readonly settings: StreamSettings
+  /** Undefined when the credentials are for another issuer than the provider has now: they must be given anew. */
+  readonly secrets: StreamDraft['secrets'] | undefined
+}
+
 export interface DraftDeps {
   /** Why a URL would not be fetched, going by its text. */
   readonly urlProblem: (url: string) => string | undefined
@@ -51,12 +58,11 @@ export async function readStreamDraft(body: JsonValue | undefined, deps: DraftDe
  */
 export async function readStreamPatch(
   body: JsonValue | undefined,
-  before: StreamDraft,
+  { settings, secrets: kept }: KnownDraft,
   deps: DraftDeps,
 ): Promise<StreamDraft> {
   const given = requireObject(body)
   const problems = unknownMembers(given, members, '')
-  const { settings } = before
   const merged = {
     delivery: settings.delivery,
     polling: settings.polling ?? null,
@@ -66,9 +72,17 @@ export async function readStreamPatch(
     audience: settings.audience ?? null,
     ...given,
   }
+  if (kept === undefined && !Object.hasOwn(given, 'auth')) {
+    problems.push({
+      field: 'auth',
+      message:
+        'must be given with its secrets: the ones that are kept were given for another issuer of the provider',
+    })
+  }
+  const before = kept && { settings, secrets: kept }
   const { auth, secrets } = Object.hasOwn(given, 'auth')
     ? await readAuth(given['auth'], before, deps, problems)
-    : { auth: settings.auth, secrets: before.secrets }
+    : { auth: settings.auth, secrets: kept ?? {} }
   const changed = readSettings(merged, auth, problems)
   if (problems.length > 0) throw invalidStream(problems)
   return { settings: changed, secrets }

@@ -31,7 +31,11 @@ async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
     registry,
     store: { useState: async () => true },
     async transaction(work) {
-      const done = await work({ streams: store as StreamStore, journal: { record: async () => undefined } })
+      const done = await work({
+        streams: store as StreamStore,
+        providers: { findById: async () => undefined },
+        journal: { record: async () => undefined },
+      })
       meanwhile(registry)
       return done
     },

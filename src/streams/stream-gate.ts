@@ -20,8 +20,8 @@ export interface StreamSet {
 
 /** What streams have to say about SETs on their way in. */
 export interface StreamGate {
-  /** From memory. */
-  ofProvider(providerId: string): Stream | undefined
+  /** The stream that was connected while the provider had the issuer that it has now. From memory. */
+  ofProvider(provider: Pick<Provider, 'id' | 'issuer'>): Stream | undefined
   /**
    * Checks what a SET says of the stream itself, before it is stored (R3, R26, R29; §2.5 of our requirements).
    * @throws HubError `set.state_invalid`, `set.subject_invalid`, `stream.not_connected`
@@ -71,7 +71,10 @@ export function createStreamGate({
   }
 
   return {
-    ofProvider: (providerId) => registry.ofProvider(providerId),
+    ofProvider({ id, issuer }) {
+      const stream = registry.ofProvider(id)
+      return stream?.issuer === issuer ? stream : undefined
+    },
     async admit(stream, { jti, events }) {
       requireKnownMembers(stream, events)
       for (const event of events) {
@@ -87,6 +90,7 @@ export function createStreamGate({
       }
     },
     async taken(stream, { provider, events }, receipt) {
+      if (registry.find(stream.id)?.issuer !== stream.issuer) return // parted from its provider meanwhile
       const isNew = receipt === 'stored'
       if (isNew) registry.noteEvent(stream.id, world.now())
       for (const event of events) {

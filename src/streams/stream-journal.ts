@@ -1,4 +1,5 @@
 import type { Actor } from '../base/actor.ts'
+import type { ProviderStore } from '../providers/provider-store.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { StreamStore } from './stream-store.ts'
 import type { Stream } from './stream.ts'
@@ -19,6 +20,7 @@ export interface StreamChange {
 export type StreamTransaction = <T>(
   work: (tx: {
     readonly streams: StreamStore
+    readonly providers: Pick<ProviderStore, 'findById'>
     readonly journal: { record(change: StreamChange): Promise<void> }
   }) => Promise<T>,
 ) => Promise<T>

@@ -33,6 +33,7 @@ const remote: RemoteStream = {
 }
 
 const stream = newStream('str1', {
+  issuer: 'https://idp.example',
   endpoints,
   remote,
   status: 'enabled',

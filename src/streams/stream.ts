@@ -90,6 +90,11 @@ export interface Stream {
   /** `str` + 17, random: it stands in our push URL. */
   readonly id: string
   readonly providerId: string
+  /**
+   * The provider's issuer when an administrator of streams connected the stream: its credentials are for this
+   * transmitter alone. Undefined once the provider's issuer was changed.
+   */
+  readonly issuer: string | undefined
   readonly settings: StreamSettings
   /** StreamSecrets, in a SecretBox. */
   readonly sealedSecrets: string
@@ -139,12 +144,14 @@ export interface StreamSecrets {
   readonly nextPushAuthorization?: string
 }
 
-/** A stream whose transmitter has created it. */
+/** A stream that its own transmitter has created. */
 export type ConnectedStream = Stream & {
+  readonly issuer: string
   readonly remote: RemoteStream
   readonly endpoints: TransmitterEndpoints
 }
 
 export function isConnected(stream: Stream): stream is ConnectedStream {
-  return stream.remote !== undefined && stream.endpoints !== undefined
+  const { issuer, remote, endpoints } = stream
+  return issuer !== undefined && remote?.iss === issuer && endpoints !== undefined
 }

@@ -7,7 +7,8 @@ import type { World } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Dialect } from '../set/dialect.ts'
 import type { TransmitterMetadata } from './discovery.ts'
-import type { StreamDraft } from './stream-draft.ts'
+import { partedWords } from './part-stream.ts'
+import type { KnownDraft, StreamDraft } from './stream-draft.ts'
 import { hubActor, type StreamChange, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'
@@ -46,7 +47,10 @@ export interface StreamsDeps {
   readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
 }
 
-/** Our streams at transmitters. Verbs take the id of the provider, and one verb at a time runs for each provider. */
+/**
+ * Our streams at transmitters. Verbs take the id of the provider, and one verb at a time runs for each provider. A stream
+ * that was connected while the provider had another issuer is unconnected: its credentials are for that issuer alone.
+ */
 export interface Streams {
   /** @throws HubError `stream.not_found` */
   get(providerId: string): Stream
@@ -57,7 +61,7 @@ export interface Streams {
    */
   connect(providerId: string, draft: StreamDraft, by: Actor): Promise<Stream>
   /** The draft that a PATCH starts from, with its secrets. @throws HubError `stream.not_found` */
-  draftOf(providerId: string): Promise<StreamDraft>
+  draftOf(providerId: string): Promise<KnownDraft>
   /** Asks for a verification event with a new state (R26). @throws HubError `stream.*` */
   verify(providerId: string, by: Actor): Promise<Stream>
   /** Reads the status at the transmitter. @throws HubError `stream.*` */
@@ -165,6 +169,11 @@ export function createStreams(deps: StreamsDeps): Streams {
     throw notConnected(stream)
   }
 
+  function forget({ id }: Stream): void {
+    accesses.delete(id)
+    registry.forget(id)
+  }
+
   const pushUrl = ({ id }: Stream): string => `${deps.origin}/ssf/streams/${id}/events`
 
   /** @throws HubError `stream.secrets_unreadable` */
@@ -179,7 +188,13 @@ export function createStreams(deps: StreamsDeps): Streams {
   function accessOf(stream: Stream, secrets: StreamSecrets, issuer: string): TransmitterAccess {
     const resource = stream.endpoints?.configuration ?? issuer
     const okta = deps.dialectsOf(stream.providerId).has('okta-transmitter')
-    const key = JSON.stringify([stream.settings.auth, hashOf(JSON.stringify(secrets)), resource, okta])
+    const key = JSON.stringify([
+      stream.settings.auth,
+      hashOf(JSON.stringify(secrets)),
+      issuer,
+      resource,
+      okta,
+    ])
     const known = accesses.get(stream.id)
     if (known?.key === key) return known.access
     const access = createTransmitterAccess(deps, {
@@ -193,19 +208,52 @@ export function createStreams(deps: StreamsDeps): Streams {
     return access
   }
 
-  async function sessionOf(stream: Stream): Promise<Session> {
+  /** The provider as it is now. @throws HubError `stream.not_connected` when the stream's credentials are not for its issuer */
+  async function ownProvider(stream: Stream): Promise<Provider> {
     const provider = await deps.providers.get(stream.providerId)
+    if (stream.issuer === provider.issuer) return provider
+    throw new HubError('stream.not_connected', { detail: partedWords(stream.issuer, provider.issuer) })
+  }
+
+  async function sessionOf(stream: Stream): Promise<Session> {
+    const provider = await ownProvider(stream)
     const { endpoints } = stream
     if (endpoints === undefined) throw notConnected(stream)
     const secrets = await secretsOf(stream)
-    const client = createTransmitterClient({
-      access: accessOf(stream, secrets, provider.issuer),
-      endpoints,
-      issuer: provider.issuer,
+    return { provider, client: clientOf({ ...stream, endpoints }, secrets, provider.issuer), secrets }
+  }
+
+  function clientOf(
+    stream: Stream & Pick<ConnectedStream, 'endpoints'>,
+    secrets: StreamSecrets,
+    issuer: string,
+  ): TransmitterClient {
+    return createTransmitterClient({
+      access: accessOf(stream, secrets, issuer),
+      endpoints: stream.endpoints,
+      issuer,
       audience: stream.settings.audience,
       urlProblem: deps.urlProblem,
     })
-    return { provider, client, secrets }
+  }
+
+  /** Deletes a stream at the transmitter that created it, whatever the provider's issuer is now. */
+  async function deleteThere(stream: Stream): Promise<void> {
+    const { remote, endpoints } = stream
+    if (remote === undefined || endpoints === undefined) return
+    await clientOf({ ...stream, endpoints }, await secretsOf(stream), remote.iss).delete(remote.streamId)
+  }
+
+  /** Deletes a stream there if that can be done. @returns in words what is left to do */
+  async function deleteThereIfPossible(stream: Stream): Promise<string | undefined> {
+    try {
+      await deleteThere(stream)
+      return undefined
+    } catch (error) {
+      if (!isHubError(error)) throw error
+      const { streamId = '', iss = '' } = stream.remote ?? {}
+      return `The stream ${streamId} that was there before could not be deleted at ${iss}; delete it there. ${error.detail}`
+    }
   }
 
   /** Changes a stream and journals it in one commit. */
@@ -240,15 +288,22 @@ export function createStreams(deps: StreamsDeps): Streams {
     return wishedStream({ stream, pushUrl: pushUrl(stream), pushAuthorization, dialects })
   }
 
-  /** Reads the metadata anew; its issuer must be the provider's, character for character (R7, R15). */
-  async function refreshEndpoints(stream: Stream, provider: Provider): Promise<Stream> {
+  /** The stream with what the metadata says now; its issuer must be the provider's, character for character (R7, R15). */
+  async function located(
+    stream: Stream,
+    provider: Provider,
+  ): Promise<Stream & Pick<ConnectedStream, 'endpoints'>> {
     const metadata = await deps.readMetadata(provider)
     if (metadata.issuer !== provider.issuer) {
       throw new HubError('stream.answer_unusable', {
         detail: `The metadata at ${metadata.url} is of the issuer ${metadata.issuer}; the provider's is ${provider.issuer}. Update the provider first.`,
       })
     }
-    const endpoints = readEndpoints(metadata, stream.settings.delivery, deps.urlProblem)
+    return { ...stream, endpoints: readEndpoints(metadata, stream.settings.delivery, deps.urlProblem) }
+  }
+
+  async function refreshEndpoints(stream: Stream, provider: Provider): Promise<Stream> {
+    const { endpoints } = await located(stream, provider)
     return (await registry.note(stream.id, { endpoints })) ?? { ...stream, endpoints }
   }
 
@@ -312,10 +367,15 @@ export function createStreams(deps: StreamsDeps): Streams {
   async function afterwards(
     stream: ConnectedStream,
     { client }: Session,
-    { adopted, repaired, anew }: Established & { readonly anew: boolean },
+    {
+      adopted,
+      repaired,
+      anew,
+      left,
+    }: Established & { readonly anew: boolean; readonly left: readonly string[] },
   ): Promise<Stream> {
     const { streamId } = stream.remote
-    const problems: string[] = []
+    const problems = [...left]
     if (anew && stream.settings.subjects === 'listed') {
       problems.push('The stream had to be created anew: those whom it is to be about must be added again.')
     }
@@ -349,17 +409,18 @@ export function createStreams(deps: StreamsDeps): Streams {
     provider: Provider,
     before: Earlier | undefined,
     by: Actor,
+    left: readonly string[] = [],
   ): Promise<Stream> {
-    const located = await refreshEndpoints(stream, provider)
-    const session = await sessionOf(located)
-    const established = await establish(located, session, before)
+    const refreshed = await refreshEndpoints(stream, provider)
+    const session = await sessionOf(refreshed)
+    const established = await establish(refreshed, session, before)
     const connectedStream = await commit(
       { kind: stream.remote === undefined ? 'create' : 'update', provider, before: stream, by },
       { remote: remoteOf(established.found), lastError: undefined },
     )
     if (!isConnected(connectedStream)) return connectedStream
     const anew = stream.remote !== undefined && !established.adopted
-    return afterwards(connectedStream, session, { ...established, anew })
+    return afterwards(connectedStream, session, { ...established, anew, left })
   }
 
   return {
@@ -367,7 +428,10 @@ export function createStreams(deps: StreamsDeps): Streams {
     connect: (providerId, draft, by) =>
       inTurn(providerId, async () => {
         const provider = await deps.providers.get(providerId)
-        const before = registry.ofProvider(providerId)
+        const known = registry.ofProvider(providerId)
+        const parted = known?.issuer === provider.issuer ? undefined : known
+        const left = parted && (await deleteThereIfPossible(parted))
+        const before = parted === undefined ? known : undefined
         const kept = before && (await secretsOf(before).catch(() => undefined))
         const pushAuthorization = kept?.pushAuthorization ?? newPushAuthorization(world)
         const nextPushAuthorization = kept?.nextPushAuthorization
@@ -384,6 +448,7 @@ export function createStreams(deps: StreamsDeps): Streams {
           ...unconnected,
           createdAt: now,
           ...before,
+          issuer: provider.issuer,
           settings: draft.settings,
           sealedSecrets,
           pushAuthorization: {
@@ -392,15 +457,23 @@ export function createStreams(deps: StreamsDeps): Streams {
           },
           updatedAt: now,
         }
-        await deps.transaction(async ({ streams }) => {
+        await deps.transaction(async ({ streams, providers, journal }) => {
+          if ((await providers.findById(providerId))?.issuer !== provider.issuer) throw changedMeanwhile()
+          if (parted !== undefined) {
+            await streams.delete(parted.id)
+            await journal.record({ kind: 'delete', provider, stream: parted, before: parted, by })
+          }
           if (before === undefined) return streams.insert(stream)
           const { settings, sealedSecrets, pushAuthorization, updatedAt } = stream
           await streams.update(stream.id, { settings, sealedSecrets, pushAuthorization, updatedAt })
         })
         // With another secret key than before, the transmitter has to learn a new Authorization value.
         const earlier = before && { stream: before, secrets: kept ?? { pushAuthorization: '' } }
+        if (parted !== undefined) forget(parted)
         registry.remember(stream) // from here on the push route takes what comes
-        const work = noting(stream.id, () => setUp(stream, provider, earlier, by))
+        const work = noting(stream.id, () =>
+          setUp(stream, provider, earlier, by, left === undefined ? [] : [left]),
+        )
         connecting.set(stream.id, work)
         try {
           return await work
@@ -410,6 +483,8 @@ export function createStreams(deps: StreamsDeps): Streams {
       }),
     async draftOf(providerId) {
       const stream = get(providerId)
+      const { issuer } = await deps.providers.get(providerId)
+      if (stream.issuer !== issuer) return { settings: stream.settings, secrets: undefined }
       const { pushAuthorization: _, nextPushAuthorization: __, ...secrets } = await secretsOf(stream)
       return { settings: stream.settings, secrets }
     },
@@ -476,38 +551,36 @@ export function createStreams(deps: StreamsDeps): Streams {
       inTurn(providerId, async () => {
         const stream = get(providerId)
         const provider = await deps.providers.get(providerId)
-        if (isConnected(stream)) {
-          const { streamId } = stream.remote
-          await noting(stream.id, async () => (await sessionOf(stream)).client.delete(streamId)).catch(
-            (error: unknown) => {
-              if (!forced || !isHubError(error)) throw error
-            },
-          )
-        }
+        await noting(stream.id, () => deleteThere(stream)).catch((error: unknown) => {
+          if (!forced || !isHubError(error)) throw error
+        })
         await deps.transaction(async ({ streams, journal }) => {
           await streams.delete(stream.id)
           await journal.record({ kind: 'delete', provider, stream, before: stream, by })
         })
-        accesses.delete(stream.id)
-        registry.forget(stream.id)
+        forget(stream)
       }),
     check: (providerId) =>
       inTurn(providerId, () => {
         const stream = get(providerId)
         return noting(stream.id, async () => {
-          const provider = await deps.providers.get(providerId)
+          const provider = await ownProvider(stream)
           if (!isConnected(stream)) throw notConnected(stream)
-          const located = await refreshEndpoints(stream, provider)
-          const session = await sessionOf(located)
+          const refreshed = await refreshEndpoints(stream, provider)
+          const session = await sessionOf(refreshed)
           const existing = await session.client.read(stream.remote.streamId)
           if (existing === undefined) {
             return setUp(stream, provider, { stream, secrets: session.secrets }, hubActor) // it is gone: make it anew
           }
-          const { found, repaired } = await adopt(session.client, existing, wished(located, session.secrets))
+          const { found, repaired } = await adopt(
+            session.client,
+            existing,
+            wished(refreshed, session.secrets),
+          )
           const remote = remoteOf(found)
           if (repaired) await commit({ kind: 'repair', provider, before: stream, by: hubActor }, { remote })
           const answer =
-            located.endpoints?.status === undefined
+            refreshed.endpoints?.status === undefined
               ? { status: stream.status, reason: stream.statusReason }
               : await session.client.status(remote.streamId)
           const changes = {
@@ -524,8 +597,8 @@ export function createStreams(deps: StreamsDeps): Streams {
         })
       }),
     async probe(providerId) {
-      const provider = await deps.providers.get(providerId)
-      const stream = await refreshEndpoints(get(providerId), provider)
+      const known = get(providerId)
+      const stream = await located(known, await ownProvider(known))
       const { client, secrets } = await sessionOf(stream)
       if (!isConnected(stream)) {
         await client.list()
@@ -536,8 +609,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       const drifted = Object.keys(drift(found, wished(stream, secrets)) ?? {})
       if (stream.endpoints.status === undefined) return { stream, state: 'there', drifted }
       const { status, reason } = await client.status(found.streamId)
-      const known = await registry.note(stream.id, { status, statusReason: reason })
-      return { stream: known ?? stream, state: 'there', drifted }
+      return { stream: { ...stream, status, statusReason: reason }, state: 'there', drifted }
     },
     accessTo: (stream) => ({
       async request(request) {
@@ -604,13 +676,19 @@ function remoteOf(found: StreamConfiguration): RemoteStream {
   return { streamId, iss, aud, endpointUrl, eventsDelivered, minVerificationIntervalS, inactivityTimeoutS }
 }
 
+function changedMeanwhile(): HubError {
+  return new HubError('stream.not_connected', {
+    detail: 'The provider got another issuer, or was deleted, while the stream was being connected.',
+  })
+}
+
 function notConnected(stream: Stream | undefined): HubError {
   return new HubError('stream.not_connected', {
     detail:
       stream?.lastError === undefined
         ? 'The stream is not connected to its transmitter yet.'
         : `The stream is not connected to its transmitter. ${stream.lastError}`,
-    retryAfterS: 5,
+    ...(stream !== undefined && stream.issuer === undefined ? {} : { retryAfterS: 5 }),
   })
 }
 

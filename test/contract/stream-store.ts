@@ -11,6 +11,7 @@ const numbered = (number: number, over: Partial<Stream> = {}): Stream =>
   newStream(`str${number}`, { providerId: `sse${number}`, createdAt: at(0), updatedAt: at(0), ...over })
 
 const everything: Partial<Stream> = {
+  issuer: undefined,
   settings: {
     delivery: 'poll',
     eventsRequested: ['https://example.com/a'],

@@ -1,0 +1,29 @@
+import type { Provider } from '../providers/provider.ts'
+import type { StreamChanges, StreamStore } from './stream-store.ts'
+import { unconnected, type Stream } from './stream.ts'
+
+/**
+ * Parts a provider's stream from a provider whose issuer was changed: from then on the stream is unconnected, and its
+ * credentials are used for nothing but its deletion at the old transmitter. Runs in the transaction of the change.
+ */
+export async function partStream(
+  streams: Pick<StreamStore, 'findByProvider' | 'update'>,
+  provider: Pick<Provider, 'id' | 'issuer'>,
+): Promise<void> {
+  const stream = await streams.findByProvider(provider.id)
+  if (stream?.issuer !== undefined) await streams.update(stream.id, partedFrom(stream, provider))
+}
+
+function partedFrom(stream: Stream, provider: Pick<Provider, 'issuer'>): StreamChanges {
+  const { endpoints: _, remote: __, ...unknownAgain } = unconnected // kept: where the old stream can be deleted
+  return { ...unknownAgain, issuer: undefined, lastError: partedWords(stream.issuer, provider.issuer) }
+}
+
+/** Why a stream must be connected again. */
+export function partedWords(before: string | undefined, now: string): string {
+  return (
+    `The provider's issuer is now ${now}. The stream was connected ${before === undefined ? 'before that' : `to ${before}`}, ` +
+    'and its credentials go to no other transmitter: connect it again (`watchbell stream connect`, or PUT) with ' +
+    'credentials for this issuer.'
+  )
+}
