@@ -106,6 +106,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
         {
           now: world.now,
           readMetadata,
+          dialectsOf: dialects.of,
           countKeys: async ({ jwksUrl }) =>
             (await fetchKeySet(world, jwksUrl, defaultKeyLimits)).keys.filter((key) => 'algorithms' in key)
               .length,

@@ -5,6 +5,9 @@ const openid = 'https://schemas.openid.net/secevent/'
 const revoked = `${openid}caep/event-type/session-revoked`
 const disabled = `${openid}risc/event-type/account-disabled`
 const iss_sub = { format: 'iss_sub', iss: 'https://idp.example', sub: 'ada' }
+const allSessions = { format: 'opaque', id: 'ALL' }
+const sessionsRevoked = `${openid}risc/event-type/sessions-revoked`
+const updated = `${openid}ssf/event-type/stream-updated`
 const google = { subject_type: 'iss-sub', iss: 'https://idp.example', sub: 'ada' }
 
 const token = (payload: object, quoted = false) => ({
@@ -37,6 +40,24 @@ describe('a token of a dialect is foreign to who does not speak it', () => {
     ['one of a draft', 'scim', token({ events: { 'urn:ietf:params:SCIM:event:prov:delete': {} } })],
     ['one nobody knows', 'scim', token({ events: { 'URN:ietf:params:scim:event:sig:pwdReset': {} } })],
     ['one among others', 'scim', token({ events: { [revoked]: {}, 'urn:ietf:params:scim:event:x': {} } })],
+    [
+      'every session of a user named ALL',
+      'keycloak',
+      token({
+        sub_id: { format: 'complex', user: iss_sub, session: allSessions },
+        events: { [revoked]: {} },
+      }),
+    ],
+    [
+      'the same in an event',
+      'keycloak',
+      token({ sub_id: iss_sub, events: { [revoked]: { subject: { user: iss_sub, session: allSessions } } } }),
+    ],
+    [
+      'a status that is an object',
+      'keycloak',
+      token({ sub_id: iss_sub, events: { [updated]: { status: { status: 'paused' } } } }),
+    ],
     ['quotes', 'quoted-bodies', token({ sub_id: iss_sub, events: { [revoked]: {} } }, true)],
   ])('%s: %s', (_, dialect, raw) => {
     const without = new Set(dialectNames.filter((name) => name !== dialect && name !== 'google-risc'))
@@ -57,6 +78,41 @@ test.each([
   ['a subject that is text', { events: { [revoked]: { subject: 'ada' } } }],
   ['Okta’s own types (E75)', { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } }],
   ['somebody’s own types (R4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
+  [
+    'a session ALL of nobody',
+    { sub_id: { format: 'complex', session: allSessions }, events: { [revoked]: {} } },
+  ],
+  [
+    'a session ALL of a tenant',
+    { sub_id: { format: 'complex', tenant: iss_sub, session: allSessions }, events: { [revoked]: {} } },
+  ],
+  ['a session ALL alone', { sub_id: allSessions, events: { [revoked]: {} } }],
+  [
+    'a session all, in small letters',
+    {
+      sub_id: { format: 'complex', user: iss_sub, session: { format: 'opaque', id: 'all' } },
+      events: { [revoked]: {} },
+    },
+  ],
+  [
+    'another session',
+    {
+      sub_id: { format: 'complex', user: iss_sub, session: { format: 'opaque', id: 'ALLY' } },
+      events: { [revoked]: {} },
+    },
+  ],
+  [
+    'a session ALL of which something else is said',
+    { sub_id: { format: 'complex', user: iss_sub, session: allSessions }, events: { [disabled]: {} } },
+  ],
+  [
+    'a session ALL that is revoked and of which something else is said',
+    {
+      sub_id: { format: 'complex', user: iss_sub, session: allSessions },
+      events: { [revoked]: {}, [disabled]: {} },
+    },
+  ],
+  ['a status that is text', { sub_id: iss_sub, events: { [updated]: { status: 'paused' } } }],
   ['no events', {}],
   ['events of no shape', { events: [revoked] }],
   ['an event of no shape', { events: { [revoked]: 'x' } }],
@@ -93,4 +149,58 @@ test.each([
 ])('Apple’s events must hold exactly one: %s is left as it is, and refused later', (events) => {
   const raw = token({ events })
   expect(translate(raw, new Set<Dialect>(['apple']))).toBe(raw)
+})
+
+describe('Keycloak’s words', () => {
+  const spoken = new Set<Dialect>(['keycloak'])
+
+  test.each([[revoked], [sessionsRevoked]])('the session ALL in %s is left out', (type) => {
+    const subject = { format: 'complex', user: iss_sub, device: allSessions, session: allSessions }
+    const others = { format: 'complex', user: iss_sub, device: allSessions }
+    expect(translate(token({ sub_id: subject, events: { [type]: {} } }), spoken).payload).toEqual({
+      sub_id: others,
+      events: { [type]: {} },
+    })
+    expect(translate(token({ events: { [type]: { subject, reason_admin: 'x' } } }), spoken).payload).toEqual({
+      events: { [type]: { subject: others, reason_admin: 'x' } },
+    })
+  })
+
+  test.each([
+    [
+      { status: { stream_id: 's', status: 'paused', reason: 'night' } },
+      { status: 'paused', reason: 'night' },
+    ],
+    [
+      { status: { status: 'disabled', reason: null }, reason: 'over', event_timestamp: 1 },
+      { status: 'disabled', reason: 'over', event_timestamp: 1 },
+    ],
+    [{ status: { status: 'enabled' } }, { status: 'enabled' }],
+    [{ status: 'paused' }, { status: 'paused' }],
+    [{ status: {} }, { status: {} }],
+    [{}, {}],
+  ])('stream-updated %j is %j', (event, understood) => {
+    expect(translate(token({ events: { [updated]: event } }), spoken).payload).toEqual({
+      events: { [updated]: understood },
+    })
+  })
+
+  test.each([
+    [{ format: 'complex', session: allSessions }],
+    [{ format: 'complex', tenant: iss_sub, session: allSessions }],
+    [allSessions],
+    ['ALL'],
+    [null],
+  ])('nobody’s session ALL stays: %j', (subject) => {
+    const payload = { sub_id: subject, events: { [revoked]: {} } }
+    expect(translate(token(payload), spoken).payload).toEqual(payload)
+  })
+
+  test('what else is said of a session ALL is not said of the user', () => {
+    const payload = {
+      sub_id: { format: 'complex', user: iss_sub, session: allSessions },
+      events: { [revoked]: {}, [disabled]: {} },
+    }
+    expect(translate(token(payload), spoken).payload).toEqual(payload)
+  })
 })

@@ -14,6 +14,8 @@ export const dialects = {
     'Okta as a transmitter, and others of the drafts before SSF 1.0: the subject inside the event and no `sub_id`',
   'quoted-bodies': 'The pushed token stands in quotes, as a JSON text',
   scim: 'SCIM events (RFC 9967) are taken, and asked for in streams',
+  keycloak:
+    'Keycloak: the session `ALL` in a complex subject of session-revoked is every session of the user, and the status of stream-updated is an object',
   'suffix-discovery': 'Metadata at the issuer followed by `/.well-known/ssf-configuration`',
 } as const
 
@@ -52,8 +54,8 @@ const riscVerification = `${openidEventPrefix}risc/event-type/verification`
 export function translate(token: RawToken, spoken: ReadonlySet<Dialect>): RawToken {
   const { events } = token.payload
   if (spoken.has('apple') && typeof events === 'string') return fromApple(token, events)
-  if (spoken.has('google-risc')) return fromGoogle(token)
-  return token
+  const standard = spoken.has('google-risc') ? fromGoogle(token) : token
+  return spoken.has('keycloak') ? fromKeycloak(standard) : standard
 }
 
 /** What shows that a token is of a dialect. */
@@ -97,6 +99,17 @@ const marks: readonly Mark[] = [
         ([type, { subject }]) => type.startsWith(openidEventPrefix) && isJsonObject(subject),
       ),
     alsoIn: 'google-risc',
+  },
+  {
+    dialect: 'keycloak',
+    what: 'names the session `ALL`, by which Keycloak means every session of the user',
+    shows: ({ payload }) => subjectsOfRevocations(payload).some(namesAllSessions),
+  },
+  {
+    dialect: 'keycloak',
+    what: 'tells the status of the stream in an object, where SSF 1.0 §8.1.5 has a string',
+    shows: ({ payload }) =>
+      eventsOf(payload).some(([type, { status }]) => type === streamUpdated && isJsonObject(status)),
   },
   { dialect: 'quoted-bodies', what: 'stands in quotes', shows: ({ quoted }) => quoted },
 ]
@@ -172,6 +185,71 @@ function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObje
     default:
       return { ...subject, format: type } // `email`, and proprietary ones such as `oauth_token`
   }
+}
+
+/** What a user's sessions end by: CAEP's event type, and RISC's, which it replaces (RISC 1.0 §2.11). */
+const revocationTypes: ReadonlySet<string> = new Set([
+  `${openidEventPrefix}caep/event-type/session-revoked`,
+  `${openidEventPrefix}risc/event-type/sessions-revoked`,
+])
+const streamUpdated = `${openidEventPrefix}ssf/event-type/stream-updated`
+
+/** A subject of the token's `sub_id`, or of an event, is read only where all that it is the subject of is a revocation. */
+function subjectsOfRevocations(payload: JsonObject): readonly (JsonValue | undefined)[] {
+  const revocations = eventsOf(payload).filter(([type]) => revocationTypes.has(type))
+  const inEvents = revocations.map(([, { subject }]) => subject)
+  return isRevocation(payload) ? [payload['sub_id'], ...inEvents] : inEvents
+}
+
+function isRevocation({ events }: JsonObject): boolean {
+  return isJsonObject(events) && Object.keys(events).every((type) => revocationTypes.has(type))
+}
+
+/** Without a user it would be everybody's sessions: then `ALL` is left to be the id of a session. */
+function namesAllSessions(subject: JsonValue | undefined): subject is JsonObject {
+  if (!isJsonObject(subject) || !isJsonObject(subject['user'])) return false
+  const { format, session } = subject
+  return (
+    (format === undefined || format === 'complex') &&
+    isJsonObject(session) &&
+    session['format'] === 'opaque' &&
+    session['id'] === 'ALL'
+  )
+}
+
+/** A subject that names no session is about all sessions that match its other members (CAEP 1.0 §3.1, R67). */
+function withoutAllSessions(subject: JsonObject): JsonObject {
+  const { session: _, ...others } = subject
+  return others
+}
+
+function fromKeycloak({ header, payload, quoted }: RawToken): RawToken {
+  const { sub_id: subject, events } = payload
+  if (!isJsonObject(events)) return { header, payload, quoted }
+  const translated = Object.entries(events).map(([type, event]): [string, JsonValue] => {
+    if (!isJsonObject(event)) return [type, event]
+    if (type === streamUpdated) return [type, withPlainStatus(event)]
+    return revocationTypes.has(type) && namesAllSessions(event['subject'])
+      ? [type, { ...event, subject: withoutAllSessions(event['subject']) }]
+      : [type, event]
+  })
+  return {
+    header,
+    payload: {
+      ...payload,
+      ...(isRevocation(payload) && namesAllSessions(subject) && { sub_id: withoutAllSessions(subject) }),
+      events: Object.fromEntries(translated),
+    },
+    quoted,
+  }
+}
+
+/** The object is the answer of the status endpoint (SSF 1.0 §8.1.2.1): `stream_id`, `status`, `reason`. */
+function withPlainStatus(event: JsonObject): JsonObject {
+  const { status: answer, reason: said } = event
+  if (!isJsonObject(answer) || answer['status'] === undefined) return event
+  const reason = answer['reason'] ?? said
+  return { ...event, status: answer['status'], ...(reason !== undefined && { reason }) }
 }
 
 function fromApple(token: RawToken, text: string): RawToken {

@@ -1,6 +1,8 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Provider } from '../providers/provider.ts'
+import { dialectAdvice, type Dialect } from '../set/dialect.ts'
 import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
+import { recognisedDialect } from './recognised-dialect.ts'
 import { isConnected, type Stream } from './stream.ts'
 import type { StreamProbe, Streams } from './streams.ts'
 
@@ -33,6 +35,8 @@ export interface HealthDeps {
   readonly now: () => Date
   /** @throws HubError */
   readonly readMetadata: (provider: Provider) => Promise<TransmitterMetadata>
+  /** What is switched on for a provider. */
+  readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
   /** @returns how many keys could check a SET. @throws HubError */
   readonly countKeys: (provider: Provider) => Promise<number>
   /** Looks at the stream at the transmitter. @throws HubError */
@@ -70,10 +74,20 @@ async function examineMetadata(
 ): Promise<{ readonly ok: boolean; readonly checks: readonly HealthCheck[] }> {
   const place = withoutQuery(provider.wellKnownUrl ?? provider.issuer)
   try {
-    const { url, issuer } = await deps.readMetadata(provider)
+    const read = await deps.readMetadata(provider)
+    const { url, issuer } = read
     const same = issuer === provider.issuer
+    const dialect = recognisedDialect(read)
+    const missing = dialect !== undefined && !deps.dialectsOf(provider.id).has(dialect)
+    const found = `The metadata at ${url} is that of ${issuer}.`
     const metadata: HealthCheck = same
-      ? { name: 'metadata', result: 'ok', detail: `The metadata at ${url} is that of ${issuer}.` }
+      ? {
+          name: 'metadata',
+          result: missing ? 'warning' : 'ok',
+          detail: missing
+            ? `${found} It has the endpoints of a ${dialect}, some of whose tokens are refused as they are. ${dialectAdvice(dialect)}`
+            : found,
+        }
       : {
           name: 'metadata',
           result: 'failed',

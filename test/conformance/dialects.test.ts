@@ -282,6 +282,55 @@ describe('Apple', () => {
   })
 })
 
+describe('Keycloak', () => {
+  // What version 26.7.3 sent when an administrator logged a user out of everything, with times and ids of this test.
+  const keycloak = { issuer: 'https://sso.example/realms/acme', aud: 'watchbell/b8a52dd6' }
+  const user = { format: 'iss_sub', iss: keycloak.issuer, sub: '2d58081c-1e9e-4331-b159-e8458bb853aa' }
+  const seconds = (agoS: number): number => Math.floor(Date.now() / 1_000) - agoS
+  const loggedOutEverywhere = () => ({
+    sub_id: { format: 'complex', user, session: { format: 'opaque', id: 'ALL' } },
+    txn: 'c527085a-457b-4ea4-b4b9-43c8ec8fd903',
+    events: {
+      'https://schemas.openid.net/secevent/caep/event-type/session-revoked': {
+        event_timestamp: seconds(60),
+        initiating_entity: 'user',
+        reason_admin: { en: 'User logout' },
+      },
+    },
+  })
+
+  test('the session ALL is refused with the name of the dialect while that is off', async () => {
+    await using site = await startSite(keycloak)
+    await site.setDialects({ dialects: [], audiences: [keycloak.aud] })
+    const refused = await site.hub.push(site.sign(loggedOutEverywhere()))
+    expect(refused.status).toBe(400)
+    expect(((await refused.json()) as { description: string }).description).toContain('the dialect keycloak,')
+  })
+
+  test('and ends every session of the user that began before, when it is on', async () => {
+    await using site = await startSite(keycloak)
+    await site.setDialects({ dialects: ['keycloak'], audiences: [keycloak.aud] })
+    expect((await site.hub.push(site.sign(loggedOutEverywhere()))).status).toBe(202)
+    expect(await site.newest()).toMatchObject({
+      outcome: 'handled',
+      events: [{ matched: true, subject: { format: 'complex', user } }],
+    })
+    const decisionOn = async (sub: string, issuedAt: number, session?: string): Promise<unknown> => {
+      const answer = await site.hub.api('POST', '/access/v1/evaluation', {
+        subject: { type: 'user', id: sub },
+        action: { name: 'authenticate' },
+        resource: { type: 'app', id: 'mail' },
+        context: { issued_at: new Date(issuedAt * 1_000).toISOString(), ...(session && { session }) },
+      })
+      return ((await answer.json()) as { decision: boolean }).decision
+    }
+    expect(await decisionOn(user.sub, seconds(120))).toBe(false)
+    expect(await decisionOn(user.sub, seconds(120), 'any-session')).toBe(false)
+    expect(await decisionOn(user.sub, seconds(10))).toBe(true)
+    expect(await decisionOn('somebody-else', seconds(120))).toBe(true)
+  })
+})
+
 test('dialects are read whole, shown, journaled, and go with their provider', async () => {
   await using site = await startSite(google)
   for (const body of [

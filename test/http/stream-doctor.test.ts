@@ -64,6 +64,35 @@ test('a name that does not resolve: dns fails, and nothing after it is blamed', 
   })
 })
 
+test('a Keycloak is told by its endpoints, and its dialect named while that is off', async () => {
+  await using server = await startLocalServer((request, response) => {
+    const issuer = `http://${request.headers.host ?? ''}/realms/acme`
+    response.writeHead(200, { 'content-type': 'application/json' }).end(
+      JSON.stringify({
+        issuer,
+        jwks_uri: `${issuer}/protocol/openid-connect/certs`,
+        configuration_endpoint: `${issuer}/ssf/transmitter/streams`,
+      }),
+    )
+  })
+  await using hub = await startTestHub()
+  const id = await register(hub, `${server.origin}/realms/acme`)
+  await hub.api('PUT', `/v1/providers/${id}/stream`, bearer)
+  const metadata = async (): Promise<{ result: string; detail: string } | undefined> => {
+    const answer = await hub.api('GET', `/v1/providers/${id}/stream/health`)
+    const { checks } = (await answer.json()) as {
+      checks: { name: string; result: string; detail: string }[]
+    }
+    return checks.find(({ name }) => name === 'metadata')
+  }
+  expect(await metadata()).toMatchObject({
+    result: 'warning',
+    detail: expect.stringContaining('the dialect keycloak,'),
+  })
+  await hub.api('PUT', `/v1/providers/${id}/dialects`, { dialects: ['keycloak'] })
+  expect(await metadata()).toMatchObject({ result: 'ok' })
+})
+
 describe('certificates (R72)', () => {
   const startTls = (cert: string): Promise<LocalServer> => {
     const server = createTlsServer({ key, cert }, (request, response) => {

@@ -323,3 +323,27 @@ describe('what the transmitter does to the stream (R29)', () => {
     expect(await site.shown()).toMatchObject({ status: 'enabled', status_reason: null })
   })
 })
+
+test('a status in an object, as Keycloak has it, is heard once the dialect is on, and refused with its name before', async () => {
+  await using site = await startStreamSite()
+  const stream = await site.connect()
+  const { id: streamId } = site.transmitter.stream()
+  const paused = (): string =>
+    site.signClaims({
+      sub_id: { format: 'opaque', id: streamId },
+      events: {
+        [`${ssf}stream-updated`]: {
+          status: { stream_id: streamId, status: 'paused', reason: 'night' },
+          reason: 'night',
+        },
+      },
+    })
+  const before = await refused(await push(site, stream, paused()))
+  expect(before).toMatchObject({
+    status: 400,
+    description: expect.stringContaining('the dialect keycloak,'),
+  })
+  await site.hub.api('PUT', `/v1/providers/${site.providerId}/dialects`, { dialects: ['keycloak'] })
+  expect((await push(site, stream, paused())).status).toBe(202)
+  expect(await site.shown()).toMatchObject({ status: 'paused', status_reason: 'night' })
+})
