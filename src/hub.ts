@@ -159,7 +159,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   })
   const tokenEndpoint = {
     world,
-    audience: `${origin}/oauth2/v1/token`,
+    tokenUrl: `${origin}/oauth2/v1/token`,
+    issuer: origin,
     serviceApps: stores.serviceApps,
     clientKeys: createClientKeys(world),
     usedOnce: stores.usedOnce,

@@ -18,8 +18,10 @@ export interface ClientAssertionDeps {
   readonly world: Pick<World, 'now'>
   readonly serviceApps: Pick<ServiceAppStore, 'find'>
   readonly clientKeys: ClientKeys
-  /** The token endpoint; the only audience that is taken (O12). */
-  readonly audience: string
+  /** The token endpoint: what Okta's clients name as audience (O12). */
+  readonly tokenUrl: string
+  /** The issuer of our metadata: what clients name that read it (RFC 7523bis §4). */
+  readonly issuer: string
 }
 
 /** What an assertion may be signed with: as SETs are, and with EdDSA's newer name too (RFC 9864 §2.2). */
@@ -33,14 +35,14 @@ const clockSkewMaxS = 60
  * @throws HubError `oauth.invalid_client`
  */
 export async function authenticateClient(
-  { world, serviceApps, clientKeys, audience }: ClientAssertionDeps,
+  { world, serviceApps, clientKeys, tokenUrl, issuer }: ClientAssertionDeps,
   assertion: string,
 ): Promise<AuthenticatedClient> {
   const jwt = readJwt(assertion)
   if (jwt === undefined) throw refused('The client_assertion is not a compact JWT that we can read.')
   const app = await findApp(serviceApps, jwt)
   await checkSignature(clientKeys, app, jwt)
-  const expiresAt = checkClaims(jwt, audience, world.now().getTime() / 1_000)
+  const expiresAt = checkClaims(jwt, [tokenUrl, issuer], world.now().getTime() / 1_000)
   const { jti } = jwt.claims
   if (jti === undefined) return { app, once: undefined }
   if (typeof jti !== 'string' || jti === '')
@@ -80,10 +82,13 @@ async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: Unch
 }
 
 /** @returns from when on the assertion is refused as expired */
-function checkClaims({ claims }: UncheckedJwt, audience: string, nowS: number): Date {
-  const aud = Array.isArray(claims['aud']) && claims['aud'].length === 1 ? claims['aud'][0] : claims['aud']
-  if (aud !== audience) {
-    throw refused('The audience claim for client_assertion must be the endpoint invoked for the request.')
+function checkClaims({ claims }: UncheckedJwt, audiences: readonly string[], nowS: number): Date {
+  // A list with somebody else in it could have been made for them: they would be the client here (RFC 7523bis §2).
+  const named = [claims['aud']].flat()
+  if (named.length === 0 || !named.every((one) => typeof one === 'string' && audiences.includes(one))) {
+    throw refused(
+      'The audience claim for client_assertion must be the endpoint invoked for the request, or the issuer.',
+    )
   }
   const expires = seconds(claims['exp'])
   if (expires === undefined || Number.isNaN(expires))

@@ -99,13 +99,13 @@ function firstRepeated(names: Iterable<string>): string | undefined {
 }
 
 async function requireProof(
-  { world, nonces, audience }: TokenEndpointDeps,
+  { world, nonces, tokenUrl }: TokenEndpointDeps,
   header: string | undefined,
 ): Promise<DpopProof> {
   if (header === undefined) {
     throw new HubError('oauth.invalid_dpop_proof', { detail: 'The DPoP proof JWT header is missing.' })
   }
-  const result = await checkProof(header, { method: 'POST', url: audience, now: world.now() })
+  const result = await checkProof(header, { method: 'POST', url: tokenUrl, now: world.now() })
   if (!result.ok) throw new HubError('oauth.invalid_dpop_proof', { detail: result.reason })
   const { proof } = result
   if (proof.nonce !== undefined && (await nonces.isGood(proof.nonce))) return proof

@@ -93,10 +93,17 @@ describe('a token for a good assertion', () => {
     }
   })
 
-  test('the audience may be a list of exactly the token endpoint; exp may be an hour and a minute away (O12)', async () => {
+  test('the audience is the token endpoint or the issuer, alone or in a list; exp may be an hour and a minute away (O12)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey())
-    for (const claims of [{ aud: [tokenUrl] }, { exp: access.nowS() + 3_660 }, { exp: access.nowS() - 59 }]) {
+    for (const claims of [
+      { aud: [tokenUrl] },
+      { aud: origin },
+      { aud: [origin] },
+      { aud: [origin, tokenUrl] },
+      { exp: access.nowS() + 3_660 },
+      { exp: access.nowS() - 59 },
+    ]) {
       const assertion = await assert(app, { iat: access.nowS(), ...claims })
       expect(await access.requestToken(app, { assertion })).toMatchObject({ type: 'Bearer' })
     }
@@ -156,7 +163,12 @@ describe('assertions that are refused with invalid_client (O12, O15)', () => {
     ['for another host', { aud: 'https://other.example/oauth2/v1/token' }, audience],
     ['for the endpoint with a trailing slash', { aud: `${tokenUrl}/` }, audience],
     ['for the endpoint in capitals', { aud: tokenUrl.toUpperCase() }, audience],
-    ['for the issuer', { aud: origin }, audience],
+    ['for the issuer with a slash', { aud: `${origin}/` }, audience],
+    ['for the issuer and somebody else', { aud: [origin, 'https://other.example'] }, audience],
+    ['for an empty list', { aud: [] }, audience],
+    ['for a list in a list', { aud: [[origin]] }, audience],
+    ['for null', { aud: null }, audience],
+    ['for another path of ours', { aud: `${origin}/oauth2/v1/keys` }, audience],
     ['for us and somebody else', { aud: [tokenUrl, 'https://other.example'] }, audience],
     ['for nobody', { aud: undefined }, audience],
     ['for a number', { aud: 1 }, audience],
