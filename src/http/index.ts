@@ -44,7 +44,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     (from === 'risk_events' ? hub.riskEventLimits : hub.rateLimits).count(rateSubject(of))
   const oktaRisk = [
     ...riskProviderRoutes({ origin, riskProviders: hub.riskProviders }),
-    ...riskEventRoutes(hub.riskEvents),
+    ...riskEventRoutes({ riskEvents: hub.riskEvents, world }),
   ]
   const routes: readonly Route[] = [
     ...providerRoutes({ origin, providers: hub.providers, urlProblem: hub.urlProblem }),

@@ -1,4 +1,5 @@
 import { actorOf } from '../access/caller.ts'
+import type { World } from '../base/world.ts'
 import { readRiskEvents } from '../risk/risk-event.ts'
 import type { RiskEvents } from '../risk/risk-events.ts'
 import type { RiskEventCounts } from '../risk/risk-provider-store.ts'
@@ -25,8 +26,13 @@ export function riskEventCountRoute({ riskProviders, riskEventCounts }: RiskEven
   }
 }
 
+export interface RiskEventDeps {
+  readonly riskEvents: RiskEvents
+  readonly world: Pick<World, 'now'>
+}
+
 /** Risk Events (contract section 5): 202 without a body, when all of them are durable. */
-export function riskEventRoutes(riskEvents: RiskEvents): readonly Route[] {
+export function riskEventRoutes({ riskEvents, world }: RiskEventDeps): readonly Route[] {
   return [
     {
       method: 'POST',
@@ -37,7 +43,7 @@ export function riskEventRoutes(riskEvents: RiskEvents): readonly Route[] {
       handle: async (request, caller) => {
         const clientId = caller.kind === 'client' ? caller.clientId : undefined
         const by = actorOf(caller, actorFacts(request))
-        await riskEvents.consume(clientId, readRiskEvents(request.json), by)
+        await riskEvents.consume(clientId, readRiskEvents(request.json, world.now()), by)
         return { status: 202 } // V11
       },
     },

@@ -7,9 +7,14 @@ import { holdsDefaultMs, reasonsOf } from './risk-events.ts'
 const subject = { ip: '203.0.113.7', riskLevel: 'HIGH' }
 const event = { subjects: [subject] }
 
-function problemsOf(body: JsonValue | undefined): readonly string[] {
+/** The epoch, unless a case is about now. */
+function readAt(body: JsonValue | undefined, now = new Date(0)): ReturnType<typeof readRiskEvents> {
+  return readRiskEvents(body, now)
+}
+
+function problemsOf(body: JsonValue | undefined, now?: Date): readonly string[] {
   try {
-    readRiskEvents(body)
+    readAt(body, now)
     return []
   } catch (error) {
     const { code, problems } = error as HubError // it throws nothing else
@@ -35,7 +40,7 @@ describe('addresses (V15)', () => {
     ['::1.2.3.4', '::102:304'], // IPv4-compatible, not IPv4-mapped: another address
     ['64:ff9b::1.2.3.4', '64:ff9b::102:304'],
   ])('%s is %s', (ip, canonical) => {
-    const [read] = readRiskEvents(withSubject({ ip }))
+    const [read] = readAt(withSubject({ ip }))
     expect(read?.subjects[0]).toMatchObject({ ip: canonical, anchor: `address:${canonical}` })
   })
 
@@ -74,7 +79,7 @@ describe('addresses (V15)', () => {
 
 describe('levels and messages (V15)', () => {
   test.each(['HIGH', 'MEDIUM', 'LOW'])('%s is taken', (riskLevel) => {
-    expect(readRiskEvents(withSubject({ riskLevel }))[0]?.subjects[0]?.level).toBe(riskLevel)
+    expect(readAt(withSubject({ riskLevel }))[0]?.subjects[0]?.level).toBe(riskLevel)
   })
 
   test.each(['NONE', 'high', 'High', 'CRITICAL', 'HIGH ', '', null, undefined, 3, true, ['HIGH'], {}])(
@@ -92,7 +97,7 @@ describe('levels and messages (V15)', () => {
     [null, undefined],
     [undefined, undefined],
   ])('case %#: a message that is taken', (message, read) => {
-    expect(readRiskEvents(withSubject({ message }))[0]?.subjects[0]?.message).toBe(read)
+    expect(readAt(withSubject({ message }))[0]?.subjects[0]?.message).toBe(read)
   })
 
   test.each([
@@ -125,14 +130,14 @@ describe('times (V14)', () => {
     ['2026-03-01T12:00:00.123456Z', '2026-03-01T12:00:00.123Z'],
     ['2026-03-01T12:00:00+00:00', '2026-03-01T12:00:00.000Z'],
     ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59.000Z'],
-    ['1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'], // has expired: that is no mistake
+    ['1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'],
   ])('%s is taken', (text, read) => {
-    const [first] = readRiskEvents([{ ...event, timestamp: text, expiresAt: text }])
+    const [first] = readAt([{ ...event, timestamp: text, expiresAt: text }])
     expect(first).toMatchObject({ timestamp: new Date(read), expiresAt: new Date(read) })
   })
 
   test.each([null, undefined])('%j is none', (time) => {
-    const [first] = readRiskEvents([{ ...event, timestamp: time, expiresAt: time } as JsonValue]) // undefined never comes out of JSON
+    const [first] = readAt([{ ...event, timestamp: time, expiresAt: time } as JsonValue]) // undefined never comes out of JSON
     expect(first).toMatchObject({ timestamp: undefined, expiresAt: undefined })
   })
 
@@ -162,11 +167,27 @@ describe('times (V14)', () => {
   })
 })
 
+describe('an expiry that has passed', () => {
+  const now = new Date('2026-03-01T12:00:00Z')
+  test.each([
+    [{ expiresAt: '2026-03-01T12:00:00Z' }, []],
+    [{ expiresAt: '2026-03-01T11:59:59.999Z' }, ['[0].expiresAt']],
+    [{ expiresAt: '1999-12-31T23:59:59Z' }, ['[0].expiresAt']],
+    [{ timestamp: '2026-03-01T12:00:01Z', expiresAt: '2026-03-01T12:00:01Z' }, []],
+    [{ timestamp: '2026-03-01T12:00:02Z', expiresAt: '2026-03-01T12:00:01Z' }, ['[0].expiresAt']],
+    [{ timestamp: '1999-12-31T23:59:59Z', expiresAt: '1999-12-31T23:59:58Z' }, ['[0].expiresAt']],
+    [{ timestamp: 'x', expiresAt: '2026-03-01T11:00:00Z' }, ['[0].timestamp', '[0].expiresAt']],
+    [{ timestamp: null, expiresAt: null }, []],
+  ])('%j', (times, expected) => {
+    expect(problemsOf([{ ...event, ...times }], now)).toEqual(expected)
+  })
+})
+
 describe('the whole request', () => {
   const many = <T>(of: T, count: number): T[] => Array.from({ length: count }, () => of)
 
   test('20 events of 50 subjects are taken (V12, V13)', () => {
-    const read = readRiskEvents(many({ subjects: many(subject, 50) }, 20))
+    const read = readAt(many({ subjects: many(subject, 50) }, 20))
     expect(read.flatMap(({ subjects }) => subjects)).toHaveLength(1_000)
   })
 
@@ -212,14 +233,14 @@ describe('the whole request', () => {
   })
 
   test('members that nobody knows are ignored (A5)', () => {
-    expect(readRiskEvents([{ ...event, id: 7, subjects: [{ ...subject, score: 99 }] }])).toHaveLength(1)
+    expect(readAt([{ ...event, id: 7, subjects: [{ ...subject, score: 99 }] }])).toHaveLength(1)
   })
 })
 
 describe('what they mean', () => {
   const now = new Date('2026-03-01T12:00:00Z')
   const world = { now: () => now, newUuid: () => 'uuid' }
-  const reasons = (body: JsonValue) => reasonsOf({ id: 'rkp1', name: 'Partner' }, readRiskEvents(body), world)
+  const reasons = (body: JsonValue) => reasonsOf({ id: 'rkp1', name: 'Partner' }, readAt(body, now), world)
 
   test('holds 24 hours from now unless it says otherwise, whenever it happened (V14)', () => {
     const [reason] = reasons([{ ...event, timestamp: '2026-03-01T06:00:00Z' }])

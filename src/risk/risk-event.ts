@@ -31,30 +31,49 @@ const blank = 'The field cannot be left blank'
  * Reads the body of a risk events request (V11 to V15): all of it, or nothing. Members that it does not know are
  * ignored (A5); null counts as absent.
  *
+ * @param now - what expired by then could have no effect, and is a mistake of the sender
  * @throws HubError `risk_event.invalid` with every problem, up to 50, named by its place: `[0].subjects[2].ip`
  */
-export function readRiskEvents(body: JsonValue | undefined): readonly RiskEvent[] {
+export function readRiskEvents(body: JsonValue | undefined, now: Date): readonly RiskEvent[] {
   const { eventsMax } = riskEventLimits
   if (!isJsonArray(body) || body.length === 0 || body.length > eventsMax) {
     const message = `The body must be an array of 1 to ${eventsMax} events${countOf(body)}`
     throw invalid([{ field: '', message }])
   }
   const problems: FieldProblem[] = []
-  const events = body.map((event, at) => readEvent(event, `[${at}]`, problems))
+  const events = body.map((event, at) => readEvent(event, { place: `[${at}]`, now, problems }))
   if (problems.length > 0) throw invalid(problems.slice(0, problemsMax))
   return events
 }
 
-function readEvent(event: JsonValue, place: string, problems: FieldProblem[]): RiskEvent {
+interface EventReading {
+  readonly place: string
+  readonly now: Date
+  readonly problems: FieldProblem[]
+}
+
+function readEvent(event: JsonValue, { place, now, problems }: EventReading): RiskEvent {
   if (!isJsonObject(event)) {
     problems.push({ field: place, message: 'The event must be a JSON object' })
     return { timestamp: undefined, expiresAt: undefined, subjects: [] }
   }
+  const timestamp = readTime(event, 'timestamp', place, problems)
+  const expiresAt = readTime(event, 'expiresAt', place, problems)
+  const limit = expiresAt === undefined ? undefined : passed(expiresAt, timestamp, now)
+  if (limit !== undefined) {
+    problems.push({ field: `${place}.expiresAt`, message: `The field must not be before ${limit}` })
+  }
   return {
-    timestamp: readTime(event, 'timestamp', place, problems),
-    expiresAt: readTime(event, 'expiresAt', place, problems),
+    timestamp,
+    expiresAt,
     subjects: readSubjects(event['subjects'], `${place}.subjects`, problems),
   }
+}
+
+/** What an expiry lies before, in words; undefined when it is as it should be. */
+function passed(expiresAt: Date, timestamp: Date | undefined, now: Date): string | undefined {
+  if (timestamp !== undefined && expiresAt < timestamp) return `the timestamp, ${timestamp.toISOString()}`
+  return expiresAt < now ? `now, ${now.toISOString()}` : undefined
 }
 
 function readSubjects(

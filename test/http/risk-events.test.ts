@@ -131,7 +131,7 @@ describe('events that are taken', () => {
     expect(await expiry('198.51.100.1')).toBe(Date.parse('2199-01-01T00:00:00Z'))
   })
 
-  test('later news replaces what the same provider said, also by having expired; another provider stands by itself', async () => {
+  test('later news replaces what the same provider said; another provider stands by itself', async () => {
     await using hub = await startTestHub()
     const [one, other] = [await newSender(hub), await newSender(hub)]
     const ip = '203.0.113.7'
@@ -144,7 +144,7 @@ describe('events that are taken', () => {
     expect(await evaluate(hub, ip)).toMatchObject({ level: 'HIGH' })
     await say(one, '2026-01-03T00:00:00Z', 'MEDIUM')
     expect(await evaluate(hub, ip)).toMatchObject({ level: 'MEDIUM' })
-    await say(one, '2026-01-04T00:00:00Z', 'MEDIUM', { expiresAt: '2026-01-04T00:00:01Z' })
+    await say(one, '2026-01-04T00:00:00Z', 'LOW')
     expect(await evaluate(hub, ip)).toMatchObject({ level: 'LOW' })
   })
 
@@ -223,6 +223,25 @@ describe('refusals', () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
     expect(await logEntries(hub, 'security.risk.signal.consume')).toEqual([])
     expect(await counts(hub, sender)).toEqual({ taken: 0, ignored: 0 })
+  })
+
+  test.each([
+    ['before now', { expiresAt: '2026-01-04T00:00:01Z' }, /^\[1\]\.expiresAt: .*before now, 20/],
+    [
+      'before its timestamp',
+      { timestamp: '2198-01-02T00:00:00Z', expiresAt: '2198-01-01T00:00:00Z' },
+      /^\[1\]\.expiresAt: .*before the timestamp, 2198-01-02T00:00:00.000Z/,
+    ],
+  ])('an expiry %s is refused by its name, and nothing of the request is taken', async (_, over, words) => {
+    await using hub = await startTestHub()
+    const sender = await newSender(hub)
+    const answer = await sender.send([event(), event('198.51.100.1', over)])
+    const { errorCauses } = (await answer.clone().json()) as {
+      readonly errorCauses: readonly { readonly errorSummary: string }[]
+    }
+    expect(await refusal(answer)).toMatchObject({ status: 400, code: 'E0000001' })
+    expect(errorCauses.map(({ errorSummary }) => errorSummary)).toEqual([expect.stringMatching(words)])
+    expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 
   test('shapes and limits (V12, V13, V15)', async () => {
