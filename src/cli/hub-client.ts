@@ -18,6 +18,15 @@ export interface HubClient {
    * @throws HubAnswerError when the hub says no, CliError when there is no hub
    */
   request(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown>
+  /** One page of a list whose links are in headers. @throws like `request` */
+  page(path: string): Promise<HubPage>
+}
+
+export interface HubPage {
+  /** The JSON of the answer. */
+  readonly body: unknown
+  /** The query of the next page: only that, because the hub's public origin may not be how it is reached from here. */
+  readonly next: string | undefined
 }
 
 /** The hub said no. */
@@ -33,6 +42,14 @@ export class HubAnswerError extends CliError {
 /** No answer came. */
 export class NoHubError extends CliError {}
 
+/** A hub that starts anew, or has too much to do, will be back. */
+export function isPassing(error: unknown): error is NoHubError | HubAnswerError {
+  return (
+    error instanceof NoHubError ||
+    (error instanceof HubAnswerError && (error.status === 429 || error.status >= 500))
+  )
+}
+
 const requestTimeoutMs = 30_000
 
 /** The options of every command that talks to a hub. */
@@ -46,17 +63,35 @@ export function hubOptions(command: Command): Command {
     .option('--json', 'print JSON for machines')
 }
 
+function tokenOf({ env }: Pick<CliIo, 'env'>, given: string | undefined): string | undefined {
+  return firstGiven(given, env['WATCHBELL_TOKEN'], env['WATCHBELL_ADMIN_TOKEN'])
+}
+
+/** Whether there is a token to open a hub with. */
+export function hasToken(io: Pick<CliIo, 'env'>, given: string | undefined): boolean {
+  return tokenOf(io, given) !== undefined
+}
+
 /** @throws CliError when no token was given, or the URL is none */
 export function openHub(io: CliIo, options: HubOptions): HubClient {
-  const { env } = io
-  const token = firstGiven(options.token, env['WATCHBELL_TOKEN'], env['WATCHBELL_ADMIN_TOKEN'])
+  const token = tokenOf(io, options.token)
   if (token === undefined) {
     throw wrongUsage(
       'This needs an API token of the hub: give --token or set WATCHBELL_TOKEN. The first start of the hub printed ' +
         'one; `watchbell token create --name cli` makes another on the machine of the hub.',
     )
   }
-  return { origin: hubOrigin(io, options.url), request: requester(io, hubOrigin(io, options.url), token) }
+  const origin = hubOrigin(io, options.url)
+  const send = sender(io, origin, token)
+  return {
+    origin,
+    request: async (method, path, body) => (await send(method, path, body)).body,
+    async page(path) {
+      const { body, headers } = await send('GET', path)
+      const [, next] = /<([^<>]*)>; rel="next"/.exec(headers.get('link') ?? '') ?? []
+      return { body, next: next === undefined ? undefined : URL.parse(next, origin)?.search }
+    },
+  }
 }
 
 /** Where the hub is. @throws CliError when that is no URL */
@@ -80,7 +115,16 @@ export function noAnswer(error: unknown, origin: string): NoHubError {
   )
 }
 
-function requester({ world }: CliIo, origin: string, token: string): HubClient['request'] {
+interface HubAnswer {
+  readonly body: unknown
+  readonly headers: Headers
+}
+
+function sender(
+  { world }: CliIo,
+  origin: string,
+  token: string,
+): (...request: Parameters<HubClient['request']>) => Promise<HubAnswer> {
   return async (method, path, body) => {
     let response: Response
     let text: string
@@ -100,7 +144,8 @@ function requester({ world }: CliIo, origin: string, token: string): HubClient['
     } catch (error) {
       throw noAnswer(error, origin)
     }
-    if (response.ok) return text === '' ? undefined : readJson(text, origin)
+    const { headers } = response
+    if (response.ok) return { body: text === '' ? undefined : readJson(text, origin), headers }
     throw new HubAnswerError(response.status, refusal(response.status, text, origin))
   }
 }

@@ -46,6 +46,45 @@ describe('providers over a real hub', () => {
     expect(created.stdout).toContain(transmitter.jwksUrl)
   })
 
+  test('are found by id, name, issuer, and the URL of metadata or keys, with and without a slash at its end', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startTransmitter({ alg: 'EdDSA' })
+    await run(hub, 'create', ...mdm)
+    await run(hub, 'create', '--name', 'IdP', '--well-known-url', transmitter.wellKnownUrl)
+    for (const name of [
+      'MDM',
+      'https://mdm.example',
+      'https://mdm.example/',
+      'https://mdm.example/jwks.json',
+    ]) {
+      expect((await run(hub, 'show', name)).stdout).toMatch(/^id +sse\w+\nname +MDM\n/)
+    }
+    for (const name of [transmitter.issuer, `${transmitter.issuer}/`, transmitter.wellKnownUrl]) {
+      expect((await run(hub, 'show', name)).stdout).toMatch(/^id +sse\w+\nname +IdP\n/)
+    }
+    expect((await run(hub, 'deactivate', 'https://mdm.example')).stdout).toContain('MDM')
+    expect((await run(hub, 'delete', transmitter.wellKnownUrl)).stdout).toContain('IdP')
+  })
+
+  test('a name that several have is an error that lists them, and changes nothing', async () => {
+    await using hub = await startTestHub()
+    await run(hub, 'create', ...mdm)
+    const other = ['--name', 'https://mdm.example', '--issuer', 'https://other.example']
+    await run(hub, 'create', ...other, '--jwks-url', 'https://mdm.example/jwks.json')
+    const [one, two] = JSON.parse((await run(hub, 'list', '--json')).stdout) as ProviderBody[]
+    for (const name of ['https://mdm.example', 'https://mdm.example/jwks.json']) {
+      for (const verb of ['show', 'activate', 'deactivate', 'delete']) {
+        const { exitCode, stdout, stderr } = await run(hub, verb, name)
+        expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' })
+        expect(stderr).toContain(`'${name}' may mean 2 providers`)
+        expect(stderr).toContain(`\n  ${one?.id}  `)
+        expect(stderr).toContain(`\n  ${two?.id}  `)
+      }
+    }
+    expect((await run(hub, 'list')).stdout).not.toContain('INACTIVE')
+    expect((await run(hub, 'show', 'MDM')).exitCode).toBe(0)
+  })
+
   test('a list fits a terminal of 80 columns, and is not cut in a pipe', async () => {
     await using hub = await startTestHub()
     const issuer = `https://${'long.'.repeat(20)}example`
@@ -94,7 +133,11 @@ describe('providers over a real hub', () => {
   })
 
   test.each([
-    ['an unknown provider', ['show', 'nobody'], "There is no provider with the id or name 'nobody'"],
+    [
+      'an unknown provider',
+      ['show', 'nobody'],
+      "There is no provider with the id, name, issuer or URL 'nobody'",
+    ],
     ['a wrong token', ['list', '--token', 'wrong'], 'says 401: Invalid token provided. Check --token'],
     ['an issuer that is taken (R62)', ['create', ...mdm], 'already exists'],
     [

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { findAll, findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
 
 /** A provider as the API shows it (contract 1.3). */
@@ -64,7 +65,7 @@ export function registerProvider(program: Command, io: CliIo): void {
 
   hubOptions(provider.command('show'))
     .description('Show one provider.')
-    .argument('<id-or-name>')
+    .argument('<id-or-name>', providerNames)
     .action(async (wanted: string, options: HubOptions) => {
       const found = await findProvider(openHub(io, options), wanted)
       if (options.json === true) return printJson(io.stdout, found)
@@ -74,7 +75,7 @@ export function registerProvider(program: Command, io: CliIo): void {
   for (const [verb, description, result] of lifecycles) {
     hubOptions(provider.command(verb))
       .description(description)
-      .argument('<id-or-name>')
+      .argument('<id-or-name>', providerNames)
       .action(async (wanted: string, options: HubOptions) => {
         const hub = openHub(io, options)
         const { id } = await findProvider(hub, wanted)
@@ -86,7 +87,7 @@ export function registerProvider(program: Command, io: CliIo): void {
 
   hubOptions(provider.command('delete'))
     .description('Remove a provider for good. What it sent stays; what it sends from now on is refused.')
-    .argument('<id-or-name>')
+    .argument('<id-or-name>', providerNames)
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const { id, name } = await findProvider(hub, wanted)
@@ -123,14 +124,32 @@ export async function listProviders(hub: HubClient): Promise<readonly ProviderBo
   return (await hub.request('GET', providersPath)) as readonly ProviderBody[] // row R1
 }
 
-/** @throws CliError when there is none with this id or name */
-export async function findProvider(hub: HubClient, idOrName: string): Promise<ProviderBody> {
+/** What the argument of a command about one provider may be. */
+export const providerNames = 'id, name, issuer, or the URL of its metadata or keys'
+
+const providerLookup: Lookup<ProviderBody> = {
+  noun: 'provider',
+  listCommand: 'watchbell provider list',
+  by: 'id, name, issuer or URL',
+  namesOf: ({ id, name, settings }) => [
+    id,
+    name,
+    settings.issuer,
+    settings.well_known_url,
+    settings.jwks_url,
+  ],
+  describe: ({ id, name, settings }) => `${id}  ${name}  ${settings.issuer}`,
+}
+
+/** @throws CliError when no provider has this id, name, issuer or URL, or several have */
+export async function findProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
+  return findOne(await listProviders(hub), wanted, providerLookup)
+}
+
+/** The same, or undefined when there is none. @throws CliError when there are several */
+export async function findKnownProvider(hub: HubClient, wanted: string): Promise<ProviderBody | undefined> {
   const all = await listProviders(hub)
-  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName)
-  if (found !== undefined) return found
-  throw new CliError(
-    `There is no provider with the id or name '${idOrName}'; \`watchbell provider list\` shows them all.`,
-  )
+  return findAll(all, wanted, providerLookup).length === 0 ? undefined : findOne(all, wanted, providerLookup)
 }
 
 export function asProvider(answer: unknown): ProviderBody {

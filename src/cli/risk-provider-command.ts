@@ -1,7 +1,8 @@
 import { Option, type Command } from 'commander'
 import { riskActions } from '../risk/risk-action.ts'
-import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
+import { printJson, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
 
 /** A risk provider as the API shows it (contract section 4). */
@@ -63,7 +64,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
 
   hubOptions(riskProvider.command('show'))
     .description('Show one risk provider, and how many events it has sent.')
-    .argument('<id-or-name>')
+    .argument('<id-or-name>', 'id, name, or the client id of its service app')
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const found = await findRiskProvider(hub, wanted)
@@ -74,7 +75,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
 
   hubOptions(riskProvider.command('delete'))
     .description('Remove a risk provider. What it has said counts for nothing from then on.')
-    .argument('<id-or-name>')
+    .argument('<id-or-name>', 'id, name, or the client id of its service app')
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const { id, name } = await findRiskProvider(hub, wanted)
@@ -98,14 +99,17 @@ async function listRiskProviders(hub: HubClient): Promise<readonly RiskProviderB
   return (await hub.request('GET', path)) as readonly RiskProviderBody[] // row K1
 }
 
-/** @throws CliError when there is none with this id or name */
-async function findRiskProvider(hub: HubClient, idOrName: string): Promise<RiskProviderBody> {
-  const all = await listRiskProviders(hub)
-  const found = all.find(({ id }) => id === idOrName) ?? all.find(({ name }) => name === idOrName)
-  if (found !== undefined) return found
-  throw new CliError(
-    `There is no risk provider with the id or name '${idOrName}'; \`watchbell risk-provider list\` shows them all.`,
-  )
+const riskProviderLookup: Lookup<RiskProviderBody> = {
+  noun: 'risk provider',
+  listCommand: 'watchbell risk-provider list',
+  by: 'id, name or client',
+  namesOf: ({ id, name, clientId }) => [id, name, clientId],
+  describe: ({ id, name, clientId }) => `${id}  ${name}  ${clientId}`,
+}
+
+/** @throws CliError when no risk provider has this id, name or client, or several have */
+async function findRiskProvider(hub: HubClient, wanted: string): Promise<RiskProviderBody> {
+  return findOne(await listRiskProviders(hub), wanted, riskProviderLookup)
 }
 
 function asRiskProvider(answer: unknown): RiskProviderBody {

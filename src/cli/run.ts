@@ -13,6 +13,7 @@ import { registerEvaluate } from './evaluate-command.ts'
 import { registerProvider } from './provider-command.ts'
 import { registerRisk } from './risk-command.ts'
 import { registerRiskProvider } from './risk-provider-command.ts'
+import { registerLog } from './log-command.ts'
 import { registerServe } from './serve-command.ts'
 import { registerSend } from './send-command.ts'
 import { registerSet } from './set-command.ts'
@@ -58,6 +59,7 @@ function createProgram(io: CliIo): Command {
   registerSubject(program, io)
   registerStream(program, io)
   registerSignals(program, io)
+  registerLog(program, io)
   registerSend(program, io)
   registerToken(program, io)
   registerClient(program, io)

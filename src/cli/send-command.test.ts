@@ -1,6 +1,6 @@
 import { readFile, stat, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
-import { describe, expect, test } from 'vitest'
+import { describe, expect, test, vi } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
 import { runInProcess, type CliRun, type CliSurroundings } from '../../test/run-cli.ts'
 import { temporaryFolder } from '../../test/temporary-folder.ts'
@@ -51,7 +51,9 @@ describe('sound events', () => {
 
     const known = await run(hub, ['--alg', 'EdDSA', '--register'])
     expect(known.exitCode).toBe(0)
-    expect(known.stdout).toMatch(/^202 taken {6}session-revoked ada@example.com\n {6}jti [\w-]{36}\n$/)
+    expect(known.stdout).toMatch(
+      /^202 taken {6}session-revoked ada@example.com\n {6}handled\n {6}jti [\w-]{36}\n$/,
+    )
     expect(known.stderr).toMatch(
       /^Transmitter http:\/\/127.*\nRegistered as provider sse\w{17} \(watchbell send http/,
     )
@@ -116,6 +118,75 @@ describe('sound events', () => {
     expect(second?.settings.jwks_url).not.toBe(first?.settings.jwks_url)
     expect(await readFile(file, 'utf8')).toBe(jwk)
     expect((await run(hub, [...args.slice(0, -1), 'EdDSA'])).stderr).toContain('is for ES256, not EdDSA')
+  })
+
+  test('--register uses its provider again, under the issuer of the last time, whatever the key and port', async () => {
+    await using hub = await startTestHub()
+    for (const alg of ['EdDSA', 'ES256', 'EdDSA']) {
+      const { exitCode, stdout, stderr } = await run(hub, ['--register', '--alg', alg])
+      expect({ exitCode, stderr }).toMatchObject({
+        exitCode: 0,
+        stderr: expect.stringContaining('egistered') as string,
+      })
+      expect(stdout).toContain('      handled\n')
+    }
+    expect(await providersOf(hub)).toHaveLength(1)
+  })
+
+  test('--register makes another provider while the transmitter of the first one still runs', async () => {
+    await using hub = await startTestHub()
+    const stop = new AbortController()
+    const introduced = Promise.withResolvers<string>()
+    const serving = run(hub, ['--register', '--serve', '--json', '--alg', 'EdDSA'], {
+      stop: stop.signal,
+      onStdout: introduced.resolve,
+    })
+    const { jwks_url } = JSON.parse(await introduced.promise) as { jwks_url: string }
+    await vi.waitUntil(async () => (await providersOf(hub)).length === 1)
+    expect((await run(hub, ['--register', '--alg', 'EdDSA'])).exitCode).toBe(0)
+    const providers = await providersOf(hub)
+    expect(providers).toHaveLength(2)
+    expect(providers.map(({ settings }) => settings.jwks_url)).toContain(jwks_url)
+    stop.abort()
+    expect(await serving).toMatchObject({ exitCode: 0 })
+  })
+
+  test.each([
+    ['an event about a stream', ['verification'], 'the event is about the stream itself'],
+    [
+      'a device event that names no device',
+      ['device-compliance-change', '--subject', 'email:a@b.example'],
+      'device',
+    ],
+    [
+      'a subject in a format that nobody knows',
+      ['session-revoked', '--subject-json', '{"format":"x-own","id":"1"}'],
+      'format',
+    ],
+  ])('%s is handled, about nobody, and why', async (_, args, reason) => {
+    await using hub = await startTestHub()
+    const sent = await run(hub, [...args, '--register', '--alg', 'EdDSA'])
+    expect(sent.exitCode).toBe(0)
+    expect(sent.stdout).toMatch(/^202 taken/)
+    expect(sent.stdout).toMatch(new RegExp(`\n {6}handled, about nobody: .*${reason}`))
+    const json = await run(hub, [...args, '--register', '--alg', 'EdDSA', '--json'])
+    expect(linesOf(json.stdout)[1]).toMatchObject({ outcome: 'handled', about_nobody: true })
+    const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken }
+    const listed = await runInProcess(['signals'], { env })
+    expect(listed.stdout).toMatch(new RegExp(`handled, about nobody  .*\n    .*${reason}`))
+    expect((await runInProcess(['signals', '--json'], { env })).stdout).toContain('"about_nobody": true')
+  })
+
+  test('a token for the hub is not sent to another receiver', async () => {
+    const seen: (string | undefined)[] = []
+    await using other = await startLocalServer((request, response) => {
+      seen.push(request.headers.authorization)
+      response.writeHead(202).end()
+    })
+    const env = { WATCHBELL_TOKEN: 'secret-of-the-hub' }
+    const { exitCode, stdout } = await runInProcess(['send', '--to', other.origin, '--alg', 'EdDSA'], { env })
+    expect({ exitCode, seen }).toEqual({ exitCode: 0, seen: [undefined] })
+    expect(stdout).not.toContain('handled')
   })
 
   test('a provider that is deactivated is said to be', async () => {

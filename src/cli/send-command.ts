@@ -14,7 +14,7 @@ import { generateSigningKey, type SigningKey } from '../set/sign.ts'
 import { setAlgorithms, type SetAlgorithm } from '../set/verification-key.ts'
 import { CliError, jsonText, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { typeUri } from './event-types.ts'
-import { hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'
+import { hasToken, hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'
 import {
   integerFrom,
   jsonObject,
@@ -24,6 +24,7 @@ import {
   type Listen,
 } from './option-readers.ts'
 import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
+import { verdictInWords, verdictReader, type ReadVerdict, type Verdict } from './send-verdict.ts'
 import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
 import { subjectInWords } from './signals-command.ts'
 import { lineWidth, oneLine, painter, table, wrap } from './table.ts'
@@ -56,6 +57,8 @@ const eventDefault = 'session-revoked'
 const listenDefault = '127.0.0.1:0'
 const countMax = 1_000_000
 const rateMax = 10_000
+/** When more are sent, what became of them is not looked up: asking for each would slow down the sending. */
+const verdictsMax = 20
 
 export function registerSend(program: Command, io: CliIo): void {
   program
@@ -73,7 +76,7 @@ export function registerSend(program: Command, io: CliIo): void {
       'the hub, or the whole URL of another receiver (WATCHBELL_URL, else http://127.0.0.1:8080)',
     )
     .option('--aud <audience>', 'the `aud` of the tokens; the origin of --to unless given')
-    .option('--register', 'register with the hub as a provider first; needs --token')
+    .option('--register', 'be a provider of the hub: the one of the last time, else a new one; needs --token')
     .option('--token <token>', 'an API token of the hub (WATCHBELL_TOKEN, else WATCHBELL_ADMIN_TOKEN)')
     .option(
       '--subject <format:value>',
@@ -155,9 +158,12 @@ async function send(io: CliIo, events: readonly string[], options: SendOptions):
   const hub = options.register === true ? openHub(io, { ...options, url: to }) : undefined
   const stopped = options.serve === true ? io.stopSignal() : undefined
 
-  await using transmitter = await start(io, options)
+  const before = hub && (await earlierProvider(io, hub, options))
+  await using transmitter = await start(io, { ...(before && { issuer: before.settings.issuer }), ...options })
   introduce(io, transmitter, options)
   if (hub !== undefined) await register(io, hub, transmitter)
+  const verdicts =
+    orders.length * options.count <= verdictsMax ? verdictReader(hub ?? ownHub(io, options)) : undefined
 
   let unexpected = 0
   let pushes = 0
@@ -165,7 +171,7 @@ async function send(io: CliIo, events: readonly string[], options: SendOptions):
     for (const order of orders) {
       if (stopped?.aborted === true) break
       if (pushes++ > 0 && options.rate !== undefined) await sleep(1_000 / options.rate)
-      if (!(await pushOne(io, transmitter, to, order, options))) unexpected++
+      if (!(await pushOne({ io, transmitter, to, verdicts }, order, options))) unexpected++
     }
   }
   if (stopped !== undefined && !stopped.aborted) {
@@ -283,6 +289,50 @@ function introduce(io: CliIo, { issuer, jwksUrl, wellKnownUrl }: Transmitter, { 
   printLine(io.stderr, `Transmitter ${issuer}, keys at ${jwksUrl}`)
 }
 
+/** The hub that is sent to, where no other receiver was named and there is a token for it. */
+function ownHub(io: CliIo, { to, token }: SendOptions): HubClient | undefined {
+  if (to !== undefined || !hasToken(io, token)) return undefined
+  return openHub(io, { ...(token !== undefined && { token }) })
+}
+
+const providerType = 'watchbell-send'
+
+/**
+ * The provider that an earlier `send --register` made for a transmitter at this place that is gone by now: the new one
+ * takes its issuer over. Undefined when there is none, and where --issuer says who this transmitter is.
+ */
+async function earlierProvider(
+  io: CliIo,
+  hub: HubClient,
+  { issuer, origin, listen }: SendOptions,
+): Promise<ProviderBody | undefined> {
+  if (issuer !== undefined) return undefined
+  const host = origin === undefined ? listen.host : new URL(originOf(origin)).hostname
+  const ours = (await listProviders(hub))
+    .filter(({ type, settings }) => type === providerType && URL.parse(settings.jwks_url)?.hostname === host)
+    .toSorted((one, other) => one.status.localeCompare(other.status)) // ACTIVE before INACTIVE
+  for (const provider of ours) {
+    if (!(await isServed(io, provider.settings.jwks_url))) return provider
+  }
+  return undefined
+}
+
+const servedTimeoutMs = 2_000
+
+/** Whether somebody publishes keys there: another transmitter that still runs. */
+async function isServed({ world }: CliIo, url: string): Promise<boolean> {
+  try {
+    const response = await world.fetch(url, {
+      redirect: 'manual',
+      signal: AbortSignal.timeout(servedTimeoutMs),
+    })
+    await response.body?.cancel()
+    return response.ok
+  } catch {
+    return false
+  }
+}
+
 /** Makes the hub know this transmitter under its present URLs; a provider with its issuer is brought up to date. */
 async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Promise<void> {
   const { issuer, jwksUrl, wellKnownUrl, origin } = transmitter
@@ -291,9 +341,7 @@ async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Pr
   let provider: ProviderBody
   if (known === undefined) {
     const name = `watchbell send ${issuer}`.slice(0, 100)
-    provider = asProvider(
-      await hub.request('POST', providersPath, { name, type: 'watchbell-send', settings }),
-    )
+    provider = asProvider(await hub.request('POST', providersPath, { name, type: providerType, settings }))
   } else if (known.settings.jwks_url === jwksUrl) {
     provider = known
   } else {
@@ -302,14 +350,24 @@ async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Pr
   }
   const off =
     provider.status === 'ACTIVE' ? '' : `, and is deactivated: \`watchbell provider activate ${provider.id}\``
-  printLine(io.stderr, `Registered as provider ${provider.id} (${provider.name})${off}`)
+  printLine(
+    io.stderr,
+    `${known === undefined ? 'Registered' : 'Registered before,'} as provider ${provider.id} (${provider.name})${off}`,
+  )
+}
+
+/** What every push of one command has in common. */
+interface Sending {
+  readonly io: CliIo
+  readonly transmitter: Transmitter
+  readonly to: string
+  /** Undefined where nobody can ask the hub. */
+  readonly verdicts: ReadVerdict | undefined
 }
 
 /** @returns whether the answer is the right one: a sound token taken, a broken one refused */
 async function pushOne(
-  io: CliIo,
-  transmitter: Transmitter,
-  to: string,
+  { io, transmitter, to, verdicts }: Sending,
   { type, breakage }: Order,
   options: SendOptions,
 ): Promise<boolean> {
@@ -329,15 +387,14 @@ async function pushOne(
   })
   const expected =
     breakage === undefined ? answer.status === 202 : answer.status >= 400 && answer.status < 500
+  const verdict = answer.status === 202 ? await verdicts?.(transmitter.issuer, jti) : undefined
   if (options.json === true) {
     const { status, err, description } = answer
-    printLine(
-      io.stdout,
-      jsonText({ type, broken: breakage ?? null, jti, subject, status, err, description, expected }),
-    )
+    const pushed = { type, broken: breakage ?? null, jti, subject, status, err, description, expected }
+    printLine(io.stdout, jsonText({ ...pushed, ...verdict }))
   } else {
     const what = `${findEventType(type)?.name ?? type} ${subjectInWords(subject)}`
-    printLine(io.stdout, inWords(io, { answer, what, breakage, expected, jti }))
+    printLine(io.stdout, inWords(io, { answer, what, breakage, expected, jti, verdict }))
   }
   return expected
 }
@@ -350,6 +407,7 @@ function usualSubject(type: string): JsonObject {
 }
 
 interface Pushed {
+  readonly verdict: Verdict | undefined
   readonly answer: PushAnswer
   readonly what: string
   readonly breakage: BreakageName | undefined
@@ -357,13 +415,14 @@ interface Pushed {
   readonly jti: string
 }
 
-function inWords(io: CliIo, { answer, what, breakage, expected, jti }: Pushed): string {
-  const verdict = answer.status === 202 ? 'taken' : answer.status < 500 ? 'refused' : 'not taken'
+function inWords(io: CliIo, { answer, what, breakage, expected, jti, verdict }: Pushed): string {
+  const word = answer.status === 202 ? 'taken' : answer.status < 500 ? 'refused' : 'not taken'
   const subject = breakage === undefined ? what : `--break ${breakage}: ${breakages[breakage].broken}`
-  const head = painter(io)(expected ? 'green' : 'red', `${answer.status} ${verdict.padEnd(9)}`)
+  const head = painter(io)(expected ? 'green' : 'red', `${answer.status} ${word.padEnd(9)}`)
   const lines = [`${head}  ${oneLine(subject, Infinity)}`]
   const words = [answer.err, answer.description].filter((word) => word !== undefined).join(': ')
   if (words !== '') lines.push(wrap(words, lineWidth(io), '      '))
+  if (verdict !== undefined) lines.push(wrap(verdictInWords(verdict), lineWidth(io), '      '))
   if (answer.status === 202) lines.push(painter(io)('dim', `      jti ${jti}`))
   if (!expected) lines.push(wrap(advice(answer, breakage), lineWidth(io), '      '))
   return lines.join('\n')

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { HubAnswerError, NoHubError, type HubClient } from './hub-client.ts'
+import { isPassing, type HubClient } from './hub-client.ts'
 
 /** A signal as `GET /v1/signals` shows it. */
 export interface SignalBody {
@@ -13,8 +13,32 @@ export interface SignalBody {
   readonly repeats: number
   readonly code?: string
   readonly reason?: string
-  readonly events: readonly { readonly type: string; readonly name: string; readonly subject?: object }[]
+  /** It was handled and changed nothing for any subject. */
+  readonly about_nobody?: boolean
+  readonly events: readonly {
+    readonly type: string
+    readonly name: string
+    readonly subject?: object
+    readonly unmatched_reason?: string
+  }[]
   readonly token?: string | null
+}
+
+/** The verdict in a word or three: what changed nothing for anybody is not called handled alone. */
+export function outcomeInWords({
+  outcome,
+  about_nobody,
+}: {
+  readonly outcome: string
+  readonly about_nobody?: boolean
+}): string {
+  return about_nobody === true ? `${outcome}, about nobody` : outcome
+}
+
+/** Why it was refused or failed, or why its events changed nothing. */
+export function reasonsOf({ reason, events }: SignalBody): readonly string[] {
+  const unmatched = events.flatMap(({ unmatched_reason: why }) => (why === undefined ? [] : [why]))
+  return [...new Set([...(reason === undefined ? [] : [reason]), ...unmatched])]
 }
 
 interface SignalPage {
@@ -166,12 +190,4 @@ async function unseenSince(
 
 function receivedMs({ received_at }: SignalBody): number {
   return Date.parse(received_at)
-}
-
-/** A hub that starts anew, or has too much to do, will be back. */
-function isPassing(error: unknown): error is NoHubError | HubAnswerError {
-  return (
-    error instanceof NoHubError ||
-    (error instanceof HubAnswerError && (error.status === 429 || error.status >= 500))
-  )
 }

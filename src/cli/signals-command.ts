@@ -3,8 +3,15 @@ import { isJsonObject } from '../base/json.ts'
 import { jsonText, printJson, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
-import { findProvider } from './provider-command.ts'
-import { followSignals, newestSignals, signalsPath, type SignalBody } from './signal-pages.ts'
+import { findProvider, providerNames } from './provider-command.ts'
+import {
+  followSignals,
+  newestSignals,
+  outcomeInWords,
+  reasonsOf,
+  signalsPath,
+  type SignalBody,
+} from './signal-pages.ts'
 import { facts, lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 import { typeUri } from './event-types.ts'
 
@@ -37,7 +44,7 @@ export function registerSignals(program: Command, io: CliIo): void {
     )
     .helpGroup('Commands that talk to a running hub:')
     .enablePositionalOptions()
-    .option('--provider <id-or-name>', 'only from this provider')
+    .option('--provider <provider>', `only from this provider: ${providerNames}`)
     .option('--iss <issuer>', 'only with this issuer')
     .option('--jti <id>', 'only the token with this jti')
     .option('--type <event>', 'only with an event of this type: a name such as session-revoked, or a URI')
@@ -142,14 +149,16 @@ const indent = '    '
 
 /** Two or three lines: when, verdict and what about whom; why; where to look further. */
 function brief(io: CliIo, signal: SignalBody): string {
-  const { id, outcome, events, code, reason, iss, repeats } = signal
+  const { id, outcome, events, code, iss, repeats } = signal
   const paint = painter(io)
   const width = lineWidth(io)
   const time = signal.received_at.replace(/\.\d+Z$/, 'Z')
-  const head = `${time}  ${paint(styles[outcome], outcome.padEnd(7))}  `
+  const verdict = outcomeInWords(signal)
+  const style = signal.about_nobody === true ? 'yellow' : styles[outcome]
+  const head = `${time}  ${paint(style, verdict.padEnd(7))}  `
   const what = events.length === 0 ? (code ?? '') : eventsOf(signal)
-  const lines = [head + oneLine(what, width - time.length - 11)]
-  if (reason !== undefined) lines.push(wrap(reason, width, indent))
+  const lines = [head + oneLine(what, width - time.length - 4 - Math.max(verdict.length, 7))]
+  for (const reason of reasonsOf(signal)) lines.push(wrap(reason, width, indent))
   const again = repeats === 0 ? '' : `, came again ${repeats} ${repeats === 1 ? 'time' : 'times'}`
   lines.push(paint('dim', indent + oneLine(`${id} from ${iss ?? 'nobody'}${again}`, width - indent.length)))
   return lines.join('\n')
@@ -175,9 +184,9 @@ function whole(io: CliIo, signal: SignalBody): string {
   const parts = [
     facts(io, {
       id: signal.id,
-      outcome: signal.outcome,
+      outcome: outcomeInWords(signal),
       code: signal.code,
-      reason: signal.reason,
+      reason: reasonsOf(signal).join('; ') || undefined,
       received: signal.received_at,
       issued: signal.issued_at ?? undefined,
       provider: signal.provider ?? undefined,

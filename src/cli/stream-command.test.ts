@@ -50,6 +50,50 @@ describe('streams over a real hub and a real transmitter', () => {
     }
   })
 
+  test('all streams are listed and examined, and each is found by name, id, issuer and URL', async () => {
+    await using hub = await startTestHub()
+    const none = 'There are no streams yet; `watchbell stream connect --help` tells how to set one up.\n'
+    expect(await run(hub, ['list'])).toMatchObject({ exitCode: 0, stdout: none })
+    expect(await run(hub, ['doctor'])).toMatchObject({ exitCode: 0, stdout: none })
+    expect((await run(hub, ['list', '--json'])).stdout).toBe('[]\n')
+
+    await using one = await startEmulatedTransmitter({ alg: 'ES256' })
+    await using two = await startEmulatedTransmitter({ alg: 'ES256' })
+    for (const [name, { wellKnownUrl }] of [['One', one] as const, ['Two', two] as const]) {
+      await run(hub, ['connect', wellKnownUrl, '--name', name, '--secret', 'static-token'])
+    }
+    const streams = JSON.parse((await run(hub, ['list', '--json'])).stdout) as {
+      id: string
+      provider_id: string
+    }[]
+    expect(streams).toHaveLength(2)
+    const listed = (await run(hub, ['list'])).stdout
+    expect(listed).toMatch(/^ID +PROVIDER +DELIVERY +STATUS/)
+    expect(listed).toMatch(new RegExp(`${streams[0]?.id} +One +push +enabled`))
+    for (const name of [
+      'Two',
+      two.issuer,
+      `${two.issuer}/`,
+      two.wellKnownUrl,
+      streams[1]?.id,
+      streams[1]?.provider_id,
+    ]) {
+      expect((await run(hub, ['show', name ?? ''])).stdout).toMatch(/^provider +Two /)
+    }
+
+    const well = await run(hub, ['doctor'])
+    expect(well).toMatchObject({ exitCode: 0, stderr: '' })
+    expect(well.stdout).toMatch(/^One \(sse\w+\)\nok[^]*\n\nTwo \(sse\w+\)\nok/)
+    await run(hub, ['pause', 'Two'])
+    const ill = await run(hub, ['doctor', '--json'])
+    expect(ill).toMatchObject({ exitCode: 1, stderr: expect.stringContaining('1 of 2 streams') as string })
+    expect(ill.stderr).toContain('Two')
+    expect(JSON.parse(ill.stdout)).toMatchObject([
+      { provider_id: streams[0]?.provider_id, healthy: true },
+      { provider_id: streams[1]?.provider_id, healthy: false },
+    ])
+  })
+
   test('a private key signs in, and polls', async () => {
     await using folder = await temporaryFolder()
     await using hub = await startTestHub()

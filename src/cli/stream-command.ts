@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { InvalidArgumentError, type Command } from 'commander'
 import type { JsonObject } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
 import { dialectNames } from '../set/dialect.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
@@ -8,16 +9,19 @@ import { readInput, readJsonInput } from './input.ts'
 import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
 import {
   asProvider,
+  findKnownProvider,
   findProvider,
   listProviders,
+  providerNames,
   providersPath,
   type ProviderBody,
 } from './provider-command.ts'
-import { facts, painter, type Style } from './table.ts'
+import { facts, lineWidth, oneLine, painter, table, type Style } from './table.ts'
 
 /** A stream as the API shows it; what the command line reads of it. */
 interface StreamBody {
   readonly id: string
+  readonly provider_id: string
   readonly connected: boolean
   readonly delivery: 'push' | 'poll'
   readonly polling?: 'long' | 'short'
@@ -72,6 +76,9 @@ interface ConnectOptions extends HubOptions {
   readonly wait: number
 }
 
+/** The provider has no stream. */
+class NoStreamError extends CliError {}
+
 const authMethods = ['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 type AuthMethod = (typeof authMethods)[number]
 
@@ -89,7 +96,7 @@ export function registerStream(program: Command, io: CliIo): void {
       'Create the stream at a transmitter, or adopt and repair the one that is there, and see it verified. Registers ' +
         'the provider first when there is none.',
     )
-    .argument('<transmitter>', 'the URL of its metadata, its issuer URL, or the id or name of a provider')
+    .argument('<transmitter>', `the URL of its metadata, its issuer URL, or a provider: ${providerNames}`)
     .option('--push', 'the transmitter sends to us (the default)')
     .option('--poll', 'we ask the transmitter; nothing has to reach this hub')
     .option(
@@ -136,12 +143,33 @@ export function registerStream(program: Command, io: CliIo): void {
       printLine(io.stdout, described(io, provider, seen))
     })
 
+  hubOptions(stream.command('list'))
+    .description('List all streams, and what is wrong with them as far as the hub has noticed.')
+    .action(async (options: HubOptions) => {
+      const hub = openHub(io, options)
+      const streams = await listStreams(hub)
+      if (options.json === true) return printJson(io.stdout, streams)
+      if (streams.length === 0) return printLine(io.stdout, noStreams)
+      const providers = await listProviders(hub)
+      const rows = streams.map((stream) => [
+        stream.id,
+        nameOfProvider(providers, stream),
+        stream.delivery,
+        stream.status,
+        stream.verified_at ?? 'not yet',
+        stream.last_event_at ?? 'none',
+        stream.last_error ?? '',
+      ])
+      const header = ['ID', 'PROVIDER', 'DELIVERY', 'STATUS', 'VERIFIED', 'LAST EVENT', 'PROBLEM']
+      printLine(io.stdout, table(io, header, rows, ['ID', 'STATUS']))
+    })
+
   hubOptions(stream.command('show'))
     .description('Show the stream of a provider.')
-    .argument('<provider>', 'id or name')
+    .argument('<provider>', providerOrStream)
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
-      const provider = await findProvider(hub, wanted)
+      const provider = await findStreamProvider(hub, wanted)
       const shown = asStream(await ask(hub, provider, 'GET'))
       if (options.json === true) return printJson(io.stdout, shown)
       printLine(io.stdout, described(io, provider, shown))
@@ -149,11 +177,11 @@ export function registerStream(program: Command, io: CliIo): void {
 
   hubOptions(stream.command('verify'))
     .description('Ask for a verification event and wait until it came.')
-    .argument('<provider>', 'id or name')
+    .argument('<provider>', providerOrStream)
     .option('--wait <seconds>', 'how long to wait', integerFrom(0, 600), waitDefaultS)
     .action(async (wanted: string, options: HubOptions & { readonly wait: number }) => {
       const hub = openHub(io, options)
-      const provider = await findProvider(hub, wanted)
+      const provider = await findStreamProvider(hub, wanted)
       const asked = asStream(await ask(hub, provider, 'POST', '/verify'))
       const seen = await waitForVerification(hub, provider, asked, options.wait)
       if (options.json === true) return printJson(io.stdout, seen)
@@ -166,11 +194,11 @@ export function registerStream(program: Command, io: CliIo): void {
   for (const [verb, status, description] of statusVerbs) {
     hubOptions(stream.command(verb))
       .description(description)
-      .argument('<provider>', 'id or name')
+      .argument('<provider>', providerOrStream)
       .option('--reason <text>', 'told to the transmitter')
       .action(async (wanted: string, options: HubOptions & { readonly reason?: string }) => {
         const hub = openHub(io, options)
-        const provider = await findProvider(hub, wanted)
+        const provider = await findStreamProvider(hub, wanted)
         const { reason } = options
         const body = { status, ...(reason !== undefined && { reason }) }
         const answer = (await ask(hub, provider, 'PUT', '/status', body)) as { status: string } // its shape
@@ -182,7 +210,7 @@ export function registerStream(program: Command, io: CliIo): void {
   for (const [verb, path, description] of subjectVerbs) {
     hubOptions(stream.command(verb))
       .description(description)
-      .argument('<provider>', 'id or name')
+      .argument('<provider>', providerOrStream)
       .option('--subject <subject>', 'FORMAT:VALUE, such as email:ada@example.com', subjectIdentifier)
       .option('--subject-json <json>', 'any subject identifier', jsonObject)
       .action(
@@ -193,7 +221,7 @@ export function registerStream(program: Command, io: CliIo): void {
           const subject = options.subject ?? options.subjectJson
           if (subject === undefined) throw wrongUsage('Give --subject or --subject-json.')
           const hub = openHub(io, options)
-          const provider = await findProvider(hub, wanted)
+          const provider = await findStreamProvider(hub, wanted)
           await ask(hub, provider, 'POST', path, { subject })
           if (options.json === true) return printJson(io.stdout, { subject })
           printLine(
@@ -208,11 +236,11 @@ export function registerStream(program: Command, io: CliIo): void {
     .description(
       'Give the transmitter a new Authorization value to push with; the old one stays good for a while.',
     )
-    .argument('<provider>', 'id or name')
+    .argument('<provider>', providerOrStream)
     .option('--overlap <seconds>', 'for how long the old one stays good', integerFrom(0, 604_800), 3_600)
     .action(async (wanted: string, options: HubOptions & { readonly overlap: number }) => {
       const hub = openHub(io, options)
-      const provider = await findProvider(hub, wanted)
+      const provider = await findStreamProvider(hub, wanted)
       const body = { overlap_seconds: options.overlap }
       const rotated = await ask(hub, provider, 'POST', '/rotate-authorization', body)
       if (options.json === true) return printJson(io.stdout, rotated)
@@ -224,11 +252,11 @@ export function registerStream(program: Command, io: CliIo): void {
 
   hubOptions(stream.command('disconnect'))
     .description('Delete the stream, at the transmitter first. The provider stays.')
-    .argument('<provider>', 'id or name')
+    .argument('<provider>', providerOrStream)
     .option('--force', 'delete it here even when the transmitter cannot or will not')
     .action(async (wanted: string, options: HubOptions & { readonly force?: boolean }) => {
       const hub = openHub(io, options)
-      const provider = await findProvider(hub, wanted)
+      const provider = await findStreamProvider(hub, wanted)
       await ask(hub, provider, 'DELETE', options.force === true ? '?force=true' : '')
       if (options.json === true) return printJson(io.stdout, { provider: provider.id, deleted: true })
       printLine(io.stdout, `The stream of ${provider.name} is deleted.`)
@@ -236,7 +264,7 @@ export function registerStream(program: Command, io: CliIo): void {
 
   hubOptions(stream.command('dialects'))
     .description('Show in which ways a provider may differ from the standards, or say so.')
-    .argument('<provider>', 'id or name')
+    .argument('<provider>', providerOrStream)
     .option('--set <names>', `none, or some of ${dialectNames.join(', ')}`, words)
     .option('--audience <aud>', 'what aud must be where there is no stream; none is the hub itself', words)
     .action(
@@ -245,7 +273,7 @@ export function registerStream(program: Command, io: CliIo): void {
         options: HubOptions & { readonly set?: readonly string[]; readonly audience?: readonly string[] },
       ) => {
         const hub = openHub(io, options)
-        const provider = await findProvider(hub, wanted)
+        const provider = await findStreamProvider(hub, wanted)
         const spoken = await speak(hub, provider, { dialects: options.set, audiences: options.audience })
         if (options.json === true) return printJson(io.stdout, spoken)
         const listed = (names: readonly string[]): string => names.join(', ') || 'none'
@@ -261,16 +289,74 @@ export function registerStream(program: Command, io: CliIo): void {
     )
 
   hubOptions(stream.command('doctor'))
-    .description('Look at everything that a stream needs, and say what is wrong and what to do.')
-    .argument('<provider>', 'id or name')
-    .action(async (wanted: string, options: HubOptions) => {
+    .description(
+      'Look at everything that a stream needs, and say what is wrong and what to do; without a provider, at every stream.',
+    )
+    .argument('[provider]', providerOrStream)
+    .action(async (wanted: string | undefined, options: HubOptions) => {
       const hub = openHub(io, options)
-      const provider = await findProvider(hub, wanted)
-      const health = (await ask(hub, provider, 'GET', '/health')) as HealthBody // its shape
+      if (wanted === undefined) return examineAll(io, hub, options)
+      const provider = await findStreamProvider(hub, wanted)
+      const health = await examine(hub, provider)
       if (options.json === true) printJson(io.stdout, health)
       else printLine(io.stdout, diagnosis(io, health))
       if (!health.healthy) throw new CliError(`The stream of ${provider.name} does not work as it should.`)
     })
+}
+
+/** `stream doctor` without a provider. @throws CliError when a stream is not healthy */
+async function examineAll(io: CliIo, hub: HubClient, { json }: HubOptions): Promise<void> {
+  const streams = await listStreams(hub)
+  const providers = await listProviders(hub)
+  const examined: (HealthBody & { readonly provider_id: string })[] = []
+  const ill: string[] = []
+  for (const stream of streams) {
+    const provider = providers.find(({ id }) => id === stream.provider_id)
+    const health = provider && (await examine(hub, provider).catch(goneMeanwhile))
+    if (provider === undefined || health === undefined) continue
+    examined.push({ provider_id: provider.id, ...health })
+    if (!health.healthy) ill.push(provider.name)
+    if (json === true) continue
+    const heading = painter(io)('bold', oneLine(`${provider.name} (${provider.id})`, lineWidth(io)))
+    printLine(io.stdout, `${examined.length === 1 ? '' : '\n'}${heading}\n${diagnosis(io, health)}`)
+  }
+  if (json === true) printJson(io.stdout, examined)
+  else if (examined.length === 0) printLine(io.stdout, noStreams)
+  if (ill.length === 0) return
+  const names = ill.map((name) => printable(name, 100)).join(', ')
+  throw new CliError(
+    `${ill.length} of ${examined.length} streams ${ill.length === 1 ? 'does' : 'do'} not work as they should: ${names}.`,
+  )
+}
+
+async function examine(hub: HubClient, provider: ProviderBody): Promise<HealthBody> {
+  return (await ask(hub, provider, 'GET', '/health')) as HealthBody // its shape
+}
+
+/** Somebody deleted the stream or its provider since it was listed. */
+function goneMeanwhile(error: unknown): undefined {
+  if (error instanceof NoStreamError) return undefined
+  throw error
+}
+
+const noStreams = 'There are no streams yet; `watchbell stream connect --help` tells how to set one up.'
+const providerOrStream = `the provider (${providerNames}) or the id of the stream`
+
+async function listStreams(hub: HubClient): Promise<readonly StreamBody[]> {
+  const { streams } = (await hub.request('GET', '/v1/streams')) as { readonly streams: readonly StreamBody[] }
+  return streams // what its route answers with
+}
+
+function nameOfProvider(providers: readonly ProviderBody[], { provider_id: id }: StreamBody): string {
+  return providers.find((provider) => provider.id === id)?.name ?? id
+}
+
+/** @throws CliError when no provider or stream has this name, or several have */
+async function findStreamProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
+  const stream = /^str\w+$/.test(wanted)
+    ? (await listStreams(hub)).find(({ id }) => id === wanted)
+    : undefined
+  return findProvider(hub, stream?.provider_id ?? wanted)
 }
 
 const statusVerbs = [
@@ -349,9 +435,7 @@ async function findOrRegister(
 ): Promise<ProviderBody> {
   const url = URL.parse(transmitter)
   if (url === null) return findProvider(hub, transmitter)
-  const known = (await listProviders(hub)).find(
-    ({ settings }) => settings.well_known_url === transmitter || settings.issuer === transmitter,
-  )
+  const known = await findKnownProvider(hub, transmitter)
   if (known !== undefined) return known
   const settings = { well_known_url: transmitter }
   return asProvider(await hub.request('POST', providersPath, { name: name ?? url.host, type, settings }))
@@ -411,7 +495,7 @@ async function ask(
     return await hub.request(method, pathOf(provider) + path, body)
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
-    throw new CliError(
+    throw new NoStreamError(
       `The provider '${provider.name}' has no stream; \`watchbell stream connect\` sets one up.`,
     )
   }

@@ -110,6 +110,7 @@ function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: b
     repeats: signal.repeats,
     repeated_at: signal.repeatedAt ?? null,
     ...(signal.code !== undefined && { code: signal.code, reason: signal.reason }),
+    ...(isAboutNobody(signal, matches) && { about_nobody: true }),
     events: signal.events.map(({ occurredAt, ...event }, at) => ({
       ...event,
       occurred_at: occurredAt === undefined ? null : new Date(occurredAt),
@@ -118,6 +119,11 @@ function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: b
     })),
     ...(withToken && { token: signal.token ?? null }),
   }
+}
+
+/** Whether it was handled and changed nothing for any subject. */
+function isAboutNobody({ outcome }: Signal, matches: readonly EventMatch[]): boolean {
+  return outcome === 'handled' && matches.every(({ aboutNobody }) => aboutNobody)
 }
 
 function includesToken(query: URLSearchParams): boolean {

@@ -45,6 +45,13 @@ export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps
   })
 
   return [
+    {
+      method: 'GET',
+      path: '/v1/streams',
+      scope: 'watchbell.streams.read',
+      body: 'none',
+      handle: async () => ({ status: 200, body: { streams: intake.registry.list().map(shown) } }),
+    },
     route('PUT', base, async (id, request, caller) => {
       const draft = await readStreamDraft(request.json, { urlProblem })
       return { status: 200, body: shown(await streams.connect(id, draft, by(caller, request))) }

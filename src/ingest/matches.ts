@@ -4,14 +4,22 @@ import { createRiskRules } from '../risk/risk-rules.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
 
-/** Whether an event was applied to whom it is about; undefined while it waits, and for events that are about nobody. */
+/** Whether an event was applied to the subject that it is about. */
 export interface EventMatch {
+  /** Undefined while the signal waits for the handler, and for events of types that are about no subject. */
   readonly matched: boolean | undefined
   /** Why not. */
   readonly reason: string | undefined
+  /** Whether the event was handled and changed nothing for any subject. */
+  readonly aboutNobody: boolean
 }
 
-const open: EventMatch = { matched: undefined, reason: undefined }
+const waiting: EventMatch = { matched: undefined, reason: undefined, aboutNobody: false }
+const aboutStream: EventMatch = {
+  matched: undefined,
+  reason: 'the event is about the stream itself, and names nobody whose risk could change',
+  aboutNobody: true,
+}
 /** Overrides change levels, and never whom an event is about. */
 const rules = createRiskRules([])
 
@@ -34,16 +42,17 @@ export async function matchesOf(
   )
   return read.map(({ signal, claims }) =>
     claims.map((keys, index): EventMatch => {
-      if (signal.outcome !== 'handled') return open
+      if (signal.outcome !== 'handled') return waiting
       const settled = signal.unmatched.find(({ event }) => event === index)
-      if (settled !== undefined) return { matched: false, reason: settled.reason }
-      if (keys === undefined) return open
+      if (settled !== undefined) return { matched: false, reason: settled.reason, aboutNobody: true }
+      if (keys === undefined) return aboutStream
       const refusal = keys.map((key) => refused.get(key)).find((reason) => reason !== undefined)
       return refusal === undefined
-        ? { matched: true, reason: undefined }
+        ? { matched: true, reason: undefined, aboutNobody: false }
         : {
             matched: false,
             reason: `its identifiers contradict others, and it counts for each by itself: ${refusal}`,
+            aboutNobody: false,
           }
     }),
   )

@@ -1,0 +1,55 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { signalId } from '../signals/signal-id.ts'
+import { HubAnswerError, type HubClient } from './hub-client.ts'
+import { outcomeInWords, reasonsOf, signalsPath, type SignalBody } from './signal-pages.ts'
+
+/** What the hub made of a token that it took. */
+export interface Verdict {
+  readonly outcome: SignalBody['outcome'] | 'unknown'
+  readonly about_nobody?: boolean
+  /** Why it is not simply handled. */
+  readonly reason?: string
+}
+
+export type ReadVerdict = (issuer: string, jti: string) => Promise<Verdict>
+
+/** A hub handles what it took within milliseconds, unless it has very much to do. */
+const verdictWaitMs = 5_000
+const askAgainMs = 20
+
+/** Asks the hub what became of tokens that it took; undefined without a hub. */
+export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefined {
+  if (hub === undefined) return undefined
+  return async (issuer, jti) => {
+    const path = `${signalsPath}/${signalId(issuer, jti)}`
+    const askedAt = performance.now()
+    for (;;) {
+      try {
+        const signal = (await hub.request('GET', path)) as SignalBody // the hub's own API
+        if (signal.outcome !== 'pending') return verdictOf(signal)
+      } catch (error) {
+        if (!(error instanceof HubAnswerError)) throw error
+        return { outcome: 'unknown', reason: error.message }
+      }
+      if (performance.now() - askedAt >= verdictWaitMs) return { outcome: 'pending' }
+      await sleep(askAgainMs)
+    }
+  }
+}
+
+function verdictOf(signal: SignalBody): Verdict {
+  const reasons = reasonsOf(signal)
+  return {
+    outcome: signal.outcome,
+    ...(signal.about_nobody !== undefined && { about_nobody: signal.about_nobody }),
+    ...(reasons.length > 0 && { reason: reasons.join('; ') }),
+  }
+}
+
+export function verdictInWords(verdict: Verdict): string {
+  const { outcome, reason } = verdict
+  if (outcome === 'unknown') return `what became of it cannot be told: ${reason ?? 'the hub does not say'}`
+  if (outcome === 'pending')
+    return 'not handled yet: the hub has much to do; `watchbell signals` shows it later'
+  return reason === undefined ? outcomeInWords(verdict) : `${outcomeInWords(verdict)}: ${reason}`
+}
