@@ -1,25 +1,43 @@
+import { availableParallelism } from 'node:os'
 import { defineConfig } from 'vitest/config'
+import { isLongRun } from './test/long-run.ts'
 
 // Hubs under test start threads and processes that load our sources anew; compiled once, they start in half the time.
 process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/node-compile'
+
+/** Each hub on PostgreSQL has 15 connections or so: see test/postgres-server.ts for how many the server has. */
+const workersMax = 16
+
+/** What is other SQL on PostgreSQL, as clients see it. The rest of HTTP is the same code, on ports that test/contract holds. */
+const touchesSql = [
+  'evaluation',
+  'every-route',
+  'push',
+  'risk-state',
+  'signals',
+  'stream-life',
+  'streams',
+  'system-log',
+].map((name) => `test/http/${name}.test.ts`)
 
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line-reporter.ts'],
     globalSetup: ['./test/global-setup.ts'],
-    testTimeout: 30_000,
+    testTimeout: isLongRun ? 300_000 : 30_000,
     hookTimeout: 30_000,
-    maxWorkers: 2,
+    maxWorkers: Math.min(availableParallelism(), workersMax),
     projects: [
       { extends: true, test: { name: 'sqlite', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] } },
       {
-        // What clients see must be the same on PostgreSQL. Contract suites run on both in one go.
         extends: true,
         test: {
           name: 'postgres',
           env: { WATCHBELL_TEST_STORAGE: 'postgres' },
-          // Of conformance only how streams are set up: all of it would take a minute more.
-          include: ['test/http/**/*.test.ts', 'test/conformance/receiver-streams.test.ts'],
+          // Of conformance only how streams are set up. Contract suites run on both in one go.
+          include: isLongRun
+            ? ['test/http/**/*.test.ts', 'test/conformance/**/*.test.ts']
+            : [...touchesSql, 'test/conformance/receiver-streams.test.ts'],
           setupFiles: ['./test/on-postgres.ts'],
         },
       },

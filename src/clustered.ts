@@ -1,10 +1,9 @@
 import type { Logger } from './base/logger.ts'
 import { siblingModule } from './base/sibling-module.ts'
-import type { ClusteredData } from './postgres-thread.ts'
-import type { HandlingOptions } from './start-handler.ts'
+import type { ClusteredHandler, ClusteredHandlerOptions } from './clustered-handler.ts'
+import { wakeAfterAppend, type HandledStorage, type HandlingOptions } from './start-handler.ts'
 import { openPostgres } from './storage/postgres.ts'
 import { startThread } from './storage/start-thread.ts'
-import type { Storage } from './stores.ts'
 
 export interface ClusteredOptions extends HandlingOptions {
   readonly url: string
@@ -14,17 +13,31 @@ export interface ClusteredOptions extends HandlingOptions {
   readonly onDeath: (error: Error) => void
 }
 
-export interface ClusteredStorage extends Storage {
-  /** Turns the handler's crank: handles one batch now. @returns how many signals; 0 when none waits */
-  handle(): Promise<number>
-}
+/** @see HandledStorage */
+export type ClusteredStorage = HandledStorage
 
 /** Connections for requests and for background loops; two more append and listen, and the handler has its own. */
 const connectionsMax = 10
 
 /** PostgreSQL, which other hubs may share, with this hub's handler in a thread of its own. */
-export async function openClustered(options: ClusteredOptions): Promise<ClusteredStorage> {
-  const { url, logger, now, onDeath, ...handling } = options
+export function openClustered({ onDeath, ...options }: ClusteredOptions): Promise<ClusteredStorage> {
+  return openHandledPostgres(options, async (data) => {
+    const thread = await startThread(siblingModule('./postgres-thread', import.meta.url), data, onDeath)
+    return {
+      // Nobody waits for this answer: a thread that died has said so to onDeath.
+      wake: () => void thread.call('wake', undefined).catch(() => undefined),
+      handle: () => thread.call<number>('handle', undefined),
+      [Symbol.asyncDispose]: () => thread.close(),
+    }
+  })
+}
+
+/** PostgreSQL with the handler that `start` starts. */
+export async function openHandledPostgres(
+  options: Omit<ClusteredOptions, 'onDeath'>,
+  start: (options: ClusteredHandlerOptions) => Promise<ClusteredHandler>,
+): Promise<ClusteredStorage> {
+  const { url, logger, now, ...handling } = options
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(
     await openPostgres({
@@ -41,26 +54,11 @@ export async function openClustered(options: ClusteredOptions): Promise<Clustere
     }),
   )
   await storage.raiseLogNumbers(now)
-  const data: ClusteredData = { ...handling, url }
-  const handler = await startThread(siblingModule('./postgres-thread', import.meta.url), data, onDeath)
-  opened.defer(() => handler.close())
-  const { signals } = storage.stores
+  const handler = opened.use(await start({ ...handling, url }))
   const running = opened.move()
   return {
-    ...storage,
-    stores: {
-      ...storage.stores,
-      signals: {
-        ...signals,
-        async append(sets) {
-          const acceptances = await signals.append(sets)
-          // Nobody waits for this answer: a thread that died has said so to onDeath.
-          if (acceptances.includes('stored')) handler.call('wake', undefined).catch(() => undefined)
-          return acceptances
-        },
-      },
-    },
-    handle: () => handler.call<number>('handle', undefined),
+    ...wakeAfterAppend(storage, () => handler.wake()),
+    handle: () => handler.handle(),
     [Symbol.asyncDispose]: () => running.disposeAsync(),
   }
 }

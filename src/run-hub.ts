@@ -9,11 +9,13 @@ import { ownVersion } from './base/version.ts'
 import { realWorld } from './base/world.ts'
 import { secretKey } from './config/secret-key.ts'
 import type { Settings } from './config/settings.ts'
-import { openEmbedded } from './embedded.ts'
+import type { ClusteredOptions } from './clustered.ts'
+import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
 import { startTelemetry, type Telemetry } from './metrics/telemetry.ts'
+import type { HandledStorage } from './start-handler.ts'
 import { stderrLogger } from './stderr-logger.ts'
 
 /** A hub that listens. Disposing lets requests under way end, stores what waits, and closes the database. */
@@ -32,8 +34,28 @@ export interface RunningHub extends AsyncDisposable {
 
 const connectTimeoutMs = 5_000
 
-/** Composes settings, storage, hub and http, and listens. */
-export async function startHub(settings: Settings): Promise<RunningHub> {
+/** What a hub's storage is opened with. */
+export interface HubStorageOptions extends Omit<ClusteredOptions, 'url'>, EmbeddedOptions {
+  /** Of PostgreSQL; undefined for the embedded database in `folder`. */
+  readonly url: string | undefined
+}
+
+/** The settings' database, with threads that leave the event loop to requests. */
+async function openInThreads(options: HubStorageOptions): Promise<HandledStorage> {
+  const { url, folder, logger, ...both } = options
+  if (url === undefined) return openEmbedded({ folder, ...both })
+  const { openClustered } = await import('./clustered.ts') // loads the driver
+  return openClustered({ url, logger, ...both })
+}
+
+/**
+ * Composes settings, storage, hub and http, and listens.
+ * @param openStorage - where something else than `serve` wants the storage otherwise
+ */
+export async function startHub(
+  settings: Settings,
+  openStorage: (options: HubStorageOptions) => Promise<HandledStorage> = openInThreads,
+): Promise<RunningHub> {
   const logger = stderrLogger({ level: settings.logLevel })
   for (const warning of settings.warnings) logger.warn({}, warning)
   await using opened = new AsyncDisposableStack()
@@ -46,19 +68,18 @@ export async function startHub(settings: Settings): Promise<RunningHub> {
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
   const { databaseUrl } = settings.secrets
-  const handling = {
-    logLevel: settings.logLevel,
-    riskOverrides: settings.riskRules,
-    unknownUsers: settings.unknownUsers,
-    handling: telemetry.handling,
-    onDeath: death.reject,
-  }
   const storage = opened.use(
-    databaseUrl === undefined
-      ? await openEmbedded({ folder: settings.data, now: world.now(), ...handling })
-      : await (
-          await import('./clustered.ts')
-        ).openClustered({ url: databaseUrl, logger, now: world.now(), ...handling }),
+    await openStorage({
+      url: databaseUrl,
+      folder: settings.data,
+      logger,
+      now: world.now(),
+      logLevel: settings.logLevel,
+      riskOverrides: settings.riskRules,
+      unknownUsers: settings.unknownUsers,
+      handling: telemetry.handling,
+      onDeath: death.reject,
+    }),
   )
   const { host, port } = settings.listen
   const held = port === 0 ? opened.use(await holdPort(host)) : undefined

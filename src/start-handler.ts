@@ -42,3 +42,28 @@ export function startHandler(
   handler.start()
   return handler
 }
+
+/** A storage with the handler at work on it. Disposing ends both. */
+export interface HandledStorage extends Storage {
+  /** Turns the handler's crank: handles one batch now. @returns how many signals; 0 when none waits */
+  handle(): Promise<number>
+}
+
+/** A storage whose handler wakes when a SET was stored through it. */
+export function wakeAfterAppend<S extends Storage>(storage: S, wake: () => void): S {
+  const { signals } = storage.stores
+  return {
+    ...storage,
+    stores: {
+      ...storage.stores,
+      signals: {
+        ...signals,
+        async append(sets) {
+          const acceptances = await signals.append(sets)
+          if (acceptances.includes('stored')) wake()
+          return acceptances
+        },
+      },
+    },
+  }
+}

@@ -88,7 +88,7 @@ export async function startPostgresServer(settings: readonly string[] = []): Pro
       ...[
         'listen_addresses=127.0.0.1',
         'unix_socket_directories=',
-        'max_connections=200',
+        'max_connections=500',
         ...settings,
       ].flatMap((setting) => ['-c', setting]),
     ])

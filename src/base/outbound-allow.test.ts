@@ -1,18 +1,6 @@
-import {
-  assert,
-  constantFrom,
-  domain,
-  ipV4,
-  ipV4Extended,
-  ipV6,
-  oneof,
-  property,
-  string,
-  tuple,
-  webUrl,
-} from 'fast-check'
 import { isIP } from 'node:net'
 import { describe, expect, test } from 'vitest'
+import { fc } from '../../test/properties.ts'
 import { addressProblem, nothingAllowed, parseOutboundAllow, urlProblem } from './outbound-allow.ts'
 
 function allowing(text: string) {
@@ -231,22 +219,24 @@ describe('urlProblem', () => {
 })
 
 describe('whatever the text', () => {
-  const hosts = oneof(
-    ipV4(),
-    ipV6().map((address) => `[${address}]`),
-    ipV4Extended(),
-    domain(),
+  const hosts = fc.oneof(
+    fc.ipV4(),
+    fc.ipV6().map((address) => `[${address}]`),
+    fc.ipV4Extended(),
+    fc.domain(),
   )
-  const texts = oneof(
-    string({ unit: 'binary' }),
-    webUrl({ withFragments: true, withQueryParameters: true, authoritySettings: { withUserInfo: true } }),
-    tuple(constantFrom('https://', 'http://', 'HTTPS:\\\\', 'ftp://'), hosts).map((parts) => parts.join('')),
+  const texts = fc.oneof(
+    fc.string({ unit: 'binary' }),
+    fc.webUrl({ withFragments: true, withQueryParameters: true, authoritySettings: { withUserInfo: true } }),
+    fc
+      .tuple(fc.constantFrom('https://', 'http://', 'HTTPS:\\\\', 'ftp://'), hosts)
+      .map((parts) => parts.join('')),
   )
 
   test('a URL that passes is https, without credentials, and no special address', () => {
     const passes = () =>
-      assert(
-        property(texts, (text) => {
+      fc.assert(
+        fc.property(texts, (text) => {
           if (urlProblem(nothingAllowed, text) !== undefined) return true
           const url = new URL(text)
           const host = url.hostname.replace(/^\[|\]$/g, '')
@@ -259,7 +249,8 @@ describe('whatever the text', () => {
   })
 
   test('the list is read or refused, and never throws', () => {
-    const reads = () => assert(property(oneof(texts, hosts), (text) => void parseOutboundAllow(text)))
+    const reads = () =>
+      fc.assert(fc.property(fc.oneof(texts, hosts), (text) => void parseOutboundAllow(text)))
     expect(reads).not.toThrow()
   })
 })

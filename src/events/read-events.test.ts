@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { verifiedSet } from '../../test/verified-set.ts'
 import { isHubError } from '../base/hub-error.ts'
@@ -437,6 +437,6 @@ test('property: any events are decoded or refused with a HubError', async () => 
         if (!isHubError(error, 'set.event_invalid', 'set.subject_invalid')) throw error
       }
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(50) },
   )
 })

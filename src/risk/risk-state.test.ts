@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import fc from 'fast-check'
+import { fc } from '../../test/properties.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import { levelsOf, nextExpiry, participationSlot, reasonsInForce } from './risk-state.ts'

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError } from '../base/hub-error.ts'
 import { audiencesMax, eventsMax, parseToken, setBytesMax } from './parse-token.ts'
@@ -301,7 +301,7 @@ describe('property: parseToken returns or throws a HubError', () => {
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array()), (body) => {
         expect(() => refusal(body)).not.toThrow()
       }),
-      { numRuns: 1000 },
+      { numRuns: propertyRuns(100) },
     )
   })
 
@@ -313,7 +313,7 @@ describe('property: parseToken returns or throws a HubError', () => {
       fc.property(encoded, encoded, (header, payload) => {
         expect(() => refusal(`${header}.${payload}.AAAA`)).not.toThrow()
       }),
-      { numRuns: 1000 },
+      { numRuns: propertyRuns(100) },
     )
   })
 
@@ -324,7 +324,7 @@ describe('property: parseToken returns or throws a HubError', () => {
         const compact = signSet({ key, claims: { ...claims, [name]: value } })
         expect(() => refusal(compact)).not.toThrow()
       }),
-      { numRuns: 500 },
+      { numRuns: propertyRuns(50) },
     )
   })
 
@@ -335,7 +335,7 @@ describe('property: parseToken returns or throws a HubError', () => {
         mutated[at] = byte
         expect(() => refusal(mutated)).not.toThrow()
       }),
-      { numRuns: 1000 },
+      { numRuns: propertyRuns(100) },
     )
   })
 })

@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError } from '../base/hub-error.ts'
 import type { JsonValue } from '../base/json.ts'
@@ -219,7 +219,7 @@ describe('readSubject', () => {
           if (!isHubError(error, 'set.subject_invalid')) throw error
         }
       }),
-      { numRuns: 1000 },
+      { numRuns: propertyRuns(100) },
     )
   })
 })

@@ -1,5 +1,5 @@
 import { domainToASCII } from 'node:url'
-import fc from 'fast-check'
+import { fc } from '../../test/properties.ts'
 import { expect, test } from 'vitest'
 import { normaliseEmail } from './email.ts'
 

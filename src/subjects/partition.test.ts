@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import fc from 'fast-check'
+import { fc } from '../../test/properties.ts'
 import type { Anchor } from './anchor.ts'
 import { claimKey, mergeClaims, type Claim } from './claim.ts'
 import { entityAnchorsMax, partition } from './partition.ts'

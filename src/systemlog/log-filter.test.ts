@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError, type HubError } from '../base/hub-error.ts'
 import {
@@ -242,7 +242,7 @@ test('no text makes the parser fail in any other way than by saying no', () => {
         outcome === 'parsed' || isHubError(outcome, 'log.filter_invalid', 'log.filter_unsupported'),
       ).toBe(true)
     }),
-    { numRuns: 1_000 },
+    { numRuns: propertyRuns(100) },
   )
 })
 

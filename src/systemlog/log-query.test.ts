@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError, type HubError } from '../base/hub-error.ts'
 import { parseCursor, printCursor } from './log-cursor.ts'

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import fc from 'fast-check'
+import { fc, propertyRuns } from '../properties.ts'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
 import { applyNews, type Heard, type News } from '../../src/risk/news.ts'
@@ -660,7 +660,7 @@ export function riskStoreContract(database: string, open: () => Promise<Storage>
             expect(await outcome([shuffled.slice(0, cut), shuffled.slice(cut)])).toEqual(expected)
           },
         ),
-        { numRuns: 40 },
+        { numRuns: propertyRuns(10) },
       )
     }, 120_000)
   })

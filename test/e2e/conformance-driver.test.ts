@@ -54,7 +54,7 @@ test('the conformance driver plays each module of a plan against a suite', { tim
     },
     { port: suitePort },
   )
-  await using hub = await startTestHub()
+  await using hub = await startTestHub({ threads: true })
   await using folder = await temporaryFolder()
   const config = join(folder.path, 'plan.json')
   await writeFile(config, JSON.stringify({ alias: 'watchbell' }))

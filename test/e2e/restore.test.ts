@@ -30,7 +30,7 @@ test('whoever reads the log by its cursor misses nothing when the database was r
   await using folder = await temporaryFolder()
   await using restored = await temporaryFolder()
   {
-    await using hub = await startTestHub({ folder: folder.path })
+    await using hub = await startTestHub({ folder: folder.path, threads: true })
     await load(hub, ['before'])
   }
   for (const file of ['watchbell.db', 'secret.key']) {
@@ -38,13 +38,13 @@ test('whoever reads the log by its cursor misses nothing when the database was r
   }
   let next: string
   {
-    await using hub = await startTestHub({ folder: folder.path })
+    await using hub = await startTestHub({ folder: folder.path, threads: true })
     await load(hub, ['lost-1', 'lost-2', 'lost-3'])
     const page = await readLog(hub, '/api/v1/logs?limit=1000')
     expect(page.users.toSorted()).toEqual(['before', 'lost-1', 'lost-2', 'lost-3'])
     ;({ next } = page)
   }
-  await using hub = await startTestHub({ folder: restored.path })
+  await using hub = await startTestHub({ folder: restored.path, threads: true })
   await load(hub, ['after-1', 'after-2'])
   const { users } = await readLog(hub, `/api/v1/logs${next}`)
   expect(users).toEqual(['after-1', 'after-2'])

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../properties.ts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { apiBodyBytesMax } from '../../src/http/server.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
@@ -662,7 +662,7 @@ describe('rate limits (section 10)', () => {
 })
 
 describe('whatever is sent', () => {
-  const numRuns = 200
+  const numRuns = propertyRuns(25)
   const routes = [
     ['POST', providers],
     ['PUT', `${providers}/sse1`],

@@ -2,7 +2,7 @@ import { randomInt } from 'node:crypto'
 import { request } from 'node:http'
 import { gzipSync } from 'node:zlib'
 import Database from 'better-sqlite3'
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../properties.ts'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import { eventCatalogue } from '../../src/events/event-catalogue.ts'
 import { breakages, type BreakageName } from '../../src/testing/breakages.ts'
@@ -462,7 +462,7 @@ describe('faults that are not the sender’s', () => {
     'a database that does not take the SET is 503, never 400, and the SET is taken when it is back',
     async () => {
       await using folder = await temporaryFolder()
-      await using site = await startHubWithProvider({ hub: { folder: folder.path } })
+      await using site = await startHubWithProvider({ hub: { folder: folder.path, threads: true } })
       const set = site.sign()
       const blocker = new Database(`${folder.path}/watchbell.db`)
       blocker.exec('BEGIN IMMEDIATE')
@@ -512,7 +512,7 @@ test('whatever bytes are posted, the fault is never ours', { timeout: 120_000 },
         expect(answer.headers.get('retry-after')).toMatch(/^\d+$/)
       } else expect([202, 400, 429]).toContain(answer.status)
     }),
-    { numRuns: 500 },
+    { numRuns: propertyRuns(50) },
   )
 })
 

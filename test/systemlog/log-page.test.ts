@@ -1,4 +1,4 @@
-import * as fc from 'fast-check'
+import { fc, propertyRuns } from '../properties.ts'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/stores.ts'
 import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'
@@ -229,7 +229,7 @@ test('whatever the limit, filter, order and budget: every match exactly once', a
         expect(inOrder).toEqual(expected)
       },
     ),
-    { numRuns: 40 },
+    { numRuns: propertyRuns(10) },
   )
 })
 
@@ -288,6 +288,6 @@ test('what narrows the reading loses nothing: signs, letter case, quotes, other 
       const { names } = await read(storage, `${query}&limit=1000`)
       expect(names).toEqual(entries.filter(matches).map(({ displayMessage }) => displayMessage))
     }),
-    { numRuns: 200 },
+    { numRuns: propertyRuns(25) },
   )
 })

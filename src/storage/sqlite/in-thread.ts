@@ -25,9 +25,12 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
   const procedures: SqliteInThread['procedures'] = {
     appendSignals: (rows) => sessions.exclusively((connection) => appendSignals(connection, rows)),
     recordRefusals: (refusals) => sessions.exclusively((connection) => recordRefusals(connection, refusals)),
-    readRisks: (questions) => sessions.exclusively((connection) => readRisks(connection, questions)),
-    findLiveTokens: (hashes) => sessions.exclusively((connection) => findLiveTokens(connection, hashes)),
-    findServiceApps: (ids) => sessions.exclusively((connection) => findServiceApps(connection, ids)),
+    readRisks: (questions) =>
+      sessions.exclusively((connection) => readRisks(connection, questions)).catch(refuse),
+    findLiveTokens: (hashes) =>
+      sessions.exclusively((connection) => findLiveTokens(connection, hashes)).catch(refuse),
+    findServiceApps: (ids) =>
+      sessions.exclusively((connection) => findServiceApps(connection, ids)).catch(refuse),
   }
   const storage = sqlStorage({ dialect: sessionDialect(sessions), words: sqliteWords, procedures })
   try {
