@@ -2,6 +2,7 @@ import { createServer as createNetServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createGuardedFetch } from './base/guarded-fetch.ts'
+import { nothingAllowed } from './base/outbound-allow.ts'
 import type { Logger } from './base/logger.ts'
 import { urlProblem } from './base/outbound-allow.ts'
 import { createSecretBox } from './base/secret-box.ts'
@@ -60,11 +61,11 @@ export async function startHub(
   for (const warning of settings.warnings) logger.warn({}, warning)
   await using opened = new AsyncDisposableStack()
 
-  const guarded = opened.use(
-    createGuardedFetch({ allow: settings.outboundAllow, extraCa: settings.caFile, connectTimeoutMs }),
-  )
+  const outbound = { extraCa: settings.caFile, connectTimeoutMs }
+  const guarded = opened.use(createGuardedFetch({ ...outbound, allow: settings.outboundAllow }))
+  const publicOnly = opened.use(createGuardedFetch({ ...outbound, allow: nothingAllowed }))
   const telemetry = opened.use(await telemetryOf(settings, logger))
-  const world = realWorld(telemetry.watch(guarded.fetch))
+  const world = realWorld(telemetry.watch(guarded.fetch), telemetry.watch(publicOnly.fetch))
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
   const { databaseUrl } = settings.secrets

@@ -32,14 +32,19 @@ export interface World {
   random(): number
   /** Reaches only what settings allow: see guarded-fetch.ts. */
   fetch: typeof globalThis.fetch
+  /** Reaches public https addresses alone, whatever settings allow besides. */
+  fetchPublic: typeof globalThis.fetch
 }
 
 const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz'
 const random17 = customAlphabet(alphabet, 17)
 const random22 = customAlphabet(alphabet, 22)
 
-/** The real clock and chance, with the given way out to the network. */
-export function realWorld(fetch: typeof globalThis.fetch): World {
+/** The real clock and chance, with the given ways out to the network. */
+export function realWorld(
+  fetch: typeof globalThis.fetch,
+  fetchPublic: typeof globalThis.fetch = fetch,
+): World {
   return {
     now: () => new Date(),
     newId: (prefix) => prefix + (prefix === 'oae' ? random22() : random17()),
@@ -48,5 +53,6 @@ export function realWorld(fetch: typeof globalThis.fetch): World {
     newSecret: (bytes) => randomBytes(bytes).toString('base64url'),
     random: () => Math.random(),
     fetch,
+    fetchPublic,
   }
 }

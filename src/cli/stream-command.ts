@@ -72,6 +72,7 @@ interface ConnectOptions extends HubOptions {
   readonly description?: string
   readonly subjects: 'all' | 'listed'
   readonly audience?: readonly string[]
+  readonly credentialHosts?: readonly string[]
   readonly dialect?: readonly string[]
   readonly wait: number
 }
@@ -124,6 +125,11 @@ export function registerStream(program: Command, io: CliIo): void {
       'all',
     )
     .option('--audience <aud>', 'what the tokens’ aud must be', words)
+    .option(
+      '--credential-hosts <hosts>',
+      'private hosts besides the issuer’s own that may get the credentials: host or host:port',
+      words,
+    )
     .option('--dialect <names>', `how it differs from the standards: ${dialectNames.join(', ')}`, words)
     .option(
       '--wait <seconds>',
@@ -386,7 +392,7 @@ function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
 
 async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
   if (options.push === true && options.poll === true) throw wrongUsage('Give --push or --poll, not both.')
-  const { events, description, subjects, audience, polling } = options
+  const { events, description, subjects, audience, polling, credentialHosts } = options
   if (polling !== undefined && options.poll !== true) throw wrongUsage('--polling is for --poll.')
   return {
     delivery: options.poll === true ? 'poll' : 'push',
@@ -396,6 +402,7 @@ async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
     ...(events !== undefined && { events_requested: events }),
     ...(description !== undefined && { description }),
     ...(audience !== undefined && { audience }),
+    ...(credentialHosts !== undefined && { credential_hosts: credentialHosts }),
   }
 }
 

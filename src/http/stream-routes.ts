@@ -122,6 +122,7 @@ function streamBody(stream: Stream, pushUrl: string): object {
     auth: authBody(settings.auth),
     subjects: settings.subjects,
     audience: settings.audience ?? null,
+    credential_hosts: settings.credentialHosts ?? null,
     ...(settings.delivery === 'push' && { push_url: pushUrl }),
     transmitter: remote && {
       stream_id: remote.streamId,

@@ -1,6 +1,7 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { credentialHostProblem } from './credential-fetch.ts'
 import type { ClientCredentials, StreamAuth, StreamSecrets, StreamSettings } from './stream.ts'
 import { importClientKey } from './transmitter-auth.ts'
 
@@ -11,9 +12,24 @@ export interface StreamDraft {
 }
 
 /** In characters, and how many in a list. */
-export const streamLimits = { textMax: 1_000, secretMax: 4_096, eventsMax: 100, audiencesMax: 20 } as const
+export const streamLimits = {
+  textMax: 1_000,
+  secretMax: 4_096,
+  eventsMax: 100,
+  audiencesMax: 20,
+  hostsMax: 20,
+} as const
 
-const members = ['delivery', 'polling', 'events_requested', 'description', 'auth', 'subjects', 'audience']
+const members = [
+  'delivery',
+  'polling',
+  'events_requested',
+  'description',
+  'auth',
+  'subjects',
+  'audience',
+  'credential_hosts',
+]
 const authMembers = [
   'method',
   'token',
@@ -70,6 +86,7 @@ export async function readStreamPatch(
     description: settings.description ?? null,
     subjects: settings.subjects,
     audience: settings.audience ?? null,
+    credential_hosts: settings.credentialHosts ?? null,
     ...given,
   }
   if (kept === undefined && !Object.hasOwn(given, 'auth')) {
@@ -107,6 +124,14 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
       message: 'must not name the verification and stream-updated events: they come anyway',
     })
   }
+  const credentialHosts = readList(
+    given['credential_hosts'],
+    'credential_hosts',
+    streamLimits.hostsMax,
+    problems,
+  )
+  const noHost = credentialHosts?.map(credentialHostProblem).find((problem) => problem !== undefined)
+  if (noHost !== undefined) problems.push({ field: 'credential_hosts', message: noHost })
   return {
     delivery: delivery === 'poll' ? 'poll' : 'push',
     ...((polling === 'long' || polling === 'short') && { polling }),
@@ -120,6 +145,7 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
       streamLimits.audiencesMax,
       problems,
     ),
+    ...(credentialHosts !== undefined && { credentialHosts }),
   }
 }
 

@@ -47,6 +47,8 @@ export interface StreamSettings {
   readonly subjects: 'all' | 'listed'
   /** What `aud` must be; whatever the transmitter says unless given (R20). */
   readonly audience: readonly string[] | undefined
+  /** `host` or `host:port`: where credentials may go although only WATCHBELL_OUTBOUND_ALLOW makes it reachable. */
+  readonly credentialHosts?: readonly string[]
 }
 
 /** Where a transmitter's management API is, as its metadata said when we last looked (SSF 1.0 §7.1). */

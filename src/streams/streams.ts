@@ -6,6 +6,7 @@ import type { SecretBox } from '../base/secret-box.ts'
 import type { World } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Dialect } from '../set/dialect.ts'
+import { credentialFetch } from './credential-fetch.ts'
 import type { TransmitterMetadata } from './discovery.ts'
 import { partedWords } from './part-stream.ts'
 import type { KnownDraft, StreamDraft } from './stream-draft.ts'
@@ -33,7 +34,7 @@ import {
 import { readEndpoints } from './transmitter-endpoints.ts'
 
 export interface StreamsDeps {
-  readonly world: Pick<World, 'now' | 'newId' | 'newSecret' | 'fetch'>
+  readonly world: Pick<World, 'now' | 'newId' | 'newSecret' | 'fetch' | 'fetchPublic'>
   /** Public origin of the hub: our push URLs begin with it. */
   readonly origin: string
   readonly providers: { get(id: string): Promise<Provider> }
@@ -188,22 +189,22 @@ export function createStreams(deps: StreamsDeps): Streams {
   function accessOf(stream: Stream, secrets: StreamSecrets, issuer: string): TransmitterAccess {
     const resource = stream.endpoints?.configuration ?? issuer
     const okta = deps.dialectsOf(stream.providerId).has('okta-transmitter')
-    const key = JSON.stringify([
-      stream.settings.auth,
-      hashOf(JSON.stringify(secrets)),
-      issuer,
-      resource,
-      okta,
-    ])
+    const { auth, credentialHosts } = stream.settings
+    const secretsHash = hashOf(JSON.stringify(secrets))
+    const key = JSON.stringify([auth, credentialHosts, secretsHash, issuer, resource, okta])
     const known = accesses.get(stream.id)
     if (known?.key === key) return known.access
-    const access = createTransmitterAccess(deps, {
-      auth: stream.settings.auth,
-      secrets,
-      issuer,
-      resource,
-      assertionsFor: okta ? 'token_endpoint' : 'issuer',
-    })
+    const fetch = credentialFetch(world, issuer, stream.settings)
+    const access = createTransmitterAccess(
+      { world: { now: world.now, fetch } },
+      {
+        auth,
+        secrets,
+        issuer,
+        resource,
+        assertionsFor: okta ? 'token_endpoint' : 'issuer',
+      },
+    )
     accesses.set(stream.id, { key, access })
     return access
   }
