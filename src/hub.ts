@@ -120,8 +120,8 @@ export interface Hub extends AsyncDisposable {
   issueToken(request: TokenRequest): Promise<IssuedToken>
   /** Takes one pushed SET. @param enveloped - it was the `payload` of a JSON body. @see accept */
   push(body: Uint8Array | string, source: string, enveloped?: boolean): Promise<Receipt>
-  /** Takes one SET pushed to the URL of a stream. @see pushToStream */
-  pushToStream(push: StreamPush): Promise<Receipt>
+  /** Opens the URL of a stream for one SET. @see pushToStream */
+  pushToStream(push: StreamPush): Promise<(body: Uint8Array) => Promise<Receipt>>
   /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuse */
   refuseUnread(error: HubError, source: string): Promise<void>
   /** How many SETs wait in memory to be stored. */
@@ -326,7 +326,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
 
   /** SETs that are being taken, whether or not their sender still waits: the storage must outlive them. */
   const underWay = new Set<Promise<unknown>>()
-  const taking = (receipt: Promise<Receipt>): Promise<Receipt> => {
+  const taking = <T>(receipt: Promise<T>): Promise<T> => {
     const settled: Promise<unknown> = receipt.catch(() => undefined).finally(() => underWay.delete(settled))
     underWay.add(settled)
     return receipt
@@ -437,7 +437,10 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     issueToken: (request) => issueToken(tokenEndpoint, request),
     push: (body, source, enveloped = false) =>
       taking(accept(acceptDeps, body, { via: 'push', source, enveloped })),
-    pushToStream: (push) => taking(pushToStream(acceptDeps, push)),
+    async pushToStream(push) {
+      const take = await taking(pushToStream(acceptDeps, push))
+      return (body) => taking(take(body))
+    },
     refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
     waitingSets: () => inbox.waiting(),
     // What every request with a token asks as well: on SQLite in a thread that no search holds up.

@@ -4,7 +4,6 @@ import { actorOf, type Caller } from '../access/caller.ts'
 import type { Scope } from '../access/scopes.ts'
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
-import { parseIJson } from '../base/i-json.ts'
 import type { JsonValue } from '../base/json.ts'
 import type { Evaluator } from '../policy/evaluator.ts'
 import type { Ground, Opinion, Verdict } from '../policy/evaluate.ts'
@@ -18,11 +17,23 @@ import {
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 import type { Route } from './route.ts'
-import { asHubError, errorHeaders, logCause, requireMediaType, spend, type ServerDeps } from './server.ts'
+import type { BodyRoom } from './body-room.ts'
+import { withRequestBody } from './read-body.ts'
+import {
+  apiBodyBytesMax,
+  asHubError,
+  errorHeaders,
+  logCause,
+  readJson,
+  spend,
+  type ServerDeps,
+} from './server.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin' | 'takeBudget'> {
   readonly evaluator: Evaluator
+  /** Where questions are read into, once their caller is known. */
+  readonly room: BodyRoom
   authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
 }
 
@@ -81,7 +92,11 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
           for (let paid = 0; paid < questions; paid++) await spend(deps, reply, caller)
         }
         await pay(1)
-        const answer = await work(readJson(request), by, pay)
+        const answer = await withRequestBody(
+          request.raw,
+          { bytesMax: apiBodyBytesMax, room: deps.room },
+          async (body) => work(readJson(body, request), by, pay),
+        )
         return reply.header('content-type', 'application/json').send(JSON.stringify(answer))
       },
       errorHandler: (error, request, reply) => refuse(deps, asHubError(error), request, reply),
@@ -126,14 +141,6 @@ async function requireCaller(
     await spend(deps, reply, { ip: request.ip })
     throw error
   }
-}
-
-function readJson(request: FastifyRequest): JsonValue | undefined {
-  if (!(request.body instanceof Buffer) || request.body.length === 0) return undefined
-  requireMediaType(request, 'application/json')
-  const parsed = parseIJson(request.body)
-  if (!parsed.ok) throw new HubError('request.malformed_json', { detail: parsed.reason })
-  return parsed.value
 }
 
 interface Decision {

@@ -67,12 +67,12 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     logger,
     origin,
     routes,
-    mount(app) {
+    mount(app, { anonymous, proven }) {
       const { refuseUnread } = hub
-      mountPush(app, { world, logger, origin, refuseUnread }, hub.push)
-      mountStreamPush(app, { world, logger, origin, refuseUnread }, hub.pushToStream)
+      mountPush(app, { world, logger, origin, refuseUnread, room: anonymous }, hub.push)
+      mountStreamPush(app, { world, logger, origin, refuseUnread, room: proven }, hub.pushToStream)
       const { authenticate } = hub.authenticator
-      mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget })
+      mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget, room: proven })
       mountForwardAuth(app, { origin, evaluator, trustedProxies, ...forwardAuth })
     },
     authenticate: (request, needed, admit) => {

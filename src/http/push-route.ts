@@ -5,6 +5,8 @@ import { isJsonObject } from '../base/json.ts'
 import type { Receipt } from '../ingest/accept.ts'
 import type { StreamPush } from '../ingest/push-to-stream.ts'
 import { setBytesMax } from '../set/parse-token.ts'
+import type { BodyRoom } from './body-room.ts'
+import { withRequestBody } from './read-body.ts'
 import {
   asHubError,
   errorHeaders,
@@ -22,11 +24,13 @@ const streamPushPath = '/ssf/streams/:id/events'
 
 interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
   readonly refuseUnread: RefuseUnread
+  readonly room: BodyRoom
 }
 
-type Take = (request: FastifyRequest, payload: string | undefined) => Promise<Receipt>
-/** The token inside another body, when that is allowed here. */
-type PayloadOf = (request: FastifyRequest) => string | undefined
+/** What a body is given to, by a sender who may send one. */
+type Take = (body: Uint8Array) => Promise<202 | 200>
+/** Looks at the head of a request, its credentials first. */
+type Admit = (request: FastifyRequest) => Promise<Take>
 /** Remembers a push that was refused before anybody read it. @throws HubError `request.rate_limited` */
 type RefuseUnread = (error: HubError, source: string) => Promise<void>
 
@@ -36,41 +40,51 @@ export function mountPush(
   deps: PushRouteDeps,
   push: (body: Uint8Array | string, source: string, enveloped: boolean) => Promise<Receipt>,
 ): void {
-  const take: Take = (request, payload) => push(payload ?? bodyOf(request), request.ip, payload !== undefined)
-  mountReceiver(app, deps, pushPath, { take, payloadOf })
+  mountReceiver(app, deps, pushPath, async (request) => {
+    if (mediaTypeOf(request) !== 'application/json') requireSet(request)
+    return async (body) => {
+      const payload = payloadOf(request, body)
+      if (payload === undefined) requireSet(request)
+      await push(payload ?? body, request.ip, payload !== undefined)
+      return payload === undefined ? 202 : 200 // Apple tries again after anything but 200
+    }
+  })
 }
 
 /** Receives the SETs of each stream, from whoever has the Authorization value that the stream was created with. */
 export function mountStreamPush(
   app: FastifyInstance,
   deps: PushRouteDeps,
-  push: (push: StreamPush) => Promise<Receipt>,
+  admit: (push: StreamPush) => Promise<(body: Uint8Array) => Promise<Receipt>>,
 ): void {
-  const take: Take = (request) => {
+  mountReceiver(app, deps, streamPushPath, async (request) => {
     const { id = '' } = request.params as { readonly id?: string } // of the path
     const { authorization } = request.headers
-    return push({ streamId: id, authorization, body: bodyOf(request), source: request.ip })
-  }
-  mountReceiver(app, deps, streamPushPath, { take, payloadOf: () => undefined })
+    const take = await admit({ streamId: id, authorization, source: request.ip })
+    requireSet(request)
+    return async (body) => {
+      await take(body)
+      return 202
+    }
+  })
+}
+
+/** @throws HubError `request.media_type` (R37) */
+function requireSet(request: FastifyRequest): void {
+  requireMediaType(request, 'application/secevent+jwt')
 }
 
 /** RFC 8935 §2: 202 when durable, 400 with `err` when refused, 503 when the fault is not the sender's. */
-function mountReceiver(
-  app: FastifyInstance,
-  deps: PushRouteDeps,
-  url: string,
-  { take, payloadOf }: { readonly take: Take; readonly payloadOf: PayloadOf },
-): void {
+function mountReceiver(app: FastifyInstance, deps: PushRouteDeps, url: string, admit: Admit): void {
   app.route({
     method: 'POST',
     url,
-    bodyLimit: setBytesMax,
     handler: async (request, reply) => {
+      const take = await admit(request)
       requirePlainBody(request)
-      const payload = payloadOf(request)
-      if (payload === undefined) requireMediaType(request, 'application/secevent+jwt') // R37
-      await take(request, payload)
-      return reply.code(payload === undefined ? 202 : 200).send() // Apple tries again after anything but 200
+      const { room } = deps
+      const status = await withRequestBody(request.raw, { bytesMax: setBytesMax, room }, take)
+      return reply.code(status).send()
     },
     errorHandler: (thrown, request, reply) => void answerRefusal(deps, asHubError(thrown), request, reply),
   })
@@ -105,15 +119,14 @@ async function remembered(error: unknown, source: string, refuseUnread: RefuseUn
   )
 }
 
-function bodyOf({ body }: FastifyRequest): Uint8Array {
-  return body instanceof Buffer ? body : Buffer.alloc(0)
+function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
+  return headers['content-type']?.split(';')[0]?.trim().toLowerCase()
 }
 
 /** The token in Apple's JSON body, `{"payload": "…"}`; undefined when the body is nothing of the kind. */
-function payloadOf(request: FastifyRequest): string | undefined {
-  if (request.headers['content-type']?.split(';')[0]?.trim().toLowerCase() !== 'application/json')
-    return undefined
-  const parsed = parseIJson(bodyOf(request))
+function payloadOf(request: FastifyRequest, body: Uint8Array): string | undefined {
+  if (mediaTypeOf(request) !== 'application/json') return undefined
+  const parsed = parseIJson(body)
   const payload = parsed.ok && isJsonObject(parsed.value) ? parsed.value['payload'] : undefined
   return typeof payload === 'string' ? payload : undefined
 }

@@ -9,9 +9,11 @@ import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
 import { printable } from '../base/printable.ts'
 import type { World } from '../base/world.ts'
+import { anonymousBodyBytesMax, createBodyRoom, provenBodyBytesMax, type BodyRoom } from './body-room.ts'
 import { plainForwardedFor } from './forwarded-for.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
 import { answerParserError, parsedHeadBytesMax } from './parser-errors.ts'
+import { withRequestBody } from './read-body.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
 import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
 import { normaliseTarget } from './target.ts'
@@ -32,7 +34,7 @@ export interface ServerDeps {
   readonly origin: string
   readonly routes: readonly Route[]
   /** Mounted as they are, outside the route table. */
-  readonly mount: (app: FastifyInstance) => void
+  readonly mount: (app: FastifyInstance, rooms: BodyRooms) => void
   /** @see Authenticator.authenticate */
   authenticate(request: ApiRequest, needed: Scope, admit: (caller: Caller) => Promise<void>): Promise<Caller>
   /** Takes one request from the budget of a caller, or of an address while nobody has shown who they are. */
@@ -48,6 +50,12 @@ export interface ServerDeps {
    */
   readonly openPath: string
   readonly observer?: RequestObserver | undefined
+}
+
+/** Where bodies are read into, by whether credentials held before. */
+export interface BodyRooms {
+  readonly anonymous: BodyRoom
+  readonly proven: BodyRoom
 }
 
 /** Bytes of a JSON body. */
@@ -70,7 +78,6 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     logger: false,
     genReqId: () => deps.world.newId('req'),
     requestIdHeader: false,
-    bodyLimit: apiBodyBytesMax,
     requestTimeout: requestTimeoutMs,
     http: {
       maxHeaderSize: parsedHeadBytesMax,
@@ -97,7 +104,12 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     },
   })
   app.removeAllContentTypeParsers()
-  app.addContentTypeParser('*', { parseAs: 'buffer' }, (_request, body, done) => done(null, body))
+  // Nobody reads a body before the road of its request asks for it: credentials come first. See withRequestBody.
+  app.addContentTypeParser('*', (_request, _unread, done) => done(null))
+  const rooms: BodyRooms = {
+    anonymous: createBodyRoom(anonymousBodyBytesMax),
+    proven: createBodyRoom(provenBodyBytesMax),
+  }
 
   observeRequests(app, deps.observer)
   app.addHook('onRequest', (request, reply, done) => {
@@ -131,8 +143,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     app.route({
       method: route.method,
       url: route.path,
-      bodyLimit: route.body === 'form' ? formBodyBytesMax : apiBodyBytesMax,
-      handler: async (request, reply) => send(reply, await answer(deps, route, request, reply)),
+      handler: async (request, reply) => send(reply, await answer(deps, rooms, route, request, reply)),
       errorHandler: (thrown, request, reply) => void refuse(deps, reply, thrown, request, route),
     })
   }
@@ -141,7 +152,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     const taken = method === 'CONNECT' || (usualMethods.includes(method) && method !== 'QUERY')
     if (!taken) app.addHttpMethod(method, { overrideExisting: true }) // for what is asked at the open path
   }
-  deps.mount(app)
+  deps.mount(app, rooms)
   refuseOtherMethods(deps, app, { known: new Map(known), methods: usualMethods })
   return app
 }
@@ -244,6 +255,7 @@ function markAnswer(request: FastifyRequest, reply: FastifyReply): void {
 
 async function answer(
   deps: ServerDeps,
+  rooms: BodyRooms,
   route: Route,
   request: FastifyRequest,
   reply: FastifyReply,
@@ -253,7 +265,7 @@ async function answer(
   if (route.scope === 'public') {
     if (route.unlimited !== true) await spend(deps, reply, { ip: request.ip })
     requireAcceptable(request)
-    return route.handle(withBody(route, bare, request))
+    return withBody(route, bare, request, rooms.anonymous, (whole) => route.handle(whole))
   }
   let spent = false
   const admit = async (caller: Caller): Promise<void> => {
@@ -265,7 +277,7 @@ async function answer(
     throw error
   })
   requireAcceptable(request)
-  return route.handle(withBody(route, bare, request), caller)
+  return withBody(route, bare, request, rooms.proven, (whole) => route.handle(whole, caller))
 }
 
 /** Takes one request from a budget and tells what is left of it (rows Q1, Q2). */
@@ -311,19 +323,29 @@ function apiRequest(request: FastifyRequest): ApiRequest {
   }
 }
 
-function withBody(route: Route, bare: ApiRequest, request: FastifyRequest): ApiRequest {
-  const body = request.body instanceof Buffer ? request.body : Buffer.alloc(0)
-  switch (route.body) {
+async function withBody(
+  { body: kind }: Route,
+  bare: ApiRequest,
+  request: FastifyRequest,
+  room: BodyRoom,
+  handle: (whole: ApiRequest) => Promise<Answer>,
+): Promise<Answer> {
+  switch (kind) {
     case 'none':
-      return bare
+      return handle(bare)
     case 'json':
-      return { ...bare, json: readJson(body, request) }
+      return withRequestBody(request.raw, { bytesMax: apiBodyBytesMax, room }, async (body) =>
+        handle({ ...bare, json: readJson(body, request) }),
+      )
     case 'form':
-      return { ...bare, form: readForm(body, bare.query, request) }
+      return withRequestBody(request.raw, { bytesMax: formBodyBytesMax, room }, async (body) =>
+        handle({ ...bare, form: readForm(body, bare.query, request) }),
+      )
   }
 }
 
-function readJson(body: Buffer, request: FastifyRequest): JsonValue | undefined {
+/** @throws HubError `request.media_type`, `request.malformed_json` */
+export function readJson(body: Buffer, request: FastifyRequest): JsonValue | undefined {
   if (body.length === 0) return undefined
   requireMediaType(request, 'application/json')
   const parsed = parseIJson(body)

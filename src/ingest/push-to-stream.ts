@@ -3,12 +3,11 @@ import type { StreamRegistry } from '../streams/stream-registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import { accept, refuse, type AcceptDeps, type Receipt } from './accept.ts'
 
-/** A push to the URL of a stream, before anything of it is believed. */
+/** The head of a push to the URL of a stream, before anything of it is believed. */
 export interface StreamPush {
   readonly streamId: string
   /** The Authorization header. */
   readonly authorization: string | undefined
-  readonly body: Uint8Array
   /** The address it came from. */
   readonly source: string
 }
@@ -19,12 +18,15 @@ export interface StreamPushDeps extends AcceptDeps {
 }
 
 /**
- * Takes a SET at the URL that one stream has for itself (R11, R42).
+ * Opens the URL that one stream has for itself (R11, R42): the credentials are looked at before the body.
+ * @returns takes the body of the push. @throws HubError what `accept` throws
  * @throws HubError `request.path_not_found` when there is no such stream, `set.push_unauthorized`,
- *   `stream.not_connected` while the transmitter has not told us its audience, and what `accept` throws
+ *   `stream.not_connected` while the transmitter has not told us its audience
  */
-export async function pushToStream(deps: StreamPushDeps, push: StreamPush): Promise<Receipt> {
-  const { streamId, authorization, body, source } = push
+export async function pushToStream(
+  deps: StreamPushDeps,
+  { streamId, authorization, source }: StreamPush,
+): Promise<(body: Uint8Array) => Promise<Receipt>> {
   const stream = deps.registry.find(streamId)
   if (stream?.settings.delivery !== 'push') throw new HubError('request.path_not_found')
   if (!deps.management.mayPush(stream, authorization)) {
@@ -35,5 +37,5 @@ export async function pushToStream(deps: StreamPushDeps, push: StreamPush): Prom
     throw error
   }
   const connected = await deps.management.connected(streamId)
-  return accept(deps, body, { via: 'push', source, stream: connected })
+  return (body) => accept(deps, body, { via: 'push', source, stream: connected })
 }

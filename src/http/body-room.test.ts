@@ -1,0 +1,44 @@
+import { expect, test } from 'vitest'
+import { createBodyRoom } from './body-room.ts'
+
+test('room is given back, and a small body takes 4 KiB', () => {
+  const room = createBodyRoom(20_000)
+  const body = room.enter(() => undefined)
+  body.hold(10)
+  expect(room.held()).toBe(4_096)
+  body.hold(10_000)
+  expect(room.held()).toBe(10_000)
+  body.release()
+  body.release()
+  expect(room.held()).toBe(0)
+})
+
+test('the one that began first gives way, of those that are not whole', () => {
+  const room = createBodyRoom(30_000)
+  const gone: string[] = []
+  const enter = (name: string) => {
+    const body = room.enter(() => gone.push(name))
+    body.hold(10_000)
+    return body
+  }
+  enter('whole').complete()
+  enter('slow')
+  enter('slower')
+  enter('new')
+  expect(gone).toEqual(['slow'])
+  expect(room.held()).toBe(30_000)
+  enter('newer')
+  expect(gone).toEqual(['slow', 'slower'])
+})
+
+test('where all are whole the new one is refused', () => {
+  const room = createBodyRoom(10_000)
+  const whole = room.enter(() => undefined)
+  whole.hold(10_000)
+  whole.complete()
+  const late = room.enter(() => undefined)
+  expect(() => late.hold(1)).toThrow(expect.objectContaining({ code: 'hub.overloaded', retryAfterS: 1 }))
+  late.release()
+  whole.release()
+  expect(room.held()).toBe(0)
+})
