@@ -1,10 +1,22 @@
-import { localised, oneOf, optional, required, someMembers, text, texts, time } from './event-claims.ts'
+import {
+  decisive,
+  localised,
+  oneOf,
+  optional,
+  required,
+  someMembers,
+  text,
+  texts,
+  time,
+} from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
+
+export const initiator = oneOf('admin', 'user', 'policy', 'system')
 
 /** CAEP 1.0 §2: what every event may say about itself. */
 export const commonClaims = {
-  event_timestamp: optional(time),
-  initiating_entity: optional(oneOf('admin', 'user', 'policy', 'system')),
+  event_timestamp: decisive(time),
+  initiating_entity: optional(initiator),
   reason_admin: optional(localised),
   reason_user: optional(localised),
 }
@@ -62,7 +74,7 @@ export const caep = {
         namespace: required(text), // six are listed, custom ones are allowed
         current_level: required(text),
         previous_level: optional(text), // missing: unknown to the transmitter (R66)
-        change_direction: optional(oneOf('increase', 'decrease')),
+        change_direction: decisive(oneOf('increase', 'decrease')),
       },
       example: {
         event_timestamp: exampleTime,

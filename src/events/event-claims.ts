@@ -17,10 +17,13 @@ const notAllowed = new ClaimProblem('Not one of the allowed values')
 const wrongType = new ClaimProblem('The field is not of the expected type')
 const noTime = new ClaimProblem('Not a time between 1970 and 9999')
 
-/** One member of an event: how to read it, and whether the event is refused without it. */
+/** One member of an event: how to read it, and when the event is refused for it. */
 export interface EventClaim<T extends JsonValue, Required extends boolean> {
   readonly read: (value: JsonValue) => T | ClaimProblem
+  /** Whether the event is refused without it. */
   readonly required: Required
+  /** Whether the event is refused when it cannot be read; otherwise the member is left out, and that is noted. */
+  readonly strict: boolean
   /** Its name in refusals, when that is not the member's own in camel case (E21). */
   readonly label: string | undefined
 }
@@ -39,11 +42,17 @@ type ValueOf<Claim> = Claim extends EventClaim<infer T, boolean> ? T : never
 type Reader<T extends JsonValue> = (value: JsonValue) => T | ClaimProblem
 
 export function required<T extends JsonValue>(read: Reader<T>, label?: string): EventClaim<T, true> {
-  return { read, required: true, label }
+  return { read, required: true, strict: true, label }
 }
 
-export function optional<T extends JsonValue>(read: Reader<T>, label?: string): EventClaim<T, false> {
-  return { read, required: false, label }
+/** A member on which the event's effect does not depend: a word that we do not know must not cost a revocation. */
+export function optional<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
+  return { read, required: false, strict: false, label: undefined }
+}
+
+/** A member that may be missing, and decides the event's effect when it is there. */
+export function decisive<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
+  return { read, required: false, strict: true, label: undefined }
 }
 
 export function text(value: JsonValue): string | ClaimProblem {

@@ -1,6 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import type { Subject } from '../set/subject.ts'
 import type { EventClaims, ReadClaims } from './event-claims.ts'
+import type { LeftOutClaim } from './security-event.ts'
 
 /** One event type: what people call it, what it carries, and an event of this type that we would take. */
 export interface EventType<Claims extends EventClaims = EventClaims> {
@@ -34,5 +35,7 @@ export type EventsOf<Of extends EventFamily> = {
     /** Milliseconds since 1970, from the event or from the token's `toe`. */
     readonly occurredAt: number | undefined
     readonly claims: ReadClaims<Of['types'][Name]['claims']>
+    /** Not there when there is none. */
+    readonly leftOut?: readonly LeftOutClaim[]
   }
 }[keyof Of['types'] & string]

@@ -1,11 +1,11 @@
-import { commonClaims } from './caep.ts'
-import { oneOf, required, text, time } from './event-claims.ts'
+import { commonClaims, initiator } from './caep.ts'
+import { decisive, oneOf, required, text, time } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
 const level = oneOf('low', 'medium', 'high', 'secure', 'none')
 
-/** Okta wants the time (E72) and names the levels in its own way when it refuses them (E21). */
-const claims = { ...commonClaims, event_timestamp: required(time) }
+/** Okta wants the time (E72), refuses initiators that it does not know (E22), and has its own names for levels (E21). */
+const claims = { ...commonClaims, event_timestamp: required(time), initiating_entity: decisive(initiator) }
 const riskClaims = {
   ...claims,
   current_level: required(level, 'currentRiskLevel'),

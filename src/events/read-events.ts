@@ -1,6 +1,7 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { FieldProblem } from '../base/hub-error.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
 import { isScimEvent, scimEventPrefix } from '../set/dialect.ts'
 import { readEventTime } from '../set/event-time.ts'
 import { readSubject } from '../set/subject.ts'
@@ -13,8 +14,10 @@ import type { EventFamily } from './event-family.ts'
 import { okta } from './okta.ts'
 import { risc } from './risc.ts'
 import { isScimEventName } from './scim.ts'
-import type { SecurityEvent } from './security-event.ts'
+import type { LeftOutClaim, SecurityEvent } from './security-event.ts'
 import { ssf } from './ssf.ts'
+
+const leftOutCharsMax = 100
 
 /** The families whose events we read member by member. */
 export const families = [caep, risc, ssf, okta] as const satisfies readonly EventFamily[]
@@ -24,6 +27,8 @@ export const families = [caep, risc, ssf, okta] as const satisfies readonly Even
  *
  * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event (R1), and the event's own `subject` when
  * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (E44, E75).
+ * A member that cannot be read costs the event only where it is required or decides the event's effect; any other is left
+ * out of its claims and noted in `leftOut`.
  * @throws HubError `set.event_invalid` with all that is wrong in Okta's wording (E20–E24), `set.subject_invalid`
  */
 export function readEvents(set: VerifiedSet): readonly SecurityEvent[] {
@@ -83,6 +88,7 @@ function readKnown(
 ): SecurityEvent {
   const { subject, claims } = takeSubject(body, set, known)
   if (subject === undefined) problems.push({ field: known.subjectField, message: blank.message })
+  const leftOut: LeftOutClaim[] = []
   for (const { name, claim, field } of known.members) {
     const value = claims[name]
     if (isBlank(value)) {
@@ -91,11 +97,27 @@ function readKnown(
       continue
     }
     const read = claim.read(value)
-    if (read instanceof ClaimProblem) problems.push({ field, message: read.message })
-    else claims[name] = read
+    if (!(read instanceof ClaimProblem)) claims[name] = read
+    else if (claim.strict) problems.push({ field, message: read.message })
+    else {
+      leftOut.push({
+        claim: name,
+        value: printable(JSON.stringify(value), leftOutCharsMax),
+        problem: read.message,
+      })
+      delete claims[name]
+    }
   }
   const { type, family, name } = known
-  const event = { type, family, name, subject, occurredAt: occurredAt(claims, set), claims }
+  const event = {
+    type,
+    family,
+    name,
+    subject,
+    occurredAt: occurredAt(claims, set),
+    claims,
+    ...(leftOut.length > 0 && { leftOut }),
+  }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- just checked by its family's table; thrown away if bad
   return event as SecurityEvent
 }

@@ -1,9 +1,9 @@
 import { caep } from './caep.ts'
-import { localised, oneOf, optional, required, text, time } from './event-claims.ts'
+import { decisive, localised, oneOf, optional, required, text, time } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
 /** RISC gives most of its events no members; many senders tell the time all the same. */
-const claims = { event_timestamp: optional(time) }
+const claims = { event_timestamp: decisive(time) }
 
 /** RISC 1.0 §2. */
 export const risc = {
@@ -25,7 +25,7 @@ export const risc = {
     'account-enabled': { title: 'The account was enabled', claims, example: {} },
     'identifier-changed': {
       title: 'An email address or phone number changed',
-      claims: { ...claims, 'new-value': optional(text) },
+      claims: { ...claims, 'new-value': decisive(text) },
       example: { 'new-value': 'ada.new@example.com' },
     },
     'identifier-recycled': {

@@ -12,6 +12,14 @@ export type RiscEvent = EventsOf<typeof risc>
 export type SsfEvent = EventsOf<typeof ssf>
 export type OktaEvent = EventsOf<typeof okta>
 
+/** An optional member that could not be read, and so is not among the event's claims. */
+export interface LeftOutClaim {
+  readonly claim: string
+  /** What stood there, as JSON and shortened. */
+  readonly value: string
+  readonly problem: string
+}
+
 /** An event whose members we do not read: carried as it came. */
 interface OpaqueEvent {
   readonly type: string
@@ -20,6 +28,7 @@ interface OpaqueEvent {
   /** Milliseconds since 1970, from the event or from the token's `toe`. */
   readonly occurredAt: number | undefined
   readonly claims: JsonObject
+  readonly leftOut?: undefined
 }
 
 export interface ScimEvent extends OpaqueEvent {

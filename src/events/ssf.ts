@@ -1,4 +1,4 @@
-import { oneOf, optional, required, text, textUpTo, time } from './event-claims.ts'
+import { decisive, oneOf, optional, required, text, textUpTo, time } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
 export const verificationStateCharsMax = 1_024
@@ -11,13 +11,13 @@ export const ssf = {
   types: {
     verification: {
       title: 'The stream works',
-      claims: { event_timestamp: optional(time), state: optional(textUpTo(verificationStateCharsMax)) },
+      claims: { event_timestamp: decisive(time), state: decisive(textUpTo(verificationStateCharsMax)) },
       example: { state: 'd2F0Y2hiZWxs' },
     },
     'stream-updated': {
       title: 'The transmitter changed the status of the stream',
       claims: {
-        event_timestamp: optional(time),
+        event_timestamp: decisive(time),
         status: required(oneOf('enabled', 'paused', 'disabled')),
         reason: optional(text),
       },

@@ -111,10 +111,11 @@ function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: b
     repeated_at: signal.repeatedAt ?? null,
     ...(signal.code !== undefined && { code: signal.code, reason: signal.reason }),
     ...(isAboutNobody(signal, matches) && { about_nobody: true }),
-    events: signal.events.map(({ occurredAt, ...event }, at) => ({
+    events: signal.events.map(({ occurredAt, leftOut, ...event }, at) => ({
       ...event,
       occurred_at: occurredAt === undefined ? null : new Date(occurredAt),
       matched: matches[at]?.matched ?? null,
+      ...(leftOut !== undefined && { left_out: leftOut }),
       ...(matches[at]?.reason !== undefined && { unmatched_reason: matches[at].reason }),
     })),
     ...(withToken && { token: signal.token ?? null }),

@@ -431,3 +431,32 @@ describe('who may look', () => {
     }
   })
 })
+
+test('an optional claim that cannot be read is noted in the verdict, and costs neither the event nor its effect', async () => {
+  await using site = await startHubWithProvider()
+  const type = 'account-disabled'
+  const set = site.sign({ type, claims: { reason: 'disabled-by-admin' } })
+  expect((await site.hub.push(set)).status).toBe(202)
+  await site.hub.handleAll()
+  expect(await site.signals()).toMatchObject([
+    {
+      outcome: 'handled',
+      events: [
+        {
+          name: type,
+          matched: true,
+          claims: {},
+          left_out: [
+            { claim: 'reason', value: '"disabled-by-admin"', problem: 'Not one of the allowed values' },
+          ],
+        },
+      ],
+    },
+  ])
+  const answer = await site.hub.api('POST', '/access/v1/evaluation', {
+    subject: { type: 'user', id: ada.email },
+    action: { name: 'authenticate' },
+    resource: { type: 'app', id: 'mail' },
+  })
+  expect(await answer.json()).toMatchObject({ context: { level: 'MEDIUM' } })
+})
