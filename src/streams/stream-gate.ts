@@ -4,7 +4,7 @@ import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
-import { complexMembers, isProprietary, type Subject } from '../set/subject.ts'
+import { complexMembers, isProprietary, type SimpleSubject, type Subject } from '../set/subject.ts'
 import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'
@@ -116,17 +116,40 @@ function requireStreamSubject(stream: Stream, subject: Subject): void {
 }
 
 /** What we understand of a complex subject; a transmitter may call others critical (R3). */
-const understoodMembers = ['user', 'device', 'session', 'application', 'tenant', 'org_unit', 'group']
+const understoodMembers: ReadonlySet<string> = new Set([
+  'user',
+  'device',
+  'session',
+  'application',
+  'tenant',
+  'org_unit',
+  'group',
+])
+/** Those of them that addresses do not name. */
+const keptMembers: ReadonlySet<string> = new Set(['user', 'device', 'session'])
 
+/** @throws HubError `set.subject_invalid` for a critical member that we cannot process (SSF 1.0 §3.6) */
 function requireKnownMembers({ endpoints }: Stream, events: readonly SecurityEvent[]): void {
-  const critical = endpoints?.criticalSubjectMembers.filter((name) => !understoodMembers.includes(name)) ?? []
-  if (critical.length === 0) return
+  const critical = new Set(endpoints?.criticalSubjectMembers)
+  if (critical.size === 0) return
   for (const { subject } of events) {
     if (subject === undefined || isProprietary(subject) || subject.format !== 'complex') continue
-    const found = complexMembers(subject).find(([name]) => critical.includes(name))
-    if (found === undefined) continue
-    throw new HubError('set.subject_invalid', {
-      detail: `The subject has the member ${printable(found[0], 64)}, which the transmitter calls critical and we do not understand (SSF 1.0 §3.6).`,
-    })
+    for (const [name, member] of complexMembers(subject)) {
+      const problem = critical.has(name) ? memberProblem(name, member) : undefined
+      if (problem === undefined) continue
+      throw new HubError('set.subject_invalid', {
+        detail: `The subject has the member ${printable(name, 64)}, which the transmitter calls critical, and ${problem} (SSF 1.0 §3.6).`,
+      })
+    }
   }
+}
+
+function memberProblem(name: string, member: SimpleSubject): string | undefined {
+  if (!understoodMembers.has(name)) return 'we do not understand it'
+  const identifiers = !isProprietary(member) && member.format === 'aliases' ? member.identifiers : [member]
+  const foreign = identifiers.find(isProprietary)
+  if (foreign !== undefined) return `its format ${printable(foreign.format, 64)} is none that we can read`
+  return keptMembers.has(name) && identifiers.some(({ format }) => format === 'ip-addresses')
+    ? `its format ip-addresses names no ${name}`
+    : undefined
 }

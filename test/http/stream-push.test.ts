@@ -209,6 +209,38 @@ describe('whose SETs a stream takes', () => {
       err: 'invalid_request',
     })
   })
+
+  test('so is one whose critical member is in a format that we cannot read, with a verdict (R3)', async () => {
+    const criticalSubjectMembers = ['user', 'device', 'tenant']
+    await using site = await startStreamSite({ transmitter: { criticalSubjectMembers } })
+    const stream = await site.connect()
+    const of = (members: object): string =>
+      site.sign({ subject: { format: 'complex', user: ada, ...members } })
+    const badge = { format: 'badge', number: '7' }
+    const bad = [
+      { device: badge },
+      { user: badge },
+      { tenant: badge },
+      { user: { format: 'aliases', identifiers: [ada, badge] } },
+      { device: { format: 'ip-addresses', 'ip-addresses': ['192.0.2.1'] } },
+    ]
+    for (const members of bad) {
+      expect(await refused(await push(site, stream, of(members)))).toMatchObject({
+        status: 400,
+        err: 'invalid_request',
+        description: expect.stringMatching(/critical, and its format (badge|ip-addresses) .*SSF 1\.0 §3\.6/),
+      })
+    }
+    expect(await site.signals('?outcome=refused')).toMatchObject(
+      bad.map(() => ({ code: 'set.subject_invalid', provider: site.providerId })),
+    )
+    const good = [
+      { device: { format: 'opaque', id: 'd' } },
+      { session: badge }, // not critical
+      { tenant: { format: 'opaque', id: 't' } },
+    ]
+    for (const members of good) expect((await push(site, stream, of(members))).status).toBe(202)
+  })
 })
 
 describe('verification events (R26, R27)', () => {
