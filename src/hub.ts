@@ -38,6 +38,7 @@ import type { OutcomeRules } from './policy/outcome.ts'
 import { applyNews, newsOfReason } from './risk/news.ts'
 import { createPeople, type People } from './risk/people.ts'
 import { createProviderActions, type ProviderActions } from './risk/provider-actions.ts'
+import { createUntimedSessions } from './policy/untimed-sessions.ts'
 import { createRiskEvents, type RiskEvents } from './risk/risk-events.ts'
 import { createRiskProviders, type RiskProviders } from './risk/risk-providers.ts'
 import type { RiskEventCounts } from './risk/risk-provider-store.ts'
@@ -294,6 +295,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       reader: stores.riskReader,
       sources,
       rules: settings.riskOutcomes,
+      untimedSessions: createUntimedSessions({
+        world,
+        marks: stores.signInMarks,
+        transaction: (work) => storage.transaction(({ signInMarks }) => work(signInMarks)),
+      }),
       journalsAllowed: settings.logEvaluations === 'all',
       journal: { record: (evaluation) => recorder.record(evaluationEntry(world, evaluation)) },
       meter,

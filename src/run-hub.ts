@@ -106,6 +106,12 @@ export async function startHub(
     forwardAuth: {
       userHeader: settings.forwardAuthUserHeader,
       addressHeader: settings.forwardAuthAddressHeader,
+      sessionHeader: settings.forwardAuthSessionHeader,
+      signedInHeader: settings.forwardAuthSignedInHeader,
+      untimed: {
+        treatment: settings.forwardAuthUntimed,
+        sessionDaysMax: settings.forwardAuthSessionDays,
+      },
       token: settings.secrets.forwardAuthToken,
     },
     deprecationHeaders: settings.deprecationHeaders,

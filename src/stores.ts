@@ -1,5 +1,6 @@
 import type { AccessStores } from './access/access-storage.ts'
 import type { ClockMarkStore } from './base/clock-mark-store.ts'
+import type { SignInMarkStore } from './policy/sign-in-mark.ts'
 import type { ProviderStore } from './providers/provider-store.ts'
 import type { RiskProviderStore } from './risk/risk-provider-store.ts'
 import type { RiskReader } from './risk/risk-reader.ts'
@@ -24,6 +25,7 @@ export interface Stores extends AccessStores {
   readonly subjects: SubjectStore
   readonly risk: RiskStore
   readonly riskReader: RiskReader
+  readonly signInMarks: SignInMarkStore
   readonly erasures: ErasureStore
   readonly clockMark: ClockMarkStore
 }

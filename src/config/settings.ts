@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import { parseIJson } from '../base/i-json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
+import { untimedTreatments, type UntimedTreatment } from '../policy/untimed-sessions.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
 import { oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
 import {
@@ -176,6 +177,34 @@ const hubEntries = {
       'Header in which a trusted proxy names the address of the user when it asks /access/v1/forward-auth; of a list the last that is no trusted proxy counts.',
     read: headerName,
   }),
+  forwardAuthSessionHeader: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_SESSION_HEADER', undefined, {
+    default: 'none: a client could send it where the proxy does not set it',
+    meaning:
+      "Header in which a trusted proxy gives the session's id when it asks /access/v1/forward-auth, such as X-Watchbell-Session; the proxy must replace what the client sent.",
+    read: headerName,
+  }),
+  forwardAuthSignedInHeader: setting<string | undefined>(
+    'WATCHBELL_FORWARD_AUTH_SIGNED_IN_HEADER',
+    undefined,
+    {
+      default: 'none: a client could send it where the proxy does not set it',
+      meaning:
+        'Header in which a trusted proxy gives the time of the last sign-in when it asks /access/v1/forward-auth, such as X-Watchbell-Signed-In: seconds since 1970 or ISO 8601; the proxy must replace what the client sent.',
+      read: headerName,
+    },
+  ),
+  forwardAuthUntimed: setting<UntimedTreatment>('WATCHBELL_FORWARD_AUTH_UNTIMED', 'ask_once', {
+    default: 'ask_once',
+    meaning:
+      'What a revocation of all sessions of a user does at /access/v1/forward-auth when no time of sign-in is given: the user is asked to sign in again, once for each revocation (ask_once), or nothing (ignore).',
+    read: (text) => oneOf(text, untimedTreatments),
+  }),
+  forwardAuthSessionDays: setting('WATCHBELL_FORWARD_AUTH_SESSION_DAYS', 400, {
+    default: '400',
+    meaning:
+      'How many days a session lasts at most behind the proxies that ask /access/v1/forward-auth, 1 to 400: without a time of sign-in, nobody is asked to sign in again for a revocation that is older.',
+    read: (text) => integer(text, 1, 400),
+  }),
   forwardAuthToken: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_TOKEN', undefined, {
     meaning:
       'What a proxy must show in X-Watchbell-Token when it asks /access/v1/forward-auth; without it, its address is enough.',
@@ -267,6 +296,8 @@ function valueOf(
   }
 }
 
+const untimedIgnored =
+  'WATCHBELL_FORWARD_AUTH_UNTIMED=ignore: where a proxy gives no time of sign-in, a revocation of all sessions of a user keeps nobody out'
 const tokenCharsMinBeyondLoopback = 16
 
 function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, listens: boolean): Settings {
@@ -299,7 +330,7 @@ function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, 
     ...values,
     origin,
     tracing,
-    warnings,
+    warnings: [...warnings, ...(values.forwardAuthUntimed === 'ignore' ? [untimedIgnored] : [])],
     secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders: headers },
   }
 }
@@ -432,8 +463,10 @@ function readOutcomes(text: string): OutcomeRules {
 }
 
 function headerName(text: string): string {
-  if (!/^[A-Za-z0-9-]{1,64}$/.test(text)) {
-    throw new SettingProblem(`'${text}' is not the name of a header: letters, digits and hyphens`)
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(text)) {
+    throw new SettingProblem(
+      `'${text}' is not the name of a header: letters, digits, hyphens and underscores`,
+    )
   }
   return text
 }

@@ -22,7 +22,7 @@ export interface EvaluationsRequest {
 export const evaluationsMax = 100
 const charactersMax = 1_000
 /** By how much the clock of whoever asks may be fast. */
-const clockSkewMs = 300_000
+export const clockSkewMs = 300_000
 
 export function isUnreadable(question: Question | Unreadable): question is Unreadable {
   return 'problem' in question

@@ -3,9 +3,13 @@ import { timingSafeEqual, createHash } from 'node:crypto'
 import { BlockList, isIPv6 } from 'node:net'
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { HubError, isHubError } from '../base/hub-error.ts'
+import { readIsoTime } from '../base/iso-time.ts'
+import type { World } from '../base/world.ts'
 import type { Evaluator } from '../policy/evaluator.ts'
-import type { Outcome } from '../policy/outcome.ts'
+import type { UntimedRules } from '../policy/untimed-sessions.ts'
+import type { Verdict } from '../policy/evaluate.ts'
 import { canonicalAddress } from '../subjects/address.ts'
+import { clockSkewMs } from './authzen-request.ts'
 import { forwardedEntries } from './forwarded-for.ts'
 
 export interface ForwardAuthOptions {
@@ -13,6 +17,11 @@ export interface ForwardAuthOptions {
   readonly userHeader: string
   /** Which header names the address that the request came from, with the proxies it came through behind it. */
   readonly addressHeader: string
+  /** Which header has the session's id, and which the time of sign-in; undefined where no proxy sets them. */
+  readonly sessionHeader: string | undefined
+  readonly signedInHeader: string | undefined
+  /** What becomes of a revocation of all sessions when no time of sign-in is given. */
+  readonly untimed: UntimedRules
   /** What the proxy must show in `X-Watchbell-Token`, beside its address; undefined when the address is enough. */
   readonly token: string | undefined
   /** Addresses and CIDR blocks of proxies whose headers are believed. */
@@ -20,6 +29,7 @@ export interface ForwardAuthOptions {
 }
 
 export interface ForwardAuthDeps extends ForwardAuthOptions {
+  readonly world: Pick<World, 'now'>
   readonly origin: string
   readonly evaluator: Evaluator
 }
@@ -30,7 +40,8 @@ const tokenHeader = 'x-watchbell-token'
 const errorHeader = 'x-watchbell-error'
 const headerCharsMax = 1_000
 
-const statusOf: Record<Outcome, number> = { allow: 200, challenge: 401, deny: 403 }
+/** What a revocation of sessions did: for the proxy's log, and for whoever wonders about the answer. */
+const revocationHeader = 'x-watchbell-revocation'
 
 /**
  * Answers a reverse proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, Caddy
@@ -42,7 +53,7 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
   const isTrusted = addressMatcher(deps.trustedProxies)
   const handler = async (request: FastifyRequest, reply: FastifyReply): Promise<FastifyReply> => {
     requireProxy(request, deps.token, isTrusted)
-    const user = requireOne(deps.userHeader, single(request, deps.userHeader))
+    const user = requireOne(deps.userHeader, single(request, deps.userHeader), 'user')
     if (user === undefined) {
       return reply.code(401).header('www-authenticate', `Bearer realm="${deps.origin}"`).send()
     }
@@ -53,9 +64,9 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
         resource: { type: 'http', id: single(request, 'x-forwarded-host') ?? 'unknown' },
         ip: clientAddress(request, deps.addressHeader, isTrusted),
         device: undefined,
-        session: undefined,
+        session: sessionOf(request, deps.sessionHeader),
         userAgent: request.headers['user-agent'],
-        issuedAt: undefined,
+        issuedAt: signedInAt(request, deps),
       },
       {
         id: 'forward-auth',
@@ -64,16 +75,20 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
         alternateId: undefined,
         requestId: request.id,
       },
+      deps.untimed,
     )
     reply.header('x-watchbell-risk', verdict.level)
-    if (verdict.outcome === 'challenge') {
+    const revocation = revocationOf(verdict)
+    if (revocation !== undefined) reply.header(revocationHeader, revocation)
+    const status = statusOf(verdict)
+    if (status === 401) {
       // RFC 9470 §3: signing in anew, and better, is what helps.
       reply.header(
         'www-authenticate',
         `Bearer realm="${deps.origin}", error="insufficient_user_authentication"`,
       )
     }
-    return reply.code(statusOf[verdict.outcome]).send()
+    return reply.code(status).send()
   }
   app.route({
     method: app.supportedMethods,
@@ -93,6 +108,21 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
 
 function peerOf(request: FastifyRequest): string {
   return request.raw.socket.remoteAddress ?? ''
+}
+
+/** A session that was revoked, and nothing else: whoever signs in again is let in, so that is what is asked for. */
+function statusOf({ outcome, isOnlyRevoked }: Verdict): 200 | 401 | 403 {
+  if (outcome === 'allow') return 200
+  return outcome === 'challenge' || isOnlyRevoked ? 401 : 403
+}
+
+function revocationOf({
+  isOnlyRevoked,
+  untimed,
+}: Verdict): 'session_over' | 'sign_in_again' | 'ignored' | undefined {
+  if (isOnlyRevoked) return 'session_over'
+  if (untimed === 'asked') return 'sign_in_again'
+  return untimed === 'ignored' ? 'ignored' : undefined
 }
 
 /** @throws HubError `access.forbidden` */
@@ -139,11 +169,51 @@ function single(request: FastifyRequest, name: string): string | undefined {
  * through. Sign-in names, email addresses and ids have no commas.
  * @throws HubError `request.invalid`
  */
-function requireOne(name: string, value: string | undefined): string | undefined {
+function requireOne(name: string, value: string | undefined, what: string): string | undefined {
   if (value?.includes(',') === true) {
-    throw invalid(name, 'must name one user; it has a comma, as a header has that was given twice')
+    throw invalid(name, `must name one ${what}; it has a comma, as a header has that was given twice`)
   }
   return value
+}
+
+function sessionOf(request: FastifyRequest, name: string | undefined): string | undefined {
+  return name === undefined ? undefined : requireOne(name, single(request, name), 'session')
+}
+
+function optional(request: FastifyRequest, name: string | undefined): string | undefined {
+  return name === undefined ? undefined : single(request, name)
+}
+
+/**
+ * When the user signed in last. A time that cannot be read, or is still to come, would outlive every revocation.
+ * @throws HubError `request.invalid`
+ */
+function signedInAt(
+  request: FastifyRequest,
+  { signedInHeader, world }: Pick<ForwardAuthDeps, 'signedInHeader' | 'world'>,
+): Date | undefined {
+  const text = optional(request, signedInHeader)
+  if (signedInHeader === undefined || text === undefined) return undefined
+  const ms = /^\d{1,12}(\.\d{1,9})?$/.test(text) ? Number(text) * 1_000 : readIsoTime(isoOfGo(text))
+  if (ms === undefined) {
+    throw invalid(
+      signedInHeader,
+      'must hold the time of sign-in: seconds since 1970, or ISO 8601 such as 2026-01-31T12:00:00Z',
+    )
+  }
+  if (ms > world.now().getTime() + clockSkewMs) {
+    throw invalid(
+      signedInHeader,
+      'has a time in the future; a number is seconds since 1970, not milliseconds',
+    )
+  }
+  return new Date(ms)
+}
+
+/** `2026-01-31 12:00:00.5 +0000 UTC`, as programs in Go write times (oauth2-proxy), in the form of ISO 8601. */
+function isoOfGo(text: string): string {
+  const [, date, time, offset] = /^([\d-]{10}) ([\d:.]{8,18}) ([+-]\d{4})( \S{1,9}){0,2}$/.exec(text) ?? []
+  return date === undefined ? text : `${date}T${time}${offset}`
 }
 
 /** Node.js gives the bytes of a header as Latin-1; proxies write names in UTF-8. What is no UTF-8 stays as it is. */

@@ -73,7 +73,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
       mountStreamPush(app, { world, logger, origin, refuseUnread, room: proven }, hub.pushToStream)
       const { authenticate } = hub.authenticator
       mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget, room: proven })
-      mountForwardAuth(app, { origin, evaluator, trustedProxies, ...forwardAuth })
+      mountForwardAuth(app, { world, origin, evaluator, trustedProxies, ...forwardAuth })
     },
     authenticate: (request, needed, admit) => {
       const [path = ''] = request.target.split('?')

@@ -7,6 +7,8 @@ import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { Storage } from '../stores.ts'
+import { userKey } from '../policy/sign-in-mark.ts'
+import { valueOf } from '../subjects/anchor.ts'
 import { createEraser, type Eraser, type ErasureNames } from '../subjects/erasure.ts'
 import {
   erasurePlaces,
@@ -64,7 +66,7 @@ export function createErasures(deps: EraseDeps): Erasures {
   return {
     worker,
     async erase(id, by) {
-      await storage.transaction(async ({ subjects, erasures, systemLog }) => {
+      await storage.transaction(async ({ subjects, erasures, signInMarks, systemLog }) => {
         const subject = await subjects.find(id)
         if (subject === undefined) throw new HubError('subject.not_found', { facts: { id, type: 'Subject' } })
         const erasureId = world.newId('era')
@@ -75,6 +77,8 @@ export function createErasures(deps: EraseDeps): Erasures {
           displayName: subject.loaded?.displayName,
         }
         await erasures.begin(subject.entity, { id: erasureId, names, place: erasurePlaces[0], after: 0 })
+        const asked = subject.anchors.flatMap(({ anchor, id }) => [id, valueOf(anchor)]) // by a proxy
+        await signInMarks.forgetUsers([...new Set(asked.map(userKey))])
         await systemLog.append([subjectEntry(world, { kind: 'erase', subject, erasureId, by })])
       })
       let heldUp = 0

@@ -45,7 +45,7 @@ const dayMs = 86_400_000
  */
 export function createRetention(deps: RetentionDeps): Worker {
   const { storage, world, logger, days, meter = silentMeter } = deps
-  const { signals, subjects, systemLog, risk, streams } = storage.stores
+  const { signals, subjects, systemLog, risk, streams, signInMarks } = storage.stores
   const holder = world.newUuid()
   const lookAtClock = createRetentionClock(deps)
   let leaseUntil = 0
@@ -109,7 +109,9 @@ export function createRetention(deps: RetentionDeps): Worker {
       meter.deleted(what, deleted)
       sum += deleted.rows + deleted.parts
     }
-    return stop.aborted ? sum : sum + (await walkOn(now))
+    if (stop.aborted) return sum
+    sum += await signInMarks.prune(new Date(now.getTime() - revocationsKeptDays * dayMs), deletedPerStepMax)
+    return sum + (await walkOn(now))
   }
 
   const worker = createWorker({

@@ -28,6 +28,9 @@ export interface Opinion {
   readonly grounds: readonly Ground[]
 }
 
+/** What became of revocations that could not be placed, where the asker wanted something done about them. */
+export type UntimedOutcome = 'asked' | 'signed_in_again' | 'ignored'
+
 export interface Verdict extends Opinion {
   /** What sources that are only to be seen would have said. */
   readonly reported: Opinion
@@ -42,6 +45,8 @@ export interface Verdict extends Opinion {
   readonly unplaced: readonly Ground[]
   /** The outcome is `deny` only because the session was revoked: signing in again would help. */
   readonly isOnlyRevoked: boolean
+  /** Undefined when there were none, or when nobody wanted anything done about them. */
+  readonly untimed?: UntimedOutcome
 }
 
 /** Decides over what is known, and touches nothing. */
@@ -92,14 +97,15 @@ function ends({ revokedAt, session }: Revocation, { issuedAt }: Question): boole
   return issuedAt === undefined ? session !== undefined : issuedAt <= revokedAt
 }
 
+export const unplacedNote =
+  'Sessions of this user were revoked; without issued_at it cannot be told whether this is one of them.'
+
 /** @param unplaced - what the words of those count for whose revocations could not be placed */
 function notesOn(userId: string | undefined, unplaced: readonly RiskAction[]): readonly string[] {
   const notes: string[] = []
   if (userId === undefined) notes.push('Nothing is known of this user.')
   if (unplaced.some((action) => action !== 'none')) {
-    notes.push(
-      'Sessions of this user were revoked; without issued_at it cannot be told whether this is one of them.',
-    )
+    notes.push(unplacedNote)
   }
   return notes
 }

@@ -4,9 +4,10 @@ import { silentTracer, type Tracer, type TracedWork } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import type { RiskReader } from '../risk/risk-reader.ts'
 import type { RiskSources } from '../risk/risk-sources.ts'
-import { evaluate, type Verdict } from './evaluate.ts'
-import type { OutcomeRules } from './outcome.ts'
+import { evaluate, unplacedNote, type UntimedOutcome, type Verdict } from './evaluate.ts'
+import { worstOutcome, type OutcomeRules } from './outcome.ts'
 import type { Question } from './question.ts'
+import type { UntimedRules, UntimedSessions } from './untimed-sessions.ts'
 
 /** A question and its answer, for the System Log. */
 export interface Evaluation {
@@ -21,6 +22,7 @@ export interface EvaluatorDeps {
   readonly reader: RiskReader
   readonly sources: RiskSources
   readonly rules: OutcomeRules
+  readonly untimedSessions: UntimedSessions
   /** Whether evaluations that allow are journaled. */
   readonly journalsAllowed: boolean
   readonly journal: { record(evaluation: Evaluation): Promise<void> }
@@ -29,27 +31,37 @@ export interface EvaluatorDeps {
 }
 
 export interface Evaluator {
-  /** Answers from everything that was handled so far. The journal has the entry before the caller has the answer. */
-  answer(question: Question, by: Actor): Promise<Verdict>
+  /**
+   * Answers from everything that was handled so far. The journal has the entry before the caller has the answer.
+   * @param untimed - what becomes of revocations that cannot be placed; unless it is given, they only lead to a note
+   * @throws HubError `hub.unavailable`, `hub.overloaded`
+   */
+  answer(question: Question, by: Actor, untimed?: UntimedRules): Promise<Verdict>
 }
 
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { world, reader, journal, journalsAllowed, meter = silentMeter, tracer = silentTracer } = deps
 
-  async function decide(question: Question, by: Actor, span: TracedWork): Promise<Verdict> {
+  async function decide({ question, by, untimed }: Asked, span: TracedWork): Promise<Verdict> {
     const { user, device, session, ip } = question
     const picture = await reader.read({ user, device, session, address: ip }, world.now())
-    const verdict = evaluate(question, picture, deps)
+    const evaluated = evaluate(question, picture, deps)
+    const verdict =
+      untimed === undefined || question.issuedAt !== undefined
+        ? evaluated
+        : await placed(deps, { question, untimed }, evaluated)
     span.note({ 'watchbell.outcome': verdict.outcome })
     if (journalsAllowed || verdict.outcome !== 'allow') await journal.record({ question, verdict, by })
     return verdict
   }
 
   return {
-    async answer(question, by) {
+    async answer(question, by, untimed) {
       const began = meter.now()
       try {
-        const verdict = await tracer.span('access.evaluate', (span) => decide(question, by, span))
+        const verdict = await tracer.span('access.evaluate', (span) =>
+          decide({ question, by, untimed }, span),
+        )
         meter.evaluated(verdict.outcome, began)
         return verdict
       } catch (error) {
@@ -58,4 +70,48 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
       }
     },
   }
+}
+
+const dayMs = 86_400_000
+
+interface Asked extends Pick<Evaluation, 'question' | 'by'> {
+  readonly untimed: UntimedRules | undefined
+}
+
+const untimedNotes: Record<UntimedOutcome, string> = {
+  asked:
+    'Sessions of this user were revoked, and nobody says when this one began: the user must sign in again.',
+  signed_in_again: 'Sessions of this user were revoked, and the user was asked to sign in again since.',
+  ignored:
+    'Sessions of this user were revoked, and nobody says when this one began: that is ignored, as the settings say.',
+}
+
+/** Deals with revocations of sessions that began before them, where nobody says when the session began. */
+async function placed(
+  { untimedSessions, world }: Pick<EvaluatorDeps, 'untimedSessions' | 'world'>,
+  { question, untimed }: Pick<Evaluation, 'question'> & { readonly untimed: UntimedRules },
+  verdict: Verdict,
+): Promise<Verdict> {
+  const { outcome, grounds, notes } = verdict
+  const since = world.now().getTime() - untimed.sessionDaysMax * dayMs
+  const unplaced = verdict.unplaced.filter(({ occurredAt }) => occurredAt.getTime() >= since)
+  const told = (became: UntimedOutcome, rest: Partial<Verdict> = {}): Verdict => ({
+    ...verdict,
+    ...rest,
+    untimed: became,
+    notes: notes.map((note) => (note === unplacedNote ? untimedNotes[became] : note)),
+  })
+  if (untimed.treatment === 'ignore') return unplaced.length === 0 ? verdict : told('ignored')
+  const revocations = [...new Set(unplaced.map(({ signalId = '' }) => signalId))]
+  const asked = await untimedSessions.place({
+    question,
+    unplaced: revocations,
+    reachesUser: outcome !== 'deny',
+  })
+  if (unplaced.length === 0 || outcome === 'deny') return verdict
+  if (asked.length === 0) return told('signed_in_again')
+  return told('asked', {
+    outcome: worstOutcome(outcome, 'challenge'),
+    grounds: [...unplaced.filter(({ signalId = '' }) => asked.includes(signalId)), ...grounds],
+  })
 }

@@ -4,6 +4,10 @@ import { riskLevels, type RiskLevel } from '../risk/risk-level.ts'
 export const outcomes = ['allow', 'challenge', 'deny'] as const
 export type Outcome = (typeof outcomes)[number]
 
+export function worstOutcome(a: Outcome, b: Outcome): Outcome {
+  return outcomes.indexOf(a) < outcomes.indexOf(b) ? b : a
+}
+
 /** Which outcome each level leads to. */
 export type OutcomeRules = Readonly<Record<RiskLevel, Outcome>>
 

@@ -1,4 +1,5 @@
 import type { Generated } from 'kysely'
+import type { SignInMarkKind } from '../policy/sign-in-mark.ts'
 import type { RiskAction } from '../risk/risk-action.ts'
 import type { Standing } from '../subjects/claim.ts'
 
@@ -25,6 +26,7 @@ export interface Schema {
   used_once: { key: string; expires_at: number }
   rate_counts: { key: string; count: number; until: number }
   log_events: LogEventRow
+  sign_in_marks: SignInMarkRow
   anchors: AnchorRow
   loaded_users: LoadedUserRow
   claims: ClaimRow
@@ -137,6 +139,15 @@ export interface LogEventRow {
   event_type: string
   /** See log-row.ts. */
   event: string
+}
+
+export interface SignInMarkRow {
+  user_key: string
+  mark_key: string
+  kind: SignInMarkKind
+  /** JSON array of text. */
+  revocations: string
+  marked_at: number
 }
 
 export interface RiskProviderRow {

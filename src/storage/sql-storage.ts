@@ -15,6 +15,7 @@ import { createRiskStore } from './risk-store.ts'
 import type { ApiTokenRow, Schema, ServiceAppRow } from './schema.ts'
 import { createServiceAppStore } from './service-app-store.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
+import { createSignInMarkStore } from './sign-in-mark-store.ts'
 import { createSignalStore } from './signal-store.ts'
 import { createSigningKeyStore } from './signing-key-store.ts'
 import { createSubjectStore } from './subject-store.ts'
@@ -73,6 +74,7 @@ export function sqlStorage({
     subjects: createSubjectStore(db, words, deletions),
     risk: createRiskStore(db, words, deletions),
     riskReader,
+    signInMarks: createSignInMarkStore(db, words),
     erasures: createErasureStore(db, words),
     clockMark: createClockMarkStore(db),
   })

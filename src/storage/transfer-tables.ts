@@ -40,6 +40,7 @@ export const movedTables: { readonly [Table in MovedTable]: readonly (keyof Sche
   service_apps: ['client_id'],
   signing_keys: ['kid'],
   used_once: ['key'],
+  sign_in_marks: ['user_key', 'mark_key'],
   counters: ['name', 'shard'],
   signals: ['sequence'],
   signal_tokens: ['sequence'],

@@ -29,6 +29,7 @@ export async function startSurroundings(): Promise<Surroundings> {
     streaming: opened.use(await startEmulatedTransmitter()),
     settings: {
       listen: `127.0.0.1:${await freePort()}`,
+      trustedProxies: '127.0.0.1',
       secretKey: Buffer.alloc(32, 'moves').toString('base64'),
     },
     credentials: new Map(),
@@ -123,6 +124,8 @@ export async function fill(hub: TestHub, around: Surroundings): Promise<void> {
   await setRisk(hub, 'grace@example.com', 'MEDIUM')
   await must('PUT', '/api/v1/users/grace%40example.com/risk', { riskLevel: 'HIGH' })
   await setRisk(hub, 'gone@example.com', 'HIGH')
+  const proxied = { 'x-forwarded-user': 'bob@example.com', 'x-forwarded-for': '198.51.100.7' }
+  expect((await fetch(`${hub.origin}/access/v1/forward-auth`, { headers: proxied })).status).toBe(401)
 }
 
 /** Everything that the API shows, by what was asked; asking for verdicts comes last, because the log notes them. */

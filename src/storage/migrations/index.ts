@@ -6,6 +6,7 @@ import { riskProviders } from './0005-risk-providers.ts'
 import { streams } from './0006-streams.ts'
 import { changes } from './0007-changes.ts'
 import { rateCounts } from './0008-rate-counts.ts'
+import { signInMarks } from './0009-sign-in-marks.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, in order. */
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   streams,
   changes,
   rateCounts,
+  signInMarks,
 ]
