@@ -76,8 +76,8 @@ ${rows.join('\n')}
 
 function configurationPage(): string {
   const rows = Object.values(settingEntries).map(
-    ({ variable, flag, default: shown, meaning }) =>
-      `| \`${variable}\` | \`--${flag}\` | ${shown ?? '–'} | ${meaning} |`,
+    ({ variable, flag, default: shown, meaning, secret }) =>
+      `| \`${variable}\`${secret ? ` or \`${variable}_FILE\`` : ''} | \`--${flag}\`${secret ? ` or \`--${flag}-file\`` : ''} | ${shown ?? '–'} | ${meaning} |`,
   )
   return `<!-- Made by scripts/generate-docs.ts from src/config/settings.ts. Do not edit. -->
 
@@ -85,12 +85,13 @@ function configurationPage(): string {
 
 Every setting comes from the environment, from a file of \`NAME=value\` lines (\`watchbell serve --env-file FILE\`), or from
 a flag. A flag beats the environment, which beats the file; an empty value counts as not set. A value that cannot be
-read stops the start, and all such values are named at once.
+read stops the start, and all such values are named at once. Each secret may also stand in a file that the same name with
+\`_FILE\` behind it gives; line ends at the end of the file are no part of it. Give one of the two.
 
 | variable | flag | default | meaning |
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-The commands that talk to a running hub read \`WATCHBELL_URL\` (where it is) and \`WATCHBELL_TOKEN\` (an API token).
+The commands that talk to a running hub read \`WATCHBELL_URL\` (where it is) and \`WATCHBELL_TOKEN\` or \`WATCHBELL_TOKEN_FILE\` (an API token).
 `
 }

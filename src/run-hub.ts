@@ -3,13 +3,16 @@ import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
 import { createGuardedFetch } from './base/guarded-fetch.ts'
 import { nothingAllowed } from './base/outbound-allow.ts'
+import { isHubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
 import { urlProblem } from './base/outbound-allow.ts'
 import { createSecretBox } from './base/secret-box.ts'
 import { ownVersion } from './base/version.ts'
 import { realWorld } from './base/world.ts'
 import { secretKey } from './config/secret-key.ts'
-import type { Settings } from './config/settings.ts'
+import { firstTokenFile } from './config/first-token-file.ts'
+import type { FirstTokenPlace, Settings } from './config/settings.ts'
+import { shownAddress, starting } from './config/start-error.ts'
 import type { ClusteredOptions } from './clustered.ts'
 import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import { drain } from './http/drain.ts'
@@ -22,9 +25,13 @@ import { stderrLogger } from './stderr-logger.ts'
 /** A hub that listens. Disposing lets requests under way end, stores what waits, and closes the database. */
 export interface RunningHub extends AsyncDisposable {
   readonly origin: string
+  /** `host:port` of its own listener, which proxies reach it by. */
+  readonly listener: string
   readonly hub: Hub
-  /** The first admin token, when this start made it: nobody will see it again. */
-  readonly firstToken: string | undefined
+  /** The first admin token, when this start made it for its caller to show: nobody will see it again. */
+  readonly firstToken?: string
+  /** The file that this start put it into instead. */
+  readonly firstTokenFile?: string
   /** Where `/metrics` is; undefined when metrics are off. */
   readonly metricsOrigin: string | undefined
   /** Handles every signal that waits. */
@@ -70,36 +77,46 @@ export async function startHub(
   death.promise.catch(() => undefined)
   const { databaseUrl } = settings.secrets
   const storage = opened.use(
-    await openStorage({
-      url: databaseUrl,
-      folder: settings.data,
-      logger,
-      now: world.now(),
-      logLevel: settings.logLevel,
-      riskOverrides: settings.riskRules,
-      unknownUsers: settings.unknownUsers,
-      handling: telemetry.handling,
-      onDeath: death.reject,
-    }),
+    await starting(databaseUrl === undefined ? 'data' : 'databaseUrl', settings, () =>
+      openStorage({
+        url: databaseUrl,
+        folder: settings.data,
+        logger,
+        now: world.now(),
+        logLevel: settings.logLevel,
+        riskOverrides: settings.riskRules,
+        unknownUsers: settings.unknownUsers,
+        handling: telemetry.handling,
+        onDeath: death.reject,
+      }),
+    ),
   )
   const { host, port } = settings.listen
-  const held = port === 0 ? opened.use(await holdPort(host)) : undefined
+  const held = port === 0 ? opened.use(await starting('listen', settings, () => holdPort(host))) : undefined
   const listen = { host, port: held?.port ?? port }
   const origin = port === 0 ? settings.origin.replace(/:0$/, `:${listen.port}`) : settings.origin
+  const key = await starting('secretKey', settings, () =>
+    secretKey(settings.secrets.secretKey, settings.data),
+  )
   const hub = opened.use(
     await createHub({
       world,
       logger,
       storage,
-      secretBox: createSecretBox(secretKey(settings.secrets.secretKey, settings.data)),
+      secretBox: createSecretBox(key),
       urlProblem: (url) => urlProblem(settings.outboundAllow, url),
       settings: { ...settings, origin },
       ...telemetry.hub,
+    }).catch((error: unknown) => {
+      if (!isHubError(error, 'hub.secret_unreadable')) throw error
+      return starting<Hub>('secretKey', settings, () => Promise.reject(error))
     }),
   )
-  const first = await ensureAdmin(hub, settings.secrets.adminToken)
+  const { adminToken } = settings.secrets
+  if (adminToken !== undefined) await hub.apiTokens.ensureConfigured(adminToken)
+  let isStarted = false
   const server = hubServer({
-    hub,
+    hub: { ...hub, isReady: async () => isStarted && hub.isReady() },
     world,
     logger,
     trustedProxies: settings.trustedProxies,
@@ -119,15 +136,22 @@ export async function startHub(
   })
   opened.defer(() => drain(server))
   await held?.[Symbol.asyncDispose]()
-  await server.listen(listen)
-  const metrics = await telemetry.serve({ hub, storage })
+  await starting('listen', settings, () => server.listen(listen))
+  const metrics = await starting('metricsListen', settings, () => telemetry.serve({ hub, storage }))
   if (metrics !== undefined) opened.use(metrics)
+  // Last: of a start that fails, nobody would ever see it.
+  const first =
+    adminToken === undefined
+      ? await starting('firstToken', settings, () => ensureFirst(hub, settings.firstToken))
+      : {}
+  isStarted = true
 
   const running = opened.move()
   return {
     origin,
+    listener: shownAddress(listen),
     hub,
-    firstToken: first,
+    ...first,
     metricsOrigin: metrics?.origin,
     async handleAll() {
       while ((await storage.handle()) > 0);
@@ -148,11 +172,24 @@ function telemetryOf({ metricsListen, tracing, secrets }: Settings, logger: Logg
   })
 }
 
-/** @returns the secret of a token made just now, or undefined when there was one already */
-async function ensureAdmin(hub: Hub, configured: string | undefined): Promise<string | undefined> {
-  if (configured === undefined) return (await hub.apiTokens.ensureFirst())?.secret
-  await hub.apiTokens.ensureConfigured(configured)
-  return undefined
+/** Makes the first admin token, unless there has been one or none is wanted. @returns what is to be told of it */
+async function ensureFirst(
+  { apiTokens }: Pick<Hub, 'apiTokens'>,
+  place: FirstTokenPlace,
+): Promise<Pick<RunningHub, 'firstToken' | 'firstTokenFile'>> {
+  if (place === 'none') return {}
+  if (place === 'print') {
+    const made = await apiTokens.ensureFirst()
+    return made === undefined ? {} : { firstToken: made.secret }
+  }
+  const file = firstTokenFile(place.file)
+  try {
+    const made = await apiTokens.ensureFirst(file.keep)
+    return made === undefined ? {} : { firstTokenFile: place.file }
+  } catch (error) {
+    await file.forget()
+    throw error
+  }
 }
 
 /** Keeps a free port from others until we listen on it: the origin must be known before. */

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { outboundError } from '../base/guarded-fetch.ts'
 import { isJsonObject } from '../base/json.ts'
+import { readSecret } from '../config/secret-file.ts'
 import { CliError, wrongUsage, type CliIo } from './cli-io.ts'
 
 /** What the options of `hubOptions` give. */
@@ -59,12 +60,15 @@ export function hubOptions(command: Command): Command {
       '--url <origin>',
       'where the hub is (WATCHBELL_URL, else WATCHBELL_ORIGIN, else http://127.0.0.1:8080)',
     )
-    .option('--token <token>', 'an API token of the hub (WATCHBELL_TOKEN, else WATCHBELL_ADMIN_TOKEN)')
+    .option(
+      '--token <token>',
+      'an API token of the hub (WATCHBELL_TOKEN or the file in WATCHBELL_TOKEN_FILE, else WATCHBELL_ADMIN_TOKEN)',
+    )
     .option('--json', 'print JSON for machines')
 }
 
 function tokenOf({ env }: Pick<CliIo, 'env'>, given: string | undefined): string | undefined {
-  return firstGiven(given, env['WATCHBELL_TOKEN'], env['WATCHBELL_ADMIN_TOKEN'])
+  return firstGiven(given) ?? givenToken(env, 'WATCHBELL_TOKEN') ?? givenToken(env, 'WATCHBELL_ADMIN_TOKEN')
 }
 
 /** Whether there is a token to open a hub with. */
@@ -77,7 +81,7 @@ export function openHub(io: CliIo, options: HubOptions): HubClient {
   const token = tokenOf(io, options.token)
   if (token === undefined) {
     throw wrongUsage(
-      'This needs an API token of the hub: give --token or set WATCHBELL_TOKEN. The first start of the hub printed ' +
+      'This needs an API token of the hub: give --token, or set WATCHBELL_TOKEN or WATCHBELL_TOKEN_FILE. The first start of the hub printed ' +
         'one; `watchbell token create --name cli` makes another on the machine of the hub.',
     )
   }
@@ -93,6 +97,23 @@ export function openHub(io: CliIo, options: HubOptions): HubClient {
     },
   }
 }
+
+/** @throws CliError when the file that is to hold it does not */
+function givenToken(env: CliIo['env'], variable: string): string | undefined {
+  const token = firstGiven(env[variable])
+  const file = firstGiven(env[`${variable}_FILE`])
+  if (token !== undefined || file === undefined) return token
+  const read = readSecret(file, tokenFileBytesMax)
+  if ('problem' in read) throw wrongUsage(`${variable}_FILE: ${read.problem}.`)
+  if (!/^[\x21-\x7e]+$/.test(read.secret)) {
+    throw wrongUsage(
+      `${variable}_FILE: the file '${file}' does not hold a token: printable ASCII without spaces.`,
+    )
+  }
+  return read.secret
+}
+
+const tokenFileBytesMax = 4_096
 
 /** Where the hub is. @throws CliError when that is no URL */
 export function hubOrigin({ env }: Pick<CliIo, 'env'>, given: string | undefined): string {

@@ -1,6 +1,8 @@
 import type { Command } from 'commander'
 import { loadSettings, unknownNames } from '../config/load-settings.ts'
-import { settingEntries, SettingsError, type Settings } from '../config/settings.ts'
+import { givenEntries, SettingsError } from '../config/settings.ts'
+import { StartError } from '../config/start-error.ts'
+import type { RunningHub } from '../run-hub.ts'
 import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
 
 /** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
@@ -24,7 +26,7 @@ export function registerServe(program: Command, io: CliIo): void {
     .option('--env-file <file>', 'file of NAME=value lines with settings')
     .option('--json', 'say where it listens as one line of JSON')
     .addHelpText('after', help)
-  for (const { flag, meaning, default: shown } of Object.values(settingEntries)) {
+  for (const { flag, meaning, default: shown } of givenEntries) {
     command.option(`--${flag} <value>`, shown === undefined ? meaning : `${meaning} Default: ${shown}.`)
   }
   command.action(async (_options: unknown, command: Command) => {
@@ -32,9 +34,7 @@ export function registerServe(program: Command, io: CliIo): void {
     await serve(io, {
       file: text(options['envFile']),
       json: options['json'] === true,
-      flags: Object.fromEntries(
-        Object.values(settingEntries).map(({ flag }) => [flag, text(options[camelCase(flag)])]),
-      ),
+      flags: Object.fromEntries(givenEntries.map(({ flag }) => [flag, text(options[camelCase(flag)])])),
     })
   })
 }
@@ -53,7 +53,7 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   const settings = loadSettings({ environment: io.env, flags, file })
   const { startHub } = await import('../run-hub.ts') // only this command needs the whole hub
   const running = await startHub(settings).catch((error: unknown) => {
-    throw cannotStart(error, settings)
+    throw cannotStart(error)
   })
   try {
     announce(io, running, json)
@@ -71,39 +71,34 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   }
 }
 
-/** What SQLite and the system say of a folder that is somebody else's, or on a disk that is read only. */
-const cannotUseFolder =
-  /unable to open database file|readonly database|EACCES|EPERM|EROFS|ENOTDIR|EISDIR|EEXIST/
-
-function cannotStart(error: unknown, { listen: { host, port }, data, secrets }: Settings): unknown {
+function cannotStart(error: unknown): unknown {
   if (!(error instanceof Error) || error instanceof SettingsError) return error
-  const code = 'code' in error ? error.code : undefined
-  const isListening = 'syscall' in error && error.syscall === 'listen'
-  if (isListening && (code === 'EADDRINUSE' || code === 'EACCES' || code === 'EADDRNOTAVAIL')) {
-    return new CliError(`cannot listen on ${host}:${port} (${code}); choose another address with --listen`)
-  }
-  if (secrets.databaseUrl === undefined && cannotUseFolder.test(error.message)) {
-    const user = process.getuid === undefined ? 'this user' : `user ${process.getuid()}`
-    return new CliError(
-      `cannot start: the data folder ${data} cannot be used by ${user} (${error.message}); give it to that user, or name another with --data`,
-    )
-  }
-  return new CliError(`cannot start: ${error.message}`)
+  return new CliError(error instanceof StartError ? error.message : `cannot start: ${error.message}`)
 }
 
 function announce(
   io: CliIo,
-  { origin, firstToken }: { origin: string; firstToken: string | undefined },
+  { origin, listener, firstToken, firstTokenFile }: Omit<RunningHub, keyof AsyncDisposable>,
   json: boolean,
 ): void {
   if (json) {
     printLine(
       io.stdout,
-      JSON.stringify({ origin, ...(firstToken !== undefined && { admin_token: firstToken }) }),
+      JSON.stringify({
+        origin,
+        listener,
+        ...(firstToken !== undefined && { admin_token: firstToken }),
+        ...(firstTokenFile !== undefined && { admin_token_file: firstTokenFile }),
+      }),
     )
     return
   }
-  printLine(io.stdout, `Watchbell listens on ${origin}`)
+  const isDirect = origin === `http://${listener}`
+  printLine(
+    io.stdout,
+    `Watchbell listens on ${isDirect ? origin : `${listener}, and is reached as ${origin} (WATCHBELL_ORIGIN)`}`,
+  )
+  if (firstTokenFile !== undefined) printLine(io.stdout, `Admin token: in the file ${firstTokenFile}`)
   if (firstToken === undefined) return
   printLine(io.stdout, '')
   printLine(io.stdout, `Admin token, shown this once: ${firstToken}`)

@@ -5,7 +5,8 @@ import { printable } from '../base/printable.ts'
 import { dialectNames } from '../set/dialect.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
-import { readInput, readJsonInput } from './input.ts'
+import { readInput } from './input.ts'
+import { readPrivateJwk } from './key-input.ts'
 import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
 import {
   asProvider,
@@ -111,7 +112,10 @@ export function registerStream(program: Command, io: CliIo): void {
     .option('--client-id <id>', 'our client at its authorization server')
     .option('--secret <secret>', 'the client secret, or the bearer token')
     .option('--secret-file <file>', 'the same from a file; - is standard input')
-    .option('--client-key <file>', 'the private JWK of private_key_jwt; - is standard input')
+    .option(
+      '--client-key <file>',
+      'the private key of private_key_jwt: PEM, a JWK or a JWK Set; - is standard input',
+    )
     .option('--token-url <url>', 'its token endpoint; discovered unless given')
     .option('--authorization-server <issuer>', 'the issuer of its authorization server, for discovery')
     .option('--scope <scope>', 'scopes to ask for')
@@ -420,8 +424,10 @@ async function authOf(io: CliIo, options: ConnectOptions): Promise<object> {
   }
   if (method === 'private_key_jwt') {
     if (clientKey === undefined)
-      throw wrongUsage('private_key_jwt needs --client-key, a file with a private JWK.')
-    return { method, ...client, client_key: await readJsonInput(io, clientKey) }
+      throw wrongUsage(
+        'private_key_jwt needs --client-key, a file with a private key: PEM, a JWK or a JWK Set.',
+      )
+    return { method, ...client, client_key: await readPrivateJwk(io, clientKey) }
   }
   const secret =
     options.secret ??

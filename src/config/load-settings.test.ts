@@ -143,7 +143,11 @@ describe('values that cannot be used', () => {
       ['short', Buffer.alloc(31).toString('base64'), Buffer.alloc(33).toString('base64')],
     ],
     ['WATCHBELL_OUTBOUND_ALLOW', ['10.0.0.0/33', 'http://idp.local', 'a:b:c']],
-    ['WATCHBELL_TRUSTED_PROXIES', ['proxy.local', '10.0.0.0/x']],
+    [
+      'WATCHBELL_TRUSTED_PROXIES',
+      ['proxy.local', '10.0.0.0/x', '0.0.0.0/0', '::/0', '10.0.0.1:80', '[::1]:80', '10.0.0.0/255.0.0.0'],
+    ],
+    ['WATCHBELL_FIRST_TOKEN', ['file:', 'file: ', '/run/token', 'PRINT']],
     ['WATCHBELL_LOG_LEVEL', ['loud', 'INFO ']],
     ['WATCHBELL_LOG_RETENTION_DAYS', ['3651', '1.5', '-1', 'ninety', '1e1']],
     ['WATCHBELL_SIGNAL_RETENTION_DAYS', ['3651', '0.5', 'forever']],
@@ -179,6 +183,112 @@ describe('values that cannot be used', () => {
   ])('pairs that make no sense together: %j', (environment, said) => {
     expect(problemsOf({ environment })).toEqual([expect.stringMatching(said)])
   })
+})
+
+describe('short tokens', () => {
+  const short = 'short'
+  const tokens = [{ WATCHBELL_ADMIN_TOKEN: short }, { WATCHBELL_FORWARD_AUTH_TOKEN: short }]
+  test.each([
+    {},
+    { WATCHBELL_LISTEN: 'localhost:80' },
+    { WATCHBELL_LISTEN: '[::1]:80', WATCHBELL_ORIGIN: 'http://localhost:8080' },
+    { WATCHBELL_LISTEN: '[0:0::1]:80' },
+    { WATCHBELL_LISTEN: '127.9.9.9:80', WATCHBELL_ORIGIN: 'http://[::1]' },
+  ])('are taken where only this machine reaches the hub: %j', (environment) => {
+    for (const token of tokens) expect(problemsOf({ environment: { ...environment, ...token } })).toEqual([])
+  })
+
+  test.each([
+    { WATCHBELL_ORIGIN: 'https://hub.example' },
+    { WATCHBELL_LISTEN: '[::1]:80', WATCHBELL_ORIGIN: 'https://127.0.0.1.example' },
+    { WATCHBELL_LISTEN: '127.example:80', WATCHBELL_ORIGIN: 'http://127.0.0.1' },
+    { WATCHBELL_LISTEN: '0.0.0.0:80', WATCHBELL_ORIGIN: 'http://127.0.0.1' },
+    { WATCHBELL_LISTEN: '[::]:80', WATCHBELL_ORIGIN: 'http://localhost' },
+    { WATCHBELL_ORIGIN: 'https://localhost.example' },
+  ])('are refused where others do: %j', (environment) => {
+    for (const token of tokens) {
+      const [name = ''] = Object.keys(token)
+      expect(problemsOf({ environment: { ...environment, ...token } })).toEqual([
+        expect.stringMatching(`^${name}: .*fewer than 16 characters can be guessed`),
+      ])
+      expect(problemsOf({ environment: { ...environment, [name]: 'x'.repeat(16) } })).toEqual([])
+    }
+  })
+})
+
+describe('a secret in a file', () => {
+  const secretSettings = Object.values(settingEntries).filter(({ secret }) => secret)
+  const key = Buffer.alloc(32, 7).toString('base64')
+
+  test.each(['\n', '\r\n', '', '\n\n'])('is taken without the line ends at its end: %j', (end) => {
+    const environment = {
+      WATCHBELL_ADMIN_TOKEN_FILE: file(`an-admin-token${end}`),
+      WATCHBELL_SECRET_KEY_FILE: file(key + end),
+      WATCHBELL_DATABASE_URL_FILE: file(`postgres://u:p@db/hub${end}`),
+    }
+    expect(load({ environment }).secrets).toMatchObject({
+      adminToken: 'an-admin-token',
+      secretKey: Buffer.from(key, 'base64'),
+      databaseUrl: 'postgres://u:p@db/hub',
+    })
+  })
+
+  test('every secret may be in one, named by the environment, a settings file or a flag', () => {
+    expect(secretSettings.length).toBeGreaterThan(4)
+    for (const { variable, flag } of secretSettings) {
+      const missing = join(folder, 'none')
+      const path = file(`${variable}_FILE=${missing}\n`)
+      for (const [input, where] of [
+        [{ environment: { [`${variable}_FILE`]: missing } }, `${variable}_FILE`],
+        [{ file: path }, `${variable}_FILE in ${path}`],
+        [{ flags: { [`${flag}-file`]: missing } }, `--${flag}-file`],
+      ] as const) {
+        expect(problemsOf(input)).toEqual([
+          `${where}: the file '${missing}' cannot be read: ENOENT: no such file or directory, open '${missing}'`,
+        ])
+      }
+    }
+  })
+
+  test('which holds none, or stands beside the secret itself, stops the start', () => {
+    const given = (path: string, more: object = {}) =>
+      problemsOf({ environment: { WATCHBELL_ADMIN_TOKEN_FILE: path, ...more } })
+    expect(given(file(''))).toEqual([expect.stringContaining('is empty')])
+    expect(given(file('\n'))).toEqual([expect.stringContaining('is empty')])
+    expect(given(file('x'.repeat(65_537)))).toEqual([expect.stringContaining('more than 65536 bytes')])
+    expect(given(folder)).toEqual([expect.stringContaining('cannot be read')])
+    expect(given(file('hunter2 hunter2\n')).join()).toMatch(/^WATCHBELL_ADMIN_TOKEN_FILE: a token is/)
+    expect(given(file('one'), { WATCHBELL_ADMIN_TOKEN: 'two' })).toEqual([
+      'WATCHBELL_ADMIN_TOKEN_FILE: WATCHBELL_ADMIN_TOKEN is set too; give one of the two',
+    ])
+  })
+
+  test('is beaten by what comes before it, as any setting is', () => {
+    const environment = { WATCHBELL_ADMIN_TOKEN_FILE: file('of-the-environment') }
+    expect(load({ environment, file: file('WATCHBELL_ADMIN_TOKEN=of-the-file\n') }).secrets.adminToken).toBe(
+      'of-the-environment',
+    )
+    const fromFile = file(`WATCHBELL_ADMIN_TOKEN_FILE=${file('of-the-file')}\n`)
+    const flags = { 'admin-token': 'of-the-flag' }
+    expect(load({ environment, file: fromFile, flags }).secrets.adminToken).toBe('of-the-flag')
+    expect(unknownNames({ ...environment, WATCHBELL_ORIGIN_FILE: 'x' })).toEqual(['WATCHBELL_ORIGIN_FILE'])
+  })
+})
+
+test.each([
+  ['10.0.0.0/8, 192.0.2.1', ['10.0.0.0/8', '192.0.2.1']],
+  ['[::1] ::ffff:192.0.2.1 fd00::/8', ['::1', '192.0.2.1', 'fd00::/8']],
+  ['0.0.0.0/1', ['0.0.0.0/1']],
+])('the proxies %s are taken as %j', (text, proxies) => {
+  expect(load({ environment: { WATCHBELL_TRUSTED_PROXIES: text } }).trustedProxies).toEqual(proxies)
+})
+
+test.each([
+  ['print', 'print'],
+  ['none', 'none'],
+  ['file:/run/token', { file: '/run/token' }],
+])('the first token goes to %s', (text, place) => {
+  expect(load({ environment: { WATCHBELL_FIRST_TOKEN: text } }).firstToken).toEqual(place)
 })
 
 describe('the secret key', () => {

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs'
 import { parseEnv } from 'node:util'
-import { readSettings, settingEntries, SettingsError, type Settings, type SettingSource } from './settings.ts'
+import { givenEntries, readSettings, SettingsError, type Settings, type SettingSource } from './settings.ts'
 
 export interface SettingsInput {
   readonly environment: Readonly<Record<string, string | undefined>>
@@ -27,17 +27,14 @@ export function loadSettings({ environment, flags, file, listens }: SettingsInpu
 }
 
 /** Set by `watchbell` commands that talk to a hub, not read by the hub. */
-const clientVariables = ['WATCHBELL_URL', 'WATCHBELL_TOKEN']
+const clientVariables = ['WATCHBELL_URL', 'WATCHBELL_TOKEN', 'WATCHBELL_TOKEN_FILE']
 
 /**
  * Names that look like settings and are none. In a file that is a typo; in the environment it may be somebody else's
  * (Kubernetes sets WATCHBELL_PORT for a service called watchbell), so there it is only worth a warning.
  */
 export function unknownNames(source: Readonly<Record<string, string | undefined>>): readonly string[] {
-  const known = new Set<string>([
-    ...Object.values(settingEntries).map(({ variable }) => variable),
-    ...clientVariables,
-  ])
+  const known = new Set<string>([...givenEntries.map(({ variable }) => variable), ...clientVariables])
   return Object.keys(source).filter((name) => name.startsWith('WATCHBELL_') && !known.has(name))
 }
 

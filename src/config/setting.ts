@@ -37,6 +37,20 @@ export function setting<T>(
   }
 }
 
+/** The setting that names a file which holds the secret: `WATCHBELL_ADMIN_TOKEN_FILE`, `--admin-token-file`. */
+export function fileEntry(secret: SettingEntry<unknown>): SettingEntry<unknown> {
+  const { variable, flag } = secret
+  const meaning = `A file that holds ${variable}; line ends at its end are no part of it.`
+  return {
+    ...secret,
+    variable: `${variable}_FILE`,
+    flag: `${flag}-file`,
+    meaning,
+    default: undefined,
+    secret: false,
+  }
+}
+
 /** A reader of one of a few words. */
 export function oneOf<T extends string>(text: string, values: readonly T[]): T {
   const value = values.find((value) => value === text)

@@ -1,11 +1,13 @@
 import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
+import ipaddr from 'ipaddr.js'
 import { parseIJson } from '../base/i-json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
 import { untimedTreatments, type UntimedTreatment } from '../policy/untimed-sessions.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
-import { oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
+import { readSecret } from './secret-file.ts'
+import { fileEntry, oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
 import {
   readTracing,
   tracingEntries,
@@ -20,6 +22,9 @@ export interface ListenAddress {
   readonly host: string
   readonly port: number
 }
+
+/** Where the first admin token goes; `none` makes none. */
+export type FirstTokenPlace = 'print' | 'none' | { readonly file: string }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
@@ -53,9 +58,15 @@ const hubEntries = {
   }),
   adminToken: setting<string | undefined>('WATCHBELL_ADMIN_TOKEN', undefined, {
     meaning:
-      'An API token (SSWS) with the role admin that is valid from the start; without it, the first start makes one and prints it once.',
+      'An API token (SSWS) with the role admin that is valid from the start; without it, the first start makes one (WATCHBELL_FIRST_TOKEN). 16 characters at least, unless only this machine reaches the hub: WATCHBELL_LISTEN and WATCHBELL_ORIGIN are both loopback.',
     secret: true,
     read: readAdminToken,
+  }),
+  firstToken: setting<FirstTokenPlace>('WATCHBELL_FIRST_TOKEN', 'print', {
+    default: 'print',
+    meaning:
+      'Where the first start puts the admin token that it makes: standard output, once (print), a new file that only its owner may read (file:PATH), or nowhere, because none is made (none); then `watchbell token create` makes one.',
+    read: readFirstTokenPlace,
   }),
   secretKey: setting<Uint8Array | undefined>('WATCHBELL_SECRET_KEY', undefined, {
     default: 'the file secret.key in the data folder, made at the first start',
@@ -207,7 +218,7 @@ const hubEntries = {
   }),
   forwardAuthToken: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_TOKEN', undefined, {
     meaning:
-      'What a proxy must show in X-Watchbell-Token when it asks /access/v1/forward-auth; without it, its address is enough.',
+      'What a proxy must show in X-Watchbell-Token when it asks /access/v1/forward-auth; without it, its address is enough. As long as WATCHBELL_ADMIN_TOKEN must be.',
     secret: true,
     read: readAdminToken,
   }),
@@ -221,6 +232,11 @@ const hubEntries = {
 
 /** Every setting there is. docs/configuration.md is made from this list. */
 export const settingEntries = { ...hubEntries, ...tracingEntries } as const
+
+/** What may be given: every setting, and for each secret a file that holds it. */
+export const givenEntries: readonly SettingEntry<unknown>[] = Object.values<SettingEntry<unknown>>(
+  settingEntries,
+).flatMap((entry) => (entry.secret ? [entry, fileEntry(entry)] : [entry]))
 
 export type SettingName = keyof typeof settingEntries
 type HubValues = { [Name in keyof typeof hubEntries]: (typeof hubEntries)[Name]['fallback'] }
@@ -285,30 +301,59 @@ function valueOf(
   sources: readonly SettingSource[],
   problems: string[],
 ): unknown {
-  const source = sources.find((source) => (source.text(entry) ?? '') !== '')
+  const isGiven = (source: SettingSource, of: SettingEntry<unknown>): boolean =>
+    (source.text(of) ?? '') !== ''
+  const file = entry.secret ? fileEntry(entry) : undefined
+  const source = sources.find(
+    (source) => isGiven(source, entry) || (file !== undefined && isGiven(source, file)),
+  )
   if (source === undefined) return entry.fallback
+  const given = file !== undefined && isGiven(source, file) ? file : entry
   try {
-    return entry.read(source.text(entry) ?? '')
+    if (given === file && isGiven(source, entry)) {
+      throw new SettingProblem(`${source.where(entry)} is set too; give one of the two`)
+    }
+    return entry.read(given === file ? readSecretFile(source.text(file) ?? '') : (source.text(entry) ?? ''))
   } catch (error) {
     if (!(error instanceof SettingProblem)) throw error
-    problems.push(`${source.where(entry)}: ${error.message}`)
+    problems.push(`${source.where(given)}: ${error.message}`)
     return entry.fallback
   }
 }
 
 const untimedIgnored =
   'WATCHBELL_FORWARD_AUTH_UNTIMED=ignore: where a proxy gives no time of sign-in, a revocation of all sessions of a user keeps nobody out'
-const tokenCharsMinBeyondLoopback = 16
+
+/** Of a secret or a settings file: longer ones are neither. */
+const secretFileBytesMax = 65_536
+
+/** @throws SettingProblem that says nothing of what the file holds */
+function readSecretFile(file: string): string {
+  const read = readSecret(file, secretFileBytesMax)
+  if ('problem' in read) throw new SettingProblem(read.problem)
+  return read.secret
+}
+
+const tokenCharsMin = 16
 
 function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, listens: boolean): Settings {
   const { databaseUrl, adminToken, secretKey, forwardAuthToken, ...values } = given
   const { host, port } = values.listen
   const shownHost = host.includes(':') ? `[${host}]` : host
   const origin = values.origin ?? `http://${shownHost}:${port}`
-  if (!isLoopback(host) && adminToken !== undefined && adminToken.length < tokenCharsMinBeyondLoopback) {
-    throw new SettingsError([
-      `WATCHBELL_ADMIN_TOKEN with WATCHBELL_LISTEN=${shownHost}:${port}: a token of fewer than ${tokenCharsMinBeyondLoopback} characters can be guessed by whoever reaches the address; use a longer random one`,
-    ])
+  const reachedAs = [host, URL.parse(origin)?.hostname ?? ''].find((each) => !isLoopback(each))
+  if (reachedAs !== undefined) {
+    const short = Object.entries({ adminToken, forwardAuthToken } as const).filter(
+      ([, token]) => token !== undefined && token.length < tokenCharsMin,
+    )
+    if (short.length > 0) {
+      throw new SettingsError(
+        short.map(
+          ([name]) =>
+            `${hubEntries[name as 'adminToken'].variable}: a token of fewer than ${tokenCharsMin} characters can be guessed by whoever reaches the hub, and others than this machine do (${reachedAs === host ? `WATCHBELL_LISTEN=${shownHost}:${port}` : `WATCHBELL_ORIGIN=${origin}`}); use a longer random one, such as \`openssl rand -hex 20\` makes`,
+        ),
+      )
+    }
   }
   if (listens && values.origin === undefined && (host === '0.0.0.0' || host === '::')) {
     throw new SettingsError([
@@ -335,8 +380,10 @@ function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, 
   }
 }
 
+/** @param host - a name or an address, with or without brackets */
 function isLoopback(host: string): boolean {
-  return host === 'localhost' || host === '::1' || host.startsWith('127.')
+  const bare = host.replace(/^\[|\]$/g, '').toLowerCase()
+  return bare === 'localhost' || (ipaddr.isValid(bare) && ipaddr.process(bare).range() === 'loopback')
 }
 
 function didYouMean(name: string): string {
@@ -437,7 +484,28 @@ function readBlocks(text: string): readonly string[] {
       `'${text}' is not a list of addresses and CIDR blocks, such as 10.0.0.0/8, 192.0.2.1`,
     )
   }
-  return text.split(/[\s,]+/).filter((block) => block !== '')
+  return parsed.value.blocks.map(({ block: [parsedAddress, bits], port }) => {
+    const address = parsedAddress.toString()
+    if (port !== undefined) throw new SettingProblem(`${address}:${port} has a port; give the address alone`)
+    if (bits === 0) {
+      throw new SettingProblem(
+        `${address}/0 is every address, so that anybody could say who they are; name the proxies' own`,
+      )
+    }
+    const isWhole = bits === (parsedAddress.kind() === 'ipv4' ? 32 : 128)
+    return isWhole ? address : `${address}/${bits}`
+  })
+}
+
+function readFirstTokenPlace(text: string): FirstTokenPlace {
+  if (text === 'print' || text === 'none') return text
+  const [, file] = /^file:(.*\S.*)$/.exec(text) ?? []
+  if (file === undefined || file.includes('\0')) {
+    throw new SettingProblem(
+      `'${text}' is not print, none or file:PATH, such as file:/run/watchbell/admin-token`,
+    )
+  }
+  return { file }
 }
 
 function readRiskRules(file: string): readonly RiskOverride[] {

@@ -83,6 +83,7 @@ function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMa
   return sqlStorage({
     dialect: poolDialect(pool),
     words: postgresWords,
+    close: () => pool.close(),
     procedures: {
       ...signalProcedures(pool, appending),
       ...accessProcedures(pool),

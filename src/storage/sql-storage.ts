@@ -42,6 +42,8 @@ export interface SqlBackend {
   readonly dialect: Dialect
   readonly words: Words
   readonly procedures: Procedures
+  /** Ends what the dialect works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
+  readonly close: () => Promise<void>
   /** How old rows go; a row at a time unless given. */
   readonly deletions?: (db: Kysely<Schema>) => Deletions
   /** Tries again what failed in passing, where that happens: a transaction that left nothing behind. */
@@ -52,6 +54,7 @@ export function sqlStorage({
   dialect,
   words,
   procedures,
+  close,
   deletions: deletionsOver = (db) => rowDeletions(db, words),
   retried = (work) => work(),
 }: SqlBackend): SqlStorage {
@@ -86,6 +89,9 @@ export function sqlStorage({
       serviceApps: createServiceAppStore(db, gathered(eachOnce(procedures.findServiceApps))),
     },
     transaction: (work) => retried(() => db.transaction().execute((tx) => work(storesOver(tx)))),
-    [Symbol.asyncDispose]: () => db.destroy(),
+    async [Symbol.asyncDispose]() {
+      await db.destroy()
+      await close()
+    },
   }
 }

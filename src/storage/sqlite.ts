@@ -49,6 +49,10 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
     dialect: sessionDialect(writing, reading),
     words: sqliteWords,
     procedures,
+    async close() {
+      await reading.close()
+      await writing.close()
+    },
     deletions: () => ({
       deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(refuse),
       deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(refuse),

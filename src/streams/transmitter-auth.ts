@@ -238,11 +238,20 @@ async function clientAuth(
 /** @throws TypeError when it is no private JWK that can sign */
 export async function importClientKey(jwk: Readonly<Record<string, unknown>>): Promise<CryptoKey> {
   const { alg, kty, crv } = jwk
-  const usual = kty === 'RSA' ? 'RS256' : crv === 'P-384' ? 'ES384' : crv === 'Ed25519' ? 'EdDSA' : 'ES256'
+  const usual = usualAlgorithms.get(String(crv ?? kty)) ?? 'ES256'
   const key = await importJWK({ ...jwk }, typeof alg === 'string' ? alg : usual)
   if (key instanceof Uint8Array || key.type !== 'private') throw new TypeError('It has no private part.')
   return key
 }
+
+/** Of a client's key that does not name its own, by `crv` or `kty`. */
+const usualAlgorithms: ReadonlyMap<string, string> = new Map([
+  ['RSA', 'RS256'],
+  ['P-256', 'ES256'],
+  ['P-384', 'ES384'],
+  ['P-521', 'ES512'],
+  ['Ed25519', 'EdDSA'],
+])
 
 interface TokenPlace {
   readonly server: oauth.AuthorizationServer

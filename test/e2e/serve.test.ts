@@ -1,7 +1,7 @@
 import { spawnSync } from 'node:child_process'
 import { once } from 'node:events'
 import { existsSync } from 'node:fs'
-import { mkdir } from 'node:fs/promises'
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises'
 import { request } from 'node:http'
 import { connect } from 'node:net'
 import { join, resolve } from 'node:path'
@@ -12,6 +12,7 @@ import { temporaryFolder } from '../temporary-folder.ts'
 import { places } from './places.ts'
 import { adminToken, register, serve } from './serve.ts'
 import { freePort } from '../free-port.ts'
+import { startLocalServer } from '../local-server.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = (environment: Record<string, string>, ...args: string[]) =>
@@ -73,6 +74,114 @@ test.each(places)(
     await second.stop('SIGTERM')
   },
 )
+
+test(
+  'the first admin token goes to a new file for its owner alone, or nowhere',
+  { timeout: 60_000 },
+  async () => {
+    await using folder = await temporaryFolder()
+    const port = await freePort()
+    const file = join(folder.path, 'token')
+    const settings = { WATCHBELL_DATA: join(folder.path, 'data'), WATCHBELL_ADMIN_TOKEN: '' }
+    const none = await serve(port, { ...settings, WATCHBELL_FIRST_TOKEN: 'none' })
+    await none.stop('SIGTERM')
+    expect(none.output()).not.toMatch(/token/i)
+    await writeFile(file, 'somebody’s')
+    const taken = run(
+      { ...settings, WATCHBELL_LISTEN: `127.0.0.1:${port}`, WATCHBELL_FIRST_TOKEN: `file:${file}` },
+      'serve',
+    )
+    expect([taken.status, taken.stderr]).toEqual([
+      1,
+      expect.stringMatching(/token.*EEXIST.*none was made.*WATCHBELL_FIRST_TOKEN/s),
+    ])
+    expect(await readFile(file, 'utf8')).toBe('somebody’s')
+    await rm(file)
+    const first = await serve(port, { ...settings, WATCHBELL_FIRST_TOKEN: `file:${file}` })
+    const token = (await readFile(file, 'utf8')).trim()
+    expect((await stat(file)).mode & 0o777).toBe(0o600)
+    expect(first.output()).toContain(`in the file ${file}`)
+    expect(first.output()).not.toContain(token)
+    const status = await fetch(`${first.origin}/v1/signals`, { headers: { authorization: `SSWS ${token}` } })
+    expect(status.status).toBe(200)
+    await first.stop('SIGTERM')
+    const second = await serve(port, { ...settings, WATCHBELL_FIRST_TOKEN: `file:${file}` })
+    await second.stop('SIGTERM')
+  },
+)
+
+test(
+  'a first start that fails makes no admin token, and names its setting',
+  { timeout: 60_000 },
+  async () => {
+    await using folder = await temporaryFolder()
+    await using taken = await startLocalServer((_request, response) => response.end())
+    const port = await freePort()
+    const settings = { WATCHBELL_DATA: folder.path, WATCHBELL_LISTEN: `127.0.0.1:${port}` }
+    const failures = [
+      [{ WATCHBELL_LISTEN: `127.0.0.1:${taken.port}` }, 'WATCHBELL_LISTEN'],
+      [{ WATCHBELL_LISTEN: 'nowhere.invalid:1' }, 'WATCHBELL_LISTEN'],
+      [{ WATCHBELL_LISTEN: '192.0.2.1:0' }, 'WATCHBELL_LISTEN'],
+      [{ WATCHBELL_METRICS_LISTEN: `127.0.0.1:${taken.port}` }, 'WATCHBELL_METRICS_LISTEN'],
+      [{ WATCHBELL_TRUSTED_PROXIES: '0.0.0.0/0' }, 'WATCHBELL_TRUSTED_PROXIES'],
+      [{ WATCHBELL_FIRST_TOKEN: `file:${folder.path}/no/folder` }, 'WATCHBELL_FIRST_TOKEN'],
+    ] as const
+    for (const [bad, name] of failures) {
+      const { status, stderr } = run({ ...settings, ...bad }, 'serve')
+      expect([bad, status, stderr]).toEqual([bad, expect.toBeOneOf([1, 2]), expect.stringContaining(name)])
+    }
+    const hub = await serve(port, {
+      ...settings,
+      WATCHBELL_ADMIN_TOKEN: '',
+      WATCHBELL_TRUSTED_PROXIES: '[::1]',
+    })
+    expect(hub.output()).toContain('Admin token, shown this once')
+    await hub.stop('SIGTERM')
+    const otherKey = Buffer.alloc(32, 7).toString('base64')
+    const { status, stderr } = run({ ...settings, WATCHBELL_SECRET_KEY: otherKey }, 'serve')
+    expect([status, stderr]).toEqual([1, expect.stringContaining('WATCHBELL_SECRET_KEY')])
+  },
+)
+
+test('the start line tells where it listens from what it is reached as', async () => {
+  await using folder = await temporaryFolder()
+  const port = await freePort()
+  const hub = await serve(port, {
+    WATCHBELL_DATA: folder.path,
+    WATCHBELL_ORIGIN: 'https://hub.example',
+    WATCHBELL_ADMIN_TOKEN: 'x'.repeat(16),
+  })
+  expect(hub.output()).toContain(
+    `Watchbell listens on 127.0.0.1:${port}, and is reached as https://hub.example`,
+  )
+  await hub.stop('SIGTERM')
+})
+
+const canMount = spawnSync('unshare', ['-rm', 'true']).status === 0
+
+test.runIf(canMount)('a data folder on a read-only file system is told from one of somebody else', () => {
+  const script = 'mount -t tmpfs -o ro none /mnt && exec "$@"'
+  const { status, stderr } = spawnSync(
+    'unshare',
+    [
+      '-rm',
+      'sh',
+      '-c',
+      script,
+      'sh',
+      process.execPath,
+      main,
+      'serve',
+      '--data',
+      '/mnt/hub',
+      '--listen',
+      '127.0.0.1:0',
+    ],
+    { env: { PATH: process.env['PATH'] }, encoding: 'utf8', timeout: 20_000 },
+  )
+  expect([status, stderr]).toEqual([1, expect.stringMatching(/read-only .*WATCHBELL_DATA/s)])
+  expect(stderr).not.toContain('give it to that user')
+})
 
 test.each(places)(
   'on %s: SIGTERM lets a request under way end, and loses nothing',

@@ -151,6 +151,7 @@ export function openPool(options: PoolOptions): PostgresPool {
     }
   }
 
+  let ended: Promise<void> | undefined
   return {
     connect,
     run: (work) => retried(() => onLoan(work)),
@@ -169,7 +170,7 @@ export function openPool(options: PoolOptions): PostgresPool {
         }),
       ),
     stats: () => ({ total: pool.totalCount, idle: pool.idleCount, waiting: pool.waitingCount }),
-    close: () => pool.end(),
+    close: () => (ended ??= pool.end()),
   }
 }
 

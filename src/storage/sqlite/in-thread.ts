@@ -32,7 +32,12 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     findServiceApps: (ids) =>
       sessions.exclusively((connection) => findServiceApps(connection, ids)).catch(refuse),
   }
-  const storage = sqlStorage({ dialect: sessionDialect(sessions), words: sqliteWords, procedures })
+  const storage = sqlStorage({
+    dialect: sessionDialect(sessions),
+    words: sqliteWords,
+    procedures,
+    close: () => sessions.close(),
+  })
   try {
     await migrate(storage.db, 'sqlite', now)
   } catch (error) {
