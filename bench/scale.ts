@@ -106,6 +106,7 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
     world: realWorld(globalThis.fetch),
     logger: silentLogger,
     rules: createRiskRules([]),
+    origin: 'https://hub.example',
     ignoreUnknownUsers: false,
   }
   const signature = randomBytes(700).toString('base64url')

@@ -9,6 +9,7 @@ import { createRateLimits, createRefusalLimiter, type RateLimits } from './acces
 import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
+import type { Actor } from './base/actor.ts'
 import { followChanges } from './base/follow-changes.ts'
 import type { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
@@ -42,7 +43,8 @@ import { createUntimedSessions } from './policy/untimed-sessions.ts'
 import { createRiskEvents, type RiskEvents } from './risk/risk-events.ts'
 import { createRiskProviders, type RiskProviders } from './risk/risk-providers.ts'
 import type { RiskEventCounts } from './risk/risk-provider-store.ts'
-import { actionLookup, createRiskSources } from './risk/risk-sources.ts'
+import { rejoinSource, rejoinStep } from './risk/rejoin.ts'
+import { createRiskSources, wordJudge } from './risk/risk-sources.ts'
 import { createSetVerifier } from './set/set-verifier.ts'
 import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
@@ -53,8 +55,13 @@ import { journaledAccess } from './systemlog/access-entries.ts'
 import { providerEntry } from './systemlog/entries.ts'
 import { evaluationEntry } from './systemlog/evaluation-entry.ts'
 import { createLogRecorder } from './systemlog/log-recorder.ts'
-import { riskEntry, subjectEntry } from './systemlog/risk-entries.ts'
-import { providerActionEntry, riskProviderEntry, riskSignalEntry } from './systemlog/risk-provider-entries.ts'
+import { riskEntry, subjectEntry, watchbellActor } from './systemlog/risk-entries.ts'
+import {
+  providerActionEntry,
+  providerTrustEntry,
+  riskProviderEntry,
+  riskSignalEntry,
+} from './systemlog/risk-provider-entries.ts'
 
 export interface HubSettings {
   /** Public origin, without a trailing slash: issuer of access tokens and audience of SETs. */
@@ -178,18 +185,33 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     await sources.refresh()
     return result
   }
+  /** What a source said of who is who is looked at again in the transaction that changes what it counts for. */
+  const rejoin = async (
+    { subjects, risk, riskSources, systemLog }: Stores,
+    from: { readonly source: string; readonly after?: string; readonly by: Actor },
+  ): Promise<void> => {
+    const judge = wordJudge(await riskSources.list())
+    const deps = { subjects, risk, riskSources, world, judge }
+    const { source, after, by } = from
+    const changes = await (after === undefined ? rejoinSource(deps, source) : rejoinStep(deps, source, after))
+    await systemLog.append(
+      changes.map((change) => riskEntry(world, change, { by, detectionName: 'Source Trust Changed' })),
+    )
+  }
   const providers = await createProviders({
     world,
     store: stores.providers,
     unitOfWork: {
       transaction: (work) =>
-        changingSources(({ providers, systemLog, riskSources, streams, dialects }) =>
-          work({
+        changingSources((stores) => {
+          const { providers, systemLog, riskSources, streams, dialects } = stores
+          return work({
             providers,
             journal: {
               async record(change) {
                 if (change.kind === 'delete') {
-                  await riskSources.forgetAction(change.provider.id)
+                  await riskSources.forget(change.provider.id)
+                  await rejoin(stores, { source: change.provider.id, by: change.by })
                   await streams.deleteOfProvider(change.provider.id)
                   await dialects.set(change.provider.id, undefined)
                 }
@@ -199,8 +221,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
                 await systemLog.append([providerEntry(world, change)])
               },
             },
-          }),
-        ),
+          })
+        }),
     },
     readMetadata: (url) => readTransmitterMetadata({ world, urlProblem }, url, defaultDiscoveryLimits),
     checkKeys: settings.checkKeysOnCreate
@@ -257,8 +279,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
           work({
             riskProviders,
             async putReasons(reasons) {
-              const actionOf = actionLookup(await riskSources.list())
-              const deps = { subjects, risk, world, actionOf, ignoreUnknownUsers: false }
+              const judge = wordJudge(await riskSources.list())
+              const deps = { subjects, risk, world, judge, origin, ignoreUnknownUsers: false }
               await applyNews(deps, reasons.map(newsOfReason))
             },
             journal: {
@@ -281,12 +303,17 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     }),
     providerActions: createProviderActions({
       sources,
+      subjects: stores.subjects,
       transaction: (work) =>
-        changingSources(({ providers, riskSources, systemLog }) =>
+        changingSources((stores) =>
           work({
-            providers,
-            riskSources,
-            journal: { record: (change) => systemLog.append([providerActionEntry(world, change)]) },
+            providers: stores.providers,
+            riskSources: stores.riskSources,
+            journal: {
+              record: (change) => stores.systemLog.append([providerActionEntry(world, change)]),
+              trusted: (change) => stores.systemLog.append([providerTrustEntry(world, change)]),
+            },
+            rejoin: (source, by) => rejoin(stores, { source, by }),
           }),
         ),
     }),
@@ -340,14 +367,15 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
 
   const people = createPeople({
     world,
-    actionOf: sources.actionOf,
+    judge: sources.judge,
+    origin,
     stores,
     transaction: (work) =>
       storage.transaction(async ({ subjects, risk, riskSources, systemLog }) =>
         work({
           subjects,
           risk,
-          actionOf: actionLookup(await riskSources.list()),
+          judge: wordJudge(await riskSources.list()),
           journal: {
             levelsChanged: (changes, by) =>
               systemLog.append(
@@ -367,6 +395,20 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const workers = [
     intake.keeper,
     createExpiry({ storage, world, logger }),
+    createWorker({
+      name: 'rejoining',
+      runOnce: async () => {
+        if ((await stores.riskSources.nextRejoin()) === undefined) return 0
+        return storage.transaction(async (stores) => {
+          const left = await stores.riskSources.nextRejoin()
+          if (left !== undefined) await rejoin(stores, { ...left, by: watchbellActor })
+          return left === undefined ? 0 : 1
+        })
+      },
+      idleMs: 1_000,
+      afterErrorMs: 10_000,
+      logger,
+    }),
     erasures.worker,
     createRetention({
       storage,
@@ -406,7 +448,10 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     logger,
     remembered: [
       { tables: ['providers'], refresh: async () => keys.keepOnly(await providers.refresh()) },
-      { tables: ['providers', 'risk_providers', 'provider_actions'], refresh: () => sources.refresh() },
+      {
+        tables: ['providers', 'risk_providers', 'provider_actions', 'provider_trust'],
+        refresh: () => sources.refresh(),
+      },
       { tables: ['streams'], refresh: () => intake.registry.refresh() },
       { tables: ['provider_dialects'], refresh: () => intake.dialects.refresh() },
     ],
@@ -447,7 +492,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       const take = await taking(pushToStream(acceptDeps, push))
       return (body) => taking(take(body))
     },
-    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }, () => false),
+    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
     waitingSets: () => inbox.waiting(),
     // What every request with a token asks as well: on SQLite in a thread that no search holds up.
     isReady: () => succeedsWithin(readyWaitMs, stores.apiTokens.findLiveByHash('')),

@@ -76,6 +76,10 @@ export async function startHub(
   const death = Promise.withResolvers<never>()
   death.promise.catch(() => undefined)
   const { databaseUrl } = settings.secrets
+  const { host, port } = settings.listen
+  const held = port === 0 ? opened.use(await starting('listen', settings, () => holdPort(host))) : undefined
+  const listen = { host, port: held?.port ?? port }
+  const origin = port === 0 ? settings.origin.replace(/:0$/, `:${listen.port}`) : settings.origin
   const storage = opened.use(
     await starting(databaseUrl === undefined ? 'data' : 'databaseUrl', settings, () =>
       openStorage({
@@ -84,6 +88,7 @@ export async function startHub(
         logger,
         now: world.now(),
         logLevel: settings.logLevel,
+        origin,
         riskOverrides: settings.riskRules,
         unknownUsers: settings.unknownUsers,
         handling: telemetry.handling,
@@ -91,10 +96,6 @@ export async function startHub(
       }),
     ),
   )
-  const { host, port } = settings.listen
-  const held = port === 0 ? opened.use(await starting('listen', settings, () => holdPort(host))) : undefined
-  const listen = { host, port: held?.port ?? port }
-  const origin = port === 0 ? settings.origin.replace(/:0$/, `:${listen.port}`) : settings.origin
   const key = await starting('secretKey', settings, () =>
     secretKey(settings.secrets.secretKey, settings.data),
   )

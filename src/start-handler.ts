@@ -10,6 +10,8 @@ import type { Storage } from './stores.ts'
 /** How signals are handled, whichever database they are in. Crosses into a thread as it is. */
 export interface HandlingOptions {
   readonly logLevel: string
+  /** The hub's: issuer of our own users' ids. */
+  readonly origin: string
   /** Where events are read otherwise than the table of detections reads them. */
   readonly riskOverrides: readonly RiskOverride[]
   readonly unknownUsers: 'welcome' | 'ignored'
@@ -29,12 +31,13 @@ export function startHandler(
   options: HandlingOptions,
   pace: HandlerPace,
 ): Worker {
-  const { riskOverrides, unknownUsers, handling } = options
+  const { origin, riskOverrides, unknownUsers, handling } = options
   const handler = createHandler({
     storage,
     world: realWorld(globalThis.fetch),
     logger,
     rules: createRiskRules(riskOverrides),
+    origin,
     ignoreUnknownUsers: unknownUsers === 'ignored',
     meter: handling && createHandlerMeter(handling),
     pace,

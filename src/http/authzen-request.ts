@@ -106,6 +106,8 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
   if (userAgent !== undefined && typeof userAgent !== 'string') {
     return { problem: 'context.user_agent must be a string' }
   }
+  const userIssuer = about['iss'] ?? undefined
+  if (userIssuer !== undefined && !isText(userIssuer)) return unreadableText('subject.properties.iss')
   const issuedAt = readIssuedAt(context['issued_at'] ?? undefined)
   if (issuedAt === 'unreadable') {
     return {
@@ -121,6 +123,7 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
   }
   return {
     user: id,
+    userIssuer,
     action: action['name'],
     resource: { type: resource['type'], id: resource['id'] },
     ip: address,

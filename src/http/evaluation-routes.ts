@@ -185,8 +185,13 @@ function decision(verdict: Verdict): Decision {
   }
 }
 
-function opinionBody({ outcome, level, grounds }: Opinion): object {
-  return { outcome, level, reasons: grounds.map(groundBody) }
+function opinionBody({ outcome, level, grounds, groundsTotal }: Opinion): object {
+  return {
+    outcome,
+    level,
+    reasons: grounds.map(groundBody),
+    ...(groundsTotal > grounds.length && { reasons_total: groundsTotal }),
+  }
 }
 
 function groundBody({ text, about, level, source, occurredAt, expiresAt, signalId }: Ground): object {

@@ -1,4 +1,5 @@
 import { expect, test } from 'vitest'
+import { judgeOf } from '../../test/known-sources.ts'
 import { openTemporarySqlite } from '../../test/contract/open-sqlite.ts'
 import { silentLogger } from '../base/logger.ts'
 import { realWorld } from '../base/world.ts'
@@ -38,6 +39,7 @@ function reason(slot: string, level: RiskReason['level'], minutes: number): Risk
     expiresAt: new Date(start + minutes * minuteMs),
     signalId: undefined,
     eventType: undefined,
+    dismissedAt: undefined,
   }
 }
 
@@ -54,7 +56,7 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   await using storage = await openTemporarySqlite()
   let now = start
   const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
-  const sources = { actionOf: () => 'enforce_and_log' as const }
+  const sources = { judge: judgeOf('sse1'), origin: 'https://hub.example' }
   await using expiry = createExpiry({ storage, world, logger: silentLogger })
   const turn = () => expiry.runOnce(new AbortController().signal)
   await storage.stores.providers.insert(transmitter)
@@ -89,7 +91,14 @@ test('news that holds longer than the last does not move the moment to look, and
       const occurredAt = new Date(now)
       const news = newsOfReason({ ...reason('a', 'HIGH', minutes), id: `a${minutes}`, occurredAt })
       return applyNews(
-        { subjects, risk, world, actionOf: () => 'enforce_and_log', ignoreUnknownUsers: false },
+        {
+          subjects,
+          risk,
+          world,
+          judge: judgeOf('sse1'),
+          origin: 'https://hub.example',
+          ignoreUnknownUsers: false,
+        },
         [news],
       )
     })

@@ -1,8 +1,8 @@
 import type { Logger } from '../base/logger.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
-import { relevel } from '../risk/news.ts'
-import { actionLookup } from '../risk/risk-sources.ts'
+import { relevel } from '../risk/ledger.ts'
+import { wordJudge } from '../risk/risk-sources.ts'
 import type { Storage } from '../stores.ts'
 import { riskEntry, watchbellActor } from '../systemlog/risk-entries.ts'
 
@@ -35,8 +35,8 @@ async function expireOnce(deps: ExpiryDeps): Promise<number> {
 function expireLevels({ storage, world }: ExpiryDeps, now: Date): Promise<number> {
   return storage.transaction(async ({ risk, riskSources, systemLog }) => {
     const due = await risk.due(now, entitiesMax)
-    const actionOf = actionLookup(await riskSources.list())
-    const { levels, changes } = relevel(await risk.states(due), now, actionOf)
+    const judge = wordJudge(await riskSources.list())
+    const { levels, changes } = relevel(await risk.states(due), now, judge)
     await risk.putLevels(levels)
     await systemLog.append(
       changes.map((change) =>

@@ -9,19 +9,21 @@ import type { PendingSignal } from '../signals/signal.ts'
 import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
 import { applyNews, type Heard } from '../risk/news.ts'
 import type { RiskRules } from '../risk/risk-rules.ts'
-import { actionLookup } from '../risk/risk-sources.ts'
+import { wordJudge } from '../risk/risk-sources.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
 import type { LogEvent } from '../systemlog/log-event.ts'
 import { providerActor, receiveEventEntry } from '../systemlog/entries.ts'
-import { riskEntry } from '../systemlog/risk-entries.ts'
+import { refusedClaimEntry, riskEntry } from '../systemlog/risk-entries.ts'
 
 export interface BatchDeps {
   readonly storage: Pick<Storage, 'stores' | 'transaction' | 'alone'>
   readonly world: Pick<World, 'now' | 'newUuid' | 'newId'>
   readonly logger: Logger
   readonly rules: RiskRules
+  /** The issuer of our own users' ids. */
+  readonly origin: string
   /** Whether events about users whom nobody loaded lead to nothing, as at Okta (E79). */
   readonly ignoreUnknownUsers: boolean
   readonly meter?: HandlerMeter | undefined
@@ -202,7 +204,7 @@ function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepa
 type AllHeard = ReadonlyMap<EventNews, Heard>
 
 async function hear(
-  { world, ignoreUnknownUsers }: BatchDeps,
+  { world, origin, ignoreUnknownUsers }: BatchDeps,
   { subjects, risk, riskSources }: Stores,
   read: readonly ReadSignal[],
 ): Promise<AllHeard> {
@@ -210,9 +212,9 @@ async function hear(
     .flatMap(({ events }) => events)
     .filter((event) => event !== undefined && 'news' in event)
   if (events.length === 0) return new Map()
-  const actionOf = actionLookup(await riskSources.list())
+  const judge = wordJudge(await riskSources.list())
   const heard = await applyNews(
-    { subjects, risk, world, actionOf, ignoreUnknownUsers },
+    { subjects, risk, world, judge, origin, ignoreUnknownUsers },
     events.map(({ news }) => news),
   )
   return new Map(
@@ -227,7 +229,7 @@ function entriesOf(
   heard: AllHeard,
 ): LogEvent[] {
   return received.flatMap((entry, index) => {
-    const { ignored = false, changes = [] } = heard.get(events[index]) ?? {}
+    const { ignored = false, changes = [], contradicted = [] } = heard.get(events[index]) ?? {}
     if (ignored) return []
     const { issuer } = signal.provider
     const cause = {
@@ -236,7 +238,11 @@ function entriesOf(
       issuer,
       signalId: signal.id,
     } as const
-    return [entry, ...changes.map((change) => riskEntry(world, change, cause))]
+    return [
+      entry,
+      ...changes.map((change) => riskEntry(world, change, cause)),
+      ...contradicted.map((claim) => refusedClaimEntry(world, claim, cause)),
+    ]
   })
 }
 

@@ -10,12 +10,9 @@ export interface RefusalRecorder extends AsyncDisposable {
   count(providerId: string | undefined, code: string): Promise<void>
 }
 
-/**
- * How many refusals a ring holds. Each provider has two: what it sent itself, and what anybody may have sent in its name;
- * all unknown issuers share one.
- */
+/** How many refusals a provider's ring holds, and the one of all unknown issuers. */
 export const refusalRingMax = 200
-/** Rings of each kind in one round; what comes on top is counted and not kept. */
+/** Rings in one round; what comes on top is counted and not kept. */
 const ringsMax = 100
 
 /**
@@ -27,15 +24,14 @@ export function createRefusalRecorder(
   logger: Logger,
   ringMax: number = refusalRingMax,
 ): RefusalRecorder {
-  let rings = emptyRings()
+  let rings = new Map<string, Refusal[]>()
   let counts = new Map<string, RefusalCount>()
   let writing = Promise.resolve()
   let next: Promise<void> | undefined
 
   async function write(): Promise<void> {
-    const kept = [...rings.proven.values(), ...rings.unproven.values()].flat()
-    const counted = [...counts.values()]
-    rings = emptyRings()
+    const [kept, counted] = [[...rings.values()].flat(), [...counts.values()]]
+    rings = new Map()
     counts = new Map()
     try {
       await signals.recordRefusals({ kept, counts: counted, ringMax })
@@ -66,13 +62,12 @@ export function createRefusalRecorder(
   return {
     record(refusal) {
       const key = refusal.providerId ?? ''
-      const kind = refusal.proven ? rings.proven : rings.unproven
-      const ring = kind.get(key)
+      const ring = rings.get(key)
       if (ring !== undefined) {
         ring.push(refusal)
         if (ring.length > ringMax) ring.shift()
-      } else if (kind.size < ringsMax) {
-        kind.set(key, [refusal])
+      } else if (rings.size < ringsMax) {
+        rings.set(key, [refusal])
       }
       add(refusal.providerId, refusal.code, 1)
       return round()
@@ -86,14 +81,4 @@ export function createRefusalRecorder(
       await writing
     },
   }
-}
-
-/** By provider; what is unproven takes no place from what is proven. */
-interface Rings {
-  readonly proven: Map<string, Refusal[]>
-  readonly unproven: Map<string, Refusal[]>
-}
-
-function emptyRings(): Rings {
-  return { proven: new Map(), unproven: new Map() }
 }

@@ -4,22 +4,18 @@ import type { RiskAction } from '../risk/risk-action.ts'
 import type { RiskLevel } from '../risk/risk-level.ts'
 import type { EntityRisk, RiskPicture } from '../risk/risk-reader.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
-import { actionLookup, type KnownSource, type RiskSources } from '../risk/risk-sources.ts'
+import { wordJudge, type RiskSources } from '../risk/risk-sources.ts'
+import { knownSource } from '../../test/known-sources.ts'
 import { evaluate } from './evaluate.ts'
 import { defaultOutcomeRules, type Outcome } from './outcome.ts'
 import type { Question } from './question.ts'
 
-const known: readonly KnownSource[] = (['enforce_and_log', 'log_only', 'none'] as const).map((action) => ({
-  kind: 'security_events_provider',
-  id: action,
-  name: `Vendor (${action})`,
-  action,
-}))
-const sources: RiskSources = {
-  find: ({ id }) => known.find((source) => source.id === id),
-  actionOf: actionLookup(known),
-  refresh: async () => undefined,
-}
+const judge = wordJudge(
+  (['enforce_and_log', 'log_only', 'none'] as const).map((action) =>
+    knownSource(action, { name: `Vendor (${action})`, action }),
+  ),
+)
+const sources: RiskSources = { judge: () => judge, refresh: async () => undefined }
 const deps = { sources, rules: defaultOutcomeRules }
 
 const question: Question = {
@@ -53,15 +49,23 @@ function reason(
     expiresAt: at('18:00:00'),
     signalId: 'evt1',
     eventType: undefined,
+    dismissedAt: undefined,
     ...over,
   }
 }
 
-const user = (...reasons: readonly RiskReason[]): EntityRisk => ({ id: '00u1', kind: 'user', reasons })
 const thing = (kind: string, ...reasons: readonly RiskReason[]): EntityRisk => ({
   id: `${kind}1`,
   kind,
   reasons,
+  reach: 'enforced',
+  isLoaded: false,
+  speakers: reasons.map(({ source }) => source),
+})
+const user = (...reasons: readonly RiskReason[]): EntityRisk => ({
+  ...thing('user', ...reasons),
+  id: '00u1',
+  isLoaded: true,
 })
 
 function revocation(over: Partial<Revocation> = {}): Revocation {
@@ -74,7 +78,9 @@ function revocation(over: Partial<Revocation> = {}): Revocation {
     receivedAt: at('10:00:01'),
     providerId: 'enforce_and_log',
     signalId: 'evt2',
+    eventType: 'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
     message: undefined,
+    reach: 'enforced',
     ...over,
   }
 }

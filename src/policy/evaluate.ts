@@ -1,11 +1,14 @@
-import type { Revocation } from '../risk/revocation.ts'
+import { nameInSentence, quoted } from '../base/sentence.ts'
+import type { Reach, Revocation } from '../risk/revocation.ts'
 import type { RiskAction } from '../risk/risk-action.ts'
 import { highestLevel, riskLevels, type RiskLevel } from '../risk/risk-level.ts'
 import type { RiskPicture } from '../risk/risk-reader.ts'
 import type { RiskReason, RiskSource } from '../risk/risk-reason.ts'
-import type { RiskSources } from '../risk/risk-sources.ts'
+import type { RiskSources, WordJudge } from '../risk/risk-sources.ts'
 import type { Outcome, OutcomeRules } from './outcome.ts'
 import type { Question } from './question.ts'
+
+const messageCharsMax = 500
 
 /** Why: one thing that somebody said of somebody or something that the question is about. */
 export interface Ground {
@@ -21,11 +24,15 @@ export interface Ground {
   readonly signalId: string | undefined
 }
 
+export const groundsMax = 10
+
 export interface Opinion {
   readonly outcome: Outcome
   readonly level: RiskLevel
-  /** Worst first; those that make no difference too. */
+  /** The weightiest, worst first, at most {@link groundsMax}; those that make no difference too. */
   readonly grounds: readonly Ground[]
+  /** How many there are. */
+  readonly groundsTotal: number
 }
 
 /** What became of revocations that could not be placed, where the asker wanted something done about them. */
@@ -55,36 +62,59 @@ export function evaluate(
   picture: RiskPicture,
   { sources, rules }: { readonly sources: RiskSources; readonly rules: OutcomeRules },
 ): Verdict {
-  const userId = picture.entities.find(({ kind }) => kind === 'user')?.id
-  const actionOf = (revocation: Revocation) => sources.actionOf(sourceOf(revocation))
-  const left = picture.revocations.filter(
+  const judge = sources.judge()
+  // What sources said whose word counts for nothing makes nobody known.
+  const userId = picture.entities.find(
+    ({ kind, isLoaded, speakers }) =>
+      kind === 'user' && (isLoaded || speakers.some((source) => judge.actionOf(source) !== 'none')),
+  )?.id
+  const left = latestOfEach(picture.revocations).filter(
     (revocation) => question.issuedAt === undefined && !ends(revocation, question),
   )
   const opinion = (action: 'enforce_and_log' | 'log_only'): Opinion => {
-    const grounds: Ground[] = []
-    for (const { kind, reasons } of picture.entities) {
-      for (const reason of reasons) {
-        if (sources.actionOf(reason.source) === action) grounds.push(groundOf(reason, kind, sources))
-      }
+    const isReached = ({ reach }: { readonly reach: Reach }): boolean =>
+      action === 'log_only' || reach === 'enforced'
+    const reasons = picture.entities
+      .filter(isReached)
+      .flatMap(({ kind, reasons }) =>
+        reasons.flatMap((reason) => (judge.ofReason(reason) === action ? [{ reason, about: kind }] : [])),
+      )
+    const ended = latestOfEach(picture.revocations).filter(
+      (revocation) =>
+        isReached(revocation) && ends(revocation, question) && judge.ofRevocation(revocation) === action,
+    )
+    const level = highestLevel(reasons.map(({ reason }) => reason.level))
+    const said = [
+      ...ended.map((revocation): Said => ({
+        level: undefined,
+        at: revocation.revokedAt,
+        ground: () => groundOfRevocation(revocation, judge),
+      })),
+      ...reasons.map(({ reason, about }): Said => ({
+        level: reason.level,
+        at: reason.occurredAt,
+        ground: () => groundOf(reason, about, judge),
+      })),
+    ].toSorted(byWeight)
+    return {
+      outcome: ended.length > 0 ? 'deny' : rules[level],
+      level,
+      grounds: said.slice(0, groundsMax).map(({ ground }) => ground()),
+      groundsTotal: said.length,
     }
-    const level = highestLevel(grounds.map(({ level }) => level ?? 'NONE'))
-    let outcome = rules[level]
-    for (const revocation of picture.revocations) {
-      if (!ends(revocation, question) || actionOf(revocation) !== action) continue
-      grounds.push(groundOfRevocation(revocation, sources))
-      outcome = 'deny'
-    }
-    return { outcome, level, grounds: grounds.length < 2 ? grounds : grounds.toSorted(byWeight) }
   }
   const enforced = opinion('enforce_and_log')
   return {
     ...enforced,
     reported: opinion('log_only'),
-    notes: notesOn(userId, left.map(actionOf)),
+    notes: notesOn(userId, left.map(judge.ofRevocation)),
     userId,
     unplaced: left
-      .filter((revocation) => actionOf(revocation) === 'enforce_and_log')
-      .map((revocation) => groundOfRevocation(revocation, sources)),
+      .filter(
+        (revocation) =>
+          revocation.reach === 'enforced' && judge.ofRevocation(revocation) === 'enforce_and_log',
+      )
+      .map((revocation) => groundOfRevocation(revocation, judge)),
     isOnlyRevoked: enforced.outcome === 'deny' && rules[enforced.level] !== 'deny',
   }
 }
@@ -110,19 +140,38 @@ function notesOn(userId: string | undefined, unplaced: readonly RiskAction[]): r
   return notes
 }
 
-function byWeight(a: Ground, b: Ground): number {
-  const weight = ({ level }: Ground): number =>
-    level === undefined ? riskLevels.length : riskLevels.indexOf(level)
-  return weight(b) - weight(a) || b.occurredAt.getTime() - a.occurredAt.getTime()
+/** What is to become a ground, should it be among the weightiest. */
+interface Said {
+  readonly level: RiskLevel | undefined
+  readonly at: Date
+  ground(): Ground
 }
 
-function groundOf(reason: RiskReason, about: string, sources: RiskSources): Ground {
+function byWeight(a: Said, b: Said): number {
+  const weight = ({ level }: Said): number =>
+    level === undefined ? riskLevels.length : riskLevels.indexOf(level)
+  return weight(b) - weight(a) || b.at.getTime() - a.at.getTime()
+}
+
+/** A revocation of somebody with several names stands with each of them. */
+function latestOfEach(revocations: readonly Revocation[]): readonly Revocation[] {
+  const once = new Map<string, Revocation>()
+  for (const revocation of revocations) {
+    const { signalId, user, device, session, reach } = revocation
+    const key = JSON.stringify([signalId, ...[user, device, session].map((member) => member !== undefined)])
+    const other = once.get(key)
+    if (other === undefined || (other.reach === 'reported' && reach === 'enforced')) once.set(key, revocation)
+  }
+  return [...once.values()]
+}
+
+function groundOf(reason: RiskReason, about: string, judge: WordJudge): Ground {
   const { level, detection, message, occurredAt, expiresAt, signalId } = reason
-  const source = { ...reason.source, name: nameOf(reason.source, sources) }
+  const source = { ...reason.source, name: nameOf(reason.source, judge) }
   const until = expiresAt === undefined ? 'until it is replaced' : `until ${expiresAt.toISOString()}`
-  const words = message === undefined ? '' : ` (“${message}”)`
+  const words = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   return {
-    text: `${source.name} says ${level} of the ${about}: ${detection}${words}, since ${occurredAt.toISOString()}, ${until}.`,
+    text: `${speaker(source)} says ${level} of the ${about}: ${detection}${words}, since ${occurredAt.toISOString()}, ${until}.`,
     about,
     level,
     source,
@@ -132,17 +181,17 @@ function groundOf(reason: RiskReason, about: string, sources: RiskSources): Grou
   }
 }
 
-function groundOfRevocation(revocation: Revocation, sources: RiskSources): Ground {
+function groundOfRevocation(revocation: Revocation, judge: WordJudge): Ground {
   const { revokedAt, signalId, message, session, device } = revocation
   const source = sourceOf(revocation)
-  const name = nameOf(source, sources)
-  const words = message === undefined ? '' : ` (“${message}”)`
+  const name = nameOf(source, judge)
+  const words = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   const what =
     session !== undefined
       ? 'this session'
       : `all sessions of the user${device === undefined ? '' : ' on this device'}`
   return {
-    text: `${name} revoked ${what}${words}, as of ${revokedAt.toISOString()}.`,
+    text: `${speaker({ ...source, name })} revoked ${what}${words}, as of ${revokedAt.toISOString()}.`,
     about: session !== undefined ? 'session' : 'user',
     level: undefined,
     source: { ...source, name },
@@ -156,6 +205,10 @@ function sourceOf({ providerId }: Revocation): RiskSource {
   return { kind: 'security_events_provider', id: providerId }
 }
 
-function nameOf(source: RiskSource, sources: RiskSources): string {
-  return source.kind === 'admin' ? 'An administrator' : (sources.find(source)?.name ?? source.id)
+function nameOf(source: RiskSource, judge: WordJudge): string {
+  return source.kind === 'admin' ? 'An administrator' : (judge.find(source)?.name ?? source.id)
+}
+
+function speaker({ kind, name }: Ground['source']): string {
+  return kind === 'admin' ? name : nameInSentence(name)
 }

@@ -43,8 +43,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { world, reader, journal, journalsAllowed, meter = silentMeter, tracer = silentTracer } = deps
 
   async function decide({ question, by, untimed }: Asked, span: TracedWork): Promise<Verdict> {
-    const { user, device, session, ip } = question
-    const picture = await reader.read({ user, device, session, address: ip }, world.now())
+    const { user, userIssuer, device, session, ip } = question
+    const picture = await reader.read({ user, userIssuer, device, session, address: ip }, world.now())
     const evaluated = evaluate(question, picture, deps)
     const verdict =
       untimed === undefined || question.issuedAt !== undefined

@@ -2,6 +2,8 @@
 export interface Question {
   /** Entity id, sign-in name, email address, or what else names a user. */
   readonly user: string
+  /** Whose id that is; undefined where it is not said. */
+  readonly userIssuer?: string | undefined
   /** What the user wants to do: `authenticate`, or any other name. It makes no difference to the answer. */
   readonly action: string
   readonly resource: { readonly type: string; readonly id: string }

@@ -1,12 +1,11 @@
 import { printable } from '../base/printable.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
-import { complexMembers, isProprietary } from '../set/subject.ts'
+import { complexMembers, identifierCharsMax, isProprietary } from '../set/subject.ts'
 import type { SimpleSubject, Subject } from '../set/subject.ts'
 import { anchorsOf, formatOf, kindOf, mainAnchor, type Anchor } from '../subjects/anchor.ts'
-import type { NewEnding } from '../subjects/join.ts'
 import type { About } from './detection-table.ts'
-import type { NamedThing, News } from './news.ts'
+import type { NamedThing, NewEnding, News } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { Reading, RiskRules } from './risk-rules.ts'
 
@@ -65,6 +64,7 @@ export function newsOfEvent(
       expiresAt: holdsMs === undefined ? undefined : new Date(occurredAt.getTime() + holdsMs),
       signalId: signal.id,
       eventType: event.type,
+      dismissedAt: undefined,
     })),
   )
   const anchorOf = (kind: string): Anchor | undefined => {
@@ -77,6 +77,7 @@ export function newsOfEvent(
         device: anchorOf('device'),
         session: anchorOf('session'),
         signalId: signal.id,
+        eventType: event.type,
         message,
       }
     : undefined
@@ -86,12 +87,13 @@ export function newsOfEvent(
       source,
       issuer: signal.provider.issuer,
       id,
+      eventType: event.type,
       occurredAt,
       receivedAt,
       things: named,
       reasons,
       revokes,
-      endings: endingsOf(event, named, occurredAt),
+      endings: endingsOf(event, named),
     },
   }
 }
@@ -177,19 +179,34 @@ function revokesSessions({ family, name }: SecurityEvent): boolean {
   )
 }
 
-/** RISC 1.0 §2.5, §2.6: from then on the old address or number names nobody, or somebody else. */
+/**
+ * RISC 1.0 §2.5, §2.6: from then on the old address or number names nobody, or somebody else. Where `new-value` says what
+ * takes its place, what the source said of the old one counts for the new one.
+ */
 function endingsOf(
-  { family, name }: SecurityEvent,
+  { family, name, claims }: SecurityEvent,
   things: readonly NamedThing[],
-  at: Date,
 ): readonly NewEnding[] {
   if (family !== 'risc' || (name !== 'identifier-changed' && name !== 'identifier-recycled')) return []
   const recycled = name === 'identifier-recycled'
-  return things.flatMap(({ anchors }) =>
+  const newValue = recycled ? undefined : claims['new-value']
+  return things.flatMap(({ kind, anchors }) =>
     anchors
       .filter((anchor) => ['email', 'phone'].includes(formatOf(anchor)))
-      .map((anchor) => ({ anchor, at, recycled })),
+      .map((anchor) => ({ anchor, recycled, successor: successorOf(anchor, kind, newValue) })),
   )
+}
+
+function successorOf(anchor: Anchor, kind: string, newValue: unknown): Anchor | undefined {
+  if (typeof newValue !== 'string' || newValue === '' || newValue.length > identifierCharsMax)
+    return undefined
+  const isEmail = formatOf(anchor) === 'email'
+  if (isEmail !== newValue.includes('@')) return undefined
+  const subject: SimpleSubject = isEmail
+    ? { format: 'email', email: newValue }
+    : { format: 'phone_number', phone_number: newValue }
+  const [successor] = anchorsOf(subject, kind, '') ?? []
+  return successor === anchor ? undefined : successor
 }
 
 /** The provider's words for administrators, in English where it has them, else its words for a machine. */

@@ -1,8 +1,9 @@
 import { HubError } from '../base/hub-error.ts'
-import { claimKey } from '../subjects/claim.ts'
+import { adminSource, claimKey } from '../subjects/claim.ts'
 import type { Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { UserDraft } from '../subjects/user-draft.ts'
-import { applyNews, type LevelChange, type NewsDeps } from './news.ts'
+import type { LevelChange } from './ledger.ts'
+import { applyNews, type NewsDeps } from './news.ts'
 
 export interface LoadedSubject {
   readonly subject: Subject
@@ -25,12 +26,12 @@ export async function loadUser(
   const now = deps.world.now()
   const { subjects } = deps
   const by = draft.loginAnchor
-  const key = draft.anchors.length > 1 ? claimKey(draft.anchors, by) : undefined
+  const key = draft.anchors.length > 1 ? claimKey(adminSource, draft.anchors, by) : undefined
   const before = await subjects.loadedBefore(draft.loginAnchor)
   const stale = before?.claim !== undefined && before.claim !== key ? [before.claim] : []
   const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
     {
-      source: { kind: 'admin', id: 'admin' },
+      source: { kind: 'admin', id: adminSource },
       id: `~${now.toISOString()} ${by}`, // of two loaded users with one name the later is refused, whatever they are called
       occurredAt: now,
       receivedAt: now,

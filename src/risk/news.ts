@@ -1,13 +1,14 @@
 import type { World } from '../base/world.ts'
-import { kindOf, type Anchor } from '../subjects/anchor.ts'
-import { join, tooManyClaims, type JoinDeps, type Joined, type NewEnding } from '../subjects/join.ts'
-import type { AnchorNode, SubjectStore } from '../subjects/subject-store.ts'
-import { claimsOf, namesOf, together, withoutJoins } from './names-of-news.ts'
-import type { RiskAction } from './risk-action.ts'
-import { riskLevels, type RiskLevel } from './risk-level.ts'
+import { formatOf, kindOf, mainAnchor, scopeOf, valueOf, type Anchor } from '../subjects/anchor.ts'
+import { join, type JoinDeps } from '../subjects/join.ts'
+import type { Ending } from '../subjects/partition.ts'
+import type { KnownClaim, SubjectStore } from '../subjects/subject-store.ts'
+import { openLedger, type LevelChange } from './ledger.ts'
+import { claimsOf } from './names-of-news.ts'
 import type { RiskReason, RiskSource } from './risk-reason.ts'
-import { isLater, levelsOf, nextExpiry, reasonsInForce } from './risk-state.ts'
-import type { EntityState, NewReason, NewRevocation, RiskStore, StoredReason } from './risk-store.ts'
+import type { WordJudge } from './risk-sources.ts'
+import type { RiskStore } from './risk-store.ts'
+import { outsideItsLimits } from './source-trust.ts'
 
 /** One thing that news speaks of, by every name it is given. Several names claim to name the same. */
 export interface NamedThing {
@@ -23,10 +24,14 @@ export interface News {
   readonly issuer?: string
   /** Settles what happened at the same moment: the same whenever it comes. */
   readonly id: string
+  readonly eventType?: string
   readonly occurredAt: Date
+  /** When its claims count as made, if that is another time. */
+  readonly claimedAt?: Date
   readonly receivedAt: Date
-  /** Everything that it names. What is not of an accepted kind, or makes a contradictory claim, makes it unmatched. */
+  /** Everything that it names. */
   readonly things: readonly NamedThing[]
+  /** Each is kept with every name of its thing. */
   readonly reasons: readonly RiskReason[]
   /** Which of the things' sessions are over. */
   readonly revokes: NewsRevocation | undefined
@@ -37,21 +42,16 @@ export interface News {
   readonly withdraws?: readonly string[]
 }
 
+/** That an address or number no longer names what it named. */
+export type NewEnding = Pick<Ending, 'anchor' | 'recycled' | 'successor'>
+
 export interface NewsRevocation {
   readonly user: Anchor | undefined
   readonly device: Anchor | undefined
   readonly session: Anchor | undefined
   readonly signalId: string
+  readonly eventType: string
   readonly message: string | undefined
-}
-
-/** The enforced level of an entity went from one to another. */
-export interface LevelChange {
-  readonly entity: Pick<EntityState, 'id' | 'kind' | 'name'>
-  readonly previous: RiskLevel
-  readonly level: RiskLevel
-  /** What counts now. */
-  readonly inForce: readonly RiskReason[]
 }
 
 /** What became of one piece of news. */
@@ -63,13 +63,20 @@ export interface Heard {
   /** Why its claims are not believed, for now. */
   readonly refused: string | undefined
   readonly changes: readonly LevelChange[]
+  /** Claims, of whichever source, that are believed no more, or not yet, since this. */
+  readonly contradicted: readonly KnownClaim[]
 }
 
 export interface NewsDeps {
-  readonly subjects: JoinDeps['subjects'] & Pick<SubjectStore, 'loadedAmong' | 'loadedAnchorsAmong'>
-  readonly risk: Pick<RiskStore, 'states' | 'writeReasons' | 'addHistory' | 'putLevels' | 'putRevocations'>
+  readonly subjects: JoinDeps['subjects'] & Pick<SubjectStore, 'loadedAmong' | 'entitiesSeeing' | 'withIds'>
+  readonly risk: Pick<
+    RiskStore,
+    'states' | 'writeReasons' | 'dropReasons' | 'addHistory' | 'putLevels' | 'putRevocations'
+  >
   readonly world: Pick<World, 'now' | 'newId'>
-  readonly actionOf: (source: RiskSource) => RiskAction
+  readonly judge: WordJudge
+  /** The issuer of our own users' ids. */
+  readonly origin: string
   /** Whether news about users whom nobody loaded is to lead to nothing (E79). */
   readonly ignoreUnknownUsers: boolean
 }
@@ -77,60 +84,199 @@ export interface NewsDeps {
 const unknownUser = 'the user is not known here, and unknown users are ignored'
 
 /**
- * Applies news, in their order, to who is who and to risk. Inside a transaction; a batch costs about ten statements
+ * Applies news, in their order, to who is who and to risk. Inside a transaction; a batch costs about a dozen statements
  * whatever its size.
  * @returns for each what became of it
  */
 export async function applyNews(deps: NewsDeps, told: readonly News[]): Promise<readonly Heard[]> {
-  const news = await withoutWhatIsNotTheirs(deps, told)
+  const { judge } = deps
+  const limited = told.map((each) => withinLimits(each, judge))
+  const news = await withOurOwnIds(
+    deps,
+    limited.map((each, at) => (typeof each === 'string' ? nothingOf(told, at) : each)),
+  )
+  const outside = (at: number): string | undefined => {
+    const each = limited[at]
+    return typeof each === 'string' ? each : undefined
+  }
   const ignored = deps.ignoreUnknownUsers ? await ofUnknownUsers(deps, news) : new Set<News>()
-  const welcome = news.filter((each) => !ignored.has(each))
-  const joined = await join(deps, {
-    anchors: new Set(
-      welcome.flatMap(({ things, endings }) => [
-        ...things.flatMap(({ anchors }) => anchors),
-        ...endings.map(({ anchor }) => anchor),
-      ]),
-    ),
-    claims: welcome.flatMap(claimsOf),
-    endings: welcome.flatMap(({ endings }) => endings),
-    withdrawn: welcome.flatMap(({ withdraws = [] }) => withdraws),
-  })
+  const welcome = news.filter((each, at) => !ignored.has(each) && outside(at) === undefined)
+  const claims = new Map(welcome.map((each) => [each, claimsOf(each)]))
+  const joined = await join(
+    { ...deps, claimantOf: judge.claimantOf, believed: judge.believed },
+    {
+      anchors: new Set(
+        welcome.flatMap(({ things, endings }) => [
+          ...things.flatMap(({ anchors }) => anchors),
+          ...endings.flatMap(({ anchor, successor }) =>
+            successor === undefined ? [anchor] : [anchor, successor],
+          ),
+        ]),
+      ),
+      vouched: vouchedIn(welcome),
+      claims: [...claims.values()].flat(),
+      endings: welcome.flatMap(({ endings, source, claimedAt, occurredAt }) =>
+        endings.map((ending) => ({ ...ending, source: source.id, at: (claimedAt ?? occurredAt).getTime() })),
+      ),
+      withdrawn: welcome.flatMap(({ withdraws = [] }) => withdraws),
+    },
+  )
   const ledger = await openLedger(deps, joined, welcome)
-  const heard = news.map((each): Heard => {
-    if (ignored.has(each)) return { unmatched: unknownUser, ignored: true, refused: undefined, changes: [] }
-    const refused = claimsOf(each)
-      .map(({ key }) => joined.refused.get(key))
-      .find((reason) => reason !== undefined)
-    return { unmatched: undefined, ignored: false, refused, changes: ledger.enter(each) }
+  const heard = news.map((each, at): Heard => {
+    const nothing = { refused: undefined, changes: [], contradicted: [] }
+    const unmatched = outside(at)
+    if (unmatched !== undefined) return { ...nothing, unmatched, ignored: false }
+    if (ignored.has(each)) return { ...nothing, unmatched: unknownUser, ignored: true }
+    const keys = new Set(claims.get(each)?.map(({ key }) => key))
+    return {
+      unmatched: undefined,
+      ignored: false,
+      refused: [...keys].map((key) => joined.refused.get(key)).find((reason) => reason !== undefined),
+      changes: ledger.enter(each),
+      contradicted: joined.newlyRefused.filter(({ key }) => keys.has(key)),
+    }
   })
-  const further = await ledger.write()
+  const changes = await ledger.write()
+  const mentioned = new Set(heard.flatMap(({ contradicted }) => contradicted))
+  const contradicted = joined.newlyRefused.filter((claim) => !mentioned.has(claim))
   const last = heard.at(-1)
-  return last === undefined || further.length === 0
+  return last === undefined || changes.length + contradicted.length === 0
     ? heard
-    : heard.with(-1, { ...last, changes: [...last.changes, ...further] })
+    : heard.with(-1, {
+        ...last,
+        changes: [...last.changes, ...changes],
+        contradicted: [...last.contradicted, ...contradicted],
+      })
+}
+
+function nothingOf(told: readonly News[], at: number): News {
+  const news = told[at]
+  if (news === undefined) throw new RangeError('There is no such news.')
+  return { ...news, things: [], reasons: [], revokes: undefined, endings: [] }
 }
 
 /**
- * Who is who decides whom enforced risk is about: only sources whose word is acted on have a say in it, and none of them
- * against what an administrator loaded. News of the others is kept with the one of its names that is known here.
+ * A source's word as far as the source may speak: without the names that it may not speak of. Its claims and endings count
+ * as made when it was registered at the earliest, whatever its clock says.
+ * @returns why nothing of it may be said, where that is so
  */
-async function withoutWhatIsNotTheirs(
-  { subjects, actionOf }: NewsDeps,
+function withinLimits(news: News, judge: WordJudge): News | string {
+  const { source, eventType, occurredAt } = news
+  if (source.kind !== 'security_events_provider') return news
+  if (eventType !== undefined && !judge.maySend(source, eventType))
+    return 'its provider may not send events of this type'
+  const registeredAt = judge.registeredAt(source)
+  const claimedAt =
+    registeredAt !== undefined && occurredAt < registeredAt ? registeredAt : (news.claimedAt ?? occurredAt)
+  const said = { ...news, claimedAt }
+  const outside = news.things.flatMap(({ anchors }) =>
+    anchors.filter((anchor) => !judge.maySpeakOf(source, anchor)),
+  )
+  const [first] = outside
+  if (first === undefined) {
+    return said.endings.every(
+      ({ successor }) => successor === undefined || judge.maySpeakOf(source, successor),
+    )
+      ? said
+      : {
+          ...said,
+          endings: said.endings.map((ending) =>
+            ending.successor === undefined || judge.maySpeakOf(source, ending.successor)
+              ? ending
+              : { ...ending, successor: undefined },
+          ),
+        }
+  }
+  const left = said.things.map(({ kind, anchors }) => ({
+    kind,
+    anchors: anchors.filter((anchor) => !outside.includes(anchor)),
+  }))
+  if (left.some(({ anchors }) => anchors.length === 0)) return outsideItsLimits(first)
+  const instead = new Map<Anchor, Anchor>()
+  for (const [at, { anchors }] of said.things.entries()) {
+    const [main] = left[at]?.anchors.toSorted() ?? []
+    for (const anchor of anchors) {
+      if (outside.includes(anchor) && main !== undefined)
+        instead.set(anchor, mainAnchor(left[at]?.anchors ?? [main]))
+    }
+  }
+  return renamed(
+    { ...said, things: left, endings: said.endings.filter(({ anchor }) => !outside.includes(anchor)) },
+    instead,
+  )
+}
+
+/** The news with other names in the place of some. */
+function renamed(news: News, instead: ReadonlyMap<Anchor, Anchor>): News {
+  if (instead.size === 0) return news
+  const of = <A extends Anchor | undefined>(anchor: A): A | Anchor =>
+    anchor === undefined ? anchor : (instead.get(anchor) ?? anchor)
+  const reasons = news.reasons.map((reason) => ({ ...reason, anchor: of(reason.anchor) }))
+  return {
+    ...news,
+    things: news.things.map(({ kind, anchors }) => ({
+      kind,
+      anchors: [...new Set(anchors.map((anchor) => of(anchor)))].toSorted(),
+    })),
+    reasons: [...new Map(reasons.map((reason) => [`${reason.id}\0${reason.anchor}`, reason])).values()],
+    revokes: news.revokes && {
+      ...news.revokes,
+      user: of(news.revokes.user),
+      device: of(news.revokes.device),
+      session: of(news.revokes.session),
+    },
+  }
+}
+
+/** What our own ids of users, devices and sessions look like: see newSubjectId. */
+const ownId = /^(?:00u|dev|ses)[A-Za-z0-9]{17}$/
+
+/** Who is named by our own id, as an opaque id or as a `sub` of ours, is whom that id belongs to (RFC 9493 §3.2.3, §3.2.4). */
+async function withOurOwnIds(
+  { subjects, origin }: NewsDeps,
   news: readonly News[],
 ): Promise<readonly News[]> {
-  const isEnforced = ({ source }: News): boolean => actionOf(source) === 'enforce_and_log'
-  const ended = news.filter(isEnforced).flatMap(({ endings }) => endings.map(({ anchor }) => anchor))
-  const loaded = new Set(ended.length === 0 ? [] : await subjects.loadedAnchorsAmong(ended))
-  const others = news.filter((each) => !isEnforced(each) && claimsOf(each).length > 0)
-  const named = others.flatMap(({ things }) => things.flatMap(({ anchors }) => anchors))
-  const known = new Set(named.length === 0 ? [] : (await subjects.resolve(named)).map(({ anchor }) => anchor))
-  return news.map((each): News => {
-    if (!isEnforced(each)) return { ...withoutJoins(each, known), endings: [] }
-    return loaded.size === 0
-      ? each
-      : { ...each, endings: each.endings.filter(({ anchor }) => !loaded.has(anchor)) }
-  })
+  const idOf = (anchor: Anchor): string | undefined => {
+    const format = formatOf(anchor)
+    const isOurs = format === 'opaque' || (format === 'iss_sub' && scopeOf(anchor) === origin)
+    return isOurs && ownId.test(valueOf(anchor)) ? valueOf(anchor) : undefined
+  }
+  const named = new Map<Anchor, string>()
+  for (const { things } of news) {
+    for (const { anchors } of things) {
+      for (const anchor of anchors) {
+        const id = idOf(anchor)
+        if (id !== undefined) named.set(anchor, id)
+      }
+    }
+  }
+  if (named.size === 0) return news
+  const byId = new Map(
+    (await subjects.withIds([...new Set(named.values())])).map(({ id, anchor }) => [id, anchor]),
+  )
+  const instead = new Map(
+    [...named].flatMap(([anchor, id]) => {
+      const theirs = byId.get(id)
+      return theirs !== undefined && kindOf(theirs) === kindOf(anchor) ? [[anchor, theirs] as const] : []
+    }),
+  )
+  return news.map((each) => renamed(each, instead))
+}
+
+/** A provider vouches for ids of its own issuer, and an administrator for all that a loaded user has. */
+function vouchedIn(news: readonly News[]): ReadonlyMap<Anchor, string> {
+  const vouched = new Map<Anchor, string>()
+  for (const { source, issuer, loadedAs, things } of news) {
+    if (issuer === undefined && loadedAs === undefined) continue
+    for (const { anchors } of things) {
+      for (const anchor of anchors) {
+        const scope = scopeOf(anchor)
+        if (scope !== undefined && (loadedAs !== undefined || scope === issuer))
+          vouched.set(anchor, source.id)
+      }
+    }
+  }
+  return vouched
 }
 
 async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Promise<ReadonlySet<News>> {
@@ -142,175 +288,6 @@ async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Pr
   return new Set(
     news.filter((each) => usersOf(each).some(({ anchors }) => !anchors.some((anchor) => known.has(anchor)))),
   )
-}
-
-/** The risk of every entity that a batch touches: read once, changed in memory, written once. */
-interface Ledger {
-  enter(news: News): readonly LevelChange[]
-  /** @returns changes of entities that no news named: others were joined or came apart */
-  write(): Promise<readonly LevelChange[]>
-}
-
-interface Page {
-  readonly state: EntityState
-  reasons: StoredReason[]
-  level: number
-  changesAt: Date | undefined
-}
-
-async function openLedger(deps: NewsDeps, joined: Joined, news: readonly News[]): Promise<Ledger> {
-  const { risk, actionOf, world } = deps
-  const nodeOf = (anchor: Anchor) => {
-    const node = joined.nodes.get(anchor)
-    if (node === undefined) throw new Error(`The anchor ${anchor} was not made known.`)
-    return node
-  }
-  const touched = new Set(joined.changed)
-  for (const each of news) {
-    const claims = claimsOf(each)
-    for (const { anchor } of each.reasons) {
-      for (const { anchor: name } of namesOf(claims, anchor)) touched.add(nodeOf(name).entity)
-    }
-  }
-  const now = world.now()
-  const pages = new Map<number, Page>()
-  for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
-    pages.set(state.entity, {
-      state,
-      reasons: [...state.reasons],
-      level: state.level,
-      changesAt: state.changesAt,
-    })
-  }
-  const recycled = news.flatMap(({ endings }) => endings.filter(({ recycled }) => recycled))
-  const recycledAt = ({ anchor, recycledAt: before }: AnchorNode): Date | undefined =>
-    recycled.reduce(
-      (at, ending) => (ending.anchor === anchor && (at === undefined || ending.at > at) ? ending.at : at),
-      before,
-    )
-  /** What was not taken is believed by nobody at any time. */
-  const isTaken = (key: string): boolean => joined.refused.get(key) !== tooManyClaims
-  const written = new Map<string, NewReason>()
-  const replaced: NewReason[] = []
-  const revocations: NewRevocation[] = []
-
-  function put(reason: NewReason): void {
-    const page = pages.get(nodeOf(reason.reason.anchor).entity)
-    if (page === undefined) return
-    const place = placeOf(reason)
-    const at = page.reasons.findIndex((other) => placeOf(other) === place)
-    const before = page.reasons[at]
-    if (before !== undefined && !isLater(reason.reason, before.reason)) {
-      if (before.reason.id !== reason.reason.id && isMain(reason)) replaced.push(reason)
-      return
-    }
-    const counts =
-      (isMain(reason) || reason.claims.some((key) => joined.refused.has(key))) &&
-      reason.reason.occurredAt >= (recycledAt(nodeOf(reason.reason.anchor)) ?? reason.reason.occurredAt)
-    if (before === undefined) page.reasons.push({ ...reason, counts })
-    else {
-      if (isMain(before)) replaced.push(before)
-      page.reasons[at] = { ...reason, counts }
-    }
-    written.set(place, reason)
-  }
-
-  function settle(page: Page): readonly LevelChange[] {
-    const { levels, changes } = relevel([{ ...page.state, ...page }], now, actionOf)
-    page.level = levels[0]?.level ?? page.level
-    page.changesAt = levels[0]?.changesAt
-    return changes
-  }
-
-  return {
-    enter(each) {
-      const entities = new Set<number>()
-      const claims = claimsOf(each)
-      for (const reason of each.reasons) {
-        for (const { anchor, claims: keys } of namesOf(claims, reason.anchor)) {
-          const { node, entity } = nodeOf(anchor)
-          entities.add(entity)
-          put({ node, reason: { ...reason, anchor }, claims: keys.filter(isTaken) })
-        }
-      }
-      // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
-      for (const { anchors } of each.things) {
-        for (const anchor of anchors)
-          if (joined.changed.has(nodeOf(anchor).entity)) entities.add(nodeOf(anchor).entity)
-      }
-      if (each.revokes !== undefined) {
-        const { user, device, session, signalId, message } = each.revokes
-        for (const named of together(claims, { user, device, session })) {
-          const number = (anchor: Anchor | undefined) =>
-            anchor === undefined ? undefined : nodeOf(anchor).node
-          revocations.push({
-            user: number(named.user),
-            device: number(named.device),
-            session: number(named.session),
-            revokedAt: each.occurredAt,
-            receivedAt: each.receivedAt,
-            providerId: each.source.id,
-            signalId,
-            message,
-            claims: named.claims.filter(isTaken),
-          })
-        }
-      }
-      return [...entities].flatMap((entity) => {
-        const page = pages.get(entity)
-        return page === undefined ? [] : settle(page)
-      })
-    },
-    async write() {
-      const further = [...pages.values()].flatMap(settle)
-      if (written.size > 0) await risk.writeReasons([...written.values()])
-      if (replaced.length > 0) await risk.addHistory(replaced, now)
-      if (revocations.length > 0) await risk.putRevocations(revocations)
-      const moved = [...pages.values()].filter(
-        ({ state, level, changesAt }) => level !== state.level || isSooner(changesAt, state.changesAt),
-      )
-      if (moved.length > 0) {
-        await risk.putLevels(
-          moved.map(({ state: { entity }, level, changesAt }) => ({ entity, level, changesAt })),
-        )
-      }
-      return further
-    },
-  }
-}
-
-/**
- * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every piece of news:
- * whoever looks too early finds nothing to change, and writes down when to come again.
- */
-function isSooner(next: Date | undefined, before: Date | undefined): boolean {
-  return next !== undefined && (before === undefined || next < before)
-}
-
-/** The levels of entities at a time, and which of them are not what was written down. */
-export function relevel(
-  states: readonly EntityState[],
-  now: Date,
-  actionOf: (source: RiskSource) => RiskAction,
-): { readonly levels: Parameters<RiskStore['putLevels']>[0]; readonly changes: readonly LevelChange[] } {
-  const changes: LevelChange[] = []
-  const levels = states.map((state) => {
-    const counting = state.reasons.filter(({ counts }) => counts).map(({ reason }) => reason)
-    const inForce = reasonsInForce(counting, now)
-    const level = levelsOf(inForce, actionOf).enforced
-    const previous = riskLevels[state.level] ?? 'NONE'
-    if (level !== previous) changes.push({ entity: state, previous, level, inForce })
-    return { entity: state.entity, level: riskLevels.indexOf(level), changesAt: nextExpiry(inForce) }
-  })
-  return { levels, changes }
-}
-
-function isMain({ claims }: NewReason): boolean {
-  return claims.length === 0
-}
-
-function placeOf({ node, reason: { source, slot }, claims }: NewReason): string {
-  return `${node}\0${source.id}\0${slot}\0${claims.join()}`
 }
 
 /** News without a signal: that one source gives one reason for each anchor. */

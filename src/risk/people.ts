@@ -5,8 +5,10 @@ import { subjectKinds } from '../subjects/anchor.ts'
 import type { Subject, SubjectPage, SubjectQuery, SubjectStore } from '../subjects/subject-store.ts'
 import type { UserDraft } from '../subjects/user-draft.ts'
 import { loadUser } from './load-user.ts'
-import type { LevelChange, NewsDeps } from './news.ts'
+import type { LevelChange } from './ledger.ts'
+import type { NewsDeps } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
+import type { WordJudge } from './risk-sources.ts'
 import type { RiskStore } from './risk-store.ts'
 import { getUser, riskOf, setUserRisk, type SubjectRisk, type UserRiskDraft } from './user-risk.ts'
 
@@ -15,7 +17,7 @@ export interface PeopleWork {
   readonly subjects: SubjectStore
   readonly risk: RiskStore
   /** What sources' words count for, as this transaction has it. */
-  readonly actionOf: NewsDeps['actionOf']
+  readonly judge: WordJudge
   readonly journal: {
     levelsChanged(changes: readonly LevelChange[], by: Actor): Promise<void>
     loaded(subject: Subject, by: Actor): Promise<void>
@@ -24,7 +26,9 @@ export interface PeopleWork {
 
 export interface PeopleDeps {
   readonly world: NewsDeps['world'] & Parameters<typeof setUserRisk>[0]['world']
-  readonly actionOf: NewsDeps['actionOf']
+  readonly judge: () => WordJudge
+  /** Issuer of our own users' ids. */
+  readonly origin: string
   readonly stores: Pick<PeopleWork, 'subjects' | 'risk'>
   readonly transaction: <T>(work: (tx: PeopleWork) => Promise<T>) => Promise<T>
 }
@@ -53,28 +57,29 @@ export interface People {
 
 const historyMax = 100
 
-export function createPeople({ world, actionOf, stores, transaction }: PeopleDeps): People {
+export function createPeople({ world, judge, origin, stores, transaction }: PeopleDeps): People {
   const { subjects, risk } = stores
 
   const details = async (subject: Subject): Promise<SubjectDetails> => ({
-    ...(await riskOf({ risk, world, actionOf }, subject)),
+    ...(await riskOf({ risk, world, judge: judge() }, subject)),
     history: await risk.history(subject.entity, historyMax),
   })
 
   async function find(name: string): Promise<Subject | undefined> {
     for (const kind of subjectKinds) {
-      const subject = await findSubject(subjects, kind, name)
+      const subject = await findSubject({ subjects, vouches: judge().vouches }, kind, name)
       if (subject !== undefined) return subject
     }
     return subjects.find(name)
   }
 
   return {
-    userRisk: async (userId) => riskOf({ risk, world, actionOf }, await getUser(subjects, userId)),
+    userRisk: async (userId) =>
+      riskOf({ risk, world, judge: judge() }, await getUser({ subjects, vouches: judge().vouches }, userId)),
     setUserRisk: (userId, draft, by) =>
       transaction(async ({ journal, ...tx }) => {
         const { risk, created, changes } = await setUserRisk(
-          { ...tx, world, ignoreUnknownUsers: false },
+          { ...tx, world, origin, ignoreUnknownUsers: false },
           userId,
           draft,
         )
@@ -89,7 +94,7 @@ export function createPeople({ world, actionOf, stores, transaction }: PeopleDep
     },
     async load(draft, by) {
       const { subject, created } = await transaction(async ({ journal, ...tx }) => {
-        const loaded = await loadUser({ ...tx, world }, draft)
+        const loaded = await loadUser({ ...tx, world, origin }, draft)
         await journal.loaded(loaded.subject, by)
         await journal.levelsChanged(loaded.changes, by)
         return loaded

@@ -2,8 +2,10 @@ import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonValue } from '../base/json.ts'
 import type { Provider } from '../providers/provider.ts'
+import type { RefusedClaims, SubjectStore } from '../subjects/subject-store.ts'
 import { riskActions, type RiskAction } from './risk-action.ts'
 import type { RiskSources, RiskSourceStore } from './risk-sources.ts'
+import type { SourceTrust } from './source-trust.ts'
 
 /** A committed change of what a security events provider's word counts for. */
 export interface ProviderActionChange {
@@ -13,11 +15,23 @@ export interface ProviderActionChange {
   readonly by: Actor
 }
 
+/** A committed change of what a security events provider may say. */
+export interface ProviderTrustChange {
+  readonly provider: Provider
+  readonly trust: SourceTrust
+  readonly by: Actor
+}
+
 /** What happens in one transaction. */
 export interface ProviderActionWork {
   readonly providers: { findById(id: string): Promise<Provider | undefined> }
   readonly riskSources: RiskSourceStore
-  readonly journal: { record(change: ProviderActionChange): Promise<void> }
+  readonly journal: {
+    record(change: ProviderActionChange): Promise<void>
+    trusted(change: ProviderTrustChange): Promise<void>
+  }
+  /** Looks again at what the source said of who is who. */
+  readonly rejoin: (providerId: string, by: Actor) => Promise<void>
 }
 
 /** The three-way action of security events providers, which Okta has for risk providers only. */
@@ -26,25 +40,45 @@ export interface ProviderActions {
   get(providerId: string): RiskAction
   /** Counts from the next evaluation on; setting what is set changes and journals nothing. @throws HubError `provider.not_found` */
   set(providerId: string, action: RiskAction, by: Actor): Promise<RiskAction>
+  /** @throws HubError `provider.not_found` */
+  trust(providerId: string): SourceTrust
+  /** Replaces it. Counts as the action does. @throws HubError `provider.not_found` */
+  setTrust(providerId: string, trust: SourceTrust, by: Actor): Promise<SourceTrust>
+  /** Claims of the provider that are not believed, newest first, at most 10; `total` counts 1,000 at most. */
+  refusedClaims(providerId: string): Promise<RefusedClaims>
 }
 
 export interface ProviderActionsDeps {
-  readonly sources: Pick<RiskSources, 'find'>
+  readonly sources: Pick<RiskSources, 'judge'>
+  readonly subjects: Pick<SubjectStore, 'refusedClaims'>
   readonly transaction: <T>(work: (tx: ProviderActionWork) => Promise<T>) => Promise<T>
 }
 
-export function createProviderActions({ sources, transaction }: ProviderActionsDeps): ProviderActions {
+export function createProviderActions({
+  sources,
+  subjects,
+  transaction,
+}: ProviderActionsDeps): ProviderActions {
+  const find = (id: string) => sources.judge().find({ kind: 'security_events_provider', id }) ?? notFound(id)
   return {
-    get(providerId) {
-      const source = sources.find({ kind: 'security_events_provider', id: providerId })
-      return source?.action ?? notFound(providerId)
-    },
+    get: (providerId) => find(providerId).action,
+    trust: (providerId) => find(providerId).trust,
+    refusedClaims: (providerId) => subjects.refusedClaims(find(providerId).id),
+    setTrust: (providerId, trust, by) =>
+      transaction(async ({ providers, riskSources, journal, rejoin }) => {
+        const provider = (await providers.findById(providerId)) ?? notFound(providerId)
+        await riskSources.setTrust(providerId, trust)
+        await rejoin(providerId, by)
+        await journal.trusted({ provider, trust, by })
+        return trust
+      }),
     set: (providerId, to, by) =>
-      transaction(async ({ providers, riskSources, journal }) => {
+      transaction(async ({ providers, riskSources, journal, rejoin }) => {
         const provider = (await providers.findById(providerId)) ?? notFound(providerId)
         const from = (await riskSources.list()).find(({ id }) => id === providerId)?.action
         if (from === undefined || from === to) return to
         await riskSources.setAction(providerId, to)
+        await rejoin(providerId, by)
         await journal.record({ provider, from, to, by })
         return to
       }),

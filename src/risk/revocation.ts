@@ -16,6 +16,14 @@ export interface Revocation {
   /** The security events provider that said so. */
   readonly providerId: string
   readonly signalId: string
+  readonly eventType: string
   /** In the provider's own words, if it gave any. */
   readonly message: string | undefined
+  readonly reach: Reach
 }
+
+/**
+ * Whether what a question names leads to something for everybody, or only through a bare id that a source vouches for whose
+ * word is only to be seen.
+ */
+export type Reach = 'enforced' | 'reported'

@@ -167,6 +167,7 @@ export function reasonsOf(
         expiresAt: expiresAt ?? new Date(now.getTime() + holdsDefaultMs),
         signalId: undefined,
         eventType: undefined,
+        dismissedAt: undefined,
       }
       const before = byAnchor.get(anchor)
       if (before === undefined || isLater(reason, before)) byAnchor.set(anchor, reason)

@@ -1,6 +1,6 @@
 import type { SubjectKind } from '../subjects/anchor.ts'
-import type { Revocation } from './revocation.ts'
-import type { RiskReason } from './risk-reason.ts'
+import type { Reach, Revocation } from './revocation.ts'
+import type { RiskReason, RiskSource } from './risk-reason.ts'
 
 /** What is known of one entity that a question is about. */
 export interface EntityRisk {
@@ -12,14 +12,22 @@ export interface EntityRisk {
    * is looked up by whoever asks.
    */
   readonly reasons: readonly RiskReason[]
+  readonly reach: Reach
+  /** Whether an administrator loaded it. */
+  readonly isLoaded: boolean
+  /** All sources that said something of it, in force or not. */
+  readonly speakers: readonly RiskSource[]
 }
 
-/** What a question is about, in the words of whoever asks: see `askedOf`. */
-export type AskedAbout = Readonly<Partial<Record<SubjectKind, string | undefined>>>
+/** What a question is about, in the words of the asker: see `askedOf`. */
+export interface AskedAbout extends Readonly<Partial<Record<SubjectKind, string | undefined>>> {
+  /** Whose id the user's is, if it is one that means something to one issuer only. */
+  readonly userIssuer?: string | undefined
+}
 
 export interface RiskPicture {
   readonly entities: readonly EntityRisk[]
-  /** Those whose every member is among the asked entities, whenever they were: newest first, at most 20. */
+  /** Those whose every member is among the asked entities, whenever they were and whoever said so: newest first. */
   readonly revocations: readonly Revocation[]
 }
 

@@ -7,7 +7,7 @@ export interface RiskSource {
   readonly id: string
 }
 
-/** Why an entity has a level. Of one source there is one current reason per anchor and slot: later news replaces it. */
+/** Why an entity has a level. Of one source there is one current reason per identifier and slot: its later word replaces it. */
 export interface RiskReason {
   readonly id: string
   /** The identifier it was said of, as anchors are written: see subjects/anchor.ts. */
@@ -27,4 +27,6 @@ export interface RiskReason {
   readonly expiresAt: Date | undefined
   readonly signalId: string | undefined
   readonly eventType: string | undefined
+  /** When an administrator dismissed it: it does not count, until that is taken back. */
+  readonly dismissedAt: Date | undefined
 }

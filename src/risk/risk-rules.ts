@@ -84,13 +84,32 @@ function aboutOf(event: SecurityEvent): About | undefined {
 function ofThisEvent(detection: Detection, event: SecurityEvent): Detection {
   if (event.family === 'caep' && event.name === 'risk-level-change') {
     // The same slot as Okta's own types: one source's word on a user's risk, whichever way it says it.
-    return { ...detection, slot: `${event.claims.principal.toLowerCase()}-risk` }
+    const principal = principals.find((known) => known === event.claims.principal) ?? 'OTHER'
+    return { ...detection, slot: `${principal.toLowerCase()}-risk` }
   }
   const type = event.claims['credential_type']
-  return detection.slot === compromiseSlot && typeof type === 'string'
-    ? { ...detection, slot: `${compromiseSlot}:${type.slice(0, 64)}` }
-    : detection
+  if (detection.slot !== compromiseSlot || typeof type !== 'string') return detection
+  const known = credentialTypes.includes(type) ? type : 'other'
+  return { ...detection, slot: `${compromiseSlot}:${known}` }
 }
+
+/**
+ * Slots are a closed vocabulary: a sender's words never make one, so what is kept of one source about one identifier is
+ * bounded. CAEP 1.0 §3.8 (principal) and §3.3 (credential_type, whose values RISC 1.0 §2.7 shares).
+ */
+const principals = ['USER', 'DEVICE', 'SESSION'] as const
+const credentialTypes: readonly string[] = [
+  'password',
+  'pin',
+  'x509',
+  'fido2-platform',
+  'fido2-roaming',
+  'fido-u2f',
+  'verifiable-credential',
+  'phone-voice',
+  'phone-sms',
+  'app',
+]
 
 function keyOf(event: string, issuer: string | undefined): string {
   return JSON.stringify([event, issuer ?? null])

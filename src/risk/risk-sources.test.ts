@@ -1,10 +1,11 @@
 import { expect, test } from 'vitest'
+import { knownSource } from '../../test/known-sources.ts'
 import { createRiskSources, type KnownSource } from './risk-sources.ts'
 
-const mdm: KnownSource = { kind: 'security_events_provider', id: 'sse1', name: 'MDM', action: 'log_only' }
+const mdm: KnownSource = knownSource('sse1', { name: 'MDM', action: 'log_only' })
 
 test('a source counts as its action says, an unknown one for nothing, an administrator always', async () => {
-  const { actionOf, find } = await createRiskSources({ list: async () => [mdm] })
+  const { actionOf, find } = (await createRiskSources({ list: async () => [mdm] })).judge()
   expect(actionOf({ kind: 'security_events_provider', id: 'sse1' })).toBe('log_only')
   expect(actionOf({ kind: 'security_events_provider', id: 'sse2' })).toBe('none')
   expect(actionOf({ kind: 'risk_provider', id: 'sse1' })).toBe('none')
@@ -25,7 +26,7 @@ test('what was read last stands, even when an earlier reading takes longer', asy
         if (releases.length === 1) resolve(answer)
       }),
   })
-  const { refresh, actionOf } = await sources
+  const { refresh, judge } = await sources
   const both = [refresh(), refresh()]
   await Promise.resolve()
   expect(releases).toHaveLength(2) // the second waits for the first
@@ -34,7 +35,7 @@ test('what was read last stands, even when an earlier reading takes longer', asy
   await Promise.resolve()
   releases[2]?.()
   await both[1]
-  expect(actionOf({ kind: 'security_events_provider', id: 'sse1' })).toBe('none')
+  expect(judge().actionOf({ kind: 'security_events_provider', id: 'sse1' })).toBe('none')
 })
 
 test('a reading that fails leaves memory as it was, and does not stop the next', async () => {
@@ -46,7 +47,7 @@ test('a reading that fails leaves memory as it was, and does not stop the next',
     },
   })
   await expect(sources.refresh()).rejects.toThrow('no disk')
-  expect(sources.actionOf(mdm)).toBe('none')
+  expect(sources.judge().actionOf(mdm)).toBe('none')
   await sources.refresh()
-  expect(sources.actionOf(mdm)).toBe('log_only')
+  expect(sources.judge().actionOf(mdm)).toBe('log_only')
 })

@@ -1,60 +1,145 @@
+import { scopeOf, type Anchor } from '../subjects/anchor.ts'
+import { adminSource } from '../subjects/claim.ts'
+import type { Claimants } from '../subjects/partition.ts'
 import type { RiskAction } from './risk-action.ts'
-import type { RiskSource } from './risk-reason.ts'
+import type { RiskReason, RiskSource } from './risk-reason.ts'
+import type { Revocation } from './revocation.ts'
+import { defaultTrust, mayJoin, maySend, maySpeakOf, type SourceTrust } from './source-trust.ts'
 
-/** Somebody whose word can count: a security events provider or a risk provider. */
+/** A security events provider or a risk provider: a source whose word can count. */
 export interface KnownSource {
   readonly kind: 'security_events_provider' | 'risk_provider'
   readonly id: string
   readonly name: string
   readonly action: RiskAction
+  /** Of a security events provider: it vouches for its own ids. */
+  readonly issuer: string | undefined
+  readonly registeredAt: Date
+  readonly trust: SourceTrust
 }
 
 /** What the words of security events providers count for. Implemented in storage/, held to test/contract/risk-source-store.ts. */
 export interface RiskSourceStore {
-  /** Every provider of either kind there is; a security events provider whose action was never set enforces. */
+  /**
+   * Every provider of either kind there is, of each kind in the order in which they were registered; a security events
+   * provider whose action was never set enforces.
+   */
   list(): Promise<readonly KnownSource[]>
   /** Of a security events provider; that there is one is the caller's business. */
   setAction(providerId: string, action: RiskAction): Promise<void>
-  forgetAction(providerId: string): Promise<void>
+  /** Of a security events provider, likewise. */
+  setTrust(providerId: string, trust: SourceTrust): Promise<void>
+  /** Forgets action and trust. */
+  forget(providerId: string): Promise<void>
+  /** Remembers that what a source said is to be looked at again, from `after` on. */
+  putRejoin(source: string, after: string | undefined): Promise<void>
+  /** One of those that are remembered. */
+  nextRejoin(): Promise<{ readonly source: string; readonly after: string } | undefined>
+}
+
+/**
+ * The one place that says whether a word counts, for this person, now. Handler, sign-in, API and log all ask it; see
+ * docs/trust.md. An administrator's word is always acted on, that of a source which is gone never.
+ */
+export interface WordJudge {
+  find(source: RiskSource): KnownSource | undefined
+  actionOf(source: RiskSource): RiskAction
+  /** What a reason counts for: `none` when its source may not say this of this subject. */
+  ofReason(reason: Pick<RiskReason, 'source' | 'anchor' | 'eventType'>): RiskAction
+  /** What a revocation counts for, likewise. */
+  ofRevocation(
+    revocation: Pick<Revocation, 'providerId' | 'user' | 'device' | 'session' | 'eventType'>,
+  ): RiskAction
+  /** Whether a security events provider may speak of a subject, whatever its action. */
+  maySpeakOf(source: RiskSource, anchor: Anchor): boolean
+  maySend(source: RiskSource, eventType: string): boolean
+  readonly claimantOf: Claimants
+  /** Ids of the sources whose claims join identifiers for everybody. */
+  readonly believed: readonly string[]
+  /** Whether a provider's word counts at all, so that its own ids can be found; administrators vouch for what they loaded. */
+  readonly vouches: (source: string) => boolean
+  /** Claims of a source count as made then at the earliest, whatever its clock says. */
+  registeredAt(source: RiskSource): Date | undefined
+}
+
+export function wordJudge(known: readonly KnownSource[]): WordJudge {
+  const byId = new Map(known.map((source) => [source.id, source]))
+  const ranks = new Map(
+    known
+      .filter(({ kind }) => kind === 'security_events_provider')
+      .map((source, at) => ({ source, at }))
+      .toSorted(
+        (a, b) =>
+          (a.source.trust.precedence ?? Infinity) - (b.source.trust.precedence ?? Infinity) || a.at - b.at,
+      )
+      .map(({ source: { id } }, rank) => [id, rank]),
+  )
+  const find: WordJudge['find'] = ({ kind, id }) => {
+    const source = byId.get(id)
+    return source?.kind === kind ? source : undefined
+  }
+  const isAdmin = ({ kind }: RiskSource): boolean => kind === 'admin'
+  const actionOf = (source: RiskSource): RiskAction =>
+    isAdmin(source) ? 'enforce_and_log' : (find(source)?.action ?? 'none')
+  const trustOf = (source: RiskSource): SourceTrust => find(source)?.trust ?? defaultTrust
+  const mayName = (source: RiskSource, anchor: Anchor): boolean =>
+    isAdmin(source) || maySpeakOf(trustOf(source), anchor)
+  const maySay = (source: RiskSource, eventType: string): boolean =>
+    isAdmin(source) || maySend(trustOf(source), eventType)
+  return {
+    find,
+    actionOf,
+    ofReason: ({ source, anchor, eventType }) =>
+      mayName(source, anchor) && (eventType === undefined || maySay(source, eventType))
+        ? actionOf(source)
+        : 'none',
+    ofRevocation({ providerId, user, device, session, eventType }) {
+      const source = { kind: 'security_events_provider', id: providerId } as const
+      const named = [user, device, session].filter((anchor) => anchor !== undefined)
+      return named.every((anchor) => mayName(source, anchor)) && maySay(source, eventType)
+        ? actionOf(source)
+        : 'none'
+    },
+    maySpeakOf: mayName,
+    maySend: maySay,
+    claimantOf(id) {
+      const source = byId.get(id)
+      return {
+        isBelieved: source?.kind === 'security_events_provider' && source.action === 'enforce_and_log',
+        rank: ranks.get(id) ?? Infinity,
+        may: (anchor) => {
+          const scope = scopeOf(anchor)
+          if (source === undefined) return false
+          return (scope !== undefined && scope === source.issuer) || mayJoin(source.trust, anchor)
+        },
+      }
+    },
+    believed: known
+      .filter(({ kind, action }) => kind === 'security_events_provider' && action === 'enforce_and_log')
+      .map(({ id }) => id),
+    vouches: (id) => id === adminSource || (byId.get(id)?.action ?? 'none') !== 'none',
+    registeredAt: (source) => find(source)?.registeredAt,
+  }
 }
 
 /** What each source's word counts for at this moment, from memory. */
 export interface RiskSources {
-  /** Undefined for who is no provider any more: what it said counts for nothing. Administrators are no providers. */
-  find(source: RiskSource): KnownSource | undefined
-  /** See {@link actionLookup}. */
-  actionOf(source: RiskSource): RiskAction
+  readonly judge: () => WordJudge
   /** Reads memory anew from the store: at the start, and after something changed. */
   refresh(): Promise<void>
 }
 
-/** `none` for who is no provider any more; an administrator's word is always acted on. */
-export function actionLookup(known: Iterable<KnownSource>): RiskSources['actionOf'] {
-  const byId = new Map([...known].map((source) => [source.id, source]))
-  return ({ kind, id }) => {
-    if (kind === 'admin') return 'enforce_and_log'
-    const source = byId.get(id)
-    return source?.kind === kind ? source.action : 'none'
-  }
-}
-
 /** Reads the store once before it resolves. */
 export async function createRiskSources(store: Pick<RiskSourceStore, 'list'>): Promise<RiskSources> {
-  let known: ReadonlyMap<string, KnownSource> = new Map()
-  let actionOf = actionLookup([])
+  let judge = wordJudge([])
   let last: Promise<void> = Promise.resolve()
 
   const sources: RiskSources = {
-    find({ kind, id }) {
-      const source = known.get(id)
-      return source?.kind === kind ? source : undefined
-    },
-    actionOf: (source) => actionOf(source),
+    judge: () => judge,
     /** One after the other: what was read first must not overwrite what was read last. */
     refresh() {
       const turn = last.then(async () => {
-        known = new Map((await store.list()).map((source) => [source.id, source]))
-        actionOf = actionLookup(known.values())
+        judge = wordJudge(await store.list())
       })
       last = turn.catch(() => undefined)
       return turn

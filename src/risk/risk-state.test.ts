@@ -2,7 +2,8 @@ import { describe, expect, test } from 'vitest'
 import { fc } from '../../test/properties.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
-import { levelsOf, nextExpiry, participationSlot, reasonsInForce } from './risk-state.ts'
+import { forGood } from '../subjects/subject-store.ts'
+import { levelsOf, nextExpiry, participationSlot, reasonsInForce, type KnownAbout } from './risk-state.ts'
 
 const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
 
@@ -23,12 +24,30 @@ function reason(
     expiresAt: until === undefined ? undefined : t(until),
     signalId: undefined,
     eventType: undefined,
+    dismissedAt: undefined,
     ...rest,
   }
 }
 
+/** Of an entity whose identifiers every source calls the same. */
+function known(reasons: readonly RiskReason[]): KnownAbout {
+  const anchors = [...new Set(reasons.map(({ anchor }) => anchor))]
+  const nodes = anchors.map((_, at) => at + 1)
+  return {
+    nodes: new Set(nodes),
+    memberships:
+      nodes.length < 2
+        ? []
+        : ['sse1', 'sse2', 'sse3', 'admin'].flatMap((source) =>
+            nodes.map((node) => ({ node, source, until: forGood, root: 1 })),
+          ),
+    ended: [],
+    reasons: reasons.map((reason) => ({ node: anchors.indexOf(reason.anchor) + 1, reason })),
+  }
+}
+
 const level = (reasons: readonly RiskReason[], at: number): RiskLevel =>
-  levelsOf(reasonsInForce(reasons, t(at)), () => 'enforce_and_log').enforced
+  levelsOf(reasonsInForce(known(reasons), t(at)), () => 'enforce_and_log').enforced
 
 describe('what counts', () => {
   test.each<[string, RiskReason[], RiskLevel]>([
@@ -43,7 +62,12 @@ describe('what counts', () => {
     ['never that of another', [reason(), reason({ at: 1, by: 'sse2', level: 'NONE' })], 'HIGH'],
     ['nor of another slot', [reason(), reason({ at: 1, slot: 'account', level: 'NONE' })], 'HIGH'],
     ['late bad news that happened before', [reason({ at: 1, level: 'LOW' }), reason({ at: 0 })], 'LOW'],
-    ['of one moment the worse', [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })], 'HIGH'],
+    ['of what came at once the worse', [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })], 'HIGH'],
+    [
+      'of one moment what came later',
+      [reason({ id: 'a' }), reason({ level: 'LOW', id: 'b', receivedAt: t(1) })],
+      'LOW',
+    ],
     [
       'over all names of the entity',
       [reason({ anchor: 'user:phone:+1' }), reason({ at: 1, level: 'LOW' })],
@@ -84,7 +108,12 @@ describe('what counts', () => {
       reason({ by: 'sse3', level: 'MEDIUM' }),
     ]
     const actions = { sse1: 'enforce_and_log', sse2: 'log_only', sse3: 'none' } as const
-    expect(levelsOf(reasonsInForce(reasons, t(1)), ({ id }) => actions[id as keyof typeof actions])).toEqual({
+    expect(
+      levelsOf(
+        reasonsInForce(known(reasons), t(1)),
+        ({ source: { id } }) => actions[id as keyof typeof actions],
+      ),
+    ).toEqual({
       enforced: 'LOW',
       reported: 'HIGH',
     })
@@ -122,7 +151,7 @@ describe('for any news', () => {
     fc.assert(
       fc.property(reasons, (all) => {
         for (let at = 20; at < 45; at += 1) {
-          const next = nextExpiry(reasonsInForce(all, t(at)))
+          const next = nextExpiry(reasonsInForce(known(all), t(at)))
           const [now, then] = [level(all, at), level(all, at + 1)]
           expect(riskLevels.indexOf(then)).toBeLessThanOrEqual(riskLevels.indexOf(now))
           if (next === undefined || next > t(at + 1)) expect(then).toBe(now)

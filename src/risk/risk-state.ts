@@ -1,55 +1,153 @@
+import { byLasting } from '../subjects/anchor.ts'
+import type { Membership } from '../subjects/subject-store.ts'
+import { adminSource } from '../subjects/claim.ts'
 import type { RiskAction } from './risk-action.ts'
 import { highestLevel, riskLevels, type RiskLevel } from './risk-level.ts'
-import type { RiskReason, RiskSource } from './risk-reason.ts'
+import type { RiskReason } from './risk-reason.ts'
 
-/** News in this slot is about taking part (RISC 1.0 §2.8), and of no level itself. */
+/** Statements in this slot are about taking part (RISC 1.0 §2.8), and of no level themselves. */
 export const participationSlot = 'participation'
 const optOutEffective = '/opt-out-effective'
 
-/** Whether `a` is later news than `b`: by when it happened; of one moment the worse, then by id, so that order of arrival never matters. */
+/**
+ * Whether `a` is the later of two statements: by when it happened; of one moment, by when it came. Two that came at once are
+ * told apart by the worse, then by id, so that the order in which they are looked at never matters.
+ */
 export function isLater(
-  a: Pick<RiskReason, 'occurredAt' | 'level' | 'id'>,
-  b: Pick<RiskReason, 'occurredAt' | 'level' | 'id'>,
+  a: Pick<RiskReason, 'occurredAt' | 'receivedAt' | 'level' | 'id'>,
+  b: Pick<RiskReason, 'occurredAt' | 'receivedAt' | 'level' | 'id'>,
 ): boolean {
-  const apart = a.occurredAt.getTime() - b.occurredAt.getTime()
+  const apart =
+    a.occurredAt.getTime() - b.occurredAt.getTime() || a.receivedAt.getTime() - b.receivedAt.getTime()
   if (apart !== 0) return apart > 0
   const worse = riskLevels.indexOf(a.level) - riskLevels.indexOf(b.level)
   return worse !== 0 ? worse > 0 : a.id > b.id
 }
 
+/** That an identifier names somebody else: what was said of its node before does not count. */
+export interface EndedWords {
+  readonly node: number
+  /** Whose words: its own, and with `everybody` all but administrators'. */
+  readonly source: string
+  readonly at: Date
+  readonly everybody: boolean
+}
+
+export interface SpokenReason {
+  readonly node: number
+  readonly reason: RiskReason
+}
+
+/** Everything that is stored about one entity and may count for it. */
+export interface KnownAbout {
+  /** Of its identifiers. */
+  readonly nodes: ReadonlySet<number>
+  /** Of these, and of what some source calls the same. */
+  readonly memberships: readonly Membership[]
+  readonly ended: readonly EndedWords[]
+  readonly reasons: readonly SpokenReason[]
+}
+
+/** Which statements about an entity are about it, and which of a source's identifiers it calls the same. */
+export interface SpokenFor {
+  /** Whether what a source said of a node at a time counts for the entity. */
+  isAbout(node: number, source: string, at: Date): boolean
+  /** What stands for all identifiers that the source calls the same as this one. */
+  rootOf(node: number, source: string, at: Date): number
+}
+
+/**
+ * What a source says counts for the entity of the identifier, and for the entities of all identifiers that the source itself
+ * calls the same, whatever others say. What happened before an identifier was recycled does not count: for the source that
+ * says so, and for others when it may end their words; never for administrators.
+ */
+export function spokenFor({ nodes, memberships, ended }: Omit<KnownAbout, 'reasons'>): SpokenFor {
+  if (memberships.length === 0 && ended.length === 0) {
+    return { isAbout: (node) => nodes.has(node), rootOf: (node) => node }
+  }
+  const byNode = Map.groupBy(
+    memberships.toSorted((a, b) => a.until - b.until),
+    ({ node, source }) => `${node}\0${source}`,
+  )
+  const rootIn = (node: number, source: string, at: number): number | undefined =>
+    byNode.get(`${node}\0${source}`)?.find(({ until }) => at <= until)?.root
+  const rootOf = (node: number, source: string, at: number): number =>
+    rootIn(node, source, at) ?? rootIn(node, adminSource, at) ?? node
+  const now = Number.MAX_SAFE_INTEGER
+  const rootsSeen = new Map<string, ReadonlySet<number>>()
+  const rootsOf = (source: string): ReadonlySet<number> => {
+    const known = rootsSeen.get(source)
+    if (known !== undefined) return known
+    const roots = new Set([...nodes].map((node) => rootOf(node, source, now)))
+    rootsSeen.set(source, roots)
+    return roots
+  }
+  const isOver = (node: number, source: string, at: Date): boolean =>
+    ended.some(
+      (ending) =>
+        ending.node === node &&
+        ending.at > at &&
+        (ending.source === source || (ending.everybody && source !== adminSource)),
+    )
+  return {
+    isAbout: (node, source, at) =>
+      (nodes.has(node) || rootsOf(source).has(rootOf(node, source, at.getTime()))) &&
+      !isOver(node, source, at),
+    rootOf: (node, source, at) => rootOf(node, source, at.getTime()),
+  }
+}
+
 /**
  * Which of an entity's reasons count at a time, whatever their sources' word counts for:
  *
- * 1. Of each source and slot the latest, over all identifiers of the entity; earlier ones are replaced, even when the
- *    latest has run out.
+ * 1. Of each source and slot the latest, over all identifiers that the source itself calls the same; earlier ones are
+ *    replaced, even when the latest has run out. No source replaces another's.
  * 2. Of a source that the user opted out of, none (R69).
- * 3. What happened before an administrator set the level is set aside by it.
- * 4. What has run out, and what has level NONE, is over.
+ * 3. What happened before an administrator set the level of an identifier is set aside by it.
+ * 4. What has run out, was dismissed, or has level NONE, is over.
  */
-export function reasonsInForce(reasons: readonly RiskReason[], now: Date): readonly RiskReason[] {
-  const latest = latestOfEach(reasons)
-  const optedOut = new Set(latest.filter(isOptOut).map(({ source }) => source.id))
-  const override = latest
-    .filter(({ source }) => source.kind === 'admin')
-    .reduce<RiskReason | undefined>((last, each) => (last && isLater(last, each) ? last : each), undefined)
-  return latest.filter(
-    (reason) =>
-      reason.level !== 'NONE' &&
-      (reason.expiresAt === undefined || reason.expiresAt > now) &&
-      !optedOut.has(reason.source.id) &&
-      (override === undefined || reason === override || reason.occurredAt > override.occurredAt),
+export function reasonsInForce(known: KnownAbout, now: Date): readonly RiskReason[] {
+  if (known.reasons.length === 0) return []
+  const { isAbout, rootOf } = spokenFor(known)
+  const latest = new Map<string, SpokenReason>()
+  const overrides = new Map<number, RiskReason>()
+  const placeOf = ({ node, reason: { source, slot, occurredAt } }: SpokenReason): string =>
+    `${rootOf(node, source.id, occurredAt)}\0${source.id}\0${slot}`
+  for (const spoken of known.reasons) {
+    const { node, reason } = spoken
+    if (!isAbout(node, reason.source.id, reason.occurredAt)) continue
+    const place = placeOf(spoken)
+    const other = latest.get(place)
+    if (other === undefined || isShownBefore(reason, other.reason)) latest.set(place, spoken)
+    if (reason.source.kind !== 'admin') continue
+    for (const named of [node, rootOf(node, adminSource, now)]) {
+      const override = overrides.get(named)
+      if (override === undefined || isLater(reason, override)) overrides.set(named, reason)
+    }
+  }
+  const optedOut = new Set(
+    [...latest.values()]
+      .filter(({ reason }) => isOptOut(reason))
+      .map(
+        ({ node, reason: { source, occurredAt } }) => `${rootOf(node, source.id, occurredAt)}\0${source.id}`,
+      ),
   )
+  const inForce = new Map<string, RiskReason>()
+  for (const { node, reason } of latest.values()) {
+    const { id, level, source, expiresAt, occurredAt, dismissedAt } = reason
+    if (level === 'NONE' || dismissedAt !== undefined || (expiresAt !== undefined && expiresAt <= now))
+      continue
+    if (optedOut.has(`${rootOf(node, source.id, occurredAt)}\0${source.id}`)) continue
+    const override = overrides.get(node) ?? overrides.get(rootOf(node, adminSource, now))
+    if (override !== undefined && override.id !== id && occurredAt <= override.occurredAt) continue
+    inForce.set(id, reason)
+  }
+  return [...inForce.values()]
 }
 
-function latestOfEach(reasons: readonly RiskReason[]): readonly RiskReason[] {
-  if (reasons.length < 2) return reasons
-  const latest = new Map<string, RiskReason>()
-  for (const reason of reasons) {
-    const key = `${reason.source.id}\0${reason.slot}`
-    const other = latest.get(key)
-    if (other === undefined || isLater(reason, other)) latest.set(key, reason)
-  }
-  return [...latest.values()]
+/** Of the same reason with several identifiers the most lasting one is shown. */
+function isShownBefore(a: RiskReason, b: RiskReason): boolean {
+  return a.id === b.id ? byLasting(a.anchor, b.anchor) < 0 : isLater(a, b)
 }
 
 function isOptOut({ slot, eventType }: RiskReason): boolean {
@@ -63,13 +161,16 @@ export interface RiskLevels {
   readonly reported: RiskLevel
 }
 
-/** @param inForce - see {@link reasonsInForce} */
+/**
+ * @param inForce - see {@link reasonsInForce}
+ * @param actionOf - what this word of its source counts for
+ */
 export function levelsOf(
   inForce: readonly RiskReason[],
-  actionOf: (source: RiskSource) => RiskAction,
+  actionOf: (reason: RiskReason) => RiskAction,
 ): RiskLevels {
   const over = (action: RiskAction): RiskLevel =>
-    highestLevel(inForce.filter(({ source }) => actionOf(source) === action).map(({ level }) => level))
+    highestLevel(inForce.filter((reason) => actionOf(reason) === action).map(({ level }) => level))
   return { enforced: over('enforce_and_log'), reported: over('log_only') }
 }
 

@@ -1,21 +1,7 @@
 import type { Deleted } from '../base/deleted.ts'
 import type { Revocation } from './revocation.ts'
 import type { RiskReason } from './risk-reason.ts'
-
-/**
- * A reason on its way into the store. With the main one of several names `claims` is empty; with another it has the key of
- * the claim that they name the same: then it counts only while that is not believed.
- */
-export interface NewReason {
-  readonly node: number
-  readonly reason: RiskReason
-  readonly claims: readonly string[]
-}
-
-export interface StoredReason extends NewReason {
-  /** False while it stands with the main name instead, or since its identifier was recycled. */
-  readonly counts: boolean
-}
+import type { KnownAbout, SpokenReason } from './risk-state.ts'
 
 /** What is known of an entity's risk. */
 export interface EntityState {
@@ -29,25 +15,27 @@ export interface EntityState {
   /** An index into riskLevels: the level that was written down last. */
   readonly level: number
   readonly changesAt: Date | undefined
-  /** The current one of each node, source, slot and set of claims. */
-  readonly reasons: readonly StoredReason[]
+  /** The current reason of each node, source and slot, and whose words count for whom. */
+  readonly known: KnownAbout
 }
 
-export interface NewRevocation extends Omit<Revocation, 'id' | 'user' | 'device' | 'session'> {
+export interface NewRevocation extends Omit<Revocation, 'id' | 'user' | 'device' | 'session' | 'reach'> {
   readonly user: number | undefined
   readonly device: number | undefined
   readonly session: number | undefined
-  /** As a reason has them. */
-  readonly claims: readonly string[]
 }
 
 /** Where risk lives. Implemented in storage/, held to test/contract/risk-store.ts. */
 export interface RiskStore {
   states(entities: readonly number[]): Promise<readonly EntityState[]>
-  /** Makes each the current reason of its node, source, slot and claims. */
-  writeReasons(reasons: readonly NewReason[]): Promise<void>
+  /** Makes each the current reason of its node, source and slot. */
+  writeReasons(reasons: readonly SpokenReason[]): Promise<void>
+  /** Deletes reasons that gave way: see `reasonsPerSourceMax`. */
+  dropReasons(reasons: readonly SpokenReason[]): Promise<void>
+  /** Dismisses the reasons with this id of an entity, or takes that back. @returns those that it changed */
+  dismiss(entity: number, reasonId: string, at: Date | undefined): Promise<readonly RiskReason[]>
   /** Keeps what was replaced, or came too late to count, from this time on. */
-  addHistory(reasons: readonly NewReason[], at: Date): Promise<void>
+  addHistory(reasons: readonly SpokenReason[], at: Date): Promise<void>
   /** Newest first. */
   history(entity: number, limit: number): Promise<readonly RiskReason[]>
   /**
@@ -66,6 +54,6 @@ export interface RiskStore {
   ): Promise<void>
   /** Entities whose level may have changed by itself, longest ago first. */
   due(now: Date, max: number): Promise<readonly number[]>
-  /** Of the same members, provider and claims only the latest is kept. */
+  /** Of the same members and provider only the latest is kept. */
   putRevocations(revocations: readonly NewRevocation[]): Promise<void>
 }

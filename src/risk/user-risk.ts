@@ -1,11 +1,14 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonObject, type JsonValue } from '../base/json.ts'
 import type { World } from '../base/world.ts'
-import { findSubject } from '../subjects/find-subject.ts'
-import type { Subject, SubjectStore } from '../subjects/subject-store.ts'
-import { applyNews, newsOfReason, type LevelChange, type NewsDeps } from './news.ts'
+import { findSubject, type FindSubjectDeps } from '../subjects/find-subject.ts'
+import { adminSource } from '../subjects/claim.ts'
+import type { Subject } from '../subjects/subject-store.ts'
+import type { LevelChange } from './ledger.ts'
+import { applyNews, newsOfReason, type NewsDeps } from './news.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
+import type { WordJudge } from './risk-sources.ts'
 import { levelsOf, reasonsInForce, type RiskLevels } from './risk-state.ts'
 import type { RiskStore } from './risk-store.ts'
 
@@ -65,11 +68,9 @@ function invalid(problems: readonly FieldProblem[]): HubError {
   return new HubError('user_risk.invalid', { detail, problems })
 }
 
-type Found = Pick<SubjectStore, 'find' | 'resolve' | 'ofEntities' | 'findBare'>
-
-/** @throws HubError `subject.not_found` */
-export async function getUser(subjects: Found, userId: string): Promise<Subject> {
-  const user = await findSubject(subjects, 'user', userId)
+/** @throws HubError `subject.not_found`, `subject.ambiguous` */
+export async function getUser(deps: FindSubjectDeps, userId: string): Promise<Subject> {
+  const user = await findSubject(deps, 'user', userId)
   if (user !== undefined) return user
   throw new HubError('subject.not_found', { facts: { id: userId, type: 'User' } })
 }
@@ -79,19 +80,19 @@ export async function riskOf(
   {
     risk,
     world,
-    actionOf,
-  }: Pick<NewsDeps, 'actionOf'> & {
+    judge,
+  }: {
+    readonly judge: Pick<WordJudge, 'ofReason'>
     readonly risk: Pick<RiskStore, 'states'>
     readonly world: Pick<World, 'now'>
   },
   subject: Subject,
 ): Promise<SubjectRisk> {
   const [state] = await risk.states([subject.entity])
-  const counting = (state?.reasons ?? []).filter(({ counts }) => counts).map(({ reason }) => reason)
-  const inForce = reasonsInForce(counting, world.now()).toSorted(
+  const inForce = (state === undefined ? [] : reasonsInForce(state.known, world.now())).toSorted(
     (a, b) => riskLevels.indexOf(b.level) - riskLevels.indexOf(a.level),
   )
-  return { subject, inForce, ...levelsOf(inForce, actionOf) }
+  return { subject, inForce, ...levelsOf(inForce, judge.ofReason) }
 }
 
 export interface UserRiskSet {
@@ -108,22 +109,23 @@ export interface UserRiskSet {
  */
 export async function setUserRisk(
   deps: Omit<NewsDeps, 'subjects'> & {
-    readonly subjects: NewsDeps['subjects'] & Found
+    readonly subjects: NewsDeps['subjects'] & FindSubjectDeps['subjects']
     readonly world: Pick<World, 'now' | 'newId' | 'newUuid'>
   },
   userId: string,
   draft: UserRiskDraft,
 ): Promise<UserRiskSet> {
-  const subject = await getUser(deps.subjects, userId)
+  const subject = await getUser({ subjects: deps.subjects, vouches: deps.judge.vouches }, userId)
   const [state] = await deps.risk.states([subject.entity])
-  const created = !(state?.reasons ?? []).some(({ reason }) => reason.source.kind === 'admin')
-  const anchor = subject.anchors[0]?.anchor ?? ''
+  const created = !(state?.known.reasons ?? []).some(({ reason }) => reason.source.kind === 'admin')
   const now = deps.world.now()
-  const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
+  const id = deps.world.newUuid()
+  // Of every identifier that the administrator was shown: whatever sources join or part later, it was decided of these.
+  const news = subject.anchors.map(({ anchor }) =>
     newsOfReason({
-      id: deps.world.newUuid(),
+      id,
       anchor,
-      source: { kind: 'admin', id: 'admin' },
+      source: { kind: 'admin', id: adminSource },
       slot: adminSlot,
       detection: 'Admin Reported User Risk',
       level: draft.level,
@@ -133,7 +135,17 @@ export async function setUserRisk(
       expiresAt: undefined,
       signalId: undefined,
       eventType: undefined,
+      dismissedAt: undefined,
     }),
+  )
+  const [all] = news
+  if (all === undefined) throw new Error('A user has at least one identifier.')
+  const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
+    {
+      ...all,
+      things: news.flatMap(({ things }) => things),
+      reasons: news.flatMap(({ reasons }) => reasons),
+    },
   ])
   return { risk: await riskOf(deps, subject), created, changes: heard?.changes ?? [] }
 }

@@ -177,8 +177,8 @@ async function forgetSubjects(
   const last = looked?.last
   if (last == null) return { revocations: 0, forgotten: 0, next: undefined }
   const { numAffectedRows = 0n } = await sql`
-    DELETE FROM revocations WHERE (node, provider_id, user_node, device_node, session_node, claims) IN (
-      SELECT node, provider_id, user_node, device_node, session_node, claims FROM revocations
+    DELETE FROM revocations WHERE (node, user_node, device_node, session_node, provider_id) IN (
+      SELECT node, user_node, device_node, session_node, provider_id FROM revocations
       WHERE node > ${after} AND node <= ${last} AND received_at < ${before} LIMIT ${deletedMax})`.execute(tx)
   const revocations = Number(numAffectedRows)
   if (revocations === deletedMax) return { revocations, forgotten: 0, next: after }
@@ -193,7 +193,7 @@ async function forgetSubjects(
       AND NOT EXISTS (
         SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
           r.received_at >= ${before} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${before}))))
-      AND NOT ${keeps('revocations')} AND NOT ${keeps('claim_anchors')}
+      AND NOT ${keeps('revocations')} AND NOT ${keeps('claim_anchors')} AND NOT ${keeps('memberships')}
     ORDER BY a.node LIMIT ${deletedMax}`.execute(tx)
   const found = rows.map(({ node }) => node)
   if (found.length === 0) return { revocations, forgotten: 0, next: last }

@@ -50,11 +50,11 @@ interface Keyed {
 
 const keysOf: Readonly<Record<KeyedPlace, Keyed>> = {
   unmatched: { table: 'signal_unmatched', first: 'sequence', rest: ['event'], text: 'reason' },
-  reasons: { table: 'risk_reasons', first: 'node', rest: ['source', 'slot', 'claims'], text: 'message' },
+  reasons: { table: 'risk_reasons', first: 'node', rest: ['source', 'slot'], text: 'message' },
   revocations: {
     table: 'revocations',
     first: 'node',
-    rest: ['provider_id', 'user_node', 'device_node', 'session_node', 'claims'],
+    rest: ['user_node', 'device_node', 'session_node', 'provider_id'],
     text: 'message',
   },
 }
@@ -88,17 +88,17 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
       )
       const nodes = words.numbers(rows.map(({ node }) => node))
       const claims = sql`(SELECT claim FROM claim_anchors WHERE node IN ${nodes})`
-      // What stands with another name while a claim is not believed must go on to count. Its key, a hash, names nobody.
-      await run(sql`DELETE FROM claims WHERE key IN ${claims} AND refused IS NULL`)
-      await run(sql`
-        UPDATE claims SET anchors = '[]', first_id = '', last_id = '', refused = 'who made it contradictory was erased'
-        WHERE key IN ${claims}`)
+      await run(sql`DELETE FROM claims WHERE key IN ${claims}`)
       await run(
         sql`DELETE FROM claim_anchors WHERE claim IN (SELECT claim FROM claim_anchors WHERE node IN ${nodes})`,
       )
+      await run(sql`DELETE FROM endings WHERE node IN ${nodes} OR successor IN ${nodes}`)
+      await run(sql`DELETE FROM memberships WHERE node IN ${nodes}`)
       await run(sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`)
       await run(sql`DELETE FROM risk_history WHERE node IN ${nodes}`)
-      await run(sql`DELETE FROM revocations WHERE node IN ${nodes} OR user_node IN ${nodes}`)
+      await run(
+        sql`DELETE FROM revocations WHERE node IN ${nodes} OR user_node IN ${nodes} OR device_node IN ${nodes}`,
+      )
       await run(sql`DELETE FROM loaded_users WHERE node IN ${nodes}`)
       await run(sql`DELETE FROM anchors WHERE node IN ${nodes}`)
       await db

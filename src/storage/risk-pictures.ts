@@ -1,9 +1,9 @@
-import type { Revocation } from '../risk/revocation.ts'
+import type { Reach, Revocation } from '../risk/revocation.ts'
 import type { AskedAbout, EntityRisk, RiskPicture } from '../risk/risk-reader.ts'
-import { reasonsInForce } from '../risk/risk-state.ts'
-import { askedOf, kindOf, subjectKinds, type Anchor, type Asked } from '../subjects/anchor.ts'
-import { countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
-import type { AnchorRow, RevocationRow, RiskReasonRow } from './schema.ts'
+import { reasonsInForce, spokenFor, type KnownAbout } from '../risk/risk-state.ts'
+import { askedOf, formatOf, kindOf, subjectKinds, type Anchor, type Asked } from '../subjects/anchor.ts'
+import { aboutEntities, type RecycledRow } from './risk-rows.ts'
+import type { AnchorRow, MembershipRow, RevocationRow, RiskReasonRow } from './schema.ts'
 
 /** What somebody asks at a sign-in. */
 export interface RiskQuestion {
@@ -18,23 +18,23 @@ export interface Named {
   readonly bares: readonly string[]
 }
 
-/** Of this many entities an id without its issuer is the id at most: the oldest ones. */
-export const bareMax = 20
-const revocationsMax = 20
-
 /** What the database holds about the entities that some questions name, as of one moment. */
 export interface RiskRows {
-  /** Every anchor of each of the entities. */
+  /** Every identifier of each of the entities. */
   readonly nodes: readonly NodeRow[]
-  /** Of these anchors. */
+  /** Identifiers that a source calls the same as one of these, with their names. */
+  readonly others: readonly { readonly node: number; readonly anchor: Anchor }[]
+  /** Of all of these, as everything below. */
+  readonly memberships: readonly MembershipRow[]
+  readonly recycled: readonly RecycledRow[]
   readonly reasons: readonly RiskReasonRow[]
   readonly revocations: readonly RevocationRow[]
-  /** Those of their claims that are not believed. */
-  readonly refused: readonly { readonly key: string }[]
 }
 
-type NodeRow = Pick<AnchorRow, 'entity' | 'anchor' | 'bare' | 'id' | 'recycled_at'> & {
+type NodeRow = Pick<AnchorRow, 'entity' | 'anchor' | 'bare' | 'id'> & {
   readonly node: number
+  /** What the word of the provider counts for that vouches for its bare id; null where none does. */
+  readonly vouched: 'none' | 'log_only' | 'enforce_and_log' | null
 }
 
 /** Many questions on their way to their answers. The database looks up what they name; the rest is done here. */
@@ -47,7 +47,7 @@ export interface RiskQuestions {
 export function riskQuestions(questions: readonly RiskQuestion[]): RiskQuestions {
   const asked = questions.map(({ about }) => askedIn(about))
   const all = asked.flat()
-  const others = all.filter(({ kind }) => kind !== 'address') // which is its own id, and its only name
+  const others = all.filter(({ kind, bare }) => kind !== 'address' && bare !== '') // an address is its own id and only name
   return {
     named: {
       anchors: [...new Set(all.flatMap(({ anchors }) => anchors))],
@@ -55,8 +55,8 @@ export function riskQuestions(questions: readonly RiskQuestion[]): RiskQuestions
       bares: [...new Set(others.map(({ bare }) => bare))],
     },
     answer(rows) {
-      const entitiesOf = finder(rows.nodes)
-      const pictureOf = painter(rows)
+      const entitiesOf = entityFinder(rows.nodes)
+      const pictureOf = pictureMaker(rows)
       return questions.map(({ now }, at) => pictureOf(entitiesOf(asked[at] ?? []), now))
     },
   }
@@ -65,83 +65,110 @@ export function riskQuestions(questions: readonly RiskQuestion[]): RiskQuestions
 function askedIn(about: AskedAbout): readonly Asked[] {
   return subjectKinds.flatMap((kind) => {
     const text = about[kind]
-    return text === undefined ? [] : (askedOf(kind, text) ?? [])
+    if (text === undefined) return []
+    return askedOf(kind, text, kind === 'user' ? about.userIssuer : undefined) ?? []
   })
 }
 
-/** Tells the entities of one question from those of the others that came with it. */
-function finder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => ReadonlySet<number> {
+/** Entities by number, and whether a question reaches them for everybody. */
+type Reached = ReadonlyMap<number, Reach>
+
+/**
+ * Tells the entities of one question from those of the others that came with it. A bare id reaches ids of issuers that vouch
+ * for them and whose word counts: of several all, so that ambiguity never hides anything.
+ */
+function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => Reached {
   const byAnchor = new Map(nodes.map((node) => [node.anchor, node]))
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const byBare = Map.groupBy(
-    nodes.filter(({ bare }) => bare !== null).toSorted((a, b) => a.node - b.node),
+    nodes.filter(({ bare, vouched }) => bare !== null && vouched !== null && vouched !== 'none'),
     ({ bare }) => bare,
   )
   return (asked) => {
-    const entities = new Set<number>()
+    const entities = new Map<number, Reach>()
+    const reach = (entity: number, how: Reach): void => {
+      if (entities.get(entity) !== 'enforced') entities.set(entity, how)
+    }
     for (const { kind, id, anchors, bare } of asked) {
       for (const anchor of anchors) {
         const node = byAnchor.get(anchor)
-        if (node !== undefined) entities.add(node.entity)
+        if (node !== undefined) reach(node.entity, 'enforced')
       }
       const byItsId = byId.get(id)
-      if (byItsId !== undefined && kindOf(byItsId.anchor) === kind) entities.add(byItsId.entity)
-      for (const { entity } of (byBare.get(bare) ?? []).slice(0, bareMax)) entities.add(entity)
+      if (byItsId !== undefined && kindOf(byItsId.anchor) === kind) reach(byItsId.entity, 'enforced')
+      for (const { entity, vouched } of byBare.get(bare) ?? []) {
+        reach(entity, vouched === 'enforce_and_log' ? 'enforced' : 'reported')
+      }
     }
     return entities
   }
 }
 
 /** Puts together what is known of the entities of one question. */
-function painter(rows: RiskRows): (entities: ReadonlySet<number>, now: Date) => RiskPicture {
+function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPicture {
   const nodesOf = Map.groupBy(rows.nodes, ({ entity }) => entity)
-  const reasonsOf = Map.groupBy(rows.reasons, ({ node }) => node)
+  const anchorOf = new Map([...rows.nodes, ...rows.others].map(({ node, anchor }) => [node, anchor]))
+  const about = aboutEntities({ ...rows, anchorOf })
   const revocationsOf = Map.groupBy(rows.revocations, ({ node }) => node)
-  const isSaidHere = countingWhile(rows.refused)
 
-  function entityRisk(entity: number, now: Date): readonly EntityRisk[] {
+  function entityRisk(entity: number, reach: Reach, now: Date): readonly EntityRisk[] {
     const members = nodesOf.get(entity) ?? []
     const oldest = members.find(({ node }) => node === entity)
     if (oldest === undefined) return []
-    const reasons = members.flatMap(({ node, anchor, recycled_at: recycledAt }) =>
-      (reasonsOf.get(node) ?? [])
-        .filter((row) => isSinceRecycled(row.occurred_at, recycledAt) && isSaidHere(row))
-        .map((row) => reasonOf(row, anchor)),
-    )
-    return [{ id: oldest.id, kind: kindOf(oldest.anchor), reasons: reasonsInForce(reasons, now) }]
+    const known = about(members.map(({ node }) => node))
+    return [
+      {
+        id: oldest.id,
+        kind: kindOf(oldest.anchor),
+        reasons: reasonsInForce(known, now),
+        reach,
+        isLoaded: members.some(({ anchor }) => formatOf(anchor) === 'login'),
+        speakers: [...new Map(known.reasons.map(({ reason: { source } }) => [source.id, source])).values()],
+      },
+    ]
   }
 
-  function revocationsAmong(entities: ReadonlySet<number>): readonly Revocation[] {
-    const members = [...entities].flatMap((entity) => nodesOf.get(entity) ?? [])
-    const nodes = new Map(members.map((member) => [member.node, member]))
+  function revocationsAmong(entities: Iterable<number>): readonly RevocationRow[] {
+    const known = about(
+      [...entities].flatMap((entity) => (nodesOf.get(entity) ?? []).map(({ node }) => node)),
+    )
+    const { isAbout } = spokenFor(known)
     const holds = (row: RevocationRow): boolean =>
       [row.user_node, row.device_node, row.session_node]
         .filter((named) => named !== 0)
-        .every((named) => {
-          const member = nodes.get(named)
-          return member !== undefined && isSinceRecycled(row.revoked_at, member.recycled_at)
-        }) && isSaidHere(row)
-    const anchorOf = (node: number) => nodes.get(node)?.anchor
-    return members
-      .flatMap(({ node }) => revocationsOf.get(node) ?? [])
-      .filter(holds)
-      .toSorted((a, b) => b.revoked_at - a.revoked_at)
-      .slice(0, revocationsMax)
-      .map((row) => ({
-        id: row.signal_id,
-        user: anchorOf(row.user_node),
-        device: anchorOf(row.device_node),
-        session: anchorOf(row.session_node),
-        revokedAt: new Date(row.revoked_at),
-        receivedAt: new Date(row.received_at),
-        providerId: row.provider_id,
-        signalId: row.signal_id,
-        message: row.message ?? undefined,
-      }))
+        .every((named) => isAbout(named, row.provider_id, new Date(row.revoked_at)))
+    return [...nodesAbout(known)].flatMap((node) => revocationsOf.get(node) ?? []).filter(holds)
   }
 
-  return (entities, now) => ({
-    entities: [...entities].flatMap((entity) => entityRisk(entity, now)),
-    revocations: revocationsAmong(entities),
-  })
+  const nameOf = (node: number): Anchor | undefined => anchorOf.get(node)
+  const keyOf = (row: RevocationRow): string =>
+    [row.node, row.user_node, row.device_node, row.session_node, row.provider_id].join('\0')
+
+  return (entities, now) => {
+    const enforced = [...entities].flatMap(([entity, reach]) => (reach === 'enforced' ? [entity] : []))
+    const forEverybody = new Set(revocationsAmong(enforced).map(keyOf))
+    const all = enforced.length === entities.size ? enforced : [...entities.keys()]
+    return {
+      entities: [...entities].flatMap(([entity, reach]) => entityRisk(entity, reach, now)),
+      revocations: revocationsAmong(all)
+        .toSorted((a, b) => b.revoked_at - a.revoked_at)
+        .map((row): Revocation => ({
+          id: row.signal_id,
+          user: nameOf(row.user_node),
+          device: nameOf(row.device_node),
+          session: nameOf(row.session_node),
+          revokedAt: new Date(row.revoked_at),
+          receivedAt: new Date(row.received_at),
+          providerId: row.provider_id,
+          signalId: row.signal_id,
+          eventType: row.event_type,
+          message: row.message ?? undefined,
+          reach: forEverybody.has(keyOf(row)) ? 'enforced' : 'reported',
+        })),
+    }
+  }
+}
+
+function nodesAbout({ nodes, memberships }: KnownAbout): ReadonlySet<number> {
+  return new Set([...nodes, ...memberships.map(({ node }) => node)])
 }

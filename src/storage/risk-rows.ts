@@ -1,9 +1,11 @@
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
+import type { EndedWords, KnownAbout } from '../risk/risk-state.ts'
 import type { Anchor } from '../subjects/anchor.ts'
-import type { RiskReasonRow } from './schema.ts'
+import { forGood, type Membership } from '../subjects/subject-store.ts'
+import type { EndingRow, MembershipRow, RiskReasonRow } from './schema.ts'
 
-export function reasonOf(row: Omit<RiskReasonRow, 'node' | 'claims'>, anchor: Anchor): RiskReason {
+export function reasonOf(row: Omit<RiskReasonRow, 'node'>, anchor: Anchor): RiskReason {
   return {
     id: row.id,
     anchor,
@@ -17,37 +19,59 @@ export function reasonOf(row: Omit<RiskReasonRow, 'node' | 'claims'>, anchor: An
     expiresAt: row.expires_at === null ? undefined : new Date(row.expires_at),
     signalId: row.signal_id ?? undefined,
     eventType: row.event_type ?? undefined,
+    dismissedAt: row.dismissed_at === null ? undefined : new Date(row.dismissed_at),
   }
 }
 
-/**
- * News of something with several names stands with its main name, always, and with each other one, only while the claim
- * that they name the same is not believed: it then counts for each by itself, and a contradiction makes no risk vanish.
- */
-interface Claimed {
-  /** JSON array of the keys of such claims; none with the main name. */
-  readonly claims: string
+export function membershipOf({ node, source, lasts_until, root }: MembershipRow): Membership {
+  return { node, source, until: lasts_until, root }
 }
 
-/** Of most rows there are none. */
-const none = JSON.stringify([])
+export type RecycledRow = Pick<EndingRow, 'node' | 'source' | 'ended_at' | 'everybody'>
 
-export function claimKeysOf({ claims }: Claimed): readonly string[] {
-  return claims === none ? [] : (JSON.parse(claims) as readonly string[]) // as the risk store wrote it
+function endedWordsOf({ node, source, ended_at, everybody }: RecycledRow): EndedWords {
+  return { node, source, at: new Date(ended_at), everybody: everybody === 1 }
 }
 
-/** The claims that any of the rows needs, each once. */
-export function claimKeysIn(rows: readonly Claimed[]): readonly string[] {
-  return [...new Set(rows.flatMap(claimKeysOf))]
+/** Rows about several entities: of their identifiers, and of those that some source calls the same as one of them. */
+export interface RowsAbout {
+  /** With their names; more than one entity's. */
+  readonly anchorOf: ReadonlyMap<number, Anchor>
+  readonly memberships: readonly MembershipRow[]
+  readonly recycled: readonly RecycledRow[]
+  readonly reasons: readonly RiskReasonRow[]
 }
 
-/** Whether a row counts, as far as claims go. */
-export function countingWhile(refused: readonly { readonly key: string }[]): (row: Claimed) => boolean {
-  const keys = new Set(refused.map(({ key }) => key))
-  return (row) => row.claims === none || claimKeysOf(row).some((key) => keys.has(key))
-}
-
-/** Whether a row is about whom its identifier names now: what happened before it was recycled was about somebody else. */
-export function isSinceRecycled(happenedAt: number, recycledAt: number | null): boolean {
-  return recycledAt === null || happenedAt >= recycledAt
+/** Takes what concerns one entity, by its nodes, out of rows about several. */
+export function aboutEntities({
+  anchorOf,
+  memberships,
+  recycled,
+  reasons,
+}: RowsAbout): (nodes: Iterable<number>) => KnownAbout {
+  const members = memberships.map(membershipOf)
+  const membersOf = Map.groupBy(members, ({ node }) => node)
+  const rootText = ({ source, root }: Membership): string => `${root}\0${source}`
+  const byRoot = Map.groupBy(members, rootText)
+  const reasonsOf = Map.groupBy(reasons, ({ node }) => node)
+  const endedOf = Map.groupBy(recycled.map(endedWordsOf), ({ node }) => node)
+  return (own) => {
+    const nodes = new Set(own)
+    const all = new Set(nodes)
+    for (const node of nodes) {
+      for (const member of membersOf.get(node) ?? []) {
+        if (member.until !== forGood) continue
+        for (const other of byRoot.get(rootText(member)) ?? []) all.add(other.node)
+      }
+    }
+    const each = [...all]
+    return {
+      nodes,
+      memberships: each.flatMap((node) => membersOf.get(node) ?? []),
+      ended: each.flatMap((node) => endedOf.get(node) ?? []),
+      reasons: each.flatMap((node) =>
+        (reasonsOf.get(node) ?? []).map((row) => ({ node, reason: reasonOf(row, anchorOf.get(node) ?? '') })),
+      ),
+    }
+  }
 }

@@ -1,12 +1,13 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
-import type { NewReason, NewRevocation, RiskStore } from '../risk/risk-store.ts'
+import type { SpokenReason } from '../risk/risk-state.ts'
+import type { NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
 import { deletionStep, type Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
-import { claimKeysIn, claimKeysOf, countingWhile, isSinceRecycled, reasonOf } from './risk-rows.ts'
-import type { AnchorRow, RiskReasonRow, Schema } from './schema.ts'
+import { aboutEntities, reasonOf, type RecycledRow } from './risk-rows.ts'
+import type { AnchorRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from './sized-statement.ts'
 import type { RowStatement, Words } from './words.ts'
@@ -22,11 +23,17 @@ export function createRiskStore(
     async states(entities) {
       if (entities.length === 0) return []
       const found = await statesOfEntities(db, words, { entities })
-      const reasons = found.filter((row) => row.source !== null)
-      const claims = claimKeysIn(reasons)
-      const refused = claims.length === 0 ? [] : await refusedAmong(db, words, { claims })
-      const isSaidHere = countingWhile(refused)
-      const reasonsOf = Map.groupBy(reasons, ({ entity }) => entity)
+      const own = new Set(found.map(({ node }) => node))
+      const memberships = await membershipsAround(db, words, { nodes: [...own] })
+      const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !own.has(node))
+      const others = elsewhere.length === 0 ? [] : await reasonsOfNodes(db, words, { nodes: elsewhere })
+      const recycled = await recycledAmong(db, words, { nodes: [...own, ...elsewhere] })
+      const about = aboutEntities({
+        anchorOf: new Map([...found, ...others].map(({ node, anchor }) => [node, anchor])),
+        memberships,
+        recycled,
+        reasons: [...found, ...others].filter((row) => row.source !== null),
+      })
       return [...Map.groupBy(found, ({ entity }) => entity)].flatMap(([entity, members]) => {
         const [oldest] = members
         if (oldest === undefined) return []
@@ -38,12 +45,7 @@ export function createRiskStore(
             name: nameOf(members.map(({ anchor }) => anchor)),
             level: oldest.entity_level,
             changesAt: oldest.changes_at === null ? undefined : new Date(oldest.changes_at),
-            reasons: (reasonsOf.get(entity) ?? []).map((row) => ({
-              node: row.node,
-              reason: reasonOf(row, row.anchor),
-              claims: claimKeysOf(row),
-              counts: isSinceRecycled(row.occurred_at, row.recycled_at) && isSaidHere(row),
-            })),
+            known: about(members.map(({ node }) => node)),
           },
         ]
       })
@@ -51,6 +53,26 @@ export function createRiskStore(
 
     async writeReasons(reasons) {
       await words.each(db, putReasons, reasons.map(reasonCells))
+    },
+
+    async dropReasons(reasons) {
+      const given = words.rows(
+        { node: 'integer', source: 'text', slot: 'text' },
+        reasons.map(({ node, reason: { source, slot } }) => [node, source.id, slot]),
+      )
+      await sql`DELETE FROM risk_reasons WHERE (node, source, slot) IN (
+        SELECT node, source, slot FROM ${given} g)`.execute(db)
+    },
+
+    async dismiss(entity, reasonId, at) {
+      const found = await rows(sql<RiskReasonRow & { anchor: Anchor }>`
+        SELECT r.*, a.anchor FROM risk_reasons r JOIN anchors a ON a.node = r.node
+        WHERE r.node IN ${ofEntities(words, [entity])} AND r.id = ${reasonId}
+          AND (r.dismissed_at IS NULL) = ${at === undefined ? sql`(1 = 0)` : sql`(1 = 1)`}`)
+      if (found.length === 0) return []
+      await sql`UPDATE risk_reasons SET dismissed_at = ${at?.getTime() ?? null}
+        WHERE id = ${reasonId} AND node IN ${words.numbers(found.map(({ node }) => node))}`.execute(db)
+      return found.map((row) => ({ ...reasonOf(row, row.anchor), dismissedAt: at }))
     },
 
     async addHistory(reasons, at) {
@@ -92,6 +114,7 @@ export function createRiskStore(
           revocation.revokedAt.getTime(),
           revocation.receivedAt.getTime(),
           revocation.signalId,
+          revocation.eventType,
           revocation.message ?? null,
         ])
       }
@@ -101,25 +124,41 @@ export function createRiskStore(
 }
 
 type ReasonColumns = Omit<RiskReasonRow, 'node'>
-/** An anchor, and one of its reasons if it has any. */
-type StateRow = Pick<AnchorRow, 'anchor' | 'entity' | 'changes_at' | 'recycled_at'> & {
+/** An identifier, and one of its reasons if it has any. */
+type StateRow = Pick<AnchorRow, 'anchor' | 'entity' | 'changes_at'> & {
   node: number
   anchor_id: AnchorRow['id']
   entity_level: AnchorRow['level']
 } & (ReasonColumns | { [Column in keyof ReasonColumns]: null })
 
+const reasonColumns = sql`r.source, r.slot, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
+      r.received_at, r.expires_at, r.signal_id, r.event_type, r.dismissed_at`
+
 const statesOfEntities = fixedStatement<{ entities: readonly number[] }, StateRow>(
   (slot, words) => sql`
-    SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, a.recycled_at,
-      r.source, r.slot, r.claims, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
-      r.received_at, r.expires_at, r.signal_id, r.event_type
+    SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, ${reasonColumns}
     FROM anchors a LEFT JOIN risk_reasons r ON r.node = a.node
     WHERE a.node IN ${ofEntities(words, slot('entities'))} ORDER BY a.node`,
 )
 
-const refusedAmong = fixedStatement<{ claims: readonly string[] }, { key: string }>(
-  (slot, words) =>
-    sql`SELECT key FROM claims WHERE key IN ${words.texts(slot('claims'))} AND refused IS NOT NULL`,
+/** Memberships of nodes and of all that some source calls the same. */
+const membershipsAround = fixedStatement<{ nodes: readonly number[] }, MembershipRow>(
+  (slot, words) => sql`
+    SELECT node, source, lasts_until, root FROM memberships WHERE node IN (
+      SELECT o.node FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source
+      WHERE m.node IN ${words.numbers(slot('nodes'))})`,
+)
+
+const reasonsOfNodes = fixedStatement<{ nodes: readonly number[] }, RiskReasonRow & { anchor: Anchor }>(
+  (slot, words) => sql`
+    SELECT a.node, a.anchor, ${reasonColumns} FROM anchors a JOIN risk_reasons r ON r.node = a.node
+    WHERE a.node IN ${words.numbers(slot('nodes'))}`,
+)
+
+const recycledAmong = fixedStatement<{ nodes: readonly number[] }, RecycledRow>(
+  (slot, words) => sql`
+    SELECT node, source, ended_at, everybody FROM endings
+    WHERE node IN ${words.numbers(slot('nodes'))} AND recycled = 1`,
 )
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
@@ -133,7 +172,6 @@ const putReasons: RowStatement = {
     node: 'integer',
     source: 'text',
     slot: 'text',
-    claims: 'text',
     id: 'text',
     source_kind: 'text',
     detection: 'text',
@@ -144,25 +182,25 @@ const putReasons: RowStatement = {
     expires_at: 'integer',
     signal_id: 'text',
     event_type: 'text',
+    dismissed_at: 'integer',
   },
   text: (given) => sql`
-    INSERT INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, message, occurred_at,
-      received_at, expires_at, signal_id, event_type)
-    SELECT node, source, slot, claims, id, source_kind, detection, level, message, occurred_at, received_at,
-      expires_at, signal_id, event_type
+    INSERT INTO risk_reasons (node, source, slot, id, source_kind, detection, level, message, occurred_at,
+      received_at, expires_at, signal_id, event_type, dismissed_at)
+    SELECT node, source, slot, id, source_kind, detection, level, message, occurred_at, received_at,
+      expires_at, signal_id, event_type, dismissed_at
     FROM ${given} g WHERE true
-    ON CONFLICT (node, source, slot, claims) DO UPDATE SET id = excluded.id, source_kind = excluded.source_kind,
+    ON CONFLICT (node, source, slot) DO UPDATE SET id = excluded.id, source_kind = excluded.source_kind,
       detection = excluded.detection, level = excluded.level, message = excluded.message,
       occurred_at = excluded.occurred_at, received_at = excluded.received_at, expires_at = excluded.expires_at,
-      signal_id = excluded.signal_id, event_type = excluded.event_type`,
+      signal_id = excluded.signal_id, event_type = excluded.event_type, dismissed_at = excluded.dismissed_at`,
 }
 
-function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
+function reasonCells({ node, reason }: SpokenReason): readonly Cell[] {
   return [
     node,
     reason.source.id,
     reason.slot,
-    JSON.stringify(claims),
     reason.id,
     reason.source.kind,
     reason.detection,
@@ -173,6 +211,7 @@ function reasonCells({ node, reason, claims }: NewReason): readonly Cell[] {
     reason.expiresAt?.getTime() ?? null,
     reason.signalId ?? null,
     reason.eventType ?? null,
+    reason.dismissedAt?.getTime() ?? null,
   ]
 }
 
@@ -190,26 +229,27 @@ const putRevocations: RowStatement = {
     user_node: 'integer',
     device_node: 'integer',
     session_node: 'integer',
-    claims: 'text',
     revoked_at: 'integer',
     received_at: 'integer',
     signal_id: 'text',
+    event_type: 'text',
     message: 'text',
   },
   text: (given) => sql`
-    INSERT INTO revocations (node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at,
-      signal_id, message)
-    SELECT node, provider_id, user_node, device_node, session_node, claims, revoked_at, received_at, signal_id, message
+    INSERT INTO revocations (node, provider_id, user_node, device_node, session_node, revoked_at, received_at,
+      signal_id, event_type, message)
+    SELECT node, provider_id, user_node, device_node, session_node, revoked_at, received_at, signal_id, event_type,
+      message
     FROM ${given} g WHERE true
-    ON CONFLICT (node, provider_id, user_node, device_node, session_node, claims) DO UPDATE SET
+    ON CONFLICT (node, user_node, device_node, session_node, provider_id) DO UPDATE SET
       revoked_at = excluded.revoked_at, received_at = excluded.received_at, signal_id = excluded.signal_id,
-      message = excluded.message
+      event_type = excluded.event_type, message = excluded.message
     WHERE (excluded.revoked_at, excluded.signal_id) > (revocations.revoked_at, revocations.signal_id)`,
 }
 
 /** What tells revocations apart: the first columns of {@link putRevocations}. */
-function revocationKey({ user = 0, device = 0, session = 0, providerId, claims }: NewRevocation) {
-  return [session || user || device, providerId, user, device, session, JSON.stringify(claims)] as const
+function revocationKey({ user = 0, device = 0, session = 0, providerId }: NewRevocation) {
+  return [session || device || user, providerId, user, device, session] as const
 }
 
 function byTime(a: NewRevocation, b: NewRevocation): number {
@@ -217,10 +257,11 @@ function byTime(a: NewRevocation, b: NewRevocation): number {
 }
 
 /** In the history: times are milliseconds since 1970. */
-type WrittenReason = Omit<RiskReason, 'occurredAt' | 'receivedAt' | 'expiresAt'> & {
+type WrittenReason = Omit<RiskReason, 'occurredAt' | 'receivedAt' | 'expiresAt' | 'dismissedAt'> & {
   readonly occurredAt: number
   readonly receivedAt: number
   readonly expiresAt: number | undefined
+  readonly dismissedAt?: number | undefined
 }
 
 function asWritten(reason: RiskReason): WrittenReason {
@@ -229,11 +270,12 @@ function asWritten(reason: RiskReason): WrittenReason {
     occurredAt: reason.occurredAt.getTime(),
     receivedAt: reason.receivedAt.getTime(),
     expiresAt: reason.expiresAt?.getTime(),
+    dismissedAt: reason.dismissedAt?.getTime(),
   }
 }
 
 function readReason(text: string): RiskReason {
-  const { occurredAt, receivedAt, expiresAt, ...rest } = JSON.parse(text) as WrittenReason
+  const { occurredAt, receivedAt, expiresAt, dismissedAt, ...rest } = JSON.parse(text) as WrittenReason
   return {
     ...rest,
     message: rest.message,
@@ -242,5 +284,6 @@ function readReason(text: string): RiskReason {
     occurredAt: new Date(occurredAt),
     receivedAt: new Date(receivedAt),
     expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+    dismissedAt: dismissedAt === undefined ? undefined : new Date(dismissedAt),
   }
 }

@@ -30,7 +30,12 @@ export interface Schema {
   anchors: AnchorRow
   loaded_users: LoadedUserRow
   claims: ClaimRow
-  claim_anchors: { node: number; claim: string }
+  /** What claims name; an ending is among them as if it were a claim of the old and the new name. */
+  claim_anchors: { node: number; claim: string; source: string }
+  endings: EndingRow
+  memberships: MembershipRow
+  /** Sources whose claims are to be looked at again, from this key on: see rejoin.ts. */
+  rejoins: { source: string; after: string }
   risk_reasons: RiskReasonRow
   risk_history: RiskHistoryRow
   revocations: RevocationRow
@@ -39,6 +44,8 @@ export interface Schema {
   risk_providers: RiskProviderRow
   /** Only of security events providers whose action was set. */
   provider_actions: { provider_id: string; action: RiskAction }
+  /** JSON; likewise. */
+  provider_trust: { provider_id: string; trust: string }
   streams: StreamRow
   stream_states: { stream_id: string; hash: string; asked_at: number; used_by_jti: string | null }
   leases: { name: string; holder: string; until: number }
@@ -87,7 +94,6 @@ export interface RefusalRow {
   id: string
   /** The provider's id, or '' for issuers that nobody registered. */
   ring: string
-  proven: 0 | 1
   iss: string | null
   jti: string | null
   received_at: number
@@ -171,8 +177,8 @@ export interface AnchorRow {
   /** The number of the entity's oldest anchor. */
   entity: number
   seen_at: number
-  ended_at: number | null
-  recycled_at: number | null
+  /** The provider whose own id this is, as it said itself, or `admin` where a loaded user has it. */
+  vouched_by: string | null
   /** Of the entity, on its oldest anchor only: the level written down last, and when it may change by itself. */
   level: number
   changes_at: number | null
@@ -186,8 +192,26 @@ export interface LoadedUserRow {
   claim: string | null
 }
 
+export interface EndingRow {
+  node: number
+  source: string
+  ended_at: number
+  recycled: number
+  successor: number | null
+  everybody: number
+}
+
+/** @see Membership */
+export interface MembershipRow {
+  node: number
+  source: string
+  lasts_until: number
+  root: number
+}
+
 export interface ClaimRow {
   key: string
+  source: string
   /** JSON array of anchors. */
   anchors: string
   standing: Standing
@@ -202,8 +226,6 @@ export interface RiskReasonRow {
   node: number
   source: string
   slot: string
-  /** JSON array of keys of claims: see risk-rows.ts. */
-  claims: string
   id: string
   source_kind: 'security_events_provider' | 'risk_provider' | 'admin'
   detection: string
@@ -214,6 +236,7 @@ export interface RiskReasonRow {
   expires_at: number | null
   signal_id: string | null
   event_type: string | null
+  dismissed_at: number | null
 }
 
 export interface RiskHistoryRow {
@@ -225,17 +248,17 @@ export interface RiskHistoryRow {
   reason: string
 }
 
-/** Members that are not named are 0; `node` is the session, or else the user, or else the device. */
+/** Members that are not named are 0; `node` is the session, or else the device, or else the user. */
 export interface RevocationRow {
   node: number
   provider_id: string
   user_node: number
   device_node: number
   session_node: number
-  claims: string
   revoked_at: number
   received_at: number
   signal_id: string
+  event_type: string
   message: string | null
 }
 

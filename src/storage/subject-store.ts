@@ -3,12 +3,14 @@ import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
-import type { AnchorRow, ClaimRow, LoadedUserRow, Schema } from './schema.ts'
+import { membershipOf } from './risk-rows.ts'
+import type { AnchorRow, ClaimRow, EndingRow, LoadedUserRow, MembershipRow, Schema } from './schema.ts'
 import type { List, RowStatement, Words } from './words.ts'
 
 /** How many anchors one page of a search for text looks through. */
 const anchorsLookedAtMax = 50_000
-const bareFoundMax = 20
+/** What an ending has for a key among those of claims. */
+const endingPrefix = '~'
 
 /** Every anchor of the entities. */
 export const ofEntities = (words: Words, entities: List<number>): RawBuilder<unknown> => sql`(
@@ -35,18 +37,21 @@ export function createSubjectStore(
       return found.map(({ entity }) => entity)
     },
 
-    async loadedAnchorsAmong(anchors) {
-      const found = await rows(sql<{ anchor: Anchor }>`
-        SELECT DISTINCT anchor FROM anchors JOIN claim_anchors USING (node) JOIN claims ON key = claim
-        WHERE anchor IN ${words.texts(anchors)} AND standing = 0`)
-      return found.map(({ anchor }) => anchor)
-    },
+    withIds: (ids) =>
+      rows(sql<{ id: string; anchor: Anchor }>`
+      SELECT id, anchor FROM anchors WHERE id IN ${words.texts(ids)}`),
 
     async add(anchors) {
       const added = await words.each(
         db,
         addAnchors,
-        anchors.map(({ anchor, id, seenAt }) => [anchor, bareOf(anchor) ?? null, id, seenAt.getTime()]),
+        anchors.map(({ anchor, id, seenAt, vouchedBy }) => [
+          anchor,
+          bareOf(anchor) ?? null,
+          id,
+          seenAt.getTime(),
+          vouchedBy ?? null,
+        ]),
       )
       return added.map(nodeOf)
     },
@@ -55,12 +60,22 @@ export function createSubjectStore(
       return (await claimsByKey(db, words, { keys })).map(claimOf)
     },
 
+    async refusedClaims(source) {
+      const isRefused = sql`source = ${source} AND refused IS NOT NULL`
+      const [counted] = await rows(sql<{ total: number }>`
+        SELECT count(*) AS total FROM (SELECT 1 FROM claims WHERE ${isRefused} LIMIT 1000) found`)
+      const newest = await rows(sql<ClaimRow>`
+        SELECT ${claimColumns} FROM claims WHERE ${isRefused} ORDER BY last_at DESC, key LIMIT 10`)
+      return { total: counted?.total ?? 0, newest: newest.map(claimOf) }
+    },
+
     async putClaims(claims) {
       await words.each(
         db,
         putClaims,
-        claims.map(({ key, anchors, standing, first, last }) => [
+        claims.map(({ key, source, anchors, standing, first, last }) => [
           key,
+          source,
           JSON.stringify(anchors),
           standing,
           first.at,
@@ -72,7 +87,7 @@ export function createSubjectStore(
       await words.each(
         db,
         addMembers,
-        claims.flatMap(({ key, anchors }) => anchors.map((anchor) => [key, anchor])),
+        claims.flatMap(({ key, source, anchors }) => anchors.map((anchor) => [key, anchor, source])),
       )
     },
 
@@ -81,25 +96,61 @@ export function createSubjectStore(
       await sql`DELETE FROM claim_anchors WHERE claim IN ${words.texts(keys)}`.execute(db)
     },
 
-    async component(nodes) {
+    async component(nodes, sources) {
+      const theirs = words.texts(sources)
       const found = await rows(sql<NodeRow>`
         WITH RECURSIVE reached (node) AS (
           SELECT * FROM ${words.numbers([...new Set(nodes)])} g
-          UNION SELECT o.node FROM reached JOIN claim_anchors c USING (node) JOIN claim_anchors o ON o.claim = c.claim)
+          UNION SELECT o.node FROM reached JOIN claim_anchors c USING (node) JOIN claim_anchors o ON o.claim = c.claim
+          WHERE c.source IN ${theirs})
         SELECT ${nodeColumns} FROM reached JOIN anchors USING (node)`)
+      const numbers = words.numbers(found.map(({ node }) => node))
       const claims = await rows(sql<ClaimRow>`
         SELECT ${claimColumns} FROM claims WHERE key IN (
-          SELECT claim FROM claim_anchors WHERE node IN ${words.numbers(found.map(({ node }) => node))})`)
+          SELECT claim FROM claim_anchors WHERE node IN ${numbers} AND source IN ${theirs})`)
+      const endings = await rows(sql<EndingRow>`
+        SELECT node, source, ended_at, recycled, successor, everybody FROM endings
+        WHERE node IN ${numbers} AND source IN ${theirs}`)
+      const memberships = await rows(sql<MembershipRow>`
+        SELECT node, source, lasts_until, root FROM memberships WHERE node IN ${numbers} AND source IN ${theirs}`)
+      const anchorOf = new Map(found.map(({ node, anchor }) => [node, anchor]))
       return {
         nodes: found.map(nodeOf),
         claims: claims.map(claimOf),
-        endedAt: new Map(
-          found.flatMap(({ anchor, ended_at }) => (ended_at === null ? [] : [[anchor, ended_at] as const])),
-        ),
+        endings: endings.map(({ node, source, ended_at, recycled, successor, everybody }) => ({
+          source,
+          anchor: anchorOf.get(node) ?? '',
+          at: ended_at,
+          recycled: recycled === 1,
+          successor: successor === null ? undefined : anchorOf.get(successor),
+          everybody: everybody === 1,
+        })),
+        memberships: memberships.map(membershipOf),
       }
     },
 
-    async rejoin({ entities, claims }) {
+    async rejoin({ entities, claims, endings, memberships: { gone, made } }) {
+      if (gone.length > 0) {
+        const given = words.rows(
+          { node: 'integer', source: 'text', lasts_until: 'integer' },
+          gone.map(({ node, source, until }) => [node, source, until]),
+        )
+        await sql`DELETE FROM memberships WHERE (node, source, lasts_until) IN (
+          SELECT node, source, lasts_until FROM ${given} g)`.execute(db)
+      }
+      if (made.length > 0) {
+        await words.each(
+          db,
+          putMemberships,
+          made.map(({ node, source, until, root }) => [node, source, until, root]),
+        )
+      }
+      for (const { anchor, source, at, everybody } of endings) {
+        await sql`
+          UPDATE endings SET everybody = ${Number(everybody)}
+          WHERE node = (SELECT node FROM anchors WHERE anchor = ${anchor}) AND source = ${source}
+            AND ended_at = ${at}`.execute(db)
+      }
       if (entities.length > 0) {
         const given = words.rows(
           { node: 'integer', entity: 'integer' },
@@ -122,16 +173,45 @@ export function createSubjectStore(
     },
 
     async end(endings) {
-      for (const { anchor, at, recycledAs } of endings) {
-        const time = at.getTime()
+      for (const { anchor, source, at, recycled, successor } of endings) {
+        const named = successor === undefined ? [anchor] : [anchor, successor]
+        const nodes = new Map((await store.resolve(named)).map(({ anchor, node }) => [anchor, node]))
+        const node = nodes.get(anchor)
+        if (node === undefined) throw new Error(`The identifier ${anchor} is not known.`)
         await sql`
-          UPDATE anchors SET ended_at = ${time}
-          WHERE anchor = ${anchor} AND (ended_at IS NULL OR ended_at < ${time})`.execute(db)
-        if (recycledAs === undefined) continue
-        await sql`
-          UPDATE anchors SET recycled_at = ${time}, id = ${recycledAs}
-          WHERE anchor = ${anchor} AND (recycled_at IS NULL OR recycled_at < ${time})`.execute(db)
+          INSERT INTO endings (node, source, ended_at, recycled, successor)
+          VALUES (${node}, ${source}, ${at}, ${Number(recycled)}, ${nodes.get(successor ?? '') ?? null})
+          ON CONFLICT (node, source, ended_at) DO UPDATE SET
+            recycled = CASE WHEN endings.recycled = 1 THEN 1 ELSE excluded.recycled END,
+            successor = coalesce(endings.successor, excluded.successor)`.execute(db)
+        await words.each(
+          db,
+          addMembers,
+          named.map((name) => [`${endingPrefix}${source}/${node}/${at}`, name, source]),
+        )
       }
+    },
+
+    async vouch(anchors, provider) {
+      await sql`UPDATE anchors SET vouched_by = ${provider} WHERE anchor IN ${words.texts(anchors)}`.execute(
+        db,
+      )
+    },
+
+    async namedBy(source, after, max) {
+      const found = await rows(sql<{ node: number; claim: string }>`
+        SELECT node, claim FROM claim_anchors WHERE source = ${source} AND claim > ${after}
+        ORDER BY claim, node LIMIT ${max}`)
+      const last = found.at(-1)?.claim
+      if (last === undefined || found.length < max)
+        return { nodes: found.map(({ node }) => node), next: undefined }
+      const whole = found.filter(({ claim }) => claim !== last)
+      return { nodes: whole.map(({ node }) => node), next: whole.at(-1)?.claim ?? last }
+    },
+
+    async entitiesSeeing(nodes) {
+      const found = await seeing(db, words, { nodes })
+      return found.map(({ entity }) => entity)
     },
 
     async find(id) {
@@ -152,9 +232,9 @@ export function createSubjectStore(
     },
 
     async findBare(bare) {
-      const found = await rows(sql<{ entity: number }>`
-        SELECT DISTINCT entity FROM anchors WHERE bare = ${bare} LIMIT ${bareFoundMax}`)
-      return found.map(({ entity }) => entity)
+      const found = await rows(sql<{ entity: number; vouched_by: string }>`
+        SELECT DISTINCT entity, vouched_by FROM anchors WHERE bare = ${bare} AND vouched_by IS NOT NULL`)
+      return found.map(({ entity, vouched_by }) => ({ entity, vouchedBy: vouched_by }))
     },
 
     async list({ kind, level, text, before = Number.MAX_SAFE_INTEGER, limit }) {
@@ -214,8 +294,24 @@ export function createSubjectStore(
   return store
 }
 
-const claimColumns = sql`key, anchors, standing, first_at, first_id, last_at, last_id, refused`
-const nodeColumns = sql`node, anchor, id, entity, ended_at, recycled_at`
+const claimColumns = sql`key, source, anchors, standing, first_at, first_id, last_at, last_id, refused`
+const nodeColumns = sql`node, anchor, id, entity, vouched_by`
+
+/** Who sees something of these nodes through what some source calls the same. */
+const seeing = fixedStatement<{ nodes: readonly number[] }, { entity: number }>(
+  (slot, words) => sql`
+    SELECT DISTINCT a.entity
+    FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source JOIN anchors a ON a.node = o.node
+    WHERE m.node IN ${words.numbers(slot('nodes'))}`,
+)
+
+const putMemberships: RowStatement = {
+  columns: { node: 'integer', source: 'text', lasts_until: 'integer', root: 'integer' },
+  text: (given) => sql`
+    INSERT INTO memberships (node, source, lasts_until, root)
+    SELECT node, source, lasts_until, root FROM ${given} g WHERE true
+    ON CONFLICT (node, source, lasts_until) DO UPDATE SET root = excluded.root`,
+}
 
 const nodesOfAnchors = fixedStatement<{ anchors: readonly Anchor[] }, NodeRow>(
   (slot, words) => sql`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${words.texts(slot('anchors'))}`,
@@ -226,18 +322,21 @@ const claimsByKey = fixedStatement<{ keys: readonly string[] }, ClaimRow>(
 )
 
 const addAnchors: RowStatement<NodeRow> = {
-  columns: { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer' },
+  columns: { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer', vouched_by: 'text' },
   // An entity of its own is known by its own number.
   text: (given, words) => sql`
-    INSERT INTO anchors (node, anchor, bare, id, entity, seen_at)
-    SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at
-    FROM (SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at FROM ${given} g) n
+    INSERT INTO anchors (node, anchor, bare, id, entity, seen_at, vouched_by)
+    SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at, n.vouched_by
+    FROM (
+      SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at, g.vouched_by
+      FROM ${given} g) n
     RETURNING ${nodeColumns}`,
 }
 
 const putClaims: RowStatement = {
   columns: {
     key: 'text',
+    source: 'text',
     anchors: 'text',
     standing: 'integer',
     first_at: 'integer',
@@ -246,40 +345,34 @@ const putClaims: RowStatement = {
     last_id: 'text',
   },
   text: (given) => sql`
-    INSERT INTO claims (key, anchors, standing, first_at, first_id, last_at, last_id)
-    SELECT key, anchors, standing, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
+    INSERT INTO claims (key, source, anchors, standing, first_at, first_id, last_at, last_id)
+    SELECT key, source, anchors, standing, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
     ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, standing = excluded.standing,
       first_at = excluded.first_at, first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`,
 }
 
 const addMembers: RowStatement = {
-  columns: { claim: 'text', anchor: 'text' },
+  columns: { claim: 'text', anchor: 'text', source: 'text' },
   text: (given) => sql`
-    INSERT INTO claim_anchors (node, claim)
-    SELECT a.node, m.claim FROM ${given} m JOIN anchors a ON a.anchor = m.anchor
+    INSERT INTO claim_anchors (node, claim, source)
+    SELECT a.node, m.claim, m.source FROM ${given} m JOIN anchors a ON a.anchor = m.anchor
     WHERE true ON CONFLICT DO NOTHING`,
 }
 
-type NodeRow = Pick<Selectable<AnchorRow>, 'node' | 'anchor' | 'id' | 'entity' | 'ended_at' | 'recycled_at'>
+type NodeRow = Pick<Selectable<AnchorRow>, 'node' | 'anchor' | 'id' | 'entity' | 'vouched_by'>
 type SubjectRow = NodeRow &
   Pick<AnchorRow, 'level' | 'seen_at'> & {
     [Column in 'login' | 'display_name' | 'loaded_at']: LoadedUserRow[Column] | null
   }
 
-function nodeOf({ node, anchor, id, entity, ended_at, recycled_at }: NodeRow): AnchorNode {
-  return {
-    node,
-    anchor,
-    id,
-    entity,
-    ended: ended_at !== null,
-    recycledAt: recycled_at === null ? undefined : new Date(recycled_at),
-  }
+function nodeOf({ node, anchor, id, entity, vouched_by }: NodeRow): AnchorNode {
+  return { node, anchor, id, entity, vouchedBy: vouched_by ?? undefined }
 }
 
 function claimOf(row: ClaimRow): KnownClaim {
   return {
     key: row.key,
+    source: row.source,
     anchors: JSON.parse(row.anchors) as readonly Anchor[], // written by putClaims
     standing: row.standing,
     first: { at: row.first_at, id: row.first_id },

@@ -158,6 +158,14 @@ export function addressAnchor(address: string): Anchor | undefined {
   return canonical === undefined ? undefined : `address:${canonical}`
 }
 
+/** The domain of an email address, an account or a sign-in name that is one. */
+export function domainOf(anchor: Anchor): string | undefined {
+  if (!['email', 'account', 'login'].includes(formatOf(anchor))) return undefined
+  const value = valueOf(anchor)
+  const at = value.lastIndexOf('@')
+  return at === -1 ? undefined : value.slice(at + 1)
+}
+
 /** One thing that a question is about, by everything that the text it was named with may mean. */
 export interface Asked {
   readonly kind: SubjectKind
@@ -169,23 +177,30 @@ export interface Asked {
 }
 
 /**
- * Reads what a question names without a format: a user by entity id, sign-in name, email address, or an id in whatever
- * scope; a device or session by entity id or an id in whatever scope; an address.
+ * Reads what a question names without a format: by entity id, by an identifier in any format, or by an id that means
+ * something to one issuer. Whatever can be stored can be asked by its value.
+ * @param issuer - whose id the text is; without it the text finds ids of every issuer that vouches for one
  * @returns undefined for an address that is none
  */
-export function askedOf(kind: SubjectKind, text: string): Asked | undefined {
-  const wellFormed = text.toWellFormed()
-  const asked = { kind, id: wellFormed, bare: `${kind}:${wellFormed}` }
+export function askedOf(kind: SubjectKind, text: string, issuer?: string): Asked | undefined {
+  const value = text.toWellFormed()
+  const asked = { kind, id: value, bare: `${kind}:${value}` }
   if (kind === 'address') {
     const anchor = addressAnchor(text)
     return anchor === undefined ? undefined : { ...asked, anchors: [anchor] }
   }
-  // Every name that is left out here is a look-up less at every sign-in.
-  if (kind !== 'user') {
-    const did = wellFormed.startsWith('did:') ? [`${kind}:did:${wellFormed}`] : []
-    return { ...asked, anchors: [`${kind}:uri:${wellFormed}`, ...did] }
+  if (issuer !== undefined) {
+    const id = scoped(issuer.toWellFormed(), value)
+    const anchors = [...scopedFormats].map((format) => `${kind}:${format}:${id}`)
+    return { kind, id: '', bare: '', anchors }
   }
-  const login = normaliseLogin(wellFormed)
-  const other = wellFormed.includes('@') ? `user:email:${login}` : `user:phone:${normalisePhone(wellFormed)}`
-  return { ...asked, anchors: [`user:login:${login}`, other] }
+  const anchors = [
+    ...(kind === 'user' ? [`user:login:${normaliseLogin(value)}`] : []),
+    ...(value.includes('@') ? [`${kind}:email:${normaliseEmail(value)}`] : []),
+    `${kind}:phone:${normalisePhone(value)}`,
+    `${kind}:account:${normaliseAccount(value)}`,
+    `${kind}:did:${value}`,
+    `${kind}:uri:${value}`,
+  ]
+  return { ...asked, anchors }
 }

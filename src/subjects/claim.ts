@@ -1,10 +1,15 @@
 import { hash } from 'node:crypto'
-import type { Anchor } from './anchor.ts'
+import { scopeOf, type Anchor } from './anchor.ts'
 
-/** That several anchors name one thing. Everyone who says so of the same anchors makes the same claim. */
+/** The source of what administrators say. Providers have ids of their own. */
+export const adminSource = 'admin'
+
+/** One source's statement that several identifiers name one thing. */
 export interface Claim {
-  /** Made from the anchors: 32 hex digits. */
+  /** Made from source and identifiers: 32 hex digits. */
   readonly key: string
+  /** The provider's id, or {@link adminSource}. */
+  readonly source: string
   /** Two or more, sorted. */
   readonly anchors: readonly Anchor[]
   readonly standing: Standing
@@ -14,12 +19,12 @@ export interface Claim {
 }
 
 /**
- * What a claim weighs, whenever it was made: 0 what an administrator loaded, 1 what an issuer says of its own `sub`s and
- * ids, 2 what anybody else says.
+ * What a claim is about, which decides what it takes to be believed: 0 what an administrator loaded, 1 the source's own
+ * ids, perhaps with addresses and numbers, 2 addresses and numbers alone, 3 somebody else's ids, which takes a permission.
  */
-export type Standing = 0 | 1 | 2
+export type Standing = 0 | 1 | 2 | 3
 
-/** Of one standing, claims are weighed in the order of when they happened, not of when they came; the id settles what happened at once. */
+/** Claims of one source are weighed in the order of when they happened; the id settles what happened at once. */
 export interface Occurrence {
   /** Milliseconds since 1970. */
   readonly at: number
@@ -29,17 +34,24 @@ export interface Occurrence {
 
 /**
  * @param anchors - sorted, each once
- * @param by - of a claim that only the same one can take back; what signals claim is everybody's
+ * @param by - tells apart claims of one source about the same identifiers: the sign-in name that a user was loaded with
  */
-export function claimKey(anchors: readonly Anchor[], by = ''): string {
-  return hash('sha256', JSON.stringify([...anchors, by]), 'hex').slice(0, 32)
+export function claimKey(source: string, anchors: readonly Anchor[], by = ''): string {
+  return hash('sha256', JSON.stringify([source, by, ...anchors]), 'hex').slice(0, 32)
+}
+
+/** @param issuer - the source's own, whose ids it vouches for */
+export function standingOf(issuer: string | undefined, anchors: readonly Anchor[]): Standing {
+  const scopes = anchors.map(scopeOf).filter((scope) => scope !== undefined)
+  if (scopes.some((scope) => scope !== issuer)) return 3
+  return scopes.length > 0 ? 1 : 2
 }
 
 export function compareOccurrences(a: Occurrence, b: Occurrence): number {
   return a.at - b.at || (a.id < b.id ? -1 : a.id > b.id ? 1 : 0)
 }
 
-/** The same claim, said on all occasions of both, by whoever of them it weighs most. */
+/** The same claim, said on all occasions of both. */
 export function mergeClaims(a: Claim, b: Claim): Claim {
   return {
     ...a,

@@ -13,10 +13,15 @@ import { domainToASCII } from 'node:url'
 export function normaliseEmail(email: string): string {
   const at = email.lastIndexOf('@')
   if (at < 1) return normaliseName(email)
-  const domain = normaliseName(email.slice(at + 1)).replace(/\.$/, '')
+  return `${normaliseName(email.slice(0, at))}@${normaliseDomain(email.slice(at + 1))}`
+}
+
+/** The domain of an email address in the form in which two are compared. */
+export function normaliseDomain(text: string): string {
+  const domain = normaliseName(text).replace(/\.$/, '')
   const readable = domain !== '' && !/[[\]:/?#\\%]/.test(domain) && !/(^|\.)(0x[0-9a-f]*|\d+)$/.test(domain)
   const labels = readable && !plain.test(domain) ? domainToASCII(domain) : ''
-  return `${normaliseName(email.slice(0, at))}@${labels || domain}`
+  return labels || domain
 }
 
 const ascii = /^[\x20-\x7e]*$/

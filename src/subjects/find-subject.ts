@@ -1,12 +1,23 @@
-import { askedOf, type SubjectKind } from './anchor.ts'
+import { HubError } from '../base/hub-error.ts'
+import { askedOf, formatOf, type SubjectKind } from './anchor.ts'
 import type { Subject, SubjectStore } from './subject-store.ts'
 
+export interface FindSubjectDeps {
+  readonly subjects: Pick<SubjectStore, 'find' | 'resolve' | 'ofEntities' | 'findBare'>
+  /** Whether a source vouches for its own ids, or an administrator does: its word counts. */
+  readonly vouches: (source: string) => boolean
+}
+
+/** Formats that a made-up identifier with somebody's bare id must not stand before. */
+const peculiar: ReadonlySet<string> = new Set(['login', 'email'])
+
 /**
- * The one entity of a kind that a text names: by its id, else by a sign-in name, an email address and so on, else by an
- * id of whatever issuer, if that is the id of one only.
+ * The one entity of a kind that a text names: by its id, else by a sign-in name or an email address, else by an id that an
+ * issuer vouches for, else by an identifier in any other format.
+ * @throws HubError `subject.ambiguous` when several issuers vouch for the id, each for another entity
  */
 export async function findSubject(
-  subjects: Pick<SubjectStore, 'find' | 'resolve' | 'ofEntities' | 'findBare'>,
+  { subjects, vouches }: FindSubjectDeps,
   kind: SubjectKind,
   text: string,
 ): Promise<Subject | undefined> {
@@ -15,7 +26,20 @@ export async function findSubject(
   const byId = await subjects.find(asked.id)
   if (byId?.kind === kind) return byId
   const nodes = new Map((await subjects.resolve(asked.anchors)).map((node) => [node.anchor, node]))
-  const named = asked.anchors.map((anchor) => nodes.get(anchor)).find((node) => node !== undefined)
-  const entities = named === undefined ? await subjects.findBare(asked.bare) : [named.entity]
-  return entities.length === 1 ? (await subjects.ofEntities(entities))[0] : undefined
+  const named = asked.anchors.flatMap((anchor) => nodes.get(anchor) ?? [])
+  const known = named.find(({ anchor }) => peculiar.has(formatOf(anchor)))
+  if (known !== undefined) return (await subjects.ofEntities([known.entity]))[0]
+  const vouched = new Set(
+    (await subjects.findBare(asked.bare)).flatMap(({ entity, vouchedBy }) =>
+      vouches(vouchedBy) ? [entity] : [],
+    ),
+  )
+  if (vouched.size > 1) {
+    const ids = (await subjects.ofEntities([...vouched])).map(({ id }) => id)
+    throw new HubError('subject.ambiguous', {
+      detail: `Several issuers have this id for different ones of kind ${kind}: name one of ${ids.slice(0, 20).join(', ')}.`,
+    })
+  }
+  const [entity = named[0]?.entity] = vouched
+  return entity === undefined ? undefined : (await subjects.ofEntities([entity]))[0]
 }

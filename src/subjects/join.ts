@@ -1,62 +1,69 @@
 import type { World } from '../base/world.ts'
 import { byLasting, type Anchor } from './anchor.ts'
-import { compareOccurrences, mergeClaims, type Claim } from './claim.ts'
-import { partition } from './partition.ts'
+import { adminSource, compareOccurrences, mergeClaims, type Claim } from './claim.ts'
+import { endsForEverybody, ownView, partition, type Claimants, type Ending } from './partition.ts'
 import { newSubjectId } from './subject-id.ts'
-import type { AnchorNode, Component, KnownClaim, Rejoined, SubjectStore } from './subject-store.ts'
+import {
+  forGood,
+  type AnchorNode,
+  type Component,
+  type KnownClaim,
+  type Membership,
+  type Rejoined,
+  type SubjectStore,
+} from './subject-store.ts'
 
 /**
- * How many claims may hang together. Beyond that no further ones are taken, so that nobody can make each of their SETs
- * cost as much as all the SETs before.
+ * How many claims of one source may hang together, and how many identifiers they may name. Beyond that no further ones of
+ * this source are taken, so that none can make each of its SETs cost as much as all before, and none uses up another's share.
  */
-export const componentClaimsMax = 1_000
-/** How many identifiers may: what hangs together is read whole with each new claim about it. */
-export const componentAnchorsMax = 500
+export const sourceClaimsMax = 500
+export const sourceIdentifiersMax = 500
 /** Why such a claim is not taken. */
-export const tooManyClaims = `more than ${componentClaimsMax} claims, or ${componentAnchorsMax} identifiers, would hang together`
+export const tooManyClaims = `more than ${sourceClaimsMax} claims of this source, or ${sourceIdentifiersMax} identifiers, would hang together`
 
-/** That the joins of an anchor ended. */
-export interface NewEnding {
-  readonly anchor: Anchor
-  readonly at: Date
-  /** Whether it names somebody else from then on. */
-  readonly recycled: boolean
-}
-
-export interface JoinNews {
-  /** Every anchor that the news speaks of, those of claims and endings included. */
+export interface JoinStatements {
+  /** Every identifier that is spoken of, those of claims and endings included. */
   readonly anchors: ReadonlySet<Anchor>
+  /** For identifiers that are a source's own ids: the source that names them. */
+  readonly vouched: ReadonlyMap<Anchor, string>
   readonly claims: readonly Claim[]
-  readonly endings: readonly NewEnding[]
+  readonly endings: readonly Ending[]
   /** Keys of claims that are taken back. */
   readonly withdrawn: readonly string[]
 }
 
 export interface Joined {
-  /** Every anchor of the news, with the entity it belongs to now. */
+  /** Every identifier that was spoken of, with the entity it belongs to now. */
   readonly nodes: ReadonlyMap<Anchor, AnchorNode>
-  /** Why claims of the news are not believed, by key. */
+  /** Why claims are not believed, by key. */
   readonly refused: ReadonlyMap<string, string>
-  /** Entities of which something else is known now because of joins, by their oldest nodes before and after. */
+  /** Keys of claims that were believed or new before, and are refused from now on. */
+  readonly newlyRefused: readonly KnownClaim[]
+  /** Entities of which something else counts now because of joins, by their oldest nodes before and after. */
   readonly changed: ReadonlySet<number>
 }
 
 export interface JoinDeps {
   readonly subjects: Pick<
     SubjectStore,
-    'resolve' | 'add' | 'claims' | 'putClaims' | 'dropClaims' | 'component' | 'rejoin' | 'end'
+    'resolve' | 'add' | 'vouch' | 'claims' | 'putClaims' | 'dropClaims' | 'component' | 'rejoin' | 'end'
   >
   readonly world: Pick<World, 'now' | 'newId'>
+  readonly claimantOf: Claimants
+  /** Sources whose claims join identifiers for everybody. */
+  readonly believed: readonly string[]
 }
 
 /**
- * Makes anchors known, takes claims and endings in, and works out anew who is who wherever that can have changed: in all
- * that hangs together with something new. What comes out is the `partition` of all claims there ever were. Runs inside
+ * Makes identifiers known, takes claims and endings in, and works out anew who is who wherever that can have changed: in
+ * all that hangs together with something new. What comes out is the `partition` of all claims there ever were. Runs inside
  * a transaction, and costs one or two reads when there is nothing new.
  */
-export async function join({ subjects, world }: JoinDeps, news: JoinNews): Promise<Joined> {
-  const nodes = await makeKnown({ subjects, world }, news.anchors)
-  const claims = merged(news.claims)
+export async function join(deps: JoinDeps, said: JoinStatements): Promise<Joined> {
+  const { subjects } = deps
+  const nodes = await makeKnown(deps, said)
+  const claims = merged(said.claims)
   const known = new Map(
     claims.size === 0 ? [] : (await subjects.claims([...claims.keys()])).map((claim) => [claim.key, claim]),
   )
@@ -65,36 +72,108 @@ export async function join({ subjects, world }: JoinDeps, news: JoinNews): Promi
       refused === undefined ? [] : [[key, refused] as const],
     ),
   )
-  const changes = [...claims.values()].flatMap((claim) => changeOf(claim, known.get(claim.key), nodes))
-  if (changes.length > 0) await subjects.putClaims(changes.map(({ claim }) => claim))
-  if (news.endings.length > 0) {
-    await subjects.end(
-      news.endings.map(({ anchor, at, recycled }) => ({
-        anchor,
-        at,
-        recycledAs: recycled ? newSubjectId(world, anchor) : undefined,
-      })),
-    )
-  }
-  const taken = await withdraw(subjects, news.withdrawn)
-  const dirty = [
-    ...changes.flatMap(({ claim, matters }) => (matters ? claim.anchors : [])),
-    ...news.endings.map(({ anchor }) => anchor),
-  ].flatMap((anchor) => nodes.get(anchor)?.node ?? [])
-  dirty.push(...taken)
-  if (dirty.length === 0) return { nodes, refused, changed: new Set() }
+  const changes = [...claims.values()].flatMap((claim) => changeOf(claim, known.get(claim.key)))
+  if (changes.length > 0) await subjects.putClaims(changes)
+  if (said.endings.length > 0) await subjects.end(said.endings)
+  const taken = await withdraw(subjects, said.withdrawn)
 
-  const fresh = new Set(changes.flatMap(({ claim: { key } }) => (known.has(key) ? [] : [key])))
-  const { component, dropped } = withinLimits(await subjects.component(dirty), fresh)
+  /** By source: what its claims and endings are about. */
+  const dirty = new Map<string, Set<number>>()
+  const touch = (source: string, anchors: readonly Anchor[]): void => {
+    const touched = dirty.get(source) ?? new Set()
+    for (const anchor of anchors) {
+      const node = nodes.get(anchor)
+      if (node !== undefined) touched.add(node.node)
+    }
+    dirty.set(source, touched)
+  }
+  for (const { source, anchors } of changes) touch(source, anchors)
+  for (const { source, anchor, successor } of said.endings) {
+    touch(source, successor === undefined ? [anchor] : [anchor, successor])
+  }
+  if (taken.length > 0) dirty.set(adminSource, new Set([...(dirty.get(adminSource) ?? []), ...taken]))
+
+  const fresh = new Set(changes.flatMap(({ key }) => (known.has(key) ? [] : [key])))
+  const looked: Looked = { refused, fresh, claims, newlyRefused: [], changed: new Set(), entityOf: new Map() }
+  const believed = new Set([adminSource, ...deps.believed])
+  const together = [...dirty]
+    .filter(([source]) => believed.has(source))
+    .flatMap(([, touched]) => [...touched])
+  if (together.length > 0) await lookAgain(deps, together, [...believed], looked)
+  for (const [source, touched] of dirty) {
+    if (!believed.has(source)) await lookAgain(deps, [...touched], [adminSource, source], looked)
+  }
+  const now = ({ node, entity }: AnchorNode): number => looked.entityOf.get(node) ?? entity
+  return {
+    nodes: new Map([...nodes].map(([anchor, node]) => [anchor, { ...node, entity: now(node) }])),
+    refused,
+    newlyRefused: looked.newlyRefused,
+    changed: looked.changed,
+  }
+}
+
+/**
+ * Works out anew who is who around some nodes, because something else counts of what sources said.
+ * @returns entities of which something else counts now
+ */
+export async function rejoinAround(
+  deps: Pick<JoinDeps, 'subjects' | 'claimantOf' | 'believed'>,
+  nodes: readonly number[],
+): Promise<ReadonlySet<number>> {
+  const looked: Looked = {
+    refused: new Map(),
+    fresh: new Set(),
+    claims: new Map(),
+    newlyRefused: [],
+    changed: new Set(),
+    entityOf: new Map(),
+  }
+  if (nodes.length > 0) await lookAgain(deps, nodes, [adminSource, ...deps.believed], looked)
+  return looked.changed
+}
+
+interface Looked {
+  readonly refused: Map<string, string>
+  readonly fresh: ReadonlySet<string>
+  readonly claims: ReadonlyMap<string, Claim>
+  readonly newlyRefused: KnownClaim[]
+  readonly changed: Set<number>
+  /** Of nodes that moved. */
+  readonly entityOf: Map<number, number>
+}
+
+async function lookAgain(
+  { subjects, claimantOf }: Pick<JoinDeps, 'subjects' | 'claimantOf'>,
+  dirty: readonly number[],
+  sources: readonly string[],
+  { refused, fresh, claims, newlyRefused, changed, entityOf }: Looked,
+): Promise<void> {
+  const { component, dropped } = withinLimits(await subjects.component(dirty, sources), fresh)
   if (dropped.length > 0) await subjects.dropClaims(dropped)
   for (const key of dropped) refused.set(key, tooManyClaims)
-  const rejoined = rejoin(component)
+  const rejoined = rejoin(component, sources, claimantOf)
   await subjects.rejoin(rejoined)
+  const byKey = new Map(component.claims.map((claim) => [claim.key, claim]))
   for (const { key, refused: reason } of rejoined.claims) {
+    const claim = byKey.get(key)
     if (reason === undefined) refused.delete(key)
     else if (claims.has(key)) refused.set(key, reason)
+    if (reason !== undefined && claim !== undefined) newlyRefused.push({ ...claim, refused: reason })
   }
-  return { refused, ...moved(nodes, component, rejoined, news.endings) }
+  for (const { node, entity } of rejoined.entities) entityOf.set(node, entity)
+  const nodeOf = new Map(component.nodes.map((node) => [node.node, node]))
+  const now = (node: AnchorNode): number => entityOf.get(node.node) ?? node.entity
+  for (const { node } of rejoined.entities) {
+    const moved = nodeOf.get(node)
+    if (moved !== undefined) changed.add(moved.entity).add(now(moved))
+  }
+  const touched = new Set(
+    [...rejoined.memberships.gone, ...rejoined.memberships.made].map(({ node }) => node),
+  )
+  const ended = new Set(component.endings.map(({ anchor }) => anchor))
+  for (const node of component.nodes) {
+    if (touched.has(node.node) || ended.has(node.anchor)) changed.add(now(node))
+  }
 }
 
 /** @returns the nodes that the claims were about */
@@ -105,119 +184,155 @@ async function withdraw(subjects: JoinDeps['subjects'], keys: readonly string[])
   return (await subjects.resolve(claims.flatMap(({ anchors }) => anchors))).map(({ node }) => node)
 }
 
-async function makeKnown({ subjects, world }: JoinDeps, anchors: ReadonlySet<Anchor>) {
+async function makeKnown({ subjects, world }: JoinDeps, { anchors, vouched }: JoinStatements) {
   const nodes = new Map((await subjects.resolve([...anchors])).map((node) => [node.anchor, node]))
-  // An entity is known by the id of its oldest anchor: let that be one that stays.
+  const vouches = Map.groupBy(
+    [...vouched].filter(([anchor, source]) => {
+      const node = nodes.get(anchor)
+      return node !== undefined && node.vouchedBy !== source
+    }),
+    ([, source]) => source,
+  )
+  for (const [source, theirs] of vouches) {
+    await subjects.vouch(
+      theirs.map(([anchor]) => anchor),
+      source,
+    )
+  }
+  // An entity is known by the id of its oldest identifier: let that be one that stays.
   const unknown = [...anchors].filter((anchor) => !nodes.has(anchor)).toSorted(byLasting)
   if (unknown.length === 0) return nodes
   const seenAt = world.now()
   const added = await subjects.add(
-    unknown.map((anchor) => ({ anchor, id: newSubjectId(world, anchor), seenAt })),
+    unknown.map((anchor) => ({
+      anchor,
+      id: newSubjectId(world, anchor),
+      seenAt,
+      vouchedBy: vouched.get(anchor),
+    })),
   )
   for (const node of added) nodes.set(node.anchor, node)
   return nodes
 }
 
-function merged(news: readonly Claim[]): ReadonlyMap<string, Claim> {
+function merged(said: readonly Claim[]): ReadonlyMap<string, Claim> {
   const claims = new Map<string, Claim>()
-  for (const claim of news) {
+  for (const claim of said) {
     const before = claims.get(claim.key)
     claims.set(claim.key, before === undefined ? claim : mergeClaims(before, claim))
   }
   return claims
 }
 
-/** What is to be stored of a claim, if it says anything new, and whether that can change who is who. */
-function changeOf(
-  claim: Claim,
-  known: KnownClaim | undefined,
-  nodes: ReadonlyMap<Anchor, AnchorNode>,
-): readonly { readonly claim: Claim; readonly matters: boolean }[] {
-  const isNew = known === undefined || known.anchors.length === 0 // or what an erasure left of it
-  if (isNew) return [{ claim, matters: true }]
+/** What is to be stored of a claim, if it says anything new. */
+function changeOf(claim: Claim, known: KnownClaim | undefined): readonly Claim[] {
+  if (known === undefined) return [claim]
   const merged = mergeClaims(known, claim)
-  const earlier = compareOccurrences(merged.first, known.first) < 0
-  const later = compareOccurrences(merged.last, known.last) > 0
-  const weightier = merged.standing < known.standing
-  if (!earlier && !later && !weightier) return []
-  // Saying it again joins again only what came apart in between.
-  return [
-    {
-      claim: merged,
-      matters: earlier || weightier || claim.anchors.some((anchor) => nodes.get(anchor)?.ended),
-    },
-  ]
+  const isNew =
+    compareOccurrences(merged.first, known.first) < 0 ||
+    compareOccurrences(merged.last, known.last) > 0 ||
+    merged.standing < known.standing
+  return isNew ? [merged] : []
 }
 
-/** Takes the fresh claims out of everything that they would let grow beyond what may hang together; never what was loaded. */
+/** Takes fresh claims out of what a source would let grow beyond its share; never what was loaded. */
 function withinLimits(component: Component, fresh: ReadonlySet<string>) {
-  if (component.claims.length <= componentClaimsMax && component.nodes.length <= componentAnchorsMax)
-    return { component, dropped: [] }
-  const rootOf = new Map<Anchor, Anchor>()
-  const root = (anchor: Anchor): Anchor => {
-    let at = anchor
-    for (let up = rootOf.get(at); up !== undefined && up !== at; up = rootOf.get(at)) at = up
-    return at
-  }
-  for (const { anchors } of component.claims) {
-    for (const anchor of anchors) rootOf.set(root(anchor), root(anchors[0] ?? anchor))
-  }
-  const together = Map.groupBy(component.claims, ({ anchors: [first = ''] }) => root(first))
-  const isTooMuch = (claims: readonly KnownClaim[]): boolean =>
-    claims.length > componentClaimsMax ||
-    new Set(claims.flatMap(({ anchors }) => anchors)).size > componentAnchorsMax
-  const dropped = new Set(
-    [...together.values()]
-      .filter(isTooMuch)
-      .flatMap((claims) => claims.filter(({ key, standing }) => fresh.has(key) && standing !== 0))
-      .map(({ key }) => key),
+  const claims = component.claims.filter(({ source }) => source !== adminSource)
+  const tooMuch = [...Map.groupBy(claims, ({ source }) => source).values()].flatMap((own) =>
+    isTooMuch(own) ? [...hangingTogether(own)].filter(isTooMuch).flat() : [],
   )
+  const dropped = new Set(tooMuch.filter(({ key }) => fresh.has(key)).map(({ key }) => key))
   return {
     component: { ...component, claims: component.claims.filter(({ key }) => !dropped.has(key)) },
     dropped: [...dropped],
   }
 }
 
-/** An entity is known by its oldest node. */
-function rejoin({ nodes, claims, endedAt }: Component): Rejoined {
-  const { groups, refused } = partition(claims, endedAt)
-  const numberOf = new Map(nodes.map(({ anchor, node }) => [anchor, node]))
-  const entityOf = new Map<Anchor, number>()
-  for (const group of groups) {
-    const entity = Math.min(...group.map((anchor) => numberOf.get(anchor) ?? Infinity))
-    for (const anchor of group) entityOf.set(anchor, entity)
-  }
-  return {
-    entities: nodes.flatMap(({ anchor, node, entity }) => {
-      const now = entityOf.get(anchor) ?? node
-      return now === entity ? [] : [{ node, entity: now }]
-    }),
-    claims: claims.flatMap(({ key, refused: before }) => {
-      const now = refused.get(key)
-      return now === before ? [] : [{ key, refused: now }]
-    }),
-  }
+function isTooMuch(claims: readonly KnownClaim[]): boolean {
+  return (
+    claims.length > sourceClaimsMax ||
+    new Set(claims.flatMap(({ anchors }) => anchors)).size > sourceIdentifiersMax
+  )
 }
 
-function moved(
-  nodes: ReadonlyMap<Anchor, AnchorNode>,
-  component: Component,
-  { entities, claims }: Rejoined,
-  endings: readonly NewEnding[],
-): Pick<Joined, 'nodes' | 'changed'> {
-  const entityOf = new Map(entities.map(({ node, entity }) => [node, entity]))
-  const now = ({ node, entity }: AnchorNode): number => entityOf.get(node) ?? entity
-  const changed = new Set<number>()
-  for (const node of component.nodes) {
-    if (now(node) !== node.entity) changed.add(node.entity).add(now(node))
+function hangingTogether(claims: readonly KnownClaim[]): Iterable<readonly KnownClaim[]> {
+  const rootOf = new Map<Anchor, Anchor>()
+  const root = (anchor: Anchor): Anchor => {
+    let at = anchor
+    for (let up = rootOf.get(at); up !== undefined && up !== at; up = rootOf.get(at)) at = up
+    return at
   }
-  // What was said with a claim counts, or ceases to count, with it.
-  const flipped = new Set(claims.map(({ key }) => key))
-  const touched = new Set(component.claims.flatMap(({ key, anchors }) => (flipped.has(key) ? anchors : [])))
-  for (const { anchor } of endings) touched.add(anchor)
-  for (const node of component.nodes) if (touched.has(node.anchor)) changed.add(now(node))
+  for (const { anchors } of claims) {
+    for (const anchor of anchors) rootOf.set(root(anchor), root(anchors[0] ?? anchor))
+  }
+  return Map.groupBy(claims, ({ anchors: [first = ''] }) => root(first)).values()
+}
+
+/** An entity is known by its oldest node. */
+function rejoin(
+  { nodes, claims, endings, memberships }: Component,
+  sources: readonly string[],
+  claimantOf: Claimants,
+): Rejoined {
+  const numberOf = new Map(nodes.map(({ anchor, node }) => [anchor, node]))
+  const oldest = (group: readonly Anchor[]): number =>
+    Math.min(...group.map((anchor) => numberOf.get(anchor) ?? Infinity))
+  const isEverybodys = sources.length !== 2 || claimantOf(sources[1] ?? '').isBelieved
+  const { groups, refused } = isEverybodys
+    ? partition(claims, endings, claimantOf)
+    : { groups: undefined, refused: new Map<string, string>() }
+  const entityOf = new Map((groups ?? []).flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
+
+  const made = [...new Set([adminSource, ...[...claims, ...endings].map(({ source }) => source)])].flatMap(
+    (source): Membership[] => {
+      const view = ownView(source, claims, endings)
+      const roots = new Map(view.groups.flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
+      const rootOf = (anchor: Anchor): number | undefined => roots.get(anchor) ?? numberOf.get(anchor)
+      return [
+        ...[...roots].flatMap(([anchor, root]) => {
+          const node = numberOf.get(anchor)
+          return node === undefined ? [] : [{ node, source, until: forGood, root }]
+        }),
+        ...view.renamed.flatMap(({ anchor, until, successor }) => {
+          const [node, successorNode, root] = [
+            numberOf.get(anchor),
+            numberOf.get(successor),
+            rootOf(successor),
+          ]
+          if (node === undefined || successorNode === undefined || root === undefined) return []
+          // The successor is a member of its own root, so that what is said of the old name is found from it.
+          const alone = roots.has(successor) ? [] : [{ node: successorNode, source, until: forGood, root }]
+          return [{ node, source, until, root }, ...alone]
+        }),
+      ]
+    },
+  )
+  const textOf = ({ node, source, until, root }: Membership): string =>
+    `${node}\0${source}\0${until}\0${root}`
+  const before = new Map(memberships.map((member) => [textOf(member), member]))
+  const after = new Map(made.map((member) => [textOf(member), member]))
   return {
-    nodes: new Map([...nodes].map(([anchor, node]) => [anchor, { ...node, entity: now(node) }])),
-    changed,
+    entities:
+      groups === undefined
+        ? []
+        : nodes.flatMap(({ anchor, node, entity }) => {
+            const now = entityOf.get(anchor) ?? node
+            return now === entity ? [] : [{ node, entity: now }]
+          }),
+    claims:
+      groups === undefined
+        ? []
+        : claims.flatMap(({ key, refused: before }) => {
+            const now = refused.get(key)
+            return now === before ? [] : [{ key, refused: now }]
+          }),
+    endings: endings.flatMap(({ anchor, source, at, everybody: before }) => {
+      const everybody = endsForEverybody(source, anchor, claimantOf)
+      return everybody === before ? [] : [{ anchor, source, at, everybody }]
+    }),
+    memberships: {
+      gone: [...before].flatMap(([text, member]) => (after.has(text) ? [] : [member])),
+      made: [...after].flatMap(([text, member]) => (before.has(text) ? [] : [member])),
+    },
   }
 }

@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { fc } from '../../test/properties.ts'
-import type { Anchor } from './anchor.ts'
-import { claimKey, mergeClaims, type Claim } from './claim.ts'
-import { entityAnchorsMax, partition } from './partition.ts'
+import { scopeOf, type Anchor } from './anchor.ts'
+import { adminSource, claimKey, mergeClaims, standingOf, type Claim } from './claim.ts'
+import { ownView, partition, sourceNamesMax, type Claimants, type Ending } from './partition.ts'
 
 const a: Anchor = 'user:email:ada@example.com'
 const b: Anchor = 'user:email:countess@example.com'
@@ -10,23 +10,70 @@ const phone: Anchor = 'user:phone:+15551234'
 const sub1: Anchor = 'user:iss_sub:https://idp.example|1'
 const sub2: Anchor = 'user:iss_sub:https://idp.example|2'
 const other1: Anchor = 'user:iss_sub:https://other.example|1'
+const other2: Anchor = 'user:iss_sub:https://other.example|2'
 
-function claim(at: number, ...anchors: readonly Anchor[]): Claim {
-  const sorted = [...new Set(anchors)].toSorted()
-  const occurrence = { at, id: `signal-${at}` }
-  return { key: claimKey(sorted), anchors: sorted, standing: 2, first: occurrence, last: occurrence }
+const issuers: Readonly<Record<string, string>> = {
+  idp: 'https://idp.example',
+  other: 'https://other.example',
+  late: 'l',
 }
 
+function claimOf(source: string, at: number, ...anchors: readonly Anchor[]): Claim {
+  const sorted = [...new Set(anchors)].toSorted()
+  const occurrence = { at, id: `signal-${at}` }
+  const standing = source === adminSource ? 0 : standingOf(issuers[source], sorted)
+  return {
+    key: claimKey(source, sorted),
+    source,
+    anchors: sorted,
+    standing,
+    first: occurrence,
+    last: occurrence,
+  }
+}
+const claim = (at: number, ...anchors: readonly Anchor[]): Claim => claimOf('idp', at, ...anchors)
+
+/** idp was registered before other, and both before late; what a source may do beside is given. */
+function claimants(
+  permitted: Readonly<Record<string, readonly Anchor[]>> = {},
+  silent: readonly string[] = [],
+): Claimants {
+  return (source) => ({
+    isBelieved: !silent.includes(source),
+    rank: ['idp', 'other', 'late'].indexOf(source),
+    may: (anchor) =>
+      (scopeOf(anchor) !== undefined && scopeOf(anchor) === issuers[source]) ||
+      (permitted[source] ?? []).includes(anchor),
+  })
+}
+
+const ending = (source: string, anchor: Anchor, at: number, over: Partial<Ending> = {}): Ending => ({
+  source,
+  anchor,
+  at,
+  recycled: false,
+  successor: undefined,
+  ...over,
+})
+
 const groups = (claims: readonly Claim[], ended: readonly [Anchor, number][] = []) =>
-  partition(claims, new Map(ended)).groups.map((group) => [...group])
-const refused = (...claims: readonly Claim[]) => [...partition(claims, new Map()).refused]
+  partition(
+    claims,
+    ended.map(([anchor, at]) => ending('idp', anchor, at)),
+    claimants(),
+  ).groups.map((group) => [...group])
+const refused = (...claims: readonly Claim[]) => [...partition(claims, [], claimants()).refused]
 
 describe('who is who', () => {
   test.each<[string, Claim[], Anchor[][]]>([
     ['nobody said anything', [], []],
     ['two names', [claim(1, a, sub1)], [[a, sub1]]],
     ['a chain', [claim(1, a, sub1), claim(2, sub1, phone)], [[a, sub1, phone]]],
-    ['one sub of each of two issuers', [claim(1, a, sub1), claim(2, a, other1)], [[a, sub1, other1]]],
+    [
+      'one sub of each of two issuers',
+      [claim(1, a, sub1), claimOf('other', 2, a, other1)],
+      [[a, sub1, other1]],
+    ],
     ['two subs of one issuer: the first wins', [claim(1, a, sub1), claim(2, a, sub2)], [[a, sub1]]],
     ['and the first is who happened first', [claim(2, a, sub1), claim(1, a, sub2)], [[a, sub2]]],
     [
@@ -60,7 +107,7 @@ describe('who is who', () => {
 
   test('as many names as an entity may have, and one more', () => {
     const names = Array.from(
-      { length: entityAnchorsMax + 1 },
+      { length: sourceNamesMax + 1 },
       (_, at): Anchor => `user:email:${at}@example.com`,
     )
     expect(refused(claim(1, ...names.slice(1)))).toEqual([])
@@ -83,19 +130,122 @@ describe('who is who', () => {
   })
 })
 
-const anchors: readonly Anchor[] = [a, b, phone, sub1, sub2, other1, 'device:did:did:x:1']
+describe('whose claims hold', () => {
+  const both = [claimOf('other', 1, a, b, other1), claimOf('idp', 9, a, sub1), claimOf('idp', 9, b, sub2)]
+
+  test('of two sources that contradict each other about their own ids, that which was registered first', () => {
+    expect(new Set(groups(both))).toEqual(new Set([[a, sub1].toSorted(), [b, sub2].toSorted()]))
+    expect(refused(...both)).toEqual([[both[0]?.key, expect.stringContaining('exclude each other')]])
+  })
+
+  test('what an administrator loaded before everything, whatever is said', () => {
+    const login: Anchor = 'user:login:ada'
+    const loaded = claimOf(adminSource, 9, login, a, sub2)
+    expect(groups([claim(1, a, sub1), loaded])).toEqual([[a, sub2, login].toSorted()])
+  })
+
+  test('an issuer’s word about its own ids before addresses alone, whoever is first', () => {
+    const addresses = claimOf('idp', 1, a, b)
+    const own = [claimOf('late', 2, a, 'user:opaque:l|1'), claimOf('late', 2, b, 'user:opaque:l|2')].map(
+      (claim): Claim => ({ ...claim, standing: 1 }),
+    )
+    expect(partition([addresses, ...own], [], claimants()).refused).toEqual(
+      new Map([[addresses.key, expect.any(String)]]),
+    )
+  })
+
+  test('none of a source whose word is not acted on', () => {
+    expect(partition(both, [], claimants({}, ['idp'])).groups).toEqual([[a, b, other1].toSorted()])
+    expect(partition(both, [], claimants({}, ['other'])).groups).toHaveLength(2)
+  })
+
+  test('ids of another issuer take a permission', () => {
+    const claims = [claimOf('other', 1, a, sub1)]
+    expect(refused(...claims)).toEqual([[claims[0]?.key, expect.stringContaining('takes a permission')]])
+    expect(partition(claims, [], claimants({ other: [sub1] })).refused).toEqual(new Map())
+  })
+
+  test('to join what others vouch for takes a permission, also by way of an own id', () => {
+    const [first, second] = [claimOf('idp', 5, a, sub1), claimOf('other', 5, b, other1)]
+    const joining = [
+      [claimOf('late', 1, a, b, 'user:opaque:l|1')],
+      [claimOf('late', 1, a, 'user:opaque:l|1'), claimOf('late', 2, b, 'user:opaque:l|1')],
+    ].map((claims) => claims.map((claim): Claim => ({ ...claim, standing: 1 })))
+    for (const claims of joining) {
+      const { groups, refused } = partition([first, second, ...claims], [], claimants())
+      expect(groups.some((group) => group.includes(a) && group.includes(b))).toBe(false)
+      expect([...refused.values()]).toEqual([expect.stringContaining('other sources vouch for')])
+      const permitted = partition([first, second, ...claims], [], claimants({ late: [a, b] }))
+      expect(permitted.refused.size).toBe(0)
+      expect(permitted.groups).toHaveLength(1)
+    }
+  })
+})
+
+describe('endings', () => {
+  const mine = claimOf('idp', 1, a, sub1)
+  const theirs = claimOf('other', 1, a, other1)
+  const of = (endings: readonly Ending[], may: Claimants = claimants()) =>
+    partition([mine, theirs], endings, may)
+      .groups.map((group) => group.join(' '))
+      .toSorted()
+
+  test('a source ends its own words', () => {
+    expect(of([ending('other', a, 2)])).toEqual([[a, sub1].toSorted().join(' ')])
+    expect(of([ending('late', a, 2)])).toEqual([[a, sub1, other1].toSorted().join(' ')])
+  })
+
+  test('those of others with a permission, and never an administrator’s', () => {
+    const may = claimants({ other: [a] })
+    expect(of([ending('other', a, 2)], may)).toEqual([])
+    const loaded = claimOf(adminSource, 1, a, 'user:login:ada')
+    expect(partition([loaded], [ending('other', a, 2)], may).groups).toHaveLength(1)
+    expect(of([ending('other', a, 2)], claimants({ other: [a] }, ['other']))).toEqual([
+      [a, sub1].toSorted().join(' '),
+    ])
+  })
+
+  test('a new name takes the place of the old one, in that source’s claims only', () => {
+    expect(of([ending('idp', a, 2, { successor: b })])).toEqual(
+      [[a, other1].toSorted().join(' '), [b, sub1].toSorted().join(' ')].toSorted(),
+    )
+    expect(ownView('idp', [mine, theirs], [ending('idp', a, 2, { successor: b })])).toEqual({
+      groups: [[b, sub1].toSorted()],
+      renamed: [{ anchor: a, until: 2, successor: b }],
+    })
+  })
+
+  test('names that change into each other come to an end', () => {
+    const endings = [ending('idp', a, 2, { successor: b }), ending('idp', b, 3, { successor: a })]
+    expect(ownView('idp', [mine], endings).groups).toEqual([[a, sub1].toSorted()])
+  })
+})
+
+test('in its own view a source is contradicted by nobody but itself and administrators', () => {
+  const claims = [claimOf('idp', 1, a, sub1), claimOf('idp', 1, b, sub2), claimOf('other', 9, a, b, other1)]
+  expect(partition(claims, [], claimants()).refused.size).toBe(1)
+  expect(ownView('other', claims, []).groups).toEqual([[a, b, other1].toSorted()])
+  const loaded = [claimOf(adminSource, 9, a, 'user:login:a'), claimOf(adminSource, 9, b, 'user:login:b')]
+  expect(ownView('other', [...claims, ...loaded], []).groups).toHaveLength(2)
+})
+
+const anchors: readonly Anchor[] = [a, b, phone, sub1, sub2, other1, other2, 'device:did:did:x:1']
 const claims = fc.array(
   fc
     .tuple(
+      fc.constantFrom('idp', 'other', 'late'),
       fc.integer({ min: 0, max: 6 }),
       fc.uniqueArray(fc.constantFrom(...anchors), { minLength: 2, maxLength: 4 }),
     )
-    .map(([at, names]) => claim(at, ...names)),
+    .map(([source, at, names]) => claimOf(source, at, ...names)),
   { maxLength: 14 },
 )
-const ended = fc.array(fc.tuple(fc.constantFrom(...anchors), fc.integer({ min: 0, max: 7 })), {
-  maxLength: 3,
-})
+const ended = fc.array(
+  fc
+    .tuple(fc.constantFrom('idp', 'other'), fc.constantFrom(...anchors), fc.integer({ min: 0, max: 7 }))
+    .map(([source, anchor, at]) => ending(source, anchor, at)),
+  { maxLength: 3 },
+)
 
 describe('for any claims, contradictory ones included', () => {
   test('the order in which they are listed is nothing', () => {
@@ -107,7 +257,7 @@ describe('for any claims, contradictory ones included', () => {
         ended,
         ([listed, shuffled], ends) => {
           const of = (all: readonly Claim[]) => {
-            const { groups, refused } = partition(all, new Map(ends))
+            const { groups, refused } = partition(all, ends, claimants())
             return {
               groups: groups.map((group) => group.join()).toSorted(),
               refused: new Map([...refused].toSorted(([a], [b]) => (a < b ? -1 : 1))),
@@ -122,7 +272,7 @@ describe('for any claims, contradictory ones included', () => {
   test('no entity has two identifiers that exclude each other, and nobody is in two entities', () => {
     fc.assert(
       fc.property(claims, ended, (all, ends) => {
-        const { groups } = partition(all, new Map(ends))
+        const { groups } = partition(all, ends, claimants())
         for (const group of groups) expect(group.includes(sub1) && group.includes(sub2)).toBe(false)
         expect(new Set(groups.flat()).size).toBe(groups.flat().length)
       }),
@@ -133,8 +283,8 @@ describe('for any claims, contradictory ones included', () => {
     fc.assert(
       fc.property(claims, (all) => {
         const isolated = claim(9, 'user:email:x@example.com', 'user:phone:+1')
-        const whole = partition([...all, isolated], new Map())
-        const part = partition(all, new Map())
+        const whole = partition([...all, isolated], [], claimants())
+        const part = partition(all, [], claimants())
         expect(new Set(whole.groups.map((group) => group.join()))).toEqual(
           new Set([...part.groups.map((group) => group.join()), isolated.anchors.join()]),
         )

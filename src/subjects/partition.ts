@@ -1,89 +1,258 @@
-import { exclusiveGroup, kindOf, type Anchor } from './anchor.ts'
-import { compareOccurrences, type Claim, type Occurrence, type Standing } from './claim.ts'
+import { exclusiveGroup, kindOf, scopeOf, type Anchor } from './anchor.ts'
+import { adminSource, compareOccurrences, type Claim, type Occurrence } from './claim.ts'
 
-/** How many names one entity may have. */
-export const entityAnchorsMax = 50
+/** How many of an entity's identifiers one source may have named. */
+export const sourceNamesMax = 50
 
-/** Who is who, as far as a set of claims tells. */
+/** What a source's claims and endings count for now. */
+export interface Claimant {
+  /** Whether its claims join identifiers for everybody: its word is acted on. */
+  readonly isBelieved: boolean
+  /** Of two sources that contradict each other about their own ids the lower one is right. */
+  readonly rank: number
+  /** Whether it may join, part and end what other sources say of this identifier. True of ids of its own issuer. */
+  may(anchor: Anchor): boolean
+}
+
+/** By the id of the source. Administrators are not asked about: what they say holds. */
+export type Claimants = (source: string) => Claimant
+
+/** One source's statement that an address or number no longer names what it named (RISC identifier-changed, -recycled). */
+export interface Ending {
+  readonly source: string
+  readonly anchor: Anchor
+  /** Milliseconds since 1970. */
+  readonly at: number
+  /** Whether it names somebody else from then on: what was said of it before does not count any more. */
+  readonly recycled: boolean
+  /** What names the same thing from then on, if the source says so. */
+  readonly successor: Anchor | undefined
+}
+
+/** Who is who, as far as believed claims tell. */
 export interface Partition {
-  /** Anchors that name the same entity, two or more. Whoever is in none of them stands alone. */
+  /** Identifiers that name the same entity, two or more. An identifier that is in none of them stands alone. */
   readonly groups: readonly (readonly Anchor[])[]
   /** Claims that were not believed, by key, with the reason in words. */
   readonly refused: ReadonlyMap<string, string>
 }
 
 /**
- * Brings anchors together as claims say. Claims are taken by their standing and then in the order in which they happened,
- * and the first wins: nobody contradicts an administrator, or an issuer about its own ids, by having spoken earlier. One
- * that would give an entity two identifiers that exclude each other, anchors of different kinds, or too many, is not
- * believed, as a whole. It is a pure function of the claims: the order in which they came, or are listed, is nothing.
+ * Brings identifiers together as claims say. What an administrator loaded comes first, then what sources say of their own
+ * ids, then the rest; among these by rank of the source, and of one source in the order in which it happened. The first
+ * wins. A claim that would give one entity two identifiers that exclude each other, identifiers of different kinds or too
+ * many of one source, is not believed, as a whole. Neither is one that needs a permission that its source lacks: to speak
+ * of other issuers' ids, or to join what other sources vouch for. It is a pure function of claims, endings and what the
+ * sources may: the order in which they came, or are listed, makes no difference.
  *
- * An identifier whose joins ended (RISC identifier-changed, identifier-recycled) is left out of every claim that
- * happened before, but for what an administrator loaded. Of a claim made often only the first and last occasion are known; that is enough, since whatever
- * holds on an occasion between them holds on the last.
- * @param endedAt - for the anchors whose joins ended: when, in milliseconds since 1970
+ * An identifier whose joins ended is left out of every claim that its source made before, or its successor stands in its
+ * place. Of a claim made often only the first and last occasion are known; that is enough, since whatever holds on an
+ * occasion between them holds on the last.
  */
-export function partition(claims: readonly Claim[], endedAt: ReadonlyMap<Anchor, number>): Partition {
-  const groupOf = new Map<Anchor, ReadonlySet<Anchor>>()
-  const refused = new Map<string, string>()
-  const made = new Set<string>()
-  for (const { key, anchors, standing, occurrence } of inOrder(claims)) {
-    const named =
-      standing === 0
-        ? anchors
-        : anchors.filter((anchor) => (endedAt.get(anchor) ?? -Infinity) <= occurrence.at)
-    const union = new Set(named.flatMap((anchor) => [...(groupOf.get(anchor) ?? [anchor])]))
-    const problem = contradiction(union)
-    if (problem !== undefined) {
-      if (!made.has(key)) refused.set(key, problem)
-      continue
-    }
-    made.add(key)
-    refused.delete(key)
-    if (union.size > 1) for (const anchor of union) groupOf.set(anchor, union)
+export function partition(
+  claims: readonly Claim[],
+  endings: readonly Ending[],
+  claimantOf: Claimants,
+): Partition {
+  const believed = claims.filter(({ source }) => source === adminSource || claimantOf(source).isBelieved)
+  const current = namesAfter(endings, claimantOf)
+  const groups = new Groups()
+  const rank = (source: string): number => (source === adminSource ? -1 : claimantOf(source).rank)
+  const inOrder = occasionsOf(believed).toSorted(
+    (a, b) =>
+      a.standing - b.standing ||
+      rank(a.source) - rank(b.source) ||
+      compareOccurrences(a.occurrence, b.occurrence) ||
+      (a.key < b.key ? -1 : 1),
+  )
+  for (const occasion of inOrder) {
+    groups.take(occasion, current(occasion), (anchors, joined) =>
+      occasion.source === adminSource
+        ? undefined
+        : lacksPermission(occasion, anchors, joined, claimantOf(occasion.source)),
+    )
   }
-  return { groups: [...new Set(groupOf.values())].map((group) => [...group].toSorted()), refused }
+  return groups.result()
 }
 
-interface Said {
-  readonly key: string
-  readonly anchors: readonly Anchor[]
-  readonly standing: Standing
-  readonly occurrence: Occurrence
+/**
+ * Who is who in the view of one source: by its own claims, whatever others say, and by what administrators loaded. Its own
+ * later word takes back its own earlier one over all identifiers that it calls one.
+ * @returns groups as {@link partition} does, and for each identifier that changed: until when it named the same as which other
+ */
+export function ownView(
+  source: string,
+  claims: readonly Claim[],
+  endings: readonly Ending[],
+): { readonly groups: Partition['groups']; readonly renamed: readonly Renaming[] } {
+  const own = claims.filter((claim) => claim.source === source || claim.source === adminSource)
+  const ownEndings = endings.filter((ending) => ending.source === source)
+  const current = namesAfter(ownEndings, () => ({ isBelieved: false, rank: 0, may: () => false }))
+  const groups = new Groups()
+  const inOrder = occasionsOf(own).toSorted(
+    (a, b) =>
+      Number(a.standing !== 0) - Number(b.standing !== 0) ||
+      compareOccurrences(a.occurrence, b.occurrence) ||
+      (a.key < b.key ? -1 : 1),
+  )
+  for (const occasion of inOrder) groups.take(occasion, current(occasion), () => undefined)
+  return {
+    groups: groups.result().groups,
+    renamed: ownEndings.flatMap(({ anchor, at, recycled, successor }): Renaming[] => {
+      if (successor === undefined || recycled) return []
+      const [now = successor] = current({ source, anchors: [successor], occurrence: { at, id: '' } })
+      return now === anchor ? [] : [{ anchor, until: at, successor: now }]
+    }),
+  }
 }
 
-function inOrder(claims: readonly Claim[]): readonly Said[] {
-  return claims
-    .flatMap(({ first, last, ...said }): Said[] =>
-      compareOccurrences(first, last) === 0
-        ? [{ ...said, occurrence: first }]
-        : [
-            { ...said, occurrence: first },
-            { ...said, occurrence: last },
-          ],
-    )
-    .toSorted(
-      (a, b) =>
-        a.standing - b.standing || compareOccurrences(a.occurrence, b.occurrence) || (a.key < b.key ? -1 : 1),
-    )
+/** What a source said of an identifier until then counts for its successor. */
+export interface Renaming {
+  readonly anchor: Anchor
+  /** Milliseconds since 1970. */
+  readonly until: number
+  readonly successor: Anchor
+}
+
+type Occasion = Pick<Claim, 'key' | 'source' | 'anchors' | 'standing'> & { readonly occurrence: Occurrence }
+
+function occasionsOf(claims: readonly Claim[]): readonly Occasion[] {
+  return claims.flatMap(({ first, last, ...claim }): Occasion[] =>
+    compareOccurrences(first, last) === 0
+      ? [{ ...claim, occurrence: first }]
+      : [
+          { ...claim, occurrence: first },
+          { ...claim, occurrence: last },
+        ],
+  )
+}
+
+/** How often a name may change. */
+const renamingsMax = 16
+
+type NamedBefore = Pick<Occasion, 'source' | 'anchors' | 'occurrence'>
+
+/** What a claim names now: without the identifiers whose joins ended since, and with what came in their place. */
+function namesAfter(
+  endings: readonly Ending[],
+  claimantOf: Claimants,
+): (claim: NamedBefore) => readonly Anchor[] {
+  const byAnchor = Map.groupBy(
+    endings.toSorted((a, b) => a.at - b.at),
+    ({ anchor }) => anchor,
+  )
+  const nameOf = (anchor: Anchor, source: string, at: number): Anchor | undefined => {
+    let name = anchor
+    let since = at
+    for (let renamings = 0; renamings < renamingsMax; renamings += 1) {
+      const ending = byAnchor
+        .get(name)
+        ?.find((ending) => ending.at > since && endsFor(ending, source, claimantOf))
+      if (ending === undefined) return name
+      if (ending.successor === undefined || ending.source !== source) return undefined
+      name = ending.successor
+      since = ending.at
+    }
+    return undefined
+  }
+  return ({ anchors, source, occurrence }) => [
+    ...new Set(anchors.flatMap((anchor) => nameOf(anchor, source, occurrence.at) ?? [])),
+  ]
+}
+
+/** A source ends its own words; those of others only with a permission; an administrator's never. */
+export function endsFor(
+  { source: by, anchor }: Pick<Ending, 'source' | 'anchor'>,
+  source: string,
+  claimantOf: Claimants,
+): boolean {
+  return by === source || (source !== adminSource && endsForEverybody(by, anchor, claimantOf))
+}
+
+export function endsForEverybody(by: string, anchor: Anchor, claimantOf: Claimants): boolean {
+  const claimant = claimantOf(by)
+  return claimant.isBelieved && claimant.may(anchor)
+}
+
+interface Group {
+  readonly anchors: ReadonlySet<Anchor>
+  /** By source: what its claims name of them. */
+  readonly namedBy: ReadonlyMap<string, ReadonlySet<Anchor>>
+}
+
+class Groups {
+  readonly #groupOf = new Map<Anchor, Group>()
+  readonly #refused = new Map<string, string>()
+  readonly #taken = new Set<string>()
+
+  take(
+    { key, source }: Pick<Occasion, 'key' | 'source'>,
+    anchors: readonly Anchor[],
+    problemWith: (anchors: readonly Anchor[], joined: readonly Group[]) => string | undefined,
+  ): void {
+    const joined = [...new Set(anchors.flatMap((anchor) => this.#groupOf.get(anchor) ?? []))]
+    const group = united(joined, source, anchors)
+    const problem = contradictionIn(group, source) ?? problemWith(anchors, joined)
+    if (problem !== undefined) {
+      if (!this.#taken.has(key)) this.#refused.set(key, problem)
+      return
+    }
+    this.#taken.add(key)
+    this.#refused.delete(key)
+    if (group.anchors.size > 1) for (const anchor of group.anchors) this.#groupOf.set(anchor, group)
+  }
+
+  result(): Partition {
+    return {
+      groups: [...new Set(this.#groupOf.values())].map(({ anchors }) => [...anchors].toSorted()),
+      refused: this.#refused,
+    }
+  }
+}
+
+function united(joined: readonly Group[], source: string, named: readonly Anchor[]): Group {
+  const anchors = new Set(named)
+  const namedBy = new Map<string, ReadonlySet<Anchor>>()
+  for (const group of joined) {
+    for (const anchor of group.anchors) anchors.add(anchor)
+    for (const [by, names] of group.namedBy) namedBy.set(by, new Set([...names, ...(namedBy.get(by) ?? [])]))
+  }
+  namedBy.set(source, new Set([...named, ...(namedBy.get(source) ?? [])]))
+  return { anchors, namedBy }
 }
 
 /** Why these cannot all name one entity. */
-function contradiction(anchors: ReadonlySet<Anchor>): string | undefined {
-  if (anchors.size > entityAnchorsMax) {
-    return `it would give one entity more than ${entityAnchorsMax} identifiers`
+function contradictionIn({ anchors, namedBy }: Group, source: string): string | undefined {
+  if (source !== adminSource && (namedBy.get(source)?.size ?? 0) > sourceNamesMax) {
+    return `it would give one entity more than ${sourceNamesMax} identifiers`
   }
   const kinds = new Set<string>()
-  const groups = new Set<string>()
+  const exclusive = new Set<string>()
   for (const anchor of anchors) {
     kinds.add(kindOf(anchor))
     const group = exclusiveGroup(anchor)
     if (group === undefined) continue
-    if (groups.has(group))
+    if (exclusive.has(group))
       return `it would give one entity two identifiers that exclude each other (${group.split(':')[1]})`
-    groups.add(group)
+    exclusive.add(group)
   }
   return kinds.size > 1
     ? `it names things of different kinds as one (${[...kinds].toSorted().join(', ')})`
     : undefined
+}
+
+function lacksPermission(
+  { source, standing }: Occasion,
+  anchors: readonly Anchor[],
+  joined: readonly Group[],
+  claimant: Claimant,
+): string | undefined {
+  if (standing === 3 && anchors.some((anchor) => scopeOf(anchor) !== undefined && !claimant.may(anchor)))
+    return 'it speaks of ids of another issuer, which takes a permission'
+  const ofOthers = joined.filter(({ namedBy }) => [...namedBy.keys()].some((by) => by !== source))
+  if (ofOthers.length < 2) return undefined
+  const theirs = anchors.filter((anchor) => ofOthers.some((group) => group.anchors.has(anchor)))
+  return theirs.every((anchor) => claimant.may(anchor))
+    ? undefined
+    : 'it joins identifiers that other sources vouch for, which takes a permission'
 }

@@ -1,5 +1,6 @@
 import type { Anchor } from './anchor.ts'
 import type { Claim } from './claim.ts'
+import type { Ending } from './partition.ts'
 
 /** An anchor as it is stored. Numbers grow in the order in which anchors were first seen. */
 export interface AnchorNode {
@@ -9,42 +10,65 @@ export interface AnchorNode {
   readonly id: string
   /** The entity, by its oldest node. */
   readonly entity: number
-  /** Whether its joins ended at some time. */
-  readonly ended: boolean
-  /** What was said of it before does not count: it named somebody else. */
-  readonly recycledAt: Date | undefined
+  /** The provider whose own id this is, as it said itself: only then its bare id finds it. Undefined for all others. */
+  readonly vouchedBy: string | undefined
 }
 
 export interface NewAnchor {
   readonly anchor: Anchor
   readonly id: string
   readonly seenAt: Date
+  readonly vouchedBy: string | undefined
 }
 
-/** A claim as it is stored, and whether it is believed. */
+/** A claim as it is stored, and why it is not believed, if it is not. */
 export interface KnownClaim extends Claim {
   readonly refused: string | undefined
 }
 
-/** Everything that claims connect with some anchors, believed or not: what a partition of them depends on. */
+/** Everything that claims of some sources connect with some identifiers, believed or not. */
 export interface Component {
   readonly nodes: readonly AnchorNode[]
   readonly claims: readonly KnownClaim[]
-  readonly endedAt: ReadonlyMap<Anchor, number>
+  readonly endings: readonly KnownEnding[]
+  readonly memberships: readonly Membership[]
 }
 
-/** What a new partition changes. */
+export interface KnownEnding extends Ending {
+  /** Whether it ends other sources' words too, as was worked out last. */
+  readonly everybody: boolean
+}
+
+/**
+ * That a source calls an identifier the same as others with the same root: see `ownView`. What it said of the identifier
+ * until `until` is said of all of them.
+ */
+export interface Membership {
+  readonly node: number
+  readonly source: string
+  /** Milliseconds since 1970; {@link forGood} while it lasts. */
+  readonly until: number
+  /** One of the nodes. */
+  readonly root: number
+}
+
+export const forGood = Number.MAX_SAFE_INTEGER
+
+/** Claims of a source that are not believed. */
+export interface RefusedClaims {
+  /** Counted up to 1,000. */
+  readonly total: number
+  /** At most 10. */
+  readonly newest: readonly KnownClaim[]
+}
+
+/** What a new look at a component changes. */
 export interface Rejoined {
   readonly entities: readonly { readonly node: number; readonly entity: number }[]
   readonly claims: readonly { readonly key: string; readonly refused: string | undefined }[]
-}
-
-/** The end of an identifier's joins. */
-export interface Ending {
-  readonly anchor: Anchor
-  readonly at: Date
-  /** It names somebody else from now on: what was said of it before does not count any more, and it gets this id. */
-  readonly recycledAs: string | undefined
+  readonly endings: readonly Pick<KnownEnding, 'anchor' | 'source' | 'at' | 'everybody'>[]
+  /** Of these sources, everything of these nodes is replaced. */
+  readonly memberships: { readonly gone: readonly Membership[]; readonly made: readonly Membership[] }
 }
 
 /** A user that somebody loaded. */
@@ -89,26 +113,42 @@ export interface SubjectPage {
 export interface SubjectStore {
   /** Those of the anchors that are known. */
   resolve(anchors: readonly Anchor[]): Promise<readonly AnchorNode[]>
+  /** The identifiers that have these ids. */
+  withIds(ids: readonly string[]): Promise<readonly Pick<AnchorNode, 'id' | 'anchor'>[]>
   /** Those of the entities that somebody loaded a user for. */
   loadedAmong(entities: readonly number[]): Promise<readonly number[]>
-  /** Those of the anchors that a user was loaded with, together with others. */
-  loadedAnchorsAmong(anchors: readonly Anchor[]): Promise<readonly Anchor[]>
   /** Adds anchors that are new, each an entity of its own. */
   add(anchors: readonly NewAnchor[]): Promise<readonly AnchorNode[]>
   claims(keys: readonly string[]): Promise<readonly KnownClaim[]>
+  refusedClaims(source: string): Promise<RefusedClaims>
   /** Adds claims, or puts them in the place of those with their keys. Their anchors must be there. */
   putClaims(claims: readonly Claim[]): Promise<void>
   /** Takes claims away. */
   dropClaims(keys: readonly string[]): Promise<void>
-  component(nodes: readonly number[]): Promise<Component>
+  /** What claims of these sources connect with the nodes. Their claims, endings and memberships, and no others'. */
+  component(nodes: readonly number[], sources: readonly string[]): Promise<Component>
   rejoin(changes: Rejoined): Promise<void>
-  /** An end that is earlier than one that is known changes nothing. */
+  /** Keeps what is new. The nodes must be there. */
   end(endings: readonly Ending[]): Promise<void>
+  /** Makes known that a provider calls identifiers its own ids. */
+  vouch(anchors: readonly Anchor[], provider: string): Promise<void>
+  /**
+   * Nodes that a source's claims and endings name, in steps.
+   * @param after - where the last step ended; the empty string begins anew
+   * @returns where the next one begins: undefined at the end
+   */
+  namedBy(
+    source: string,
+    after: string,
+    max: number,
+  ): Promise<{ readonly nodes: readonly number[]; readonly next: string | undefined }>
+  /** Entities about which something counts, in some source's view, because of what is said of these nodes. */
+  entitiesSeeing(nodes: readonly number[]): Promise<readonly number[]>
   /** The entity with this id, or the one that a node with this id belongs to. */
   find(id: string): Promise<Subject | undefined>
   ofEntities(entities: readonly number[]): Promise<readonly Subject[]>
-  /** Entities whose anchor has this id without its issuer: see `bareOf`. At most 20. */
-  findBare(bare: string): Promise<readonly number[]>
+  /** Entities with an identifier that has this id without its issuer, and that its issuer vouches for: see `bareOf`. */
+  findBare(bare: string): Promise<readonly { readonly entity: number; readonly vouchedBy: string }[]>
   list(query: SubjectQuery): Promise<SubjectPage>
   /**
    * One step of a walk over all identifiers: deletes revocations that were received before the time, and then forgets

@@ -3,7 +3,6 @@ import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { readSubject } from '../set/subject.ts'
 import { anchorsOf, emailAnchor, loginAnchor, type Anchor } from './anchor.ts'
-import { entityAnchorsMax } from './partition.ts'
 
 /** A user as somebody loads one. Only readUserDraft makes one from outside data. */
 export interface UserDraft {
@@ -13,6 +12,9 @@ export interface UserDraft {
   readonly loginAnchor: Anchor
   readonly anchors: readonly Anchor[]
 }
+
+/** How many identifiers a loaded user may have. */
+const userIdentifiersMax = 50
 
 /** In characters. */
 export const userLimits = { loginMax: 255, emailMax: 320, displayNameMax: 255 } as const
@@ -50,7 +52,8 @@ export function readUserDraft(body: JsonValue | undefined): UserDraft {
       readIdentifier(identifier, field, refuse),
     ),
   ])
-  if (anchors.size > entityAnchorsMax) refuse('', `A user may have ${entityAnchorsMax} identifiers at most`)
+  if (anchors.size > userIdentifiersMax)
+    refuse('', `A user may have ${userIdentifiersMax} identifiers at most`)
   if (problems.length > 0) throw invalid(problems)
   return { login, displayName, loginAnchor: loginAnchor(login), anchors: [...anchors].toSorted() }
 }
@@ -79,8 +82,8 @@ function readEach(
   read: (value: JsonValue, field: string) => readonly Anchor[],
 ): readonly Anchor[] {
   const values = body[name] ?? []
-  if (!isJsonArray(values) || values.length > entityAnchorsMax) {
-    refuse(name, `It must be an array of at most ${entityAnchorsMax} entries`)
+  if (!isJsonArray(values) || values.length > userIdentifiersMax) {
+    refuse(name, `It must be an array of at most ${userIdentifiersMax} entries`)
     return []
   }
   return values.flatMap((value, at) => read(value, `${name}[${at}]`))

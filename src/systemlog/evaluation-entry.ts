@@ -48,7 +48,9 @@ export function evaluationEntry(
 }
 
 /** A pseudo-map, to be searched with `co "level=HIGH"` (L66). */
-function riskOf({ level, grounds }: Opinion): string {
-  const reasons = inPseudoMap(grounds.map(({ text }) => text).join(' '))
+function riskOf({ level, grounds, groundsTotal }: Opinion): string {
+  const more = groundsTotal - grounds.length
+  const texts = [...grounds.map(({ text }) => text), ...(more > 0 ? [`And ${more} more.`] : [])]
+  const reasons = inPseudoMap(texts.join(' '))
   return reasons === '' ? `{level=${level}}` : `{level=${level}, reasons=${reasons}}`
 }

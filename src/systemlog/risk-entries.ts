@@ -1,7 +1,9 @@
 import type { Actor } from '../base/actor.ts'
 import type { World } from '../base/world.ts'
-import type { LevelChange } from '../risk/news.ts'
-import type { Subject } from '../subjects/subject-store.ts'
+import type { LevelChange } from '../risk/ledger.ts'
+import { printable } from '../base/printable.ts'
+import { kindOf, valueOf } from '../subjects/anchor.ts'
+import type { KnownClaim, Subject } from '../subjects/subject-store.ts'
 import { logEvent, noAlternateId, type LogEvent } from './log-event.ts'
 import { inPseudoMap } from './pseudo-map.ts'
 
@@ -23,6 +25,7 @@ export type DetectionName =
   | 'Risk Provider Reported Risk'
   | 'Admin Reported User Risk'
   | 'Risk Reasons Expired'
+  | 'Source Trust Changed'
 
 /** Watchbell itself, when time passed and nobody did anything. */
 export const watchbellActor: Actor = {
@@ -89,6 +92,31 @@ export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
       },
     ],
     debugData: by.requestId === undefined ? {} : { requestId: by.requestId },
+  })
+}
+
+const shownIdentifiersMax = 10
+const shownCharsMax = 256
+
+/** What a source said of who is who is not believed: it contradicts another's own word, or takes a permission. */
+export function refusedClaimEntry(
+  world: Source,
+  { anchors, refused, source }: KnownClaim,
+  cause: Pick<RiskCause, 'by' | 'signalId'>,
+): LogEvent {
+  const { by, signalId } = cause
+  return logEvent(world, {
+    eventType: 'watchbell.subject.claim',
+    displayMessage: 'Join identifiers',
+    by,
+    outcome: { result: 'FAILURE', reason: refused ?? null },
+    target: anchors.slice(0, shownIdentifiersMax).map((anchor) => {
+      const name = printable(valueOf(anchor), shownCharsMax)
+      const type = targetTypes.get(kindOf(anchor)) ?? kindOf(anchor)
+      return { id: name, type, alternateId: name, displayName: name, detailEntry: null }
+    }),
+    debugData: { source, ...(signalId !== undefined && { traceId: signalId, signalId }) },
+    ...(signalId !== undefined && { job: signalId }),
   })
 }
 

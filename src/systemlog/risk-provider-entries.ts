@@ -1,7 +1,8 @@
 import type { Actor } from '../base/actor.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { World } from '../base/world.ts'
-import type { ProviderActionChange } from '../risk/provider-actions.ts'
+import type { ProviderActionChange, ProviderTrustChange } from '../risk/provider-actions.ts'
+import { trustBody } from '../risk/source-trust.ts'
 import type { RiskEvent } from '../risk/risk-event.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
 import type { RiskProviderChange } from '../risk/risk-providers.ts'
@@ -57,6 +58,25 @@ export function providerActionEntry(
         displayName: provider.issuer,
         detailEntry: { action: to },
         changeDetails: { from: { action: from }, to: { action: to } },
+      },
+    ],
+    debugData: requestData(by),
+  })
+}
+
+/** What a security events provider may say changed: a change of the provider likewise. */
+export function providerTrustEntry(world: Source, { provider, trust, by }: ProviderTrustChange): LogEvent {
+  return logEvent(world, {
+    eventType: 'security.events.provider.update',
+    displayMessage: 'Update a security events provider',
+    by,
+    target: [
+      {
+        id: provider.id,
+        type: 'SecurityEventProvider',
+        alternateId: provider.name,
+        displayName: provider.issuer,
+        detailEntry: { trust: JSON.stringify(trustBody(trust)) },
       },
     ],
     debugData: requestData(by),

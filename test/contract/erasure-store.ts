@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
 import { applyNews } from '../../src/risk/news.ts'
+import { judgeOf } from '../known-sources.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { Anchor } from '../../src/subjects/anchor.ts'
 import { erasurePlaces, type Erasure } from '../../src/subjects/erasure-store.ts'
@@ -20,11 +21,18 @@ const erasure = (id: string, over: Partial<Erasure> = {}): Erasure => ({
 })
 
 /** Everything that can be said of users: reasons, replaced ones, revocations, joins. */
-async function tell(storage: Storage, names: readonly (readonly Anchor[])[]): Promise<void> {
+async function tell(storage: Storage, names: readonly (readonly Anchor[])[], by = 'sse1'): Promise<void> {
   await storage.transaction(({ subjects, risk }) =>
     applyNews(
-      { subjects, risk, world, actionOf: () => 'enforce_and_log', ignoreUnknownUsers: false },
-      names.flatMap((anchors) => [userNews(1, anchors), userNews(2, anchors)]),
+      {
+        subjects,
+        risk,
+        world,
+        judge: judgeOf('sse1', 'sse2'),
+        origin: 'https://hub.example',
+        ignoreUnknownUsers: false,
+      },
+      names.flatMap((anchors) => [userNews(1, anchors, by), userNews(2, anchors, by)]),
     ),
   )
 }
@@ -99,7 +107,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
         await using storage = await open()
         const { subjects, erasures, riskReader } = storage.stores
         await tell(storage, [[ada], [bob], [sub]])
-        await tell(storage, [[ada, 'user:account:acct:ada']]) // ada has two of each: one stands with another name, too
+        await tell(storage, [[ada, 'user:account:acct:ada']], 'sse2') // ada has two of each
         const nodes = (await subjects.resolve([ada, bob, sub])).map(({ node }) => node)
         const pages = [await erasures.page(place, 0, 2)]
         pages.push(await erasures.page(place, pages[0]?.at(-1)?.sequence ?? 0, 2))

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { ProviderStore } from '../../src/providers/provider-store.ts'
 import type { RiskProviderStore } from '../../src/risk/risk-provider-store.ts'
 import type { RiskSourceStore } from '../../src/risk/risk-sources.ts'
+import { defaultTrust } from '../../src/risk/source-trust.ts'
 import { sampleProvider } from './provider-store.ts'
 import { sampleRiskProvider } from './risk-provider-store.ts'
 
@@ -18,7 +19,7 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
       await using opened = await open()
       expect(await opened.sources.list()).toEqual([])
       await opened.sources.setAction('sse1', 'none')
-      await opened.sources.forgetAction('sse2')
+      await opened.sources.forget('sse2')
       expect(await opened.sources.list()).toEqual([])
     })
 
@@ -26,7 +27,14 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
       await using opened = await open()
       const { sources, providers } = opened
       const provider = sampleProvider({ name: 'MDM', status: 'INACTIVE' })
-      const source = { kind: 'security_events_provider', id: provider.id, name: 'MDM' }
+      const source = {
+        kind: 'security_events_provider',
+        id: provider.id,
+        name: 'MDM',
+        issuer: provider.issuer,
+        registeredAt: provider.createdAt,
+        trust: defaultTrust,
+      }
       await providers.insert(provider)
       expect(await sources.list()).toEqual([{ ...source, action: 'enforce_and_log' }])
       for (const action of ['none', 'log_only', 'enforce_and_log'] as const) {
@@ -34,7 +42,7 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
         expect(await sources.list()).toEqual([{ ...source, action }])
       }
       await sources.setAction(provider.id, 'none')
-      await sources.forgetAction(provider.id)
+      await sources.forget(provider.id)
       expect(await sources.list()).toEqual([{ ...source, action: 'enforce_and_log' }])
     })
 
@@ -45,7 +53,15 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
       await riskProviders.insert(provider)
       await sources.setAction(provider.id, 'none') // is about security events providers only
       expect(await sources.list()).toEqual([
-        { kind: 'risk_provider', id: provider.id, name: provider.name, action: 'log_only' },
+        {
+          kind: 'risk_provider',
+          id: provider.id,
+          name: provider.name,
+          action: 'log_only',
+          issuer: undefined,
+          registeredAt: provider.createdAt,
+          trust: defaultTrust,
+        },
       ])
       await riskProviders.delete(provider.id)
       expect(await sources.list()).toEqual([])

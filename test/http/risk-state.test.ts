@@ -118,7 +118,7 @@ describe('signals move risk', () => {
 
   test('names of one user are joined, whichever of them later events use', async () => {
     await using world = await startHubWithProvider()
-    const account = { format: 'iss_sub', iss: 'https://idp.example', sub: 'u-1' }
+    const account = { format: 'iss_sub', iss: world.transmitter.issuer, sub: 'u-1' }
     await told(world, 'session-presented', { format: 'aliases', identifiers: [ada, account] })
     await told(world, 'user-risk-change', { user: account }, { current_level: 'high' })
     expect(await subject(world.hub, 'ada@example.com')).toMatchObject({ level: 'HIGH' })
@@ -170,7 +170,7 @@ describe('events that are not matched say why', () => {
     await using world = await startHubWithProvider()
     const named = (sub: string) => ({
       format: 'aliases',
-      identifiers: [ada, { format: 'iss_sub', iss: 'https://idp.example', sub }],
+      identifiers: [ada, { format: 'iss_sub', iss: world.transmitter.issuer, sub }],
     })
     await told(world, 'credential-compromise', named('u-2'), { event_timestamp: secondsAgo(10) })
     expect(await shown(world)).toMatchObject([{ matched: true }])
@@ -733,7 +733,7 @@ describe('erasing a person', () => {
     const { hub } = world
     const named = (sub: string) => ({
       format: 'aliases',
-      identifiers: [ada, { format: 'iss_sub', iss: 'https://idp.example', sub }],
+      identifiers: [ada, { format: 'iss_sub', iss: world.transmitter.issuer, sub }],
     })
     await told(world, 'session-presented', named('ada'), { event_timestamp: secondsAgo(20) })
     await told(world, 'credential-compromise', named('bob'), { event_timestamp: secondsAgo(10) })

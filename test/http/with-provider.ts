@@ -22,7 +22,6 @@ export interface ShownSignal {
   readonly code?: string
   readonly reason?: string
   readonly source: string | null
-  readonly proven?: boolean
   readonly token?: string | null
   readonly events: readonly {
     type: string

@@ -1,3 +1,4 @@
+import { judgeOf } from '../known-sources.ts'
 import { statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { expect, test } from 'vitest'
@@ -21,9 +22,17 @@ test('an erasure is not finished while somebody still reads what was overwritten
   const turn = (): Promise<number> => erasures.worker.runOnce(new AbortController().signal)
   const anchor = 'user:email:zora@example.com'
   await storage.transaction(({ subjects, risk }) =>
-    applyNews({ subjects, risk, world, actionOf: () => 'enforce_and_log', ignoreUnknownUsers: false }, [
-      userNews(1, [anchor]),
-    ]),
+    applyNews(
+      {
+        subjects,
+        risk,
+        world,
+        judge: judgeOf('sse1'),
+        origin: 'https://hub.example',
+        ignoreUnknownUsers: false,
+      },
+      [userNews(1, [anchor])],
+    ),
   )
   const [node] = await storage.stores.subjects.resolve([anchor])
 

@@ -21,6 +21,7 @@ const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>
     world,
     logger: silentLogger,
     rules: createRiskRules([]),
+    origin: 'https://hub.example',
     ignoreUnknownUsers: false,
     pace: paceOverConnections,
   })

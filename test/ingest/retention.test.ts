@@ -102,6 +102,7 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     world,
     logger: silentLogger,
     rules: createRiskRules([]),
+    origin: 'https://hub.example',
     ignoreUnknownUsers: false,
     pace: paceOverConnections,
   })
@@ -555,6 +556,7 @@ describe('on PostgreSQL', () => {
     expiresAt: undefined,
     signalId: undefined,
     eventType: undefined,
+    dismissedAt: undefined,
   })
   const partsOf = async (url: string, table: string): Promise<readonly string[]> =>
     (
@@ -622,9 +624,7 @@ describe('on PostgreSQL', () => {
     await using other = await openPostgres({ url: site.url, connectionsMax: 4 })
     const later = start + 30 * weekMs
     const add = ({ transaction }: Storage, node: number, at: number): Promise<void> =>
-      transaction(({ risk }) =>
-        risk.addHistory([{ node, claims: [], reason: reasonOf(start) }], new Date(at)),
-      )
+      transaction(({ risk }) => risk.addHistory([{ node, reason: reasonOf(start) }], new Date(at)))
     const nodes = Array.from({ length: 8 }, (_, n) => add(n % 2 === 0 ? site.storage : other, n, later))
     await Promise.all([
       ...nodes,

@@ -3,6 +3,7 @@ import type { Actor } from '../../src/base/actor.ts'
 import { realWorld } from '../../src/base/world.ts'
 import { createRiskEvents, type RiskEvents } from '../../src/risk/risk-events.ts'
 import { applyNews, newsOfReason } from '../../src/risk/news.ts'
+import { wordJudge } from '../../src/risk/risk-sources.ts'
 import { riskSignalEntry } from '../../src/systemlog/risk-provider-entries.ts'
 import type { Storage } from '../../src/stores.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
@@ -39,9 +40,15 @@ async function open(storage: Storage): Promise<RiskEvents & { readonly commits: 
           riskProviders,
           async putReasons(reasons) {
             if (reasons.some(({ message }) => message === poison)) throw new Error(poison)
-            const actionOf = () => 'enforce_and_log' as const
             await applyNews(
-              { subjects, risk, world, actionOf, ignoreUnknownUsers: false },
+              {
+                subjects,
+                risk,
+                world,
+                judge: wordJudge([]),
+                origin: 'https://hub.example',
+                ignoreUnknownUsers: false,
+              },
               reasons.map(newsOfReason),
             )
           },

@@ -87,6 +87,7 @@ test('the handler of a node works out nothing while another handles, and says th
     world: realWorld(globalThis.fetch),
     logger: silentLogger,
     rules: createRiskRules([]),
+    origin: 'https://hub.example',
     ignoreUnknownUsers: false,
     pace: paceOverConnections,
   })

@@ -86,6 +86,7 @@ test('a server that may lose what was committed is used, and told of as an error
       logger: { ...silentLogger, error: (facts, message) => void told.push({ facts, message }) },
       onDeath: (error) => expect.unreachable(error.message),
       logLevel: 'error',
+      origin: 'https://hub.example',
       riskOverrides: [],
       unknownUsers: 'welcome',
     })

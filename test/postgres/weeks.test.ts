@@ -2,7 +2,7 @@ import { Kysely, type CompiledQuery } from 'kysely'
 import { expect, test } from 'vitest'
 import { termsOf } from '../../src/signals/signal-terms.ts'
 import { rowDeletions } from '../../src/storage/deletions.ts'
-import type { NewReason } from '../../src/risk/risk-store.ts'
+import type { SpokenReason } from '../../src/risk/risk-state.ts'
 import { createErasureStore } from '../../src/storage/erasure-store.ts'
 import { weekMs } from '../../src/storage/migrations/weeks.ts'
 import { poolDialect } from '../../src/storage/postgres/dialect.ts'
@@ -55,15 +55,15 @@ async function addSubjects({ subjects }: Pick<Storage['stores'], 'subjects'>) {
       anchor,
       id: `id${n}`,
       seenAt: new Date(start),
+      vouchedBy: undefined,
     })),
   )
   const [often = 0, once = 0] = added.map(({ node }) => node)
   return { often, once }
 }
 
-const becomeHistory = (node: number, week: number, n: number): NewReason => ({
+const becomeHistory = (node: number, week: number, n: number): SpokenReason => ({
   node,
-  claims: [],
   reason: {
     id: `w${week}-${n}`,
     anchor: 'user:email:often@example.com',
@@ -77,6 +77,7 @@ const becomeHistory = (node: number, week: number, n: number): NewReason => ({
     expiresAt: undefined,
     signalId: undefined,
     eventType: undefined,
+    dismissedAt: undefined,
   },
 })
 
@@ -268,6 +269,7 @@ test.each(plannings)(
       anchor: `session:opaque:${n}` as const,
       id: `ses${n}`,
       seenAt: new Date(start),
+      vouchedBy: undefined,
     }))
     const nodes = (await hub.storage.transaction(({ subjects }) => subjects.add(names))).map(
       ({ node }) => node,

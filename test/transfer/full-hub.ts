@@ -65,6 +65,11 @@ export async function fill(hub: TestHub, around: Surroundings): Promise<void> {
   })
   await must('POST', `/api/v1/security-events-providers/${asleep}/lifecycle/deactivate`)
   await must('PUT', `/v1/providers/${asleep}/action`, { action: 'none' })
+  await must('PUT', `/v1/providers/${pushing}/trust`, {
+    speaks_of: { events: null },
+    joins: { domains: ['example.com'] },
+    precedence: 2,
+  })
   await must('PUT', `/v1/providers/${pushing}/dialects`, {
     dialects: [],
     audiences: ['https://old.example', hub.origin],
@@ -111,7 +116,12 @@ export async function fill(hub: TestHub, around: Surroundings): Promise<void> {
   const unknownUser = sign({ subject: { format: 'opaque', id: '𝔘 "quoted"\n\t\u2028 ü' } })
   const badge = { format: 'opaque', id: '1' }
   const unmatched = sign({ subject: { format: 'complex', user: ada, badge } })
-  for (const set of [handled, repeated, repeated, risk, credential, unknownUser, unmatched]) {
+  const renamed = sign({
+    type: 'identifier-changed',
+    claims: { 'new-value': 'robert@example.com' },
+    subject: bob,
+  })
+  for (const set of [handled, repeated, repeated, risk, credential, unknownUser, unmatched, renamed]) {
     expect((await hub.push(set)).status).toBe(202)
   }
   const refused = [
@@ -157,6 +167,7 @@ export async function answers(
   for (const { id, name } of providers) {
     await get(`/api/v1/security-events-providers/${id}`)
     await get(`/v1/providers/${id}/action`)
+    await get(`/v1/providers/${id}/trust`)
     if (name === 'Streaming') await get(`/v1/providers/${id}/stream`)
   }
   const partners = (await get('/api/v1/risk/providers')) as readonly { id: string }[]

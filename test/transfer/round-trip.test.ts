@@ -53,6 +53,7 @@ async function interrupt(folder: string): Promise<void> {
     tx.erasures.begin(gone?.entity ?? 0, { id: 'era1', names, place: erasurePlaces[0], after: 0 }),
   )
   expect(await erasures.next()).toBeDefined()
+  await storage.transaction(({ riskSources }) => riskSources.putRejoin('sse-gone', 'from here'))
 }
 
 const revoked: SecurityEvent = {

@@ -16,12 +16,11 @@ export const risk: Migration = {
       id TEXT NOT NULL UNIQUE,
       entity INTEGER NOT NULL,
       seen_at INTEGER NOT NULL,
-      ended_at INTEGER,
-      recycled_at INTEGER,
+      vouched_by TEXT,
       level INTEGER NOT NULL DEFAULT 0,
       changes_at INTEGER
     ) STRICT`,
-    `CREATE INDEX anchors_bare ON anchors (bare) WHERE bare IS NOT NULL`,
+    `CREATE INDEX anchors_bare ON anchors (bare) WHERE vouched_by IS NOT NULL`,
     `CREATE INDEX anchors_joined ON anchors (entity) WHERE entity <> node`,
     `CREATE INDEX anchors_risky ON anchors (level, node) WHERE level > 0`,
     `CREATE INDEX anchors_changes ON anchors (changes_at) WHERE changes_at IS NOT NULL`,
@@ -34,6 +33,7 @@ export const risk: Migration = {
     ) STRICT`,
     `CREATE TABLE claims (
       key TEXT PRIMARY KEY,
+      source TEXT NOT NULL,
       anchors TEXT NOT NULL,
       standing INTEGER NOT NULL,
       first_at INTEGER NOT NULL,
@@ -42,17 +42,37 @@ export const risk: Migration = {
       last_id TEXT NOT NULL,
       refused TEXT
     ) STRICT, WITHOUT ROWID`,
+    `CREATE INDEX claims_refused ON claims (source, last_at) WHERE refused IS NOT NULL`,
     `CREATE TABLE claim_anchors (
       node INTEGER NOT NULL,
       claim TEXT NOT NULL,
+      source TEXT NOT NULL,
       PRIMARY KEY (node, claim)
     ) STRICT, WITHOUT ROWID`,
     `CREATE INDEX claim_anchors_claim ON claim_anchors (claim)`,
+    `CREATE INDEX claim_anchors_source ON claim_anchors (source, claim)`,
+    `CREATE TABLE endings (
+      node INTEGER NOT NULL,
+      source TEXT NOT NULL,
+      ended_at INTEGER NOT NULL,
+      recycled INTEGER NOT NULL,
+      successor INTEGER,
+      everybody INTEGER NOT NULL DEFAULT 0,
+      PRIMARY KEY (node, source, ended_at)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE memberships (
+      node INTEGER NOT NULL,
+      source TEXT NOT NULL,
+      lasts_until INTEGER NOT NULL,
+      root INTEGER NOT NULL,
+      PRIMARY KEY (node, source, lasts_until)
+    ) STRICT, WITHOUT ROWID`,
+    `CREATE INDEX memberships_root ON memberships (root, source)`,
+    `CREATE TABLE rejoins (source TEXT PRIMARY KEY, after TEXT NOT NULL) STRICT, WITHOUT ROWID`,
     `CREATE TABLE risk_reasons (
       node INTEGER NOT NULL,
       source TEXT NOT NULL,
       slot TEXT NOT NULL,
-      claims TEXT NOT NULL,
       id TEXT NOT NULL,
       source_kind TEXT NOT NULL,
       detection TEXT NOT NULL,
@@ -63,7 +83,8 @@ export const risk: Migration = {
       expires_at INTEGER,
       signal_id TEXT,
       event_type TEXT,
-      PRIMARY KEY (node, source, slot, claims)
+      dismissed_at INTEGER,
+      PRIMARY KEY (node, source, slot)
     ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE risk_history (
       sequence INTEGER PRIMARY KEY,
@@ -78,12 +99,12 @@ export const risk: Migration = {
       user_node INTEGER NOT NULL,
       device_node INTEGER NOT NULL,
       session_node INTEGER NOT NULL,
-      claims TEXT NOT NULL,
       revoked_at INTEGER NOT NULL,
       received_at INTEGER NOT NULL,
       signal_id TEXT NOT NULL,
+      event_type TEXT NOT NULL,
       message TEXT,
-      PRIMARY KEY (node, provider_id, user_node, device_node, session_node, claims)
+      PRIMARY KEY (node, user_node, device_node, session_node, provider_id)
     ) STRICT, WITHOUT ROWID`,
     `CREATE TABLE signal_unmatched (
       sequence INTEGER NOT NULL,
@@ -107,13 +128,12 @@ export const risk: Migration = {
       id TEXT COLLATE "C" NOT NULL UNIQUE,
       entity BIGINT NOT NULL,
       seen_at BIGINT NOT NULL,
-      ended_at BIGINT,
-      recycled_at BIGINT,
+      vouched_by TEXT COLLATE "C",
       level BIGINT NOT NULL DEFAULT 0,
       changes_at BIGINT,
       EXCLUDE USING hash (anchor WITH =)
     )`,
-    `CREATE INDEX anchors_bare ON anchors USING hash (bare) WHERE bare IS NOT NULL`,
+    `CREATE INDEX anchors_bare ON anchors USING hash (bare) WHERE vouched_by IS NOT NULL`,
     `CREATE INDEX anchors_joined ON anchors (entity) WHERE entity <> node`,
     `CREATE INDEX anchors_risky ON anchors (level, node) WHERE level > 0`,
     `CREATE INDEX anchors_changes ON anchors (changes_at) WHERE changes_at IS NOT NULL`,
@@ -126,6 +146,7 @@ export const risk: Migration = {
     )`,
     `CREATE TABLE claims (
       key TEXT COLLATE "C" PRIMARY KEY,
+      source TEXT COLLATE "C" NOT NULL,
       anchors TEXT COLLATE "C" NOT NULL,
       standing BIGINT NOT NULL,
       first_at BIGINT NOT NULL,
@@ -134,17 +155,37 @@ export const risk: Migration = {
       last_id TEXT COLLATE "C" NOT NULL,
       refused TEXT COLLATE "C"
     )`,
+    `CREATE INDEX claims_refused ON claims (source, last_at) WHERE refused IS NOT NULL`,
     `CREATE TABLE claim_anchors (
       node BIGINT NOT NULL,
       claim TEXT COLLATE "C" NOT NULL,
+      source TEXT COLLATE "C" NOT NULL,
       PRIMARY KEY (node, claim)
     )`,
     `CREATE INDEX claim_anchors_claim ON claim_anchors (claim)`,
+    `CREATE INDEX claim_anchors_source ON claim_anchors (source, claim)`,
+    `CREATE TABLE endings (
+      node BIGINT NOT NULL,
+      source TEXT COLLATE "C" NOT NULL,
+      ended_at BIGINT NOT NULL,
+      recycled BIGINT NOT NULL,
+      successor BIGINT,
+      everybody BIGINT NOT NULL DEFAULT 0,
+      PRIMARY KEY (node, source, ended_at)
+    )`,
+    `CREATE TABLE memberships (
+      node BIGINT NOT NULL,
+      source TEXT COLLATE "C" NOT NULL,
+      lasts_until BIGINT NOT NULL,
+      root BIGINT NOT NULL,
+      PRIMARY KEY (node, source, lasts_until)
+    )`,
+    `CREATE INDEX memberships_root ON memberships (root, source)`,
+    `CREATE TABLE rejoins (source TEXT COLLATE "C" PRIMARY KEY, after TEXT COLLATE "C" NOT NULL)`,
     `CREATE TABLE risk_reasons (
       node BIGINT NOT NULL,
       source TEXT COLLATE "C" NOT NULL,
       slot TEXT COLLATE "C" NOT NULL,
-      claims TEXT COLLATE "C" NOT NULL,
       id TEXT COLLATE "C" NOT NULL,
       source_kind TEXT COLLATE "C" NOT NULL,
       detection TEXT COLLATE "C" NOT NULL,
@@ -155,7 +196,8 @@ export const risk: Migration = {
       expires_at BIGINT,
       signal_id TEXT COLLATE "C",
       event_type TEXT COLLATE "C",
-      PRIMARY KEY (node, source, slot, claims)
+      dismissed_at BIGINT,
+      PRIMARY KEY (node, source, slot)
     )`,
     `CREATE SEQUENCE risk_history_sequence_seq`,
     `CREATE TABLE risk_history (
@@ -194,12 +236,12 @@ export const risk: Migration = {
       user_node BIGINT NOT NULL,
       device_node BIGINT NOT NULL,
       session_node BIGINT NOT NULL,
-      claims TEXT COLLATE "C" NOT NULL,
       revoked_at BIGINT NOT NULL,
       received_at BIGINT NOT NULL,
       signal_id TEXT COLLATE "C" NOT NULL,
+      event_type TEXT COLLATE "C" NOT NULL,
       message TEXT COLLATE "C",
-      PRIMARY KEY (node, provider_id, user_node, device_node, session_node, claims)
+      PRIMARY KEY (node, user_node, device_node, session_node, provider_id)
     )`,
     `CREATE TABLE signal_unmatched (
       sequence BIGINT NOT NULL,

@@ -19,6 +19,7 @@ export const riskProviders: Migration = {
       provider_id TEXT PRIMARY KEY,
       action TEXT NOT NULL CHECK (action IN ('none', 'log_only', 'enforce_and_log'))
     ) STRICT, WITHOUT ROWID`,
+    `CREATE TABLE provider_trust (provider_id TEXT PRIMARY KEY, trust TEXT NOT NULL) STRICT, WITHOUT ROWID`,
   ],
   postgres: [
     `CREATE TABLE risk_providers (
@@ -36,5 +37,6 @@ export const riskProviders: Migration = {
       provider_id TEXT COLLATE "C" PRIMARY KEY,
       action TEXT COLLATE "C" NOT NULL CHECK (action IN ('none', 'log_only', 'enforce_and_log'))
     )`,
+    `CREATE TABLE provider_trust (provider_id TEXT COLLATE "C" PRIMARY KEY, trust TEXT COLLATE "C" NOT NULL)`,
   ],
 }

@@ -8,6 +8,7 @@ const announced = {
   issuers: undefined,
   risk_providers: 'name, client_id, action',
   provider_actions: undefined,
+  provider_trust: undefined,
   streams:
     'settings, sealed_secrets, push_authorization, endpoints, remote, status, status_reason, verified_at',
   provider_dialects: undefined,

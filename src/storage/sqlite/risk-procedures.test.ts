@@ -28,6 +28,7 @@ const reason = {
   expiresAt: at('10:00:00'),
   signalId: 's1',
   eventType: 'https://example.com/event',
+  dismissedAt: at('09:30:00'),
 } as const
 const revocation = {
   id: 's1',
@@ -38,21 +39,28 @@ const revocation = {
   receivedAt: at('09:00:01'),
   providerId: 'sse1',
   signalId: 's1',
+  eventType: 'https://example.com/event',
   message: 'stolen',
+  reach: 'enforced' as const,
 }
+const entity = { id: '00u1', kind: 'user', reach: 'enforced', isLoaded: false, speakers: [] } as const
 
 test.each<[string, RiskPicture]>([
   ['nothing known', { entities: [], revocations: [] }],
-  ['an entity without reasons', { entities: [{ id: '00u1', kind: 'user', reasons: [] }], revocations: [] }],
+  ['an entity without reasons', { entities: [{ ...entity, reasons: [] }], revocations: [] }],
   [
     'everything given',
-    { entities: [{ id: '00u1', kind: 'user', reasons: [reason] }], revocations: [revocation] },
+    {
+      entities: [{ ...entity, speakers: [reason.source], reasons: [reason] }],
+      revocations: [revocation],
+    },
   ],
   [
     'everything left out that can be',
     {
       entities: [
         {
+          ...entity,
           id: '203.0.113.7',
           kind: 'address',
           reasons: [
@@ -62,6 +70,7 @@ test.each<[string, RiskPicture]>([
               expiresAt: undefined,
               signalId: undefined,
               eventType: undefined,
+              dismissedAt: undefined,
             },
           ],
         },

@@ -1,7 +1,7 @@
 import type { AskedAbout, RiskPicture } from '../../risk/risk-reader.ts'
 import type { RiskReason } from '../../risk/risk-reason.ts'
-import { bareMax, riskQuestions, type RiskQuestion, type RiskRows } from '../risk-pictures.ts'
-import { claimKeysIn } from '../risk-rows.ts'
+import { kindOf } from '../../subjects/anchor.ts'
+import { riskQuestions, type RiskQuestion, type RiskRows } from '../risk-pictures.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** Questions on their way to the thread that answers them: as text, which crosses several times faster than objects do. */
@@ -22,20 +22,16 @@ export function packPictures(pictures: readonly RiskPicture[]): string {
 export function unpackPictures(packed: string): readonly RiskPicture[] {
   const pictures = JSON.parse(packed) as readonly Packed<RiskPicture>[] // by packPictures
   return pictures.map(({ entities, revocations }) => ({
-    entities: entities.map(({ id, kind, reasons }) => ({ id, kind, reasons: reasons.map(unpackReason) })),
-    revocations: revocations.map(
-      ({ id, user, device, session, providerId, signalId, message, ...times }) => ({
-        id,
-        user,
-        device,
-        session,
-        revokedAt: new Date(times.revokedAt),
-        receivedAt: new Date(times.receivedAt),
-        providerId,
-        signalId,
-        message,
-      }),
-    ),
+    entities: entities.map(({ reasons, ...entity }) => ({ ...entity, reasons: reasons.map(unpackReason) })),
+    revocations: revocations.map(({ user, device, session, message, revokedAt, receivedAt, ...rest }) => ({
+      ...rest,
+      user,
+      device,
+      session,
+      revokedAt: new Date(revokedAt),
+      receivedAt: new Date(receivedAt),
+      message,
+    })),
   }))
 }
 
@@ -46,7 +42,13 @@ type Packed<T> = T extends Date
     ? { readonly [Name in keyof T]: Packed<T[Name]> }
     : T
 
-function unpackReason({ occurredAt, receivedAt, expiresAt, ...reason }: Packed<RiskReason>): RiskReason {
+function unpackReason({
+  occurredAt,
+  receivedAt,
+  expiresAt,
+  dismissedAt,
+  ...reason
+}: Packed<RiskReason>): RiskReason {
   return {
     ...reason,
     message: reason.message,
@@ -55,6 +57,7 @@ function unpackReason({ occurredAt, receivedAt, expiresAt, ...reason }: Packed<R
     occurredAt: new Date(occurredAt),
     receivedAt: new Date(receivedAt),
     expiresAt: expiresAt === undefined ? undefined : new Date(expiresAt),
+    dismissedAt: dismissedAt === undefined ? undefined : new Date(dismissedAt),
   }
 }
 
@@ -74,15 +77,30 @@ export function readRisks(
       : connection.prepare(sql).all(...keys.map((list) => JSON.stringify(list)))
 
   const nodes = select(nodeRows, named.anchors, named.ids, named.bares) as RiskRows['nodes']
-  const numbers = nodes.map(({ node }) => node)
-  const reasons = select(reasonRows, numbers) as RiskRows['reasons']
-  const revocations = select(revocationRows, numbers) as RiskRows['revocations']
-  const claims = claimKeysIn([...reasons, ...revocations])
+  const own = new Set(nodes.map(({ node }) => node))
+  const memberships = select(membershipRows, [...own]) as RiskRows['memberships']
+  const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !own.has(node))
+  const others = select(otherRows, elsewhere) as RiskRows['others']
+  const numbers = [...own, ...elsewhere]
+  const ofKind = (kind: string): readonly number[] => [
+    0,
+    ...[...nodes, ...others].flatMap(({ node, anchor }) => (kindOf(anchor) === kind ? [node] : [])),
+  ]
   return answer({
     nodes,
-    reasons,
-    revocations,
-    refused: select(refusedRows, claims) as RiskRows['refused'],
+    others,
+    memberships,
+    recycled: select(recycledRows, numbers) as RiskRows['recycled'],
+    reasons: select(reasonRows, numbers) as RiskRows['reasons'],
+    revocations: (numbers.length === 0
+      ? []
+      : select(
+          revocationRows,
+          numbers,
+          ofKind('user'),
+          ofKind('device'),
+          ofKind('session'),
+        )) as RiskRows['revocations'],
   })
 }
 
@@ -91,13 +109,30 @@ const nodeRows = `
   WITH found AS MATERIALIZED (
     SELECT entity FROM json_each(?) CROSS JOIN anchors ON anchor = value
     UNION SELECT entity FROM json_each(?) CROSS JOIN anchors ON anchors.id = value
-    UNION SELECT entity FROM json_each(?) CROSS JOIN anchors
-      ON node IN (SELECT node FROM anchors WHERE bare = value ORDER BY node LIMIT ${bareMax}))
-  SELECT node, a.entity, anchor, bare, id, recycled_at
-  FROM found CROSS JOIN anchors a ON node = found.entity WHERE a.entity = node
-  UNION ALL SELECT node, a.entity, anchor, bare, id, recycled_at
-  FROM found CROSS JOIN anchors a ON a.entity = found.entity WHERE a.entity <> node`
+    UNION SELECT entity FROM json_each(?) CROSS JOIN anchors ON bare = value AND vouched_by IS NOT NULL),
+  nodes AS (
+    SELECT node, a.entity, anchor, bare, id, vouched_by
+    FROM found CROSS JOIN anchors a ON node = found.entity WHERE a.entity = node
+    UNION ALL SELECT node, a.entity, anchor, bare, id, vouched_by
+    FROM found CROSS JOIN anchors a ON a.entity = found.entity WHERE a.entity <> node)
+  SELECT node, entity, anchor, bare, id, CASE
+    WHEN bare IS NULL OR vouched_by IS NULL THEN NULL
+    WHEN vouched_by = 'admin' THEN 'enforce_and_log'
+    ELSE (
+      SELECT coalesce(action, 'enforce_and_log') FROM providers p LEFT JOIN provider_actions ON provider_id = p.id
+      WHERE p.id = vouched_by) END AS vouched
+  FROM nodes`
+const membershipRows = `
+  WITH roots AS MATERIALIZED (
+    SELECT DISTINCT m.root, m.source FROM json_each(?) CROSS JOIN memberships m ON m.node = value),
+  members AS MATERIALIZED (
+    SELECT DISTINCT m.node FROM roots CROSS JOIN memberships m ON m.root = roots.root AND m.source = roots.source)
+  SELECT memberships.* FROM members CROSS JOIN memberships USING (node)`
+const otherRows = 'SELECT node, anchor FROM json_each(?) CROSS JOIN anchors ON node = value'
+const recycledRows = `
+  SELECT node, source, ended_at, everybody FROM json_each(?) CROSS JOIN endings ON node = value WHERE recycled = 1`
 const reasonRows = 'SELECT risk_reasons.* FROM json_each(?) CROSS JOIN risk_reasons ON node = value'
-const revocationRows = 'SELECT revocations.* FROM json_each(?) CROSS JOIN revocations ON node = value'
-const refusedRows =
-  'SELECT claims.key FROM json_each(?) CROSS JOIN claims ON claims.key = value WHERE refused IS NOT NULL'
+const revocationRows = `
+  SELECT r.* FROM json_each(?) CROSS JOIN revocations r ON r.node = value
+  WHERE r.user_node IN (SELECT value FROM json_each(?)) AND r.device_node IN (SELECT value FROM json_each(?))
+    AND r.session_node IN (SELECT value FROM json_each(?))`

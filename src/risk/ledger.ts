@@ -1,0 +1,262 @@
+import type { World } from '../base/world.ts'
+import type { Anchor } from '../subjects/anchor.ts'
+import type { Joined } from '../subjects/join.ts'
+import type { SubjectStore } from '../subjects/subject-store.ts'
+import { namesOf, waysToName } from './names-of-news.ts'
+import type { News } from './news.ts'
+import { riskLevels, type RiskLevel } from './risk-level.ts'
+import type { RiskReason } from './risk-reason.ts'
+import type { WordJudge } from './risk-sources.ts'
+import { isLater, levelsOf, nextExpiry, reasonsInForce, type SpokenReason } from './risk-state.ts'
+import type { EntityState, NewRevocation, RiskStore } from './risk-store.ts'
+
+/**
+ * Reasons that are kept of one source about one entity. Beyond that the mildest give way, of these the oldest; they are
+ * kept in the history.
+ */
+export const reasonsPerSourceMax = 200
+
+/** The enforced level of an entity went from one to another. */
+export interface LevelChange {
+  readonly entity: Pick<EntityState, 'id' | 'kind' | 'name'>
+  readonly previous: RiskLevel
+  readonly level: RiskLevel
+  /** What counts now. */
+  readonly inForce: readonly RiskReason[]
+}
+
+/** The risk of every entity that a batch touches: read once, changed in memory, written once. */
+export interface Ledger {
+  enter(news: News): readonly LevelChange[]
+  /** @returns changes of entities that no news named: others were joined or came apart */
+  write(): Promise<readonly LevelChange[]>
+}
+
+export interface LedgerDeps {
+  readonly subjects: Pick<SubjectStore, 'entitiesSeeing'>
+  readonly risk: Pick<
+    RiskStore,
+    'states' | 'writeReasons' | 'dropReasons' | 'addHistory' | 'putLevels' | 'putRevocations'
+  >
+  readonly world: Pick<World, 'now'>
+  readonly judge: WordJudge
+}
+
+interface Page {
+  readonly state: EntityState
+  /** Places of the reasons that may count for it. */
+  readonly places: Set<string>
+  /** By source: places of reasons with identifiers of its own. */
+  readonly bySource: Map<string, Set<string>>
+  level: number
+  changesAt: Date | undefined
+}
+
+export async function openLedger(
+  { subjects, risk, world, judge }: LedgerDeps,
+  joined: Pick<Joined, 'nodes' | 'changed'>,
+  news: readonly News[],
+): Promise<Ledger> {
+  const nodeOf = (anchor: Anchor) => {
+    const node = joined.nodes.get(anchor)
+    if (node === undefined) throw new Error(`The identifier ${anchor} was not made known.`)
+    return node
+  }
+  const spokenOf = new Set<number>()
+  const touched = new Set(joined.changed)
+  for (const { things, reasons } of news) {
+    for (const { anchor } of reasons) {
+      for (const name of namesOf(things, anchor)) {
+        const { node, entity } = nodeOf(name)
+        spokenOf.add(node)
+        touched.add(entity)
+      }
+    }
+  }
+  if (spokenOf.size > 0)
+    for (const entity of await subjects.entitiesSeeing([...spokenOf])) touched.add(entity)
+
+  const now = world.now()
+  const rows = new Map<string, SpokenReason>()
+  const pages = new Map<number, Page>()
+  const pagesOfNode = new Map<number, Page[]>()
+  for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
+    const { known, level, changesAt } = state
+    const page: Page = { state, places: new Set(), bySource: new Map(), level, changesAt }
+    pages.set(state.entity, page)
+    for (const node of new Set([...known.nodes, ...known.memberships.map(({ node }) => node)])) {
+      const others = pagesOfNode.get(node)
+      if (others === undefined) pagesOfNode.set(node, [page])
+      else others.push(page)
+    }
+    for (const spoken of known.reasons) {
+      const place = placeOf(spoken)
+      rows.set(place, rows.get(place) ?? spoken)
+      note(page, place, spoken)
+    }
+  }
+  const written = new Map<string, SpokenReason>()
+  const replaced = new Map<string, SpokenReason>()
+  const dropped = new Map<string, SpokenReason>()
+  const revocations: NewRevocation[] = []
+
+  function note({ places, bySource, state }: Page, place: string, { node, reason }: SpokenReason): void {
+    places.add(place)
+    if (!state.known.nodes.has(node)) return
+    const own = bySource.get(reason.source.id) ?? new Set()
+    bySource.set(reason.source.id, own.add(place))
+  }
+
+  /** Once for each entity, with however many of its identifiers it stood. */
+  function becomesHistory(spoken: SpokenReason): void {
+    const { node, reason } = spoken
+    const own = pagesOfNode.get(node)?.find(({ state }) => state.known.nodes.has(node))
+    const key = `${own?.state.entity ?? node}\0${reason.id}`
+    if (!replaced.has(key)) replaced.set(key, spoken)
+  }
+
+  function put(spoken: SpokenReason): void {
+    const place = placeOf(spoken)
+    const before = rows.get(place)
+    if (before !== undefined) {
+      // Of what came at once, what is entered last came last: signals are handled in their order.
+      const isSameMoment =
+        before.reason.occurredAt.getTime() === spoken.reason.occurredAt.getTime() &&
+        before.reason.receivedAt.getTime() === spoken.reason.receivedAt.getTime()
+      if (before.reason.id === spoken.reason.id) return
+      if (!isSameMoment && !isLater(spoken.reason, before.reason)) {
+        becomesHistory(spoken)
+        return
+      }
+      becomesHistory(before)
+    }
+    rows.set(place, spoken)
+    written.set(place, spoken)
+    dropped.delete(place)
+    for (const page of pagesOfNode.get(spoken.node) ?? []) {
+      note(page, place, spoken)
+      giveWay(page, spoken.reason.source.id)
+    }
+  }
+
+  function giveWay({ bySource }: Page, source: string): void {
+    const own = bySource.get(source)
+    if (own === undefined || own.size <= reasonsPerSourceMax) return
+    let least: [string, SpokenReason] | undefined
+    for (const place of own) {
+      const spoken = rows.get(place)
+      if (spoken !== undefined && (least === undefined || isLess(spoken.reason, least[1].reason)))
+        least = [place, spoken]
+    }
+    if (least === undefined) return
+    const [place, spoken] = least
+    rows.delete(place)
+    written.delete(place)
+    dropped.set(place, spoken) // whether it was there before or not: an earlier one may lie in the store
+    becomesHistory(spoken)
+    for (const page of pagesOfNode.get(spoken.node) ?? []) {
+      page.places.delete(place)
+      page.bySource.get(source)?.delete(place)
+    }
+  }
+
+  function settle(page: Page): readonly LevelChange[] {
+    const { state } = page
+    const reasons = [...page.places].flatMap((place) => rows.get(place) ?? [])
+    const withReasons = { ...state, level: page.level, known: { ...state.known, reasons } }
+    const { levels, changes } = relevel([withReasons], now, judge)
+    page.level = levels[0]?.level ?? page.level
+    page.changesAt = levels[0]?.changesAt
+    return changes
+  }
+
+  return {
+    enter(each) {
+      const affected = new Set<Page>()
+      for (const reason of each.reasons) {
+        for (const name of namesOf(each.things, reason.anchor)) {
+          const { node } = nodeOf(name)
+          put({ node, reason: { ...reason, anchor: name } })
+          for (const page of pagesOfNode.get(node) ?? []) affected.add(page)
+        }
+      }
+      // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
+      for (const { anchors } of each.things) {
+        for (const anchor of anchors) {
+          const { entity } = nodeOf(anchor)
+          const page = joined.changed.has(entity) ? pages.get(entity) : undefined
+          if (page !== undefined) affected.add(page)
+        }
+      }
+      if (each.revokes !== undefined) {
+        const { user, device, session, signalId, eventType, message } = each.revokes
+        const numberOf = (anchor: Anchor | undefined) =>
+          anchor === undefined ? undefined : nodeOf(anchor).node
+        for (const named of waysToName(each.things, { user, device, session })) {
+          revocations.push({
+            user: numberOf(named.user),
+            device: numberOf(named.device),
+            session: numberOf(named.session),
+            revokedAt: each.occurredAt,
+            receivedAt: each.receivedAt,
+            providerId: each.source.id,
+            signalId,
+            eventType,
+            message,
+          })
+        }
+      }
+      return [...affected].flatMap(settle)
+    },
+    async write() {
+      const further = [...pages.values()].flatMap(settle)
+      if (dropped.size > 0) await risk.dropReasons([...dropped.values()])
+      if (written.size > 0) await risk.writeReasons([...written.values()])
+      if (replaced.size > 0) await risk.addHistory([...replaced.values()], now)
+      if (revocations.length > 0) await risk.putRevocations(revocations)
+      const moved = [...pages.values()].filter(
+        ({ state, level, changesAt }) => level !== state.level || isSooner(changesAt, state.changesAt),
+      )
+      if (moved.length > 0) {
+        await risk.putLevels(
+          moved.map(({ state: { entity }, level, changesAt }) => ({ entity, level, changesAt })),
+        )
+      }
+      return further
+    },
+  }
+}
+
+function isLess(a: RiskReason, b: RiskReason): boolean {
+  const milder = riskLevels.indexOf(a.level) - riskLevels.indexOf(b.level)
+  return milder !== 0 ? milder < 0 : isLater(b, a)
+}
+
+/**
+ * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every piece of news:
+ * whoever looks too early finds nothing to change, and writes down when to come again.
+ */
+function isSooner(next: Date | undefined, before: Date | undefined): boolean {
+  return next !== undefined && (before === undefined || next < before)
+}
+
+/** The levels of entities at a time, and which of them are not what was written down. */
+export function relevel(
+  states: readonly EntityState[],
+  now: Date,
+  judge: Pick<WordJudge, 'ofReason'>,
+): { readonly levels: Parameters<RiskStore['putLevels']>[0]; readonly changes: readonly LevelChange[] } {
+  const changes: LevelChange[] = []
+  const levels = states.map((state) => {
+    const inForce = reasonsInForce(state.known, now)
+    const level = levelsOf(inForce, judge.ofReason).enforced
+    const previous = riskLevels[state.level] ?? 'NONE'
+    if (level !== previous) changes.push({ entity: state, previous, level, inForce })
+    return { entity: state.entity, level: riskLevels.indexOf(level), changesAt: nextExpiry(inForce) }
+  })
+  return { levels, changes }
+}
+
+function placeOf({ node, reason: { source, slot } }: SpokenReason): string {
+  return `${node}\0${source.id}\0${slot}`
+}
