@@ -492,7 +492,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       const take = await taking(pushToStream(acceptDeps, push))
       return (body) => taking(take(body))
     },
-    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }),
+    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }, () => false),
     waitingSets: () => inbox.waiting(),
     // What every request with a token asks as well: on SQLite in a thread that no search holds up.
     isReady: () => succeedsWithin(readyWaitMs, stores.apiTokens.findLiveByHash('')),

@@ -11,8 +11,12 @@ export interface Used {
   readonly endsAt: number
 }
 
-/** Counts once. Never waits and never fails: it decides by what this node knows. */
-export type RateCounter = (key: string) => Promise<Used>
+/** Counts one, or so many. Never waits and never fails: it decides by what this node knows. */
+export interface RateCounter {
+  (key: string, amount?: number): Promise<Used>
+  /** Where a key stands, counting nothing; undefined when it has no window. */
+  peek(key: string): Promise<Used | undefined>
+}
 
 /** Counters whose counts all nodes on one database share, by exchanging them now and then. */
 export interface RateCounts {
@@ -59,10 +63,10 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
   const counters: SharedCounter[] = []
   const now = (): number => world.now().getTime()
 
-  function note({ untold }: SharedCounter, key: string, until: number): void {
+  function note({ untold }: SharedCounter, key: string, amount: number, until: number): void {
     const known = untold.get(key)
     const same = known !== undefined && known.until > now()
-    untold.set(key, same ? { ...known, count: known.count + 1 } : { count: 1, until })
+    untold.set(key, same ? { ...known, count: known.count + amount } : { count: amount, until })
   }
 
   /** Takes what is to be told now, without the windows that are over. */
@@ -98,17 +102,24 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
       const limiter = new RateLimiterMemory({ points: limit, duration: windowS })
       const counter: SharedCounter = { name, limiter, untold: new Map() }
       counters.push(counter)
-      return async (key) => {
-        const used = await limiter.consume(key).catch((error: unknown) => {
+      const count = async (key: string, amount = 1): Promise<Used> => {
+        const used = await limiter.consume(key, amount).catch((error: unknown) => {
           if (error instanceof RateLimiterRes) return error // over the limit
           throw error
         })
         const { consumedPoints: consumed, msBeforeNext } = used
         const endsAt = now() + msBeforeNext
         // Who is over the limit anyway costs the database nothing.
-        if (shared !== undefined && consumed <= limit + 1) note(counter, key, endsAt)
+        if (shared !== undefined && consumed - amount <= limit) note(counter, key, amount, endsAt)
         return { limit, consumed, endsAt }
       }
+      const peek = async (key: string): Promise<Used | undefined> => {
+        const used = await limiter.get(key)
+        return used === null
+          ? undefined
+          : { limit, consumed: used.consumedPoints, endsAt: now() + used.msBeforeNext }
+      }
+      return Object.assign(count, { peek })
     },
     async exchange() {
       if (shared === undefined) return

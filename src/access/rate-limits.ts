@@ -90,6 +90,10 @@ export const defaultRefusalLimits: RefusalLimitSettings = { perIssuer: 600, perA
 export interface RefusalLimiter {
   /** Counts one refused SET. @returns where its sender or its issuer stands that is over the limit; undefined while neither is */
   count(issuer: string | undefined, sourceAddress: string): Promise<RateState | undefined>
+  /** The same for a SET that its issuer sent itself: nobody else can spend this budget. */
+  countProven(providerId: string): Promise<RateState | undefined>
+  /** Where the sender stands, counting nothing; undefined while it is not over its limit. */
+  overLimit(sourceAddress: string): Promise<RateState | undefined>
 }
 
 export function createRefusalLimiter(
@@ -98,6 +102,7 @@ export function createRefusalLimiter(
 ): RefusalLimiter {
   const byIssuer = counts.counter('refusals issuer', settings.perIssuer)
   const byAddress = counts.counter('refusals address', settings.perAddress)
+  const byProvider = counts.counter('refusals provider', settings.perIssuer)
   const ifOver = (used: Used | undefined): RateState | undefined =>
     used !== undefined && used.consumed > used.limit ? stateOf(used) : undefined
   return {
@@ -107,6 +112,8 @@ export function createRefusalLimiter(
       if (sender !== undefined || issuer === undefined) return sender
       return ifOver(await byIssuer?.(issuer.slice(0, issuerCharsCounted)))
     },
+    countProven: async (providerId) => ifOver(await byProvider?.(providerId)),
+    overLimit: async (sourceAddress) => ifOver(await byAddress?.peek(networkOf(sourceAddress))),
   }
 }
 

@@ -13,6 +13,8 @@ export interface SignalBody {
   readonly repeats: number
   readonly code?: string
   readonly reason?: string
+  /** Of a refused one: whether the provider sent it, or anybody may have in its name. */
+  readonly proven?: boolean
   /** It was handled and changed nothing for any subject. */
   readonly about_nobody?: boolean
   readonly events: readonly {

@@ -22,6 +22,7 @@ interface SignalsOptions extends HubOptions {
   readonly type?: string
   readonly subject?: string
   readonly outcome?: string
+  readonly proven?: string
   readonly since?: string
   readonly until?: string
   readonly limit: number
@@ -56,6 +57,12 @@ export function registerSignals(program: Command, io: CliIo): void {
         'failed',
         'refused',
       ]),
+    )
+    .addOption(
+      new Option(
+        '--proven <yes-or-no>',
+        'only refused ones that the provider itself sent (yes), or that anybody may have sent in its name (no)',
+      ).choices(['yes', 'no']),
     )
     .option(
       '--since <time>',
@@ -102,6 +109,7 @@ async function filtersOf(hub: HubClient, options: SignalsOptions): Promise<URLSe
   for (const name of ['iss', 'jti', 'subject', 'outcome', 'since', 'until'] as const) {
     if (options[name] !== undefined) filters.set(name, options[name])
   }
+  if (options.proven !== undefined) filters.set('proven', options.proven === 'yes' ? 'true' : 'false')
   if (options.type !== undefined) filters.set('type', typeUri(options.type))
   if (options.provider !== undefined) filters.set('provider', (await findProvider(hub, options.provider)).id)
   return filters
@@ -149,7 +157,7 @@ const indent = '    '
 
 /** Two or three lines: when, verdict and what about whom; why; where to look further. */
 function brief(io: CliIo, signal: SignalBody): string {
-  const { id, outcome, events, code, iss, repeats } = signal
+  const { id, outcome, events, code, repeats } = signal
   const paint = painter(io)
   const width = lineWidth(io)
   const time = signal.received_at.replace(/\.\d+Z$/, 'Z')
@@ -160,8 +168,14 @@ function brief(io: CliIo, signal: SignalBody): string {
   const lines = [head + oneLine(what, width - time.length - 4 - Math.max(verdict.length, 7))]
   for (const reason of reasonsOf(signal)) lines.push(wrap(reason, width, indent))
   const again = repeats === 0 ? '' : `, came again ${repeats} ${repeats === 1 ? 'time' : 'times'}`
-  lines.push(paint('dim', indent + oneLine(`${id} from ${iss ?? 'nobody'}${again}`, width - indent.length)))
+  lines.push(paint('dim', indent + oneLine(`${id} from ${sender(signal)}${again}`, width - indent.length)))
   return lines.join('\n')
+}
+
+/** Whom it is from; of a refused one that proves nothing, whom it names. */
+function sender({ iss, proven }: SignalBody): string {
+  if (iss === null) return 'nobody'
+  return proven === false ? `whoever names ${iss}` : iss
 }
 
 function eventsOf({ events }: SignalBody): string {
@@ -192,6 +206,12 @@ function whole(io: CliIo, signal: SignalBody): string {
       provider: signal.provider ?? undefined,
       iss: signal.iss ?? undefined,
       jti: signal.jti ?? undefined,
+      proven:
+        signal.proven === undefined
+          ? undefined
+          : signal.proven
+            ? 'yes, the provider sent it'
+            : 'no, anybody may have sent it',
       repeats: String(signal.repeats),
     }),
     ...events.map((event) => `${painter(io)('bold', event.type)}\n${jsonText(event, 2)}`),

@@ -26,6 +26,7 @@ const parameters = [
   'type',
   'subject',
   'outcome',
+  'proven',
   'since',
   'until',
   'limit',
@@ -110,6 +111,7 @@ function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: b
     repeats: signal.repeats,
     repeated_at: signal.repeatedAt ?? null,
     ...(signal.code !== undefined && { code: signal.code, reason: signal.reason }),
+    ...(signal.proven !== undefined && { proven: signal.proven }),
     ...(isAboutNobody(signal, matches) && { about_nobody: true }),
     events: signal.events.map(({ occurredAt, leftOut, ...event }, at) => ({
       ...event,
@@ -175,6 +177,13 @@ function readQuery(query: URLSearchParams): SignalQuery {
       message: `'${asked}' is not one of the allowed values: ${outcomes.join(', ')}`,
     })
   }
+  const proof = text('proven')
+  if (proof !== undefined && proof !== 'true' && proof !== 'false') {
+    problems.push({
+      field: 'proven',
+      message: `'${proof}' is not one of the allowed values: true, false`,
+    })
+  }
   const optional = (name: string, value: unknown): object => (value === undefined ? {} : { [name]: value })
   const result: SignalQuery = {
     limit: integer('limit', 1, limitMax) ?? limitDefault,
@@ -184,6 +193,7 @@ function readQuery(query: URLSearchParams): SignalQuery {
     ...optional('type', text('type')),
     ...optional('subject', text('subject')),
     ...optional('outcome', outcome),
+    ...optional('proven', proof === undefined ? undefined : proof === 'true'),
     ...optional('since', time('since')),
     ...optional('until', time('until')),
     ...optional('before', integer('after', 1, Number.MAX_SAFE_INTEGER)),

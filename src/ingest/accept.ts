@@ -9,8 +9,9 @@ import type { KeyCache } from '../jwks/key-cache.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
 import { dialectAdvice, type Dialect } from '../set/dialect.ts'
-import { parseToken } from '../set/parse-token.ts'
+import { parseToken, signedPartsOf } from '../set/parse-token.ts'
 import type { SetVerifier } from '../set/set-verifier.ts'
+import { signatureHolds } from '../set/signature.ts'
 import type { Acceptance, Delivery } from '../signals/signal.ts'
 import type { ProviderDialects } from '../streams/provider-dialects.ts'
 import type { StreamGate } from '../streams/stream-gate.ts'
@@ -71,6 +72,8 @@ async function takeIn(
 ): Promise<Receipt> {
   const { tracer } = deps
   let claimed: Readonly<{ iss?: string; jti?: string }> = {}
+  // What came over a provider's stream is the provider's: only who has its Authorization value, or we, bring it here.
+  let proven = entrance.stream !== undefined
   try {
     // size, shape, header, claims
     const token = tracer.span('set.parse', () => parseToken(body, (iss) => dialectsOf(deps, iss, entrance)))
@@ -80,7 +83,7 @@ async function takeIn(
     const provider = senderOf(deps, token.claims.iss, entrance)
     const stream = deps.streams.ofProvider(provider)
     span.note({ 'watchbell.provider': provider.id, 'watchbell.via': entrance.via })
-    const trusted = trust(deps, provider, stream)
+    const trusted = { ...trust(deps, provider, stream), onProven: () => void (proven = true) }
     const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
     const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
@@ -103,7 +106,9 @@ async function takeIn(
     return acceptance
   } catch (error) {
     if (isHubError(error) && error.code.startsWith('set.')) {
-      await refuse(deps, error, { ...error.facts, ...claimed }, entrance)
+      const origin = { ...error.facts, ...claimed }
+      const isProven: IsProven = (checks) => proven || (checks && isSigned(deps, body, origin.iss))
+      await refuse(deps, error, origin, entrance, isProven)
     }
     throw error
   }
@@ -160,16 +165,54 @@ function trust(
   }
 }
 
-/** Remembers a refusal. @throws HubError `request.rate_limited` instead of the reason when the budget is spent */
+/**
+ * Whether a provider sent what is refused.
+ * @param checks - whether a signature may be checked for it, which costs more than all else; without, what is known counts
+ */
+type IsProven = (checks: boolean) => boolean | Promise<boolean>
+
+/** Whether a token whose claims are wrong is signed by the provider that it names. */
+async function isSigned(
+  { providers, keys }: Pick<AcceptDeps, 'providers' | 'keys'>,
+  body: Uint8Array | string,
+  iss: string | undefined,
+): Promise<boolean> {
+  const provider = iss === undefined ? undefined : providers.findByIssuer(iss)
+  if (provider === undefined) return false
+  const signed = signedPartsOf(body)
+  if (signed === undefined) return false
+  try {
+    const { algorithms, key } = await keys.keysOf(provider).get(signed.kid, signed.alg)
+    return algorithms.has(signed.alg) && (await signatureHolds(signed, key))
+  } catch (error) {
+    if (isHubError(error)) return false // there is no such key, or none can be had now
+    throw error
+  }
+}
+
+/**
+ * Remembers a refusal. What its provider sent, and what anybody may have sent in its name, have rings and budgets apart:
+ * nobody flushes a provider's own refusals, and nobody spends their budget.
+ * @throws HubError `request.rate_limited` instead of the reason when the budget is spent
+ */
 export async function refuse(
   deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter' | 'meter'>,
   error: HubError,
   { iss, jti }: Readonly<{ iss?: string; jti?: string }>,
   { via, source, stream }: Entrance,
+  isProven: IsProven,
 ): Promise<void> {
   const providerId =
     stream?.providerId ?? (iss === undefined ? undefined : deps.providers.findByIssuer(iss)?.id)
-  const spent = source === undefined ? undefined : await deps.refusalLimiter.count(iss, source)
+  const { refusalLimiter } = deps
+  const over = source === undefined ? undefined : await refusalLimiter.overLimit(source)
+  const proven = providerId !== undefined && (await isProven(over === undefined))
+  const spent =
+    source === undefined
+      ? undefined
+      : proven
+        ? await refusalLimiter.countProven(providerId)
+        : await refusalLimiter.count(iss, source)
   if (spent !== undefined) {
     deps.meter.setRefused(via, 'request.rate_limited')
     await deps.refusals.count(providerId, 'request.rate_limited')
@@ -179,6 +222,7 @@ export async function refuse(
   await deps.refusals.record({
     id: deps.world.newId('rfs'),
     providerId,
+    proven,
     iss: iss?.slice(0, claimKeptCharsMax),
     jti: jti?.slice(0, claimKeptCharsMax),
     receivedAt: deps.world.now(),

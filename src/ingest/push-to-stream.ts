@@ -33,7 +33,7 @@ export async function pushToStream(
     const error = new HubError('set.push_unauthorized', {
       detail: `The Authorization header is ${authorization === undefined ? 'missing' : 'not the one that the stream was created with'}.`,
     })
-    await refuse(deps, error, {}, { via: 'push', source, stream })
+    await refuse(deps, error, {}, { via: 'push', source, stream }, () => false)
     throw error
   }
   const connected = await deps.management.connected(streamId)

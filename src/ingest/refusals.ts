@@ -10,9 +10,12 @@ export interface RefusalRecorder extends AsyncDisposable {
   count(providerId: string | undefined, code: string): Promise<void>
 }
 
-/** How many refusals a provider's ring holds, and the one of all unknown issuers. */
+/**
+ * How many refusals a ring holds. Each provider has two: what it sent itself, and what anybody may have sent in its name;
+ * all unknown issuers share one.
+ */
 export const refusalRingMax = 200
-/** Rings in one round; what comes on top is counted and not kept. */
+/** Rings of each kind in one round; what comes on top is counted and not kept. */
 const ringsMax = 100
 
 /**
@@ -24,14 +27,15 @@ export function createRefusalRecorder(
   logger: Logger,
   ringMax: number = refusalRingMax,
 ): RefusalRecorder {
-  let rings = new Map<string, Refusal[]>()
+  let rings = emptyRings()
   let counts = new Map<string, RefusalCount>()
   let writing = Promise.resolve()
   let next: Promise<void> | undefined
 
   async function write(): Promise<void> {
-    const [kept, counted] = [[...rings.values()].flat(), [...counts.values()]]
-    rings = new Map()
+    const kept = [...rings.proven.values(), ...rings.unproven.values()].flat()
+    const counted = [...counts.values()]
+    rings = emptyRings()
     counts = new Map()
     try {
       await signals.recordRefusals({ kept, counts: counted, ringMax })
@@ -62,12 +66,13 @@ export function createRefusalRecorder(
   return {
     record(refusal) {
       const key = refusal.providerId ?? ''
-      const ring = rings.get(key)
+      const kind = refusal.proven ? rings.proven : rings.unproven
+      const ring = kind.get(key)
       if (ring !== undefined) {
         ring.push(refusal)
         if (ring.length > ringMax) ring.shift()
-      } else if (rings.size < ringsMax) {
-        rings.set(key, [refusal])
+      } else if (kind.size < ringsMax) {
+        kind.set(key, [refusal])
       }
       add(refusal.providerId, refusal.code, 1)
       return round()
@@ -81,4 +86,14 @@ export function createRefusalRecorder(
       await writing
     },
   }
+}
+
+/** By provider; what is unproven takes no place from what is proven. */
+interface Rings {
+  readonly proven: Map<string, Refusal[]>
+  readonly unproven: Map<string, Refusal[]>
+}
+
+function emptyRings(): Rings {
+  return { proven: new Map(), unproven: new Map() }
 }

@@ -70,7 +70,7 @@ export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = a
       compact,
       header: readHeader(header),
       claims: readClaims(payload),
-      signedBytes: Buffer.from(compact.slice(0, -signaturePart.length - 1), 'latin1'),
+      signedBytes: signedBytesOf(compact, signaturePart),
       signature: decodePart(signaturePart, 'signature'),
     }
     if (foreign === undefined) return parsed
@@ -80,6 +80,33 @@ export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = a
     throw new HubError(error.code, { detail, facts: claimedOrigin(payload) })
   }
   throw new HubError('set.malformed', { detail: foreign, facts: claimedOrigin(payload) })
+}
+
+/** What is signed of a token whose claims may be wrong, or undefined when that cannot be read. Nothing is proven. */
+export function signedPartsOf(
+  body: string | Uint8Array,
+): (Pick<ParsedToken, 'signedBytes' | 'signature'> & Pick<SetHeader, 'alg' | 'kid'>) | undefined {
+  try {
+    const { compact } = unwrap(body)
+    const [headerPart = '', payloadPart = '', signaturePart = '', ...more] = compact.split('.', 4)
+    const { alg, kid } = readPart(headerPart, 'header')
+    if (more.length > 0 || payloadPart === '' || !isSetAlgorithm(alg) || !isText(kid, kidCharsMax))
+      return undefined
+    return {
+      alg,
+      kid,
+      signedBytes: signedBytesOf(compact, signaturePart),
+      signature: decodePart(signaturePart, 'signature'),
+    }
+  } catch (error) {
+    if (isHubError(error)) return undefined
+    throw error
+  }
+}
+
+/** Header and payload as they came, with the dot between them. */
+function signedBytesOf(compact: string, signaturePart: string): Uint8Array {
+  return Buffer.from(compact.slice(0, -signaturePart.length - 1), 'latin1')
 }
 
 /** Whom a readable payload says it is from, and its id, shortened: enough to file a refusal. Nothing of it is proven. */

@@ -13,6 +13,8 @@ export interface TrustedIssuer {
   /** Ours; one of them must stand in `aud` (E41). */
   readonly audiences: readonly string[]
   readonly keys: KeySource
+  /** Told once the signature held, whatever else is wrong with the token. */
+  readonly onProven?: () => void
 }
 
 export interface SetVerifier {
@@ -39,6 +41,7 @@ export function createSetVerifier({ now }: Pick<World, 'now'>): SetVerifier {
     async verify(token, trusted) {
       requireIssuer(token.claims, trusted)
       await requireSignature(token, trusted.keys)
+      trusted.onProven?.()
       requireAudience(token.claims, trusted)
       requireIssuedByNow(token.claims, now())
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only place that may say so: all four checks held

@@ -18,6 +18,8 @@ export interface SignalQuery {
   /** One value of one identifier, as `subjectTerms` gives it (an address, a `sub`, an opaque id …). */
   readonly subject?: string
   readonly outcome?: SignalOutcome
+  /** Only refused ones, by whether their provider sent them. */
+  readonly proven?: boolean
   /** Received at or after. */
   readonly since?: Date
   /** Received before. */
@@ -70,7 +72,7 @@ export interface HandledBatch {
 export interface RefusalBatch {
   readonly kept: readonly Refusal[]
   readonly counts: readonly RefusalCount[]
-  /** How many refusals each ring (a provider, or the unknown issuers together) holds. */
+  /** How many refusals each ring (a provider's proven ones, its others, or the unknown issuers together) holds. */
   readonly ringMax: number
 }
 

@@ -26,8 +26,10 @@ export type Acceptance = 'stored' | 'repeated' | 'provider_inactive'
 export interface Refusal {
   /** `rfs…` */
   readonly id: string
-  /** The provider whose issuer the token claims, or undefined when no provider has it. Nothing about it is verified. */
+  /** The provider whose issuer the token claims, or undefined when no provider has it. */
   readonly providerId: string | undefined
+  /** Whether the provider sent it: its signature holds, or it came over the provider's own stream. */
+  readonly proven: boolean
   readonly iss: string | undefined
   readonly jti: string | undefined
   readonly receivedAt: Date
@@ -65,6 +67,8 @@ export interface Signal {
   /** How often the same SET came again, and when last. */
   readonly repeats: number
   readonly repeatedAt: Date | undefined
+  /** Of a refused one, whether its provider sent it. @see Refusal.proven */
+  readonly proven: boolean | undefined
   /** Why it was refused, or why handling failed. */
   readonly code: string | undefined
   readonly reason: string | undefined

@@ -94,6 +94,7 @@ export interface RefusalRow {
   id: string
   /** The provider's id, or '' for issuers that nobody registered. */
   ring: string
+  proven: 0 | 1
   iss: string | null
   jti: string | null
   received_at: number

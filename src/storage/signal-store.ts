@@ -186,8 +186,8 @@ export function createSignalStore(
   }
 
   async function listAccepted(query: SignalQuery): Promise<Signal[]> {
-    const { outcome, since, until, withTokens = false } = query
-    if (outcome === 'refused') return []
+    const { outcome, proven, since, until, withTokens = false } = query
+    if (outcome === 'refused' || proven !== undefined) return []
     const terms = termsAsked(query)
     const conditions: Condition[] = []
     let { before } = query
@@ -272,6 +272,7 @@ export function createSignalStore(
     if (query.since !== undefined) rows = rows.where('received_at', '>=', query.since.getTime())
     if (query.until !== undefined) rows = rows.where('received_at', '<', query.until.getTime())
     if (query.providerId !== undefined) rows = rows.where('ring', '=', query.providerId)
+    if (query.proven !== undefined) rows = rows.where('proven', '=', query.proven ? 1 : 0)
     if (query.iss !== undefined) rows = rows.where('iss', '=', query.iss)
     if (query.jti !== undefined) rows = rows.where('jti', '=', query.jti)
     return (await rows.execute()).map(refusedSignal)
@@ -391,6 +392,7 @@ function acceptedSignal(row: AcceptedRow): Signal {
     unmatched: JSON.parse(row.unmatched) as Signal['unmatched'], // made by `select`
     repeats: row.repeats ?? 0,
     repeatedAt: row.repeated_at === null ? undefined : new Date(row.repeated_at),
+    proven: undefined,
     code: row.failure === null ? undefined : 'handling_failed',
     reason: row.failure ?? undefined,
     via: row.via,
@@ -403,6 +405,7 @@ function refusalRow(refusal: Refusal): Omit<RefusalRow, 'sequence'> {
   return {
     id: refusal.id,
     ring: refusal.providerId ?? '',
+    proven: refusal.proven ? 1 : 0,
     iss: refusal.iss ?? null,
     jti: refusal.jti ?? null,
     received_at: refusal.receivedAt.getTime(),
@@ -420,6 +423,7 @@ function refusedSignal(row: RefusalRow): Signal {
     outcome: 'refused',
     receivedAt: new Date(row.received_at),
     providerId: row.ring === '' ? undefined : row.ring,
+    proven: row.proven === 1,
     iss: row.iss ?? undefined,
     jti: row.jti ?? undefined,
     issuedAt: undefined,

@@ -54,6 +54,7 @@ function refusal(id: string, over: Partial<Refusal> = {}): Refusal {
   return {
     id: `rfs${id}`,
     providerId: undefined,
+    proven: false,
     iss: 'https://nobody.example',
     jti: id,
     receivedAt: at(2),
@@ -333,6 +334,22 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         { providerId: undefined, code: 'set.bad_signature', count: 1 },
         { providerId: idp.id, code: 'set.bad_signature', count: 7 },
       ])
+    })
+
+    test('what a provider sent and what anybody may have sent in its name have a ring each', async () => {
+      await using storage = await opened()
+      const { signals } = storage.stores
+      const record = (name: string, proven: boolean, providerId: string) =>
+        signals.recordRefusals({ kept: [refusal(name, { proven, providerId })], counts: [], ringMax: 2 })
+      for (const name of ['p1', 'p2', 'p3']) await record(name, true, idp.id)
+      await record('other', true, mdm.id)
+      for (const name of ['u1', 'u2', 'u3', 'u4']) await record(name, false, idp.id)
+      const list = async (query: object) =>
+        (await signals.list({ limit: 20, ...query })).signals.map(({ jti }) => jti)
+      expect(await list({})).toEqual(['u4', 'u3', 'other', 'p3', 'p2'])
+      expect(await list({ proven: true })).toEqual(['other', 'p3', 'p2'])
+      expect(await list({ proven: false, providerId: idp.id })).toEqual(['u4', 'u3'])
+      expect((await signals.list({ limit: 1, proven: true })).signals).toMatchObject([{ proven: true }])
     })
 
     test('a refused one is found by its id, and nothing by a foreign id', async () => {

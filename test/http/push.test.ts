@@ -411,6 +411,40 @@ describe('a SET that does not verify', () => {
     })
   })
 
+  test('unsigned garbage in the name of an issuer flushes none of its own refusals, and spends none of their budget', async () => {
+    await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '210' } } })
+    const draft = { type: 'session-revoked', aud: site.hub.origin, subject: ada } as const
+    const own = [
+      site.sign({ jti: 'other-audience', aud: 'https://elsewhere.example' }),
+      await site.transmitter.signBroken('exp', { ...draft, jti: 'with-exp' }),
+      await site.transmitter.signBroken('typ', { ...draft, jti: 'no-typ' }),
+    ]
+    for (const token of own) expect((await site.hub.push(token)).status).toBe(400)
+    const forged = [
+      await site.transmitter.signBroken('alg-none', draft),
+      await site.transmitter.signBroken('signature', draft),
+      [...site.sign().split('.').slice(0, 2), 'AAAA'].join('.'),
+    ]
+    for (let count = 0; count < 205; count += 1) await site.hub.push(forged[count % 3] ?? '')
+    const codes = async (query: string) =>
+      (await site.signals(`?outcome=refused&limit=200${query}`)).map(({ code, proven }) => [code, proven])
+    expect(await codes('&proven=true')).toEqual([
+      ['set.wrong_type', true],
+      ['set.claim_invalid', true],
+      ['set.wrong_audience', true],
+    ])
+    expect(new Set((await codes('&proven=false')).map(String))).toEqual(
+      new Set(['set.algorithm_refused,false', 'set.bad_signature,false']),
+    )
+    // The address and the name are over their budgets, and what the issuer itself sends is still kept.
+    for (let count = 0; count < 20; count += 1) await site.hub.push(forged[1] ?? '')
+    expect((await site.hub.push(forged[1] ?? '')).status).toBe(429)
+    const late = await site.hub.push(site.sign({ jti: 'late', aud: 'https://elsewhere.example' }))
+    expect(late.status).toBe(400)
+    expect(await site.signals('?proven=true&jti=late')).toMatchObject([{ code: 'set.wrong_audience' }])
+    expect((await site.hub.api('GET', '/v1/signals?proven=maybe')).status).toBe(400)
+  })
+
   test('garbage without an issuer we know stays in a ring of its own', async () => {
     await using site = await startHubWithProvider()
     await using stranger = await startTransmitter({ alg: 'ES256' })

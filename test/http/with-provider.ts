@@ -22,6 +22,7 @@ export interface ShownSignal {
   readonly code?: string
   readonly reason?: string
   readonly source: string | null
+  readonly proven?: boolean
   readonly token?: string | null
   readonly events: readonly {
     type: string

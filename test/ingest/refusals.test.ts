@@ -9,6 +9,7 @@ function refusal(name: string, providerId: string = idp.id): Refusal {
   return {
     id: `rfs${name}`,
     providerId,
+    proven: false,
     iss: idp.issuer,
     jti: name,
     receivedAt: new Date('2026-01-01T12:00:00Z'),

@@ -52,6 +52,7 @@ export const signals: Migration = {
       sequence INTEGER PRIMARY KEY,
       id TEXT NOT NULL UNIQUE,
       ring TEXT NOT NULL,
+      proven INTEGER NOT NULL CHECK (proven IN (0, 1)),
       iss TEXT,
       jti TEXT,
       received_at INTEGER NOT NULL,
@@ -60,7 +61,7 @@ export const signals: Migration = {
       via TEXT NOT NULL,
       source TEXT
     ) STRICT`,
-    `CREATE INDEX refusals_ring ON refusals (ring, sequence)`,
+    `CREATE INDEX refusals_ring ON refusals (ring, proven, sequence)`,
     `CREATE TABLE counters (
       name TEXT NOT NULL,
       shard INTEGER NOT NULL,
@@ -150,6 +151,7 @@ export const signals: Migration = {
       sequence BIGINT PRIMARY KEY,
       id TEXT COLLATE "C" NOT NULL UNIQUE,
       ring TEXT COLLATE "C" NOT NULL,
+      proven BIGINT NOT NULL CHECK (proven IN (0, 1)),
       iss TEXT COLLATE "C",
       jti TEXT COLLATE "C",
       received_at BIGINT NOT NULL,
@@ -158,7 +160,7 @@ export const signals: Migration = {
       via TEXT COLLATE "C" NOT NULL,
       source TEXT COLLATE "C"
     )`,
-    `CREATE INDEX refusals_ring ON refusals (ring, sequence)`,
+    `CREATE INDEX refusals_ring ON refusals (ring, proven, sequence)`,
     // Few rows, changed with every batch: room in their pages lets a change stay in its page.
     `CREATE TABLE counters (
       name TEXT COLLATE "C" NOT NULL,

@@ -108,10 +108,11 @@ async function appendSignals(
 }
 
 const insertRefusals = `
-  INSERT INTO refusals (sequence, id, ring, iss, jti, received_at, code, reason, via, source)
-    SELECT nextval('arrivals'), id, ring, iss, jti, received_at, code, reason, via, source FROM unnest(
-      $1::text[], $2::text[], $3::text[], $4::text[], $5::bigint[], $6::text[], $7::text[], $8::text[], $9::text[]
-    ) WITH ORDINALITY AS given (id, ring, iss, jti, received_at, code, reason, via, source, place)
+  INSERT INTO refusals (sequence, id, ring, proven, iss, jti, received_at, code, reason, via, source)
+    SELECT nextval('arrivals'), id, ring, proven, iss, jti, received_at, code, reason, via, source FROM unnest(
+      $1::text[], $2::text[], $3::bigint[], $4::text[], $5::text[], $6::bigint[], $7::text[], $8::text[], $9::text[],
+      $10::text[]
+    ) WITH ORDINALITY AS given (id, ring, proven, iss, jti, received_at, code, reason, via, source, place)
     ORDER BY place`
 
 const addToCounters = `
@@ -121,9 +122,10 @@ const addToCounters = `
     ON CONFLICT (name, shard) DO UPDATE SET value = counters.value + excluded.value`
 
 const trimRings = `
-  DELETE FROM refusals USING unnest($1::text[]) AS given (ring)
-    WHERE refusals.ring = given.ring AND sequence <= (
-      SELECT sequence FROM refusals kept WHERE kept.ring = given.ring ORDER BY sequence DESC LIMIT 1 OFFSET $2)`
+  DELETE FROM refusals USING unnest($1::text[], $2::bigint[]) AS given (ring, proven)
+    WHERE refusals.ring = given.ring AND refusals.proven = given.proven AND sequence <= (
+      SELECT sequence FROM refusals kept WHERE kept.ring = given.ring AND kept.proven = given.proven
+        ORDER BY sequence DESC LIMIT 1 OFFSET $3)`
 
 async function recordRefusals(
   connection: PostgresConnection,
@@ -132,6 +134,7 @@ async function recordRefusals(
   await connection.run(insertRefusals, [
     rows.map(({ id }) => id),
     rows.map(({ ring }) => ring),
+    rows.map(({ proven }) => proven),
     rows.map(({ iss }) => iss),
     rows.map(({ jti }) => jti),
     rows.map((row) => row.received_at),
@@ -141,7 +144,14 @@ async function recordRefusals(
     rows.map(({ source }) => source),
   ])
   await connection.run(addToCounters, [counts.map(({ name }) => name), counts.map(({ count }) => count)])
-  await connection.run(trimRings, [[...new Set(rows.map(({ ring }) => ring))].toSorted(), ringMax])
+  const rings = [...new Map(rows.map((row) => [`${row.ring} ${row.proven}`, row]))].toSorted(([a], [b]) =>
+    a < b ? -1 : 1,
+  )
+  await connection.run(trimRings, [
+    rings.map(([, { ring }]) => ring),
+    rings.map(([, { proven }]) => proven),
+    ringMax,
+  ])
 }
 
 /** @param appending - plans for joining batches */

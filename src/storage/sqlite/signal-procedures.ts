@@ -59,8 +59,8 @@ export function appendSignals(
 /** Runs inside a transaction. @see SignalStore.recordRefusals */
 export function recordRefusals(connection: SqliteConnection, { rows, counts, ringMax }: NewRefusals): void {
   const insert = connection.prepare(
-    `INSERT INTO refusals (sequence, id, ring, iss, jti, received_at, code, reason, via, source)
-     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
+    `INSERT INTO refusals (sequence, id, ring, proven, iss, jti, received_at, code, reason, via, source)
+     VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`,
   )
   let sequence = readCounter(connection, 'sequence')
   for (const row of rows) {
@@ -69,6 +69,7 @@ export function recordRefusals(connection: SqliteConnection, { rows, counts, rin
       sequence,
       row.id,
       row.ring,
+      row.proven,
       row.iss,
       row.jti,
       row.received_at,
@@ -81,10 +82,13 @@ export function recordRefusals(connection: SqliteConnection, { rows, counts, rin
   addToCounter(connection, 'sequence', rows.length)
   for (const { name, count } of counts) addToCounter(connection, name, count)
   const trim = connection.prepare(
-    `DELETE FROM refusals WHERE ring = ?
-       AND sequence <= (SELECT sequence FROM refusals WHERE ring = ? ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
+    `DELETE FROM refusals WHERE ring = ? AND proven = ?
+       AND sequence <= (SELECT sequence FROM refusals WHERE ring = ? AND proven = ?
+         ORDER BY sequence DESC LIMIT 1 OFFSET ?)`,
   )
-  for (const ring of new Set(rows.map((row) => row.ring))) trim.run(ring, ring, ringMax)
+  for (const { ring, proven } of new Map(rows.map((row) => [`${row.ring} ${row.proven}`, row])).values()) {
+    trim.run(ring, proven, ring, proven, ringMax)
+  }
 }
 
 /** Asks once per provider, issuer and call whether its SETs are still welcome. */
