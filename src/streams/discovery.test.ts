@@ -75,8 +75,22 @@ describe('where the metadata is, and whose it must be', () => {
     expect(transmitter.requests).toEqual([path])
   })
 
+  test.each(['/app', '/app?token=s', '/app/1', ''])(
+    'an issuer may be the very URL of its metadata, as authentik’s: {origin}/.well-known/ssf-configuration%s',
+    async (behind) => {
+      const path = wellKnown + behind
+      await using transmitter = await startTransmitter({ [path]: { issuer: `{origin}${path}`, jwks_uri } })
+      expect(await discovered(transmitter.origin + path)).toMatchObject({
+        issuer: transmitter.origin + path,
+        url: transmitter.origin + path.replace('?token=s', ''),
+      })
+      expect(transmitter.requests).toEqual([path])
+    },
+  )
+
   test.each([
     ['', 'https://idp.example'],
+    ['', '{origin}/.well-known/ssf-configuration/other'],
     ['', '{origin}/issuer1'],
     ['/issuer1', '{origin}'],
     ['/issuer1', '{origin}/issuer2'],

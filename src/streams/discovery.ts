@@ -35,7 +35,8 @@ const urlMax = 1000
 /**
  * Reads a transmitter's metadata at a well-known URL as given, whatever its name, or at the one that belongs to an
  * issuer URL. Its `issuer` must be the one that the URL stands for, apart from a terminating slash (R15): otherwise
- * anybody could speak for an issuer from a host of their own.
+ * anybody could speak for an issuer from a host of their own. A metadata URL stands for the issuer it is made from, and
+ * for an issuer that is this very URL, as authentik's are.
  *
  * @throws HubError `provider.metadata_unusable`
  * @see SSF 1.0 §7.2.1 for the insertion, §7.2.4 for the check of `issuer`, RFC 8615 §3
@@ -54,7 +55,7 @@ export async function readTransmitterMetadata(
   if (!isText(issuer, issuerMax)) {
     throw unusable(`its member issuer must be a string of 1 to ${issuerMax} characters`)
   }
-  if (withoutSlash(issuer) !== withoutSlash(place.issuer)) {
+  if (![place.issuer, url, place.url].some((known) => withoutSlash(known) === withoutSlash(issuer))) {
     throw unusable(
       `its issuer is ${printable(issuer, issuerMax)}, and this URL belongs to the issuer ${place.issuer}. ` +
         'If both are right, register the provider with issuer and jwks_url instead',

@@ -3,12 +3,13 @@ import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { credentialHostProblem } from './credential-fetch.ts'
 import type { ClientCredentials, StreamAuth, StreamSecrets, StreamSettings } from './stream.ts'
+import { isFrameworkEvent } from './stream-wishes.ts'
 import { importClientKey } from './transmitter-auth.ts'
 
 /** What somebody asks a stream to be, its secrets apart. Only readStreamDraft and readStreamPatch make one. */
 export interface StreamDraft {
   readonly settings: StreamSettings
-  readonly secrets: Omit<StreamSecrets, 'pushAuthorization' | 'nextPushAuthorization'>
+  readonly secrets: Omit<StreamSecrets, 'pushAuthorization' | 'nextPushAuthorization' | 'pollAuthorization'>
 }
 
 /** In characters, and how many in a list. */
@@ -42,9 +43,6 @@ const authMembers = [
   'dpop',
 ]
 const authMethods = ['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
-
-/** Types that a receiver must not ask for: the framework sends them anyway (R27, R29). */
-const frameworkPrefix = 'https://schemas.openid.net/secevent/ssf/event-type/'
 
 /** What a PATCH starts from. */
 export interface KnownDraft {
@@ -118,7 +116,7 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
     problems.push({ field: 'subjects', message: 'must be all or listed' })
   }
   const eventsRequested = readList(events, 'events_requested', streamLimits.eventsMax, problems)
-  if (eventsRequested?.some((type) => type.startsWith(frameworkPrefix)) === true) {
+  if (eventsRequested?.some((type) => isFrameworkEvent(type)) === true) {
     problems.push({
       field: 'events_requested',
       message: 'must not name the verification and stream-updated events: they come anyway',

@@ -294,13 +294,14 @@ function statusCheck({ status, statusReason, endpoints }: Stream): HealthCheck {
 }
 
 /** Whether those whom the stream is to be about are those whom the transmitter tells about by itself (SSF 1.0 §7.1). */
-function subjectsCheck({ settings, endpoints }: Stream): HealthCheck {
+function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
   const name = 'subjects'
   const warning = (detail: string): HealthCheck => ({ name, result: 'warning', detail })
   if (endpoints === undefined) {
     return { name, result: 'unknown', detail: 'The transmitter has not told its default yet.' }
   }
-  const { defaultSubjects, addSubject } = endpoints
+  const { addSubject } = endpoints
+  const defaultSubjects = remote?.defaultSubjects ?? endpoints.defaultSubjects // the stream's own word counts
   if (settings.subjects === 'all') {
     return defaultSubjects === 'NONE'
       ? warning(

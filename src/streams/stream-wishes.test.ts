@@ -33,6 +33,20 @@ describe('drift', () => {
       ['events_requested'],
     ],
     ['one that nobody asked for', { eventsRequested: ['urn:a', 'urn:b', 'urn:c'] }, ['events_requested']],
+    [
+      'the framework’s own, which some add to what was asked',
+      {
+        eventsRequested: [
+          'urn:a',
+          'https://schemas.openid.net/secevent/ssf/event-type/verification',
+          'urn:b',
+          'https://schemas.openid.net/secevent/ssf/event-type/stream-updated',
+          'https://schemas.openid.net/secevent/sse/event-type/verification',
+          'https://schemas.openid.net/secevent/risc/event-type/verification',
+        ],
+      },
+      [],
+    ],
     ['another endpoint', { endpointUrl: 'https://other.example/' }, ['delivery']],
     ['no endpoint', { endpointUrl: undefined }, ['delivery']],
     ['another method', { method: 'urn:ietf:rfc:8936' }, ['delivery']],

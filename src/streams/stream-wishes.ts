@@ -1,5 +1,6 @@
 import type { Dialect } from '../set/dialect.ts'
 import { eventCatalogue } from '../events/event-catalogue.ts'
+import { ssf } from '../events/ssf.ts'
 import type { StreamConfiguration, StreamRequest, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 
@@ -9,6 +10,14 @@ export function understoodEvents(dialects: ReadonlySet<Dialect>): readonly strin
     .filter(({ family }) => family !== 'ssf' && (family !== 'scim' || dialects.has('scim')))
     .map(({ type }) => type)
 }
+
+/** Types that the framework sends whatever was asked, under their names of SSF 1.0, of its drafts, and of RISC (R27, R29). */
+export function isFrameworkEvent(type: string): boolean {
+  return frameworkPrefixes.some((prefix) => type.startsWith(prefix)) || type === riscVerification
+}
+
+const frameworkPrefixes = [ssf.prefix, 'https://schemas.openid.net/secevent/sse/event-type/']
+const riscVerification = 'https://schemas.openid.net/secevent/risc/event-type/verification'
 
 export interface Wishes {
   readonly stream: Stream
@@ -36,12 +45,12 @@ export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: W
 /**
  * What a transmitter has otherwise than we want it, as the members of a PATCH; undefined when nothing.
  * A wanted event type that it does not show is missing only when it says that it supports it: many leave out those that
- * they do not know (T5).
+ * they do not know (T5). The framework's own types are nobody's wish: some transmitters add them to what was asked.
  */
 export function drift(found: StreamConfiguration, wished: StreamRequest): Partial<StreamRequest> | undefined {
   const { delivery, events_requested: events, description } = wished
   const moved = 'endpoint_url' in delivery && found.endpointUrl !== delivery.endpoint_url
-  const shown = found.eventsRequested
+  const shown = found.eventsRequested?.filter((type) => !isFrameworkEvent(type))
   const otherEvents =
     shown !== undefined &&
     (shown.some((type) => !events.includes(type)) ||

@@ -78,6 +78,8 @@ export interface RemoteStream {
   readonly eventsDelivered: readonly string[] | undefined
   readonly minVerificationIntervalS: number | undefined
   readonly inactivityTimeoutS: number | undefined
+  /** Of this stream; the transmitter's metadata says what is usual there. */
+  readonly defaultSubjects?: 'ALL' | 'NONE' | undefined
 }
 
 /** What a transmitter must send with each push. SHA-256, base64url, of the whole header value. */
@@ -142,8 +144,15 @@ export interface StreamSecrets {
   readonly clientKey?: Readonly<Record<string, unknown>>
   /** The whole Authorization value that the transmitter must push with. */
   readonly pushAuthorization: string
+  /** The whole Authorization value to poll with, where the transmitter gave one with the stream. */
+  readonly pollAuthorization?: string
   /** The one of a rotation whose end we never heard: the next one tells it again. */
   readonly nextPushAuthorization?: string
+}
+
+/** Whether a text can be the value of an Authorization header: visible ASCII, with spaces only inside. */
+export function isAuthorization(text: string): boolean {
+  return text.length <= 8_192 && /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(text)
 }
 
 /** A stream that its own transmitter has created. */

@@ -22,9 +22,10 @@ import {
   type Stream,
   type StreamSecrets,
 } from './stream.ts'
-import { createTransmitterAccess, type TransmitterAccess } from './transmitter-auth.ts'
+import { createTransmitterAccess, requestWith, type TransmitterAccess } from './transmitter-auth.ts'
 import {
   createTransmitterClient,
+  requireMethod,
   type StatusAnswer,
   type StreamConfiguration,
   type StreamRequest,
@@ -323,8 +324,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     const existing = known ?? lost
     if (existing !== undefined) return adopt(client, existing, wanted, asked)
     const created = await client.create(wanted)
-    if (created !== undefined)
-      return { found: requireMethod(created, wanted), repaired: false, adopted: false }
+    if (created !== undefined) return { found: created, repaired: false, adopted: false }
     const others = await client.list() // R21
     const [only] = others
     if (only === undefined || others.length > 1) {
@@ -344,8 +344,12 @@ export function createStreams(deps: StreamsDeps): Streams {
     const changes = { ...drift(existing, wanted), ...asked }
     if (Object.keys(changes).length === 0) return { found: existing, repaired: false, adopted: true }
     const changed = await client.change(existing.streamId, changes, wanted)
+    const found = changed ?? existing
+    // Keycloak's answer to a PUT leaves out where it is polled; that stays while the method does.
+    const endpointUrl =
+      found.endpointUrl ?? (found.method === existing.method ? existing.endpointUrl : undefined)
     return {
-      found: requireMethod(changed ?? existing, wanted, changed === undefined),
+      found: requireMethod({ ...found, endpointUrl }, wanted, changed === undefined),
       repaired: true,
       adopted: true,
     }
@@ -415,9 +419,17 @@ export function createStreams(deps: StreamsDeps): Streams {
     const refreshed = await refreshEndpoints(stream, provider)
     const session = await sessionOf(refreshed)
     const established = await establish(refreshed, session, before)
+    const { pollAuthorization: polledWith, ...secrets } = session.secrets
+    const pollAuthorization =
+      established.found.pollAuthorization ?? (established.adopted ? polledWith : undefined)
+    const resealed = pollAuthorization !== polledWith && {
+      sealedSecrets: await box.seal(
+        JSON.stringify({ ...secrets, ...(pollAuthorization !== undefined && { pollAuthorization }) }),
+      ),
+    }
     const connectedStream = await commit(
       { kind: stream.remote === undefined ? 'create' : 'update', provider, before: stream, by },
-      { remote: remoteOf(established.found), lastError: undefined },
+      { remote: remoteOf(established.found), lastError: undefined, ...resealed },
     )
     if (!isConnected(connectedStream)) return connectedStream
     const anew = stream.remote !== undefined && !established.adopted
@@ -435,11 +447,12 @@ export function createStreams(deps: StreamsDeps): Streams {
         const before = parted === undefined ? known : undefined
         const kept = before && (await secretsOf(before).catch(() => undefined))
         const pushAuthorization = kept?.pushAuthorization ?? newPushAuthorization(world)
-        const nextPushAuthorization = kept?.nextPushAuthorization
+        const { nextPushAuthorization, pollAuthorization } = kept ?? {}
         const secrets: StreamSecrets = {
           ...draft.secrets,
           pushAuthorization,
           ...(nextPushAuthorization !== undefined && { nextPushAuthorization }),
+          ...(pollAuthorization !== undefined && { pollAuthorization }),
         }
         const sealedSecrets = await box.seal(JSON.stringify(secrets))
         const now = world.now()
@@ -486,7 +499,12 @@ export function createStreams(deps: StreamsDeps): Streams {
       const stream = get(providerId)
       const { issuer } = await deps.providers.get(providerId)
       if (stream.issuer !== issuer) return { settings: stream.settings, secrets: undefined }
-      const { pushAuthorization: _, nextPushAuthorization: __, ...secrets } = await secretsOf(stream)
+      const {
+        pushAuthorization: _,
+        nextPushAuthorization: __,
+        pollAuthorization: ___,
+        ...secrets
+      } = await secretsOf(stream)
       return { settings: stream.settings, secrets }
     },
     verify: (providerId, by) =>
@@ -615,7 +633,10 @@ export function createStreams(deps: StreamsDeps): Streams {
     accessTo: (stream) => ({
       async request(request) {
         const current = registry.find(stream.id) ?? stream
-        return accessOf(current, await secretsOf(current), stream.remote.iss).request(request)
+        const secrets = await secretsOf(current)
+        return secrets.pollAuthorization === undefined
+          ? accessOf(current, secrets, stream.remote.iss).request(request)
+          : requestWith(world, secrets.pollAuthorization, request)
       },
     }),
     pushUrl,
@@ -652,29 +673,19 @@ async function findLost(
   return (await client.list()).find(({ endpointUrl }) => endpointUrl === delivery.endpoint_url)
 }
 
-/** @param pending - the transmitter will only do it later, so what it shows now does not count */
-function requireMethod(
-  found: StreamConfiguration,
-  { delivery }: StreamRequest,
-  pending = false,
-): StreamConfiguration {
-  if (pending || found.method === undefined || found.method === delivery.method) {
-    if (delivery.method !== pollUrn || found.endpointUrl !== undefined) return found
-    throw new HubError('stream.answer_unusable', {
-      detail: 'The transmitter made a stream to be polled and does not say where (delivery.endpoint_url).',
-    })
-  }
-  throw new HubError('stream.answer_unusable', {
-    detail: `The transmitter made a stream with the delivery method ${found.method.slice(0, 100)} where ${delivery.method} was asked for.`,
-  })
-}
-
-const pollUrn = 'urn:ietf:rfc:8936'
-
 function remoteOf(found: StreamConfiguration): RemoteStream {
-  const { streamId, iss, aud, endpointUrl, eventsDelivered, minVerificationIntervalS, inactivityTimeoutS } =
-    found
-  return { streamId, iss, aud, endpointUrl, eventsDelivered, minVerificationIntervalS, inactivityTimeoutS }
+  const { streamId, iss, aud, endpointUrl, eventsDelivered, defaultSubjects } = found
+  const { minVerificationIntervalS, inactivityTimeoutS } = found
+  return {
+    streamId,
+    iss,
+    aud,
+    endpointUrl,
+    eventsDelivered,
+    minVerificationIntervalS,
+    inactivityTimeoutS,
+    ...(defaultSubjects !== undefined && { defaultSubjects }),
+  }
 }
 
 function changedMeanwhile(): HubError {

@@ -29,6 +29,8 @@ export interface TransmitterAccess {
    * @throws HubError `stream.token_refused`, `stream.transmitter_unavailable` (of the token endpoint), `outbound.*`
    */
   request(request: TransmitterRequest): Promise<FetchedBytes>
+  /** The scopes that the last access token was asked for with, `''` when with none; undefined without one. */
+  scopeAsked?(): string | undefined
 }
 
 export interface AccessDeps {
@@ -47,6 +49,22 @@ export interface AccessOptions {
    * (contract O12). Both are right (RFC 7523 §3); the issuer unless given.
    */
   readonly assertionsFor?: 'issuer' | 'token_endpoint'
+}
+
+/** Sends one request with this Authorization value, as it is. @throws HubError `outbound.*` */
+export function requestWith(
+  { fetch }: Pick<World, 'fetch'>,
+  authorization: string,
+  { method, url, json, headers, ...limits }: TransmitterRequest,
+): Promise<FetchedBytes> {
+  const sent = {
+    accept: 'application/json',
+    ...(json !== undefined && { 'content-type': 'application/json' }),
+    ...headers,
+    authorization,
+  }
+  const init = { method, headers: sent, ...(json !== undefined && { body: JSON.stringify(json) }) }
+  return fetchBytes(fetch, url, init, limits)
 }
 
 /** SSF's scopes in the interoperability profile, where the transmitter names none (R80). */
@@ -131,6 +149,7 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
   }
 
   return {
+    scopeAsked: () => grant?.scopeAsked(),
     async request(request) {
       const answer = perform(request)
       return request.signal === undefined ? answer : unlessStopped(answer, request)
@@ -163,6 +182,7 @@ const lenient = { [oauth.allowInsecureRequests]: true }
 interface Grant {
   readonly dpop: Promise<oauth.DPoPHandle> | undefined
   ask(): Promise<AccessToken>
+  scopeAsked(): string | undefined
 }
 
 function createGrant(
@@ -173,6 +193,7 @@ function createGrant(
   const client: oauth.Client = { client_id: auth.clientId }
   const dpop = auth.dpop ? oauth.generateKeyPair('ES256').then((pair) => oauth.DPoP(client, pair)) : undefined
   let place: Promise<TokenPlace> | undefined
+  let scopeAsked: string | undefined
   const http = {
     ...lenient,
     [oauth.customFetch]: async (url: string, init: { headers: Record<string, string> }) =>
@@ -182,6 +203,7 @@ function createGrant(
   async function request(): Promise<AccessToken> {
     place ??= findTokenPlace(http, { issuer, resource }, auth)
     const { server, scope } = await place
+    scopeAsked = scope
     const handle = await dpop
     const ask = async (): Promise<oauth.TokenEndpointResponse> =>
       oauth.processClientCredentialsResponse(
@@ -206,6 +228,7 @@ function createGrant(
 
   return {
     dpop,
+    scopeAsked: () => scopeAsked,
     ask: () =>
       request().catch(async (error: unknown) => {
         place = undefined // perhaps it has moved
@@ -283,10 +306,13 @@ async function findTokenPlace(
   return { server: await oauth.processDiscoveryResponse(server, response), scope }
 }
 
+/**
+ * Those of SSF among the scopes that a transmitter names. None where it names only others (`openid profile … admin`): which
+ * of them it wants is for its authorization server to decide, or for `scope` to say.
+ */
 function scopeOf(supported: readonly string[] | undefined): string {
   if (supported === undefined || supported.length === 0) return defaultScope
-  const known = supported.filter((scope) => /^ssf\./.test(scope))
-  return (known.length > 0 ? known : supported).join(' ')
+  return supported.filter((scope) => /^ssf\./.test(scope)).join(' ')
 }
 
 /** The first of the candidates that has resource metadata. */

@@ -8,14 +8,24 @@ const issuer = 'https://idp.example'
 const good = { iss: issuer, stream_id: 's', aud: 'a', delivery: { method: 'urn:ietf:rfc:8935' } }
 
 /** A client of a transmitter that answers each method as told, and what it was asked. */
-async function startClient(answers: Readonly<Record<string, readonly [number, unknown]>>) {
+async function startClient(
+  answers: Readonly<Record<string, readonly [number, unknown]>>,
+  audience?: readonly string[],
+) {
   const asked: string[] = []
+  const bodies: unknown[] = []
   const server = await startLocalServer((request, response) => {
     asked.push(`${request.method ?? ''} ${request.url ?? ''}`)
     const [status, body] = answers[request.method ?? ''] ?? [500, {}]
-    response
-      .writeHead(status, { 'content-type': 'application/json' })
-      .end(body === undefined ? '' : JSON.stringify(body))
+    const chunks: Buffer[] = []
+    request
+      .on('data', (chunk: Buffer) => chunks.push(chunk))
+      .on('end', () => {
+        if (chunks.length > 0) bodies.push(JSON.parse(Buffer.concat(chunks).toString()))
+        response
+          .writeHead(status, { 'content-type': 'application/json' })
+          .end(body === undefined ? '' : JSON.stringify(body))
+      })
   })
   const url = `${server.origin}/streams?tenant=1`
   const client = createTransmitterClient({
@@ -40,10 +50,10 @@ async function startClient(answers: Readonly<Record<string, readonly [number, un
       criticalSubjectMembers: [],
     },
     issuer,
-    audience: undefined,
+    audience,
     urlProblem: (text) => (text.startsWith('http:') ? 'it is over http' : undefined),
   })
-  return { client, asked, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
+  return { client, asked, bodies, [Symbol.asyncDispose]: () => server[Symbol.asyncDispose]() }
 }
 
 async function problem(work: Promise<unknown>): Promise<string> {
@@ -165,4 +175,109 @@ test.each<readonly [string, (client: TransmitterClient) => Promise<unknown>, str
 test.each([{}, { status: 'on' }, { status: null }, [], 'enabled'])('%j is no status', async (body) => {
   await using at = await startClient({ GET: [200, body] })
   expect(await problem(at.client.status('s'))).toContain('stream.answer_unusable: Reading the status')
+})
+
+describe('a create (SSF 1.0 §8.1.1.1)', () => {
+  const poll = { method: 'urn:ietf:rfc:8936' }
+  const wanted = { delivery: poll, events_requested: ['urn:a'] }
+  const made = { ...good, delivery: { ...poll, endpoint_url: 'https://idp.example/poll/s' } }
+
+  test('names the audience that was given, and no other member of the transmitter’s', async () => {
+    await using at = await startClient({ POST: [201, { ...made, aud: undefined }] }, ['hub', 'other'])
+    expect(await at.client.create(wanted)).toMatchObject({ aud: ['hub', 'other'] })
+    await using plain = await startClient({ POST: [201, made] })
+    await plain.client.create(wanted)
+    expect([...at.bodies, ...plain.bodies]).toEqual([{ ...wanted, aud: ['hub', 'other'] }, wanted])
+  })
+
+  test.each([['Bearer poll-token'], ['plain'], [null], [''], [undefined]])(
+    'the stream is polled with the authorization_header of its answer: %j',
+    async (value) => {
+      const delivery = { ...made.delivery, authorization_header: value }
+      await using at = await startClient({ POST: [201, { ...made, delivery }] })
+      expect((await at.client.create(wanted))?.pollAuthorization).toBe(value || undefined)
+    },
+  )
+
+  test('that of a push stream is not ours to poll with', async () => {
+    const push = { method: 'urn:ietf:rfc:8935', endpoint_url: 'https://hub.example/x' }
+    const delivery = { ...push, authorization_header: 'Bearer x' }
+    await using at = await startClient({ POST: [201, { ...good, delivery }] })
+    const created = await at.client.create({ ...wanted, delivery: { ...push, authorization_header: 'a' } })
+    expect(created?.pollAuthorization).toBeUndefined()
+  })
+
+  test.each<readonly [string, unknown]>([
+    ['another iss', { ...made, iss: 'https://somebody-else.example' }],
+    ['no aud', { ...made, aud: undefined }],
+    ['no poll URL', good],
+    ['another method', { ...good, delivery: { method: 'urn:ietf:rfc:8935' } }],
+    [
+      'an Authorization that is none',
+      { ...made, delivery: { ...made.delivery, authorization_header: 'a\r\nb' } },
+    ],
+    [
+      'an Authorization that is a list',
+      { ...made, delivery: { ...made.delivery, authorization_header: [] } },
+    ],
+  ])('what was made and has %s is deleted again', async (_, body) => {
+    await using at = await startClient({ POST: [201, body], DELETE: [204, undefined] })
+    expect(await problem(at.client.create(wanted))).toMatch(/^stream\.answer_unusable: /)
+    expect(at.asked).toEqual(['POST /streams?tenant=1', 'DELETE /streams?tenant=1&stream_id=s'])
+  })
+
+  test('the reason stays when it cannot be deleted, and nothing is deleted without its id', async () => {
+    await using at = await startClient({ POST: [201, { ...made, iss: 'x' }], DELETE: [500, {}] })
+    expect(await problem(at.client.create(wanted))).toContain('its iss is')
+    await using nameless = await startClient({ POST: [201, { ...made, stream_id: 7 }] })
+    expect(await problem(nameless.client.create(wanted))).toContain('stream_id')
+    expect(nameless.asked).toEqual(['POST /streams?tenant=1'])
+  })
+
+  test.each([
+    ['ALL', 'ALL'],
+    ['NONE', 'NONE'],
+    ['SOME', undefined],
+    [undefined, undefined],
+  ])('default_subjects %j of its answer is %j', async (given, read) => {
+    await using at = await startClient({ POST: [201, { ...made, default_subjects: given }] })
+    expect((await at.client.create(wanted))?.defaultSubjects).toBe(read)
+  })
+})
+
+describe('the words of a refusal', () => {
+  const wanted = {
+    delivery: {
+      method: 'urn:ietf:rfc:8935',
+      endpoint_url: 'https://hub.example/x',
+      authorization_header: 'Bearer very-secret-value',
+    },
+    events_requested: ['urn:a'],
+  }
+
+  test.each<readonly [unknown, string]>([
+    [
+      { events_requested: { '0': ['"urn:a" is not a valid choice.'] } },
+      'and said: {"events_requested":{"0":["\\"urn:a\\" is not a valid choice."]}}',
+    ],
+    [['Bad.'], 'and said: ["Bad."]'],
+    [{ error: 'stream_error', error_description: 'Not so' }, 'and said: stream_error: Not so.'],
+  ])('%j is shown', async (body, words) => {
+    await using at = await startClient({ POST: [400, body] })
+    expect(await problem(at.client.create(wanted))).toContain(words)
+  })
+
+  test('at most its start, and nothing secret that it repeats', async () => {
+    const { delivery } = wanted
+    await using at = await startClient({
+      POST: [
+        400,
+        { delivery, bare: 'very-secret-value', token: 'Bearer t0ken.x', padding: 'x'.repeat(1_000) },
+      ],
+    })
+    const words = await problem(at.client.create(wanted))
+    expect(words).toContain('{"delivery":{"method":"urn:ietf:rfc:8935"')
+    expect(words).not.toMatch(/very-secret-value|t0ken/)
+    expect(words.length).toBeLessThan(500)
+  })
 })

@@ -3,8 +3,10 @@ import { HubError, isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { readDefaultSubjects } from './transmitter-endpoints.ts'
 import {
   deliveryMethodUrns,
+  isAuthorization,
   type RemoteStream,
   type StreamStatus,
   streamStatuses,
@@ -33,6 +35,8 @@ export type StreamRequestChanges = {
 /** A stream as the transmitter describes it, its `iss` checked. */
 export interface StreamConfiguration extends RemoteStream {
   readonly method: string | undefined
+  /** The Authorization value that this stream is to be polled with, where the transmitter gives one. Secret. */
+  readonly pollAuthorization?: string | undefined
   readonly eventsRequested: readonly string[] | undefined
   readonly eventsSupported: readonly string[] | undefined
   readonly description: string | undefined
@@ -45,7 +49,10 @@ export interface StatusAnswer {
 
 /** The management API of one transmitter (SSF 1.0 §8.1). Every verb throws HubError `stream.*` that names the step. */
 export interface TransmitterClient {
-  /** Undefined when there is one already (409). */
+  /**
+   * Undefined when there is one already (409). What was created and cannot be used is deleted again, as far as the
+   * transmitter lets us.
+   */
   create(wanted: StreamRequest): Promise<StreamConfiguration | undefined>
   /** Every stream that is ours there (R25). */
   list(): Promise<readonly StreamConfiguration[]>
@@ -75,7 +82,10 @@ export interface TransmitterClientDeps {
   readonly endpoints: TransmitterEndpoints
   /** The provider's issuer: what every answer's `iss` must be (R19). */
   readonly issuer: string
-  /** What `aud` is taken to be where the transmitter does not say, as before SSF 1.0. */
+  /**
+   * What `aud` is asked to be when a stream is created, and taken to be where the transmitter does not say, as before
+   * SSF 1.0.
+   */
   readonly audience: readonly string[] | undefined
   readonly urlProblem: (url: string) => string | undefined
 }
@@ -92,11 +102,28 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
     callTransmitter(deps.access, step, request, expected)
   const one = (step: string, { json }: Answered): StreamConfiguration => readConfiguration(deps, step, json)
 
+  /** Best effort: what went wrong before is what matters. */
+  async function remove({ json }: Answered): Promise<void> {
+    const streamId = isJsonObject(json) ? json['stream_id'] : undefined
+    if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) return
+    const url = withQuery(configuration, streamId)
+    await call('Deleting the stream', { method: 'DELETE', url }, 204, 200, 404).catch((error: unknown) => {
+      if (!isHubError(error)) throw error
+    })
+  }
+
   return {
     async create(wanted) {
       const step = 'Creating the stream'
-      const answer = await call(step, { method: 'POST', url: configuration, json: wanted }, 201, 200, 409)
-      return answer.status === 409 ? undefined : one(step, answer)
+      const json = { ...wanted, ...(deps.audience !== undefined && { aud: deps.audience }) }
+      const answer = await call(step, { method: 'POST', url: configuration, json }, 201, 200, 409)
+      if (answer.status === 409) return undefined
+      try {
+        return requireMethod(one(step, answer), wanted)
+      } catch (error) {
+        await remove(answer)
+        throw error
+      }
     },
     async list() {
       const step = 'Listing the streams'
@@ -197,7 +224,7 @@ async function callTransmitter(
       cause: error,
     })
   })
-  if (!expected.includes(answer.status)) throw refusal(step, host, answer)
+  if (!expected.includes(answer.status)) throw refusal(step, { host, request, access }, answer)
   if (answer.body.byteLength === 0) return { status: answer.status, json: undefined }
   const parsed = parseIJson(answer.body)
   return { status: answer.status, json: parsed.ok ? parsed.value : undefined }
@@ -212,31 +239,73 @@ const adviceOf: Readonly<Record<number, string>> = {
   429: 'It was asked too often; it will be asked again later.',
 }
 
-function refusal(step: string, host: string, answer: FetchedBytes): HubError {
+interface Refused {
+  readonly host: string
+  readonly request: Call
+  readonly access: TransmitterAccess
+}
+
+function refusal(step: string, { host, request, access }: Refused, answer: FetchedBytes): HubError {
   const { status, headers } = answer
-  const theirs = wordsOf(answer)
+  const theirs = wordsOf(answer, request)
   const said = theirs === '' ? '' : ` and said: ${theirs}`
   const retryAfterS = Number(headers.get('retry-after') ?? Number.NaN)
   const unavailable = status >= 500 || status === 429
   return new HubError(unavailable ? 'stream.transmitter_unavailable' : 'stream.transmitter_refused', {
-    detail: `${step} failed: ${host} answered with status ${status}${said}. ${adviceOf[status] ?? ''}`.trim(),
+    detail: [
+      `${step} failed: ${host} answered with status ${status}${said}.`,
+      adviceOf[status] ?? '',
+      status === 401 || status === 403 ? scopesInWords(access) : '',
+    ]
+      .filter((sentence) => sentence !== '')
+      .join(' '),
     facts: { status: String(status) },
     ...(unavailable && Number.isFinite(retryAfterS) && { retryAfterS }),
   })
 }
 
-/** The words of an error body, whatever its members are called. */
-function wordsOf({ body }: FetchedBytes): string {
+/** What was asked for at the token endpoint: that is what is missing where a transmitter lets us do too little. */
+function scopesInWords(access: TransmitterAccess): string {
+  const scope = access.scopeAsked?.()
+  if (scope === undefined) return ''
+  return scope === ''
+    ? 'The access token was asked for without a scope (`--scope` names some).'
+    : `The access token was asked for with the scopes ${printable(scope, 300)} (\`--scope\` names others).`
+}
+
+const theirWordsMax = 300
+
+/** The words of an error body, whatever its members are called; the start of one that has none of these members. */
+function wordsOf({ body, headers }: FetchedBytes, request: Call): string {
   const parsed = parseIJson(body)
-  if (!parsed.ok || !isJsonObject(parsed.value)) return ''
-  const object = parsed.value
+  if (!parsed.ok) {
+    const isText = /^text\/plain\b/i.test(headers.get('content-type') ?? '')
+    return isText ? startOf(Buffer.from(body).toString(), request) : ''
+  }
+  return startOf(memberWords(parsed.value) || JSON.stringify(parsed.value), request)
+}
+
+/** Some transmitters repeat what they were sent: nothing secret of it is passed on. */
+function startOf(words: string, { json }: Call): string {
+  const { delivery } = (json ?? {}) as Partial<StreamRequest> // ours; of other requests it has no such member
+  const authorization = delivery && 'authorization_header' in delivery ? delivery.authorization_header : ''
+  const secrets = [authorization, ...authorization.split(' ').slice(1)].filter((secret) => secret !== '')
+  const shown = secrets
+    .reduce((text, secret) => text.replaceAll(secret, '…'), words)
+    .replace(/\b(bearer|dpop|basic)\s+[\w.~+/=-]+/gi, '$1 …')
+  return printable(shown.trim(), theirWordsMax).replace(/\.$/, '')
+}
+
+function memberWords(value: JsonValue): string {
+  if (!isJsonObject(value)) return ''
+  const object = value
   const words = ['err', 'error', 'title', 'error_description', 'description', 'detail', 'message'].flatMap(
     (name) => {
       const value = object[name]
       return typeof value === 'string' && value !== '' ? [value] : []
     },
   )
-  return printable(words.join(': '), 300).replace(/\.$/, '')
+  return words.join(': ')
 }
 
 function readStatus(step: string, { json }: Answered): StatusAnswer {
@@ -265,7 +334,11 @@ function readConfiguration(
   const aud = readAudience(json['aud']) ?? audience
   if (aud === undefined)
     throw unusable(step, `its aud is ${shown(json['aud'])} and must be a string or some of them`)
-  const { method, endpoint_url: endpointUrl } = isJsonObject(delivery) ? delivery : {}
+  const {
+    method,
+    endpoint_url: endpointUrl,
+    authorization_header: authorization,
+  } = isJsonObject(delivery) ? delivery : {}
   if (typeof endpointUrl === 'string') {
     const problem = urlProblem(endpointUrl)
     if (problem !== undefined && method === deliveryMethodUrns.poll) {
@@ -277,6 +350,8 @@ function readConfiguration(
     iss,
     aud,
     method: typeof method === 'string' ? method : undefined,
+    pollAuthorization:
+      method === deliveryMethodUrns.poll ? readAuthorization(step, authorization) : undefined,
     endpointUrl: typeof endpointUrl === 'string' ? endpointUrl : undefined,
     eventsRequested: strings(json['events_requested']),
     eventsSupported: strings(json['events_supported']),
@@ -284,7 +359,32 @@ function readConfiguration(
     description: typeof description === 'string' ? description : undefined,
     minVerificationIntervalS: seconds(json['min_verification_interval']),
     inactivityTimeoutS: seconds(json['inactivity_timeout']),
+    defaultSubjects: readDefaultSubjects(json['default_subjects']),
   }
+}
+
+/** @throws HubError `stream.answer_unusable` when it cannot stand in a header */
+function readAuthorization(step: string, value: JsonValue | undefined): string | undefined {
+  if (value === undefined || value === null || value === '') return undefined
+  if (typeof value === 'string' && isAuthorization(value)) return value
+  throw unusable(step, 'its delivery.authorization_header cannot stand in a header')
+}
+
+/** @param pending - the transmitter will only do it later, so what it shows now does not count */
+export function requireMethod(
+  found: StreamConfiguration,
+  { delivery }: StreamRequest,
+  pending = false,
+): StreamConfiguration {
+  if (pending || found.method === undefined || found.method === delivery.method) {
+    if (delivery.method !== deliveryMethodUrns.poll || found.endpointUrl !== undefined) return found
+    throw new HubError('stream.answer_unusable', {
+      detail: 'The transmitter made a stream to be polled and does not say where (delivery.endpoint_url).',
+    })
+  }
+  throw new HubError('stream.answer_unusable', {
+    detail: `The transmitter made a stream with the delivery method ${found.method.slice(0, 100)} where ${delivery.method} was asked for.`,
+  })
 }
 
 function readAudience(aud: JsonValue | undefined): readonly string[] | undefined {

@@ -36,7 +36,6 @@ export function readEndpoints(
       detail: `The transmitter does not deliver by ${delivery} (${wanted}); it supports ${printable(deliveryMethods.join(', '), 300)}.`,
     })
   }
-  const defaultSubjects = document['default_subjects']
   return {
     metadataUrl: url,
     configuration,
@@ -45,9 +44,14 @@ export function readEndpoints(
     addSubject: endpoint('add_subject_endpoint'),
     removeSubject: endpoint('remove_subject_endpoint'),
     deliveryMethods,
-    defaultSubjects: defaultSubjects === 'ALL' || defaultSubjects === 'NONE' ? defaultSubjects : undefined,
+    defaultSubjects: readDefaultSubjects(document['default_subjects']),
     criticalSubjectMembers: texts(document['critical_subject_members']) ?? [],
   }
+}
+
+/** Whom a transmitter tells about by itself; undefined where it does not say. */
+export function readDefaultSubjects(value: JsonValue | undefined): 'ALL' | 'NONE' | undefined {
+  return value === 'ALL' || value === 'NONE' ? value : undefined
 }
 
 /** Before SSF 1.0 the methods had URIs of their own. */
