@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { authenticateClient, type AuthenticatedClient, type ClientAssertionDeps } from './client-assertion.ts'
@@ -70,7 +70,7 @@ function readForm({ form, authorization }: TokenRequest): ReadForm {
   const malformed = (detail: string): HubError => new HubError('oauth.invalid_request', { detail })
   const repeated = firstRepeated(form.keys())
   if (repeated !== undefined) {
-    throw malformed(`The parameter ${printable(repeated, 100)} is given more than once.`)
+    throw malformed(`The parameter ${inSentence(repeated, 100)} is given more than once.`)
   }
   const grantType = form.get('grant_type')
   if (grantType === null)

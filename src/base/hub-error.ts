@@ -1,3 +1,5 @@
+import { printable } from './printable.ts'
+
 /**
  * Every way the hub says no. Public: docs/errors.md is made from this list.
  * `set.*` and `request.*` are the sender's fault; `keys.*` and `hub.*` are not, and lose nothing.
@@ -90,6 +92,9 @@ export const hubErrors = {
 
 export type HubErrorCode = keyof typeof hubErrors
 
+/** Of what is told of an error: it may hold words of whoever caused it. */
+const detailCharsMax = 20_000
+
 /** One thing wrong with one field. `field` is a dotted path (`settings.jwks_url`), or '' for the whole. */
 export interface FieldProblem {
   readonly field: string
@@ -120,10 +125,14 @@ export class HubError extends Error {
   readonly facts: Readonly<Record<string, string>>
 
   constructor(code: HubErrorCode, options: HubErrorOptions = {}) {
-    super(options.detail ?? hubErrors[code], options.cause === undefined ? {} : { cause: options.cause })
+    const detail = options.detail === undefined ? hubErrors[code] : printable(options.detail, detailCharsMax)
+    super(detail, options.cause === undefined ? {} : { cause: options.cause })
     this.code = code
-    this.detail = options.detail ?? hubErrors[code]
-    this.problems = options.problems ?? []
+    this.detail = detail
+    this.problems = (options.problems ?? []).map(({ field, message }) => ({
+      field: printable(field, detailCharsMax),
+      message: printable(message, detailCharsMax),
+    }))
     this.also = options.also ?? []
     this.retryAfterS = options.retryAfterS
     this.facts = options.facts ?? {}

@@ -40,6 +40,10 @@ const ours: ReadonlySet<string> = new Set(
 const administrator = skeleton('administrator')
 const watchbell = skeleton('watchbell')
 
+/** Why such a name is refused, in words for a field. */
+export const nameImpersonates =
+  'The field name is not valid. It reads as an administrator or the hub itself; give the source a name of its own'
+
 /** Whether a name passes for an administrator or the hub itself, whatever its letters, case, spaces and marks. */
 export function impersonates(name: string): boolean {
   return ours.has(skeleton(name))

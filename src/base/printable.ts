@@ -14,7 +14,33 @@ export function printable(text: string, charsMax: number): string {
   return shown.replace(unprintable, '\u{FFFD}')
 }
 
-/** Lines of text that stay as they are but for {@link printable}'s characters; line breaks of `\n` stay. */
-export function printableLines(text: string): string {
+/** JSON, or lines of it, with what is not printable as escapes: the same value, and nothing in it steers a terminal. */
+export function printableJson(json: string): string {
+  return json.replace(unprintable, (character) => (character === '\n' ? character : escapesOf(character)))
+}
+
+function escapesOf(character: string): string {
+  return Array.from(
+    { length: character.length },
+    (_, at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`,
+  ).join('')
+}
+
+/**
+ * Lines for a terminal, all of them: line breaks stay, and of our own colours {@link ownColours} what is given.
+ * @param coloured - whether our colours stay
+ */
+export function printableLines(text: string, coloured: boolean): string {
+  return coloured ? text.split(ownColours).map(keepColour).join('') : cleaned(text)
+}
+
+/** What `styleText` writes for bold, dim, red, green and yellow, and to end them. */
+const ownColours = /(\u001b\[(?:1|2|22|31|32|33|39)m)/
+
+function keepColour(part: string, at: number): string {
+  return at % 2 === 1 ? part : cleaned(part) // the odd parts are what it was split at
+}
+
+function cleaned(text: string): string {
   return text.replace(unprintable, (character) => (character === '\n' ? character : '\u{FFFD}'))
 }

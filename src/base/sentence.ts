@@ -30,6 +30,11 @@ export function inSentence(text: string, charsMax: number): string {
   return text.length <= charsMax && plainWord.test(text) ? text : quoted(text, charsMax)
 }
 
+/** The same between `'` and `'`, for words that a sentence of ours is about. */
+export function singleQuoted(text: string, charsMax: number): string {
+  return `'${withinQuotes(text, charsMax).replaceAll("'", '`')}'`
+}
+
 /** Longer names are cut; what may be registered is shorter. */
 const nameCharsMax = 255
 

@@ -1,7 +1,10 @@
+import { printableJson, printableLines } from '../base/printable.ts'
 import type { World } from '../base/world.ts'
 
 export interface TextOutput {
   write(text: string): unknown
+  /** As it is, to programs: for data that must not change on its way. Undefined on a terminal. */
+  readonly raw?: ((text: string) => unknown) | undefined
   /** Resolves when the reader has kept up: whoever writes much waits for it, else memory fills. */
   drained(): Promise<void>
   readonly isTTY: boolean
@@ -58,9 +61,24 @@ export function printJson(output: Pick<TextOutput, 'write'>, value: unknown): vo
 
 /** JSON that cannot steer a terminal, whatever stands in it: what is not printable is written as an escape. */
 export function jsonText(value: unknown, indent?: number): string {
-  return JSON.stringify(value, undefined, indent).replace(/[^\P{C}\n]|[\p{Zl}\p{Zp}]/gu, (character) =>
-    [...Array(character.length).keys()]
-      .map((at) => `\\u${character.charCodeAt(at).toString(16).padStart(4, '0')}`)
-      .join(''),
-  )
+  return printableJson(JSON.stringify(value, undefined, indent))
+}
+
+/** The same surroundings, but that nothing written to them steers a terminal, whoever's words a command shows. */
+export function terminalSafe(io: CliIo): CliIo {
+  return { ...io, stdout: safeOutput(io.stdout), stderr: safeOutput(io.stderr) }
+}
+
+function safeOutput(output: TextOutput): TextOutput {
+  return {
+    write: (text) => output.write(printableLines(text, output.isTTY)),
+    raw: output.isTTY ? undefined : (text) => output.write(text),
+    drained: () => output.drained(),
+    get isTTY() {
+      return output.isTTY
+    },
+    get columns() {
+      return output.columns
+    },
+  }
 }

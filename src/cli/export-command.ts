@@ -50,7 +50,7 @@ async function exportAll(io: CliIo, path: string | undefined, options: LocalOpti
       throw wrongUsage('Name a file, or - for standard output: an export is long, and holds secrets.')
     }
     const exported = await writeAll(io, place, async (text) => {
-      io.stdout.write(text)
+      ;(io.stdout.raw ?? io.stdout.write)(text)
       await io.stdout.drained()
     })
     return tell(io.stderr, place, options, '-', exported)

@@ -2,7 +2,7 @@ import { Command, CommanderError } from 'commander'
 import { isHubError } from '../base/hub-error.ts'
 import { ownVersion } from '../base/version.ts'
 import { SettingsError } from '../config/settings.ts'
-import { CliError, exitRefused, exitWrongUsage, printLine, type CliIo } from './cli-io.ts'
+import { CliError, exitRefused, exitWrongUsage, printLine, terminalSafe, type CliIo } from './cli-io.ts'
 import { registerBackup } from './backup-command.ts'
 import { registerClient } from './client-command.ts'
 import { registerExport } from './export-command.ts'
@@ -23,7 +23,8 @@ import { registerSubject } from './subject-command.ts'
 import { registerToken } from './token-command.ts'
 
 /** Runs one command line. @returns the exit code: 0 all is well, 1 the hub or the command said no, 2 wrong usage */
-export async function runCli(args: readonly string[], io: CliIo): Promise<number> {
+export async function runCli(args: readonly string[], given: CliIo): Promise<number> {
+  const io = terminalSafe(given)
   try {
     await createProgram(io).parseAsync(args, { from: 'user' })
     return 0

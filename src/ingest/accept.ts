@@ -1,7 +1,7 @@
 import { rateLimited, type RefusalLimiter } from '../access/rate-limits.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Meter } from '../base/meter.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { TracedWork, Tracer } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import { readEvents } from '../events/read-events.ts'
@@ -139,14 +139,14 @@ function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance):
   if (stream === undefined) return provider
   if (stream.providerId === provider.id && stream.issuer === provider.issuer) return provider
   throw new HubError('set.unknown_issuer', {
-    detail: `This stream is for the SETs of its own transmitter; the token's iss is ${printable(iss, claimKeptCharsMax)}.`,
+    detail: `This stream is for the SETs of its own transmitter; the token's iss is ${inSentence(iss, claimKeptCharsMax)}.`,
   })
 }
 
 /** @throws HubError `set.claim_invalid` */
 function requireName(named: string, jti: string): void {
   if (named === jti) return
-  const [called, own] = [named, jti].map((text) => printable(text, claimKeptCharsMax))
+  const [called, own] = [named, jti].map((text) => inSentence(text, claimKeptCharsMax))
   throw new HubError('set.claim_invalid', {
     detail: `The poll answer calls this token ${called}, and its jti is ${own}; they must be the same (RFC 8936 §2.3).`,
   })
@@ -182,8 +182,9 @@ async function isSigned(
   const signed = signedPartsOf(body)
   if (signed === undefined) return false
   try {
-    const { algorithms, key } = await keys.keysOf(provider).get(signed.kid, signed.alg)
-    return algorithms.has(signed.alg) && (await signatureHolds(signed, key))
+    // What is refused anyway spends none of the fetches that new keys are looked for with.
+    const known = await keys.keysOf(provider).getKnown?.(signed.kid, signed.alg)
+    return known?.algorithms.has(signed.alg) === true && (await signatureHolds(signed, known.key))
   } catch (error) {
     if (isHubError(error)) return false // there is no such key, or none can be had now
     throw error

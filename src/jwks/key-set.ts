@@ -1,6 +1,6 @@
 import { fetchJson } from '../base/fetch-json.ts'
 import { HubError } from '../base/hub-error.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import { readVerificationKeys, type KeySetEntry } from '../set/verification-key.ts'
 
@@ -37,7 +37,9 @@ export async function fetchKeySet(
   if (keys.some((key) => 'algorithms' in key)) return { keys, maxAgeS }
   const why = keys
     .slice(0, 3)
-    .map((key) => `the key ${printable(key.kid ?? 'without kid', 100)} ${whyNot(key)}`)
+    .map(
+      (key) => `the key ${key.kid === undefined ? 'without kid' : inSentence(key.kid, 100)} ${whyNot(key)}`,
+    )
   throw new HubError('keys.unavailable', {
     detail: `The key set holds no key that could check a SET: ${why.length === 0 ? 'it is empty' : why.join(', ')}.`,
   })

@@ -121,6 +121,11 @@ export function createProviderKeys(
     return pickVerificationKey(set.keys, kid, alg)
   }
 
+  function getKnown(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey> {
+    const set = trusted(now())
+    return set === undefined ? get(kid, alg) : pickVerificationKey(set.keys, kid, alg)
+  }
+
   /** After a long silence a key may have been withdrawn meanwhile: asked first, trusted then. */
   async function getRefreshed(kid: string, alg: SetAlgorithm): Promise<VerificationKey> {
     waiters++
@@ -247,7 +252,7 @@ export function createProviderKeys(
 
   return {
     jwksUrl,
-    source: { get },
+    source: { get, getKnown },
     status() {
       const at = now()
       const nextTry =

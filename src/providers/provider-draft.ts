@@ -1,4 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 
 /** What somebody asks a provider to be. Only readProviderDraft makes one from outside data. */
@@ -30,6 +31,7 @@ export function readProviderDraft(body: JsonValue, urlProblem: UrlProblem): Prov
   if (!isJsonObject(body)) throw invalidProvider([{ field: '', message: 'The body must be a JSON object' }])
   const problems: FieldProblem[] = []
   const name = readText(body, 'name', providerLimits.nameMax, problems)
+  if (impersonates(name)) problems.push({ field: 'name', message: nameImpersonates })
   const type = readText(body, 'type', providerLimits.typeMax, problems)
   const settings = readSettings(body['settings'], urlProblem, problems)
   if (problems.length > 0) throw invalidProvider(problems)

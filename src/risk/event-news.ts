@@ -1,4 +1,5 @@
 import { printable } from '../base/printable.ts'
+import { inSentence, singleQuoted } from '../base/sentence.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { complexMembers, identifierCharsMax, isProprietary } from '../set/subject.ts'
@@ -119,7 +120,7 @@ function thingsOf(
   for (const [name, member] of complexMembers(subject)) {
     if (context.has(name)) continue
     if (!kept.has(name))
-      return `the subject is narrowed by '${printable(name, 64)}', which is nothing we know`
+      return `the subject is narrowed by ${singleQuoted(name, 64)}, which is nothing we know`
     const anchors = anchorsOf(member, name, issuer)
     if (anchors === undefined) return `${name}: ${unreadable(member)}`
     if (anchors.some((anchor) => kindOf(anchor) !== name)) return `${name}: it is named by its addresses only`
@@ -129,7 +130,7 @@ function thingsOf(
 }
 
 function unreadable(subject: SimpleSubject): string {
-  return `the subject has a name in a format that we cannot read (${printable(subject.format, 64)})`
+  return `the subject has a name in a format that we cannot read (${inSentence(subject.format, 64)})`
 }
 
 const namesUsers: ReadonlySet<string> = new Set(['email', 'phone_number', 'account', 'iss_sub', 'did'])
@@ -162,7 +163,7 @@ function targetsOf(
       !['USER', 'DEVICE', 'SESSION'].includes(principal) &&
       things.every(({ kind }) => kind !== 'address')
     ) {
-      return `the principal is '${printable(principal, 64)}', and we keep the risk of users, devices, sessions and addresses`
+      return `the principal is ${singleQuoted(principal, 64)}, and we keep the risk of users, devices, sessions and addresses`
     }
   }
   const addresses = things.find(({ kind }) => kind === 'address')

@@ -1,4 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonValue } from '../base/json.ts'
 import { riskActions, type RiskAction } from './risk-action.ts'
 
@@ -33,6 +34,7 @@ export function readRiskProviderDraft(body: JsonValue | undefined): RiskProvider
     return typeof value === 'string' ? value : ''
   }
   const name = text('name', riskProviderLimits.nameMax)
+  if (impersonates(name)) problems.push({ field: 'name', message: nameImpersonates })
   const clientId = text('clientId', riskProviderLimits.clientIdMax)
   const given = body['action'] ?? actionDefault
   const action = riskActions.find((known) => known === given)

@@ -3,6 +3,7 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import { foreignness, oktasPathDialects, translate, type Dialect } from './dialect.ts'
 import { readEventTime } from './event-time.ts'
 import type { SetClaims } from './set-claims.ts'
@@ -218,7 +219,7 @@ function readEventObjects(events: JsonValue | undefined): Readonly<Record<string
       throw claimRefused(`The event type ${shown(type)} is not an absolute URI (RFC 8417 §2.2).`)
     }
     if (!isJsonObject(event))
-      throw claimRefused(`The event ${printable(type, factCharsMax)} is not a JSON object.`)
+      throw claimRefused(`The event ${inSentence(type, factCharsMax)} is not a JSON object.`)
     objects[type] = event
   }
   return objects

@@ -1,5 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { ParsedToken } from './parse-token.ts'
 import type { SetClaims } from './set-claims.ts'
@@ -53,7 +54,7 @@ export function createSetVerifier({ now }: Pick<World, 'now'>): SetVerifier {
 function requireIssuer({ iss }: SetClaims, { issuer }: TrustedIssuer): void {
   if (iss === issuer) return
   throw new HubError('set.unknown_issuer', {
-    detail: `The token's iss is ${printable(iss, shownCharsMax)}; the provider's issuer is ${printable(issuer, shownCharsMax)}.`,
+    detail: `The token's iss is ${inSentence(iss, shownCharsMax)}; the provider's issuer is ${inSentence(issuer, shownCharsMax)}.`,
   })
 }
 
@@ -76,7 +77,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource): Promise<vo
 function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void {
   const meant = typeof aud === 'string' ? [aud] : aud
   if (meant.some((audience) => audiences.includes(audience))) return
-  const named = printable(meant.join(', '), shownCharsMax)
+  const named = inSentence(meant.join(','), shownCharsMax).replaceAll(',', ', ')
   throw new HubError('set.wrong_audience', {
     detail: `The token's aud is ${named}; it must be or contain ${audiences.join(' or ')}.`,
   })

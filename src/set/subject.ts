@@ -3,7 +3,7 @@ import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 
 /** A subject identifier as RFC 9493 §3.2, SSF 1.0 §3.5 and our reading of them leave it: fit to be sent on as it is. */
 export type Subject = SimpleSubject | ComplexSubject
@@ -79,7 +79,7 @@ function readComplex(object: JsonObject, where: string): ComplexSubject {
     if (name === 'format' || !meant) continue
     if (members.length === complexMembersMax)
       throw invalid(where, `has more than ${complexMembersMax} members`)
-    const place = `${where}.${printable(name, 64)}`
+    const place = `${where}.${inSentence(name, 64)}`
     members.push([name, readSimple(requireObject(value, place), place)])
   }
   if (members.length === 0) throw invalid(where, 'is complex and names no user, device or other member')
@@ -115,7 +115,10 @@ function readPlain(object: JsonObject, where: string): PlainSubject {
   if (read !== undefined) return read({ object, where, format })
   for (const [name, value] of Object.entries(object)) {
     if (typeof value === 'string' && value.length > identifierCharsMax) {
-      throw invalid(where, `has a member ${printable(name, 64)} longer than ${identifierCharsMax} characters`)
+      throw invalid(
+        where,
+        `has a member ${inSentence(name, 64)} longer than ${identifierCharsMax} characters`,
+      )
     }
   }
   // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its `format` is a string that no other format claims

@@ -53,6 +53,8 @@ export interface KeySource {
    * @throws HubError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
    */
   get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
+  /** The same of the keys that are there; they are fetched only when there are none. */
+  getKnown?(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
 }
 
 /** A JWK Set with more keys than this is not read at all. */

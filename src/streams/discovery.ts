@@ -1,7 +1,7 @@
 import { fetchJson } from '../base/fetch-json.ts'
 import { isHubError, HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 
 /** What a transmitter says of itself (SSF 1.0 §7.1). */
@@ -57,7 +57,7 @@ export async function readTransmitterMetadata(
   }
   if (![place.issuer, url, place.url].some((known) => withoutSlash(known) === withoutSlash(issuer))) {
     throw unusable(
-      `its issuer is ${printable(issuer, issuerMax)}, and this URL belongs to the issuer ${place.issuer}. ` +
+      `its issuer is ${inSentence(issuer, issuerMax)}, and this URL belongs to the issuer ${place.issuer}. ` +
         'If both are right, register the provider with issuer and jwks_url instead',
     )
   }
@@ -68,7 +68,7 @@ export async function readTransmitterMetadata(
   }
   const problem = urlProblem(jwksUrl)
   if (problem !== undefined)
-    throw unusable(`its jwks_uri ${printable(jwksUrl, 200)} cannot be used: ${problem}`)
+    throw unusable(`its jwks_uri ${inSentence(jwksUrl, 200)} cannot be used: ${problem}`)
   return { issuer, jwksUrl, url: withoutQuery(place.url), document }
 }
 
@@ -99,7 +99,7 @@ async function read(world: Pick<World, 'fetch'>, url: string, limits: DiscoveryL
 }
 
 function unusableAt(url: string, reason: string, cause?: unknown): HubError {
-  const detail = `The transmitter's metadata at ${printable(withoutQuery(url), urlMax)} cannot be used: ${reason}.`
+  const detail = `The transmitter's metadata at ${inSentence(withoutQuery(url), urlMax)} cannot be used: ${reason}.`
   return new HubError('provider.metadata_unusable', { detail, cause })
 }
 

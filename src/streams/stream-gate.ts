@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
@@ -111,7 +111,7 @@ function requireStreamSubject(stream: Stream, subject: Subject): void {
   const { streamId } = stream.remote
   if (!isProprietary(subject) && subject.format === 'opaque' && subject.id === streamId) return
   throw new HubError('set.subject_invalid', {
-    detail: `The sub_id of a verification or stream-updated event must be opaque, with the id of the stream (${printable(streamId, 200)}).`,
+    detail: `The sub_id of a verification or stream-updated event must be opaque, with the id of the stream (${inSentence(streamId, 200)}).`,
   })
 }
 
@@ -138,7 +138,7 @@ function requireKnownMembers({ endpoints }: Stream, events: readonly SecurityEve
       const problem = critical.has(name) ? memberProblem(name, member) : undefined
       if (problem === undefined) continue
       throw new HubError('set.subject_invalid', {
-        detail: `The subject has the member ${printable(name, 64)}, which the transmitter calls critical, and ${problem} (SSF 1.0 §3.6).`,
+        detail: `The subject has the member ${inSentence(name, 64)}, which the transmitter calls critical, and ${problem} (SSF 1.0 §3.6).`,
       })
     }
   }
@@ -148,7 +148,7 @@ function memberProblem(name: string, member: SimpleSubject): string | undefined 
   if (!understoodMembers.has(name)) return 'we do not understand it'
   const identifiers = !isProprietary(member) && member.format === 'aliases' ? member.identifiers : [member]
   const foreign = identifiers.find(isProprietary)
-  if (foreign !== undefined) return `its format ${printable(foreign.format, 64)} is none that we can read`
+  if (foreign !== undefined) return `its format ${inSentence(foreign.format, 64)} is none that we can read`
   return keptMembers.has(name) && identifiers.some(({ format }) => format === 'ip-addresses')
     ? `its format ip-addresses names no ${name}`
     : undefined

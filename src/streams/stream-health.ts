@@ -1,4 +1,5 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { Provider } from '../providers/provider.ts'
 import { dialectAdvice, type Dialect } from '../set/dialect.ts'
 import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
@@ -274,7 +275,7 @@ function streamCheck({ stream, state, drifted }: StreamProbe): HealthCheck {
 }
 
 function statusCheck({ status, statusReason, endpoints }: Stream): HealthCheck {
-  const why = statusReason === undefined ? '' : ` It says: ${statusReason}`
+  const why = statusReason === undefined ? '' : ` It says: ${inSentence(statusReason, 1_000)}.`
   if (status === 'enabled') return { name: 'status', result: 'ok', detail: 'The stream is enabled.' }
   if (status === undefined) {
     return endpoints !== undefined && endpoints.status === undefined

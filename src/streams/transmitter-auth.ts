@@ -5,6 +5,7 @@ import { HubError, isHubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
 import { isJsonObject } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { ClientCredentials, StreamAuth, StreamSecrets } from './stream.ts'
 
@@ -366,7 +367,8 @@ async function tokenError(error: unknown): Promise<HubError> {
 async function tokenReason(error: unknown): Promise<string> {
   if (error instanceof oauth.ResponseBodyError) {
     const { error: code, error_description: description = '' } = error
-    return printable(`it answered ${error.status} ${code} ${description}`.trim(), 300)
+    const words = [code, description].filter((word) => word !== '').map((word) => inSentence(word, 300))
+    return [`it answered ${error.status}`, ...words].join(' ')
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
     const body = parseIJson(Buffer.from(await error.response.arrayBuffer()))
@@ -374,7 +376,7 @@ async function tokenReason(error: unknown): Promise<string> {
     const words = ['error', 'error_description']
       .map((name) => members[name])
       .filter((word) => typeof word === 'string')
-    return printable([`it answered ${error.status}`, ...words].join(' '), 300)
+    return [`it answered ${error.status}`, ...words.map((word) => inSentence(word, 300))].join(' ')
   }
   if (error instanceof oauth.OperationProcessingError && error.cause instanceof Response) {
     return `it answered ${error.cause.status} where something else is needed (${printable(error.message, 200)})`

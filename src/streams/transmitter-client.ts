@@ -4,6 +4,7 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { readDefaultSubjects } from './transmitter-endpoints.ts'
+import { inSentence } from '../base/sentence.ts'
 import {
   deliveryMethodUrns,
   isAuthorization,
@@ -142,7 +143,7 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
       if (listed && found === undefined) return undefined
       const read = readConfiguration(deps, step, found)
       if (read.streamId !== streamId)
-        throw unusable(step, `it is about the stream ${printable(read.streamId, 100)}`)
+        throw unusable(step, `it is about the stream ${inSentence(read.streamId, 100)}`)
       return read
     },
     async change(streamId, changes, whole) {
@@ -326,7 +327,7 @@ function readConfiguration(
   if (!isJsonObject(json)) throw unusable(step, 'it is not a JSON object')
   const { iss, stream_id: streamId, delivery, description } = json
   if (iss !== issuer) {
-    throw unusable(step, `its iss is ${shown(iss)} and must be ${printable(issuer, 700)} (SSF 1.0 §8.1.1)`)
+    throw unusable(step, `its iss is ${shown(iss)} and must be ${inSentence(issuer, 700)} (SSF 1.0 §8.1.1)`)
   }
   if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) {
     throw unusable(step, `its stream_id is ${shown(streamId)} and must be a string`)

@@ -1,7 +1,7 @@
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import type { JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { TransmitterMetadata } from './discovery.ts'
 import { deliveryMethodUrns, type DeliveryMethod, type TransmitterEndpoints } from './stream.ts'
 
@@ -33,7 +33,10 @@ export function readEndpoints(
   const wanted = deliveryMethodUrns[delivery]
   if (deliveryMethods !== undefined && !deliveryMethods.some((urn) => methodOf(urn) === delivery)) {
     throw new HubError('stream.unsupported', {
-      detail: `The transmitter does not deliver by ${delivery} (${wanted}); it supports ${printable(deliveryMethods.join(', '), 300)}.`,
+      detail: `The transmitter does not deliver by ${delivery} (${wanted}); it supports ${deliveryMethods
+        .slice(0, 20)
+        .map((method) => inSentence(method, 100))
+        .join(', ')}.`,
     })
   }
   return {

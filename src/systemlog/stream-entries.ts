@@ -1,5 +1,6 @@
 import type { Actor } from '../base/actor.ts'
 import type { JsonObject } from '../base/json.ts'
+import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { DialectsChange } from '../streams/provider-dialects.ts'
 import type { StreamChange } from '../streams/stream-journal.ts'
@@ -41,7 +42,10 @@ export function streamEntry(world: Source, { kind, provider, stream, before, by 
     ...(stopped && {
       outcome: {
         result: 'FAILURE' as const,
-        reason: stream.statusReason ?? `The stream is ${stream.status ?? 'unknown'}`,
+        reason:
+          stream.statusReason === undefined
+            ? `The stream is ${stream.status ?? 'unknown'}`
+            : inSentence(stream.statusReason, 1_000),
       },
     }),
   })
