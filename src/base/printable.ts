@@ -35,6 +35,7 @@ export function printableLines(text: string, coloured: boolean): string {
 }
 
 /** What `styleText` writes for bold, dim, red, green and yellow, and to end them. */
+// oxlint-disable-next-line no-control-regex -- it is what stays
 const ownColours = /(\u001b\[(?:1|2|22|31|32|33|39)m)/
 
 function keepColour(part: string, at: number): string {

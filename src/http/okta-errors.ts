@@ -1,4 +1,5 @@
 import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
+import { printable } from '../base/printable.ts'
 
 /** Okta's error object (contract 9.1). */
 export interface OktaError {
@@ -211,7 +212,8 @@ const idShownCharsMax = 50
 function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   const { id, type, summary } = error.facts
   if (summary !== undefined) return summary
-  if (id !== undefined) return `Resource not found: ${id.slice(0, idShownCharsMax)} (${type ?? 'Resource'})`
+  if (id !== undefined)
+    return `Resource not found: ${printable(id.slice(0, idShownCharsMax), idShownCharsMax)} (${type ?? 'Resource'})`
   const field = problems[0]?.field.split('.')[0]
   return field === undefined || field === '' ? (wholeOf[error.code] ?? error.detail) : field
 }
