@@ -23,6 +23,7 @@ All or nothing: every line is checked, all rows come in with one transaction, an
 empty. Standard input must therefore come to its end.
 
 The hub needs the secret key of the one that was exported: its secret.key in the new folder, or in WATCHBELL_SECRET_KEY.
+Another one is refused and nothing is imported, unless --other-secret-key says that the right one is gone for good.
 What was sent to the old hub after the export is not in the new one, so stop the old one first when you move for good.
 
 Examples:
@@ -38,11 +39,19 @@ export function registerImport(program: Command, io: CliIo): void {
     .description('Fill an empty database with what `watchbell export` wrote.')
     .helpGroup(localGroup)
     .argument('<file>', 'the export, or - for standard input')
+    .option(
+      '--other-secret-key',
+      'import although the secret key here is not the one of the hub that was exported: what it encrypted stays closed',
+    )
     .addHelpText('after', help)
-    .action((file: string, options: LocalOptions) => importAll(io, file, options))
+    .action((file: string, options: ImportOptions) => importAll(io, file, options))
 }
 
-async function importAll(io: CliIo, file: string, options: LocalOptions): Promise<void> {
+interface ImportOptions extends LocalOptions {
+  readonly otherSecretKey?: true
+}
+
+async function importAll(io: CliIo, file: string, options: ImportOptions): Promise<void> {
   const place = transferPlace(io, options)
   const tell = progressOn(io)
   await using input = file === '-' ? undefined : await openInput(file)
@@ -60,6 +69,12 @@ async function importAll(io: CliIo, file: string, options: LocalOptions): Promis
     throw new CliError(`${words.message} Nothing was imported.`, words.exitCode)
   }
   const key = await keyFit(place, target)
+  if (key === 'other' && options.otherSecretKey !== true) {
+    const advice = keyAdvice(key, place)
+    throw new CliError(
+      `${advice.charAt(0).toUpperCase()}${advice.slice(1)}. Nothing was imported. If that key is gone for good, give --other-secret-key.`,
+    )
+  }
   await target.commit()
   if (options.json === true) return printJson(io.stdout, { ...loaded, secret_key: key })
   printLine(io.stdout, `${rowsIn(loaded.counts)} are in ${place.name}.`)

@@ -42,7 +42,12 @@ test('through a pipe into PostgreSQL, and through a file back into a folder: the
     /^That is all of the data folder .*: [1-9]\d* rows, 1 MiB\.\nThe secret key is not in it/,
   )
 
-  const taken = await run(['import', '-'], { env: postgres, stdin: piped.stdout })
+  const refused = await run(['import', '-'], { env: postgres, stdin: piped.stdout })
+  expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
+  expect(refused.stderr).toMatch(
+    /is not the one of the hub that was exported.*Nothing was imported.*--other-secret-key/s,
+  )
+  const taken = await run(['import', '--other-secret-key', '-'], { env: postgres, stdin: piped.stdout })
   expect(taken).toMatchObject({ exitCode: 0 })
   expect(taken.stdout).toMatch(
     /^[1-9]\d* rows are in the PostgreSQL database watchbell_test_\w+ at 127\.0\.0\.1\.\n$/,
@@ -88,8 +93,13 @@ describe('the secret key', () => {
     }
     if (key !== 'none') await writeFile(join(data, 'secret.key'), texts[key])
     const { exitCode, stderr } = await run(['import', '--data', data, '-'], { stdin: lines })
-    expect(exitCode).toBe(0)
+    const isWrong = key === 'other' || key === 'broken'
+    expect(exitCode).toBe(isWrong ? 1 : 0)
     expect(stderr).toMatch(said)
+    if (isWrong) {
+      const anyway = await run(['import', '--data', data, '--other-secret-key', '-'], { stdin: lines })
+      expect(anyway).toMatchObject({ exitCode: 0, stderr: expect.stringMatching(said) })
+    }
     expect((await readdir(data)).includes('secret.key')).toBe(key !== 'none') // none is made
   })
 })
@@ -171,7 +181,7 @@ describe('import is refused', () => {
     await using folder = await usedHub()
     const { stdout: lines } = await run(['export', '--data', folder.old, '-'])
     const env = { WATCHBELL_DATABASE_URL: await emptyDatabase(), WATCHBELL_SECRET_KEY: secretKey }
-    await run(['import', '-'], { env, stdin: lines })
+    await run(['import', '--other-secret-key', '-'], { env, stdin: lines })
     for (const surroundings of [{ env }, { env: { WATCHBELL_DATA: folder.old } }]) {
       const refused = await run(['import', '-'], { ...surroundings, stdin: lines })
       expect(refused).toMatchObject({ exitCode: 1, stdout: '' })
