@@ -11,7 +11,7 @@ import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
 import type { Actor } from './base/actor.ts'
 import { followChanges } from './base/follow-changes.ts'
-import type { HubError } from './base/hub-error.ts'
+import { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
 import { silentMeter, type Meter } from './base/meter.ts'
 import type { SecretBox } from './base/secret-box.ts'
@@ -51,6 +51,7 @@ import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
 import { partStream } from './streams/part-stream.ts'
+import { untouchedStreams } from './streams/untouched-streams.ts'
 import { journaledAccess } from './systemlog/access-entries.ts'
 import { providerEntry } from './systemlog/entries.ts'
 import { evaluationEntry } from './systemlog/evaluation-entry.ts'
@@ -94,6 +95,8 @@ export interface HubDeps {
   /** Why a URL that a person gave would not be fetched, going by its text. */
   readonly urlProblem: (url: string) => string | undefined
   readonly settings: HubSettings
+  /** Why this hub is a standby, which only shows what it holds; undefined when it is the hub itself. */
+  readonly standby?: string | undefined
   /** Who counts what the hub does, and who traces it; nobody unless given. */
   readonly meter?: Meter
   readonly tracer?: Tracer
@@ -102,6 +105,8 @@ export interface HubDeps {
 /** The rooms, wired. Knows no HTTP and no database; disposing ends its loops and stores what is still to be stored. */
 export interface Hub extends AsyncDisposable {
   readonly origin: string
+  /** Why this hub is a standby; undefined when it is none. */
+  readonly standby: string | undefined
   readonly providers: Providers
   readonly keys: KeyCache
   readonly signals: Pick<SignalStore, 'find' | 'list' | 'counts'>
@@ -139,13 +144,15 @@ export interface Hub extends AsyncDisposable {
 }
 
 const housekeepingMs = 60_000
+/** When a sender may ask a standby again. */
+const standbyRetryS = 60
 /** Whoever asks whether we are ready waits no longer for a storage that hangs. */
 const readyWaitMs = 3_000
 /** How often nodes tell each other what they counted: as much may pass a limit as they let through in this time. */
 const rateExchangeMs = 1_000
 
 export async function createHub(deps: HubDeps): Promise<Hub> {
-  const { world, logger, storage, secretBox, urlProblem, settings } = deps
+  const { world, logger, storage, secretBox, urlProblem, settings, standby } = deps
   const { meter = silentMeter, tracer = silentTracer } = deps
   const { origin } = settings
   const { stores } = storage
@@ -357,6 +364,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     tracer,
   }
 
+  /** @throws HubError `hub.standby`: what a copy took, the hub itself would never see */
+  const requireActive = (): void => {
+    if (standby !== undefined) throw new HubError('hub.standby', { retryAfterS: standbyRetryS })
+  }
+
   /** SETs that are being taken, whether or not their sender still waits: the storage must outlive them. */
   const underWay = new Set<Promise<unknown>>()
   const taking = <T>(receipt: Promise<T>): Promise<T> => {
@@ -391,7 +403,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const erasures = createErasures({ storage, world, logger })
 
   const poller = createStreamPoller({ world, logger, intake, leases: stores.streams, accepting: acceptDeps })
-  poller.start()
+  if (standby === undefined) poller.start()
   const workers = [
     intake.keeper,
     createExpiry({ storage, world, logger }),
@@ -430,18 +442,18 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       logger,
     }),
   ]
+  if (standby === undefined) for (const worker of workers) worker.start()
   if (storage.onChange !== undefined) {
-    workers.push(
-      createWorker({
-        name: 'rate counts',
-        runOnce: async () => (await rateCounts.exchange(), 0),
-        idleMs: rateExchangeMs,
-        afterErrorMs: 5 * rateExchangeMs,
-        logger,
-      }),
-    )
+    const exchange = createWorker({
+      name: 'rate counts',
+      runOnce: async () => (await rateCounts.exchange(), 0),
+      idleMs: rateExchangeMs,
+      afterErrorMs: 5 * rateExchangeMs,
+      logger,
+    })
+    exchange.start()
+    workers.push(exchange)
   }
-  for (const worker of workers) worker.start()
 
   const following = followChanges({
     source: storage,
@@ -459,6 +471,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
 
   return {
     origin,
+    standby,
     providers: { ...providers, replace: replaceProvider, delete: deleteProvider },
     keys,
     signals: stores.signals,
@@ -480,15 +493,24 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       perAddress: apiRequestsPerMinute,
     }),
     ...risk,
+    riskEvents: {
+      async consume(...request) {
+        requireActive()
+        return risk.riskEvents.consume(...request)
+      },
+    },
     people,
     erasures,
     matchesOf: (signals) => matchesOf(stores.subjects, signals),
-    intake,
+    intake: standby === undefined ? intake : { ...intake, streams: untouchedStreams(intake.streams) },
     urlProblem,
     issueToken: (request) => issueToken(tokenEndpoint, request),
-    push: (body, source, enveloped = false) =>
-      taking(accept(acceptDeps, body, { via: 'push', source, enveloped })),
+    async push(body, source, enveloped = false) {
+      requireActive()
+      return taking(accept(acceptDeps, body, { via: 'push', source, enveloped }))
+    },
     async pushToStream(push) {
+      requireActive()
       const take = await taking(pushToStream(acceptDeps, push))
       return (body) => taking(take(body))
     },

@@ -12,6 +12,7 @@ import { realWorld } from './base/world.ts'
 import { secretKey } from './config/secret-key.ts'
 import { firstTokenFile } from './config/first-token-file.ts'
 import type { FirstTokenPlace, Settings } from './config/settings.ts'
+import { standbyReason } from './config/standby.ts'
 import { shownAddress, starting } from './config/start-error.ts'
 import type { ClusteredOptions } from './clustered.ts'
 import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
@@ -99,8 +100,16 @@ export async function startHub(
   const key = await starting('secretKey', settings, () =>
     secretKey(settings.secrets.secretKey, settings.data),
   )
+  const standby = await standbyReason({ ...settings, origin }, storage.transaction)
+  if (standby !== undefined) {
+    logger.warn(
+      {},
+      `this hub is a standby, because ${standby}: it takes no signals and leaves transmitters, streams and what is old alone; WATCHBELL_STANDBY=false makes it the hub itself`,
+    )
+  }
   const hub = opened.use(
     await createHub({
+      standby,
       world,
       logger,
       storage,

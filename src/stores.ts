@@ -1,5 +1,6 @@
 import type { AccessStores } from './access/access-storage.ts'
 import type { ClockMarkStore } from './base/clock-mark-store.ts'
+import type { HubMarkStore } from './base/hub-mark-store.ts'
 import type { SignInMarkStore } from './policy/sign-in-mark.ts'
 import type { ProviderStore } from './providers/provider-store.ts'
 import type { RiskProviderStore } from './risk/risk-provider-store.ts'
@@ -28,6 +29,7 @@ export interface Stores extends AccessStores {
   readonly signInMarks: SignInMarkStore
   readonly erasures: ErasureStore
   readonly clockMark: ClockMarkStore
+  readonly hubMarks: HubMarkStore
 }
 
 export interface Storage extends AsyncDisposable {

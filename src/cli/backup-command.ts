@@ -14,13 +14,17 @@ The copy holds the hub's secrets: hashes of API tokens, and keys and passwords e
 made for its owner's eyes alone (mode 0600). Keep the secret key with your secrets, not beside the copy; without it what is
 encrypted is lost. It is secret.key in the hub's folder, or what WATCHBELL_SECRET_KEY holds.
 
+A hub that starts on the copy is a standby: it leaves transmitters, streams and what is old alone, so that a drill takes
+nothing from the hub that was copied. --standby false makes it the hub itself, once and for all.
+
 To restore: stop the hub; make an empty folder; put the copy there as watchbell.db, and the key as secret.key, readable by
 the hub's user; start the hub on that folder.
 
 Examples:
   $ watchbell backup --data /var/lib/watchbell /backup/watchbell-$(date +%F).db
   $ install -d -m 700 restored && cp /backup/watchbell-2026-01-31.db restored/watchbell.db
-  $ cp secret.key restored/ && watchbell serve --data restored`
+  $ cp secret.key restored/ && watchbell serve --data restored                   # a drill
+  $ watchbell serve --data restored --standby false                              # the hub from now on`
 
 /** `watchbell backup`: a copy of the embedded database while a hub runs on it. */
 export function registerBackup(program: Command, io: CliIo): void {
@@ -43,7 +47,7 @@ async function backup(io: CliIo, path: string, options: LocalOptions): Promise<v
   const tell = progressOn(io)
   await using file = await newFile(io, path)
   const { backUp } = await import('../storage/sqlite/backup.ts') // loads the driver
-  const { bytes } = await backUp(folder, file.temporaryPath, ({ bytes, bytesDone }) => {
+  const { bytes } = await backUp(folder, file.temporaryPath, io.world.now(), ({ bytes, bytesDone }) => {
     if (stop.aborted) throw new CliError('Stopped; there is no backup.')
     tell(() => `${megabytes(bytesDone)} of ${megabytes(bytes)} …`)
   }).catch((error: unknown) => {

@@ -1,5 +1,6 @@
 import type { Command } from 'commander'
 import { settingEntries, SettingProblem } from '../config/settings.ts'
+import { printable } from '../base/printable.ts'
 import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOrigin, noAnswer } from './hub-client.ts'
 
@@ -26,7 +27,9 @@ export function registerHealth(program: Command, io: CliIo): void {
       const origin = hubOrigin(io, url || io.env['WATCHBELL_URL'] || ownOrigin(io.env['WATCHBELL_LISTEN']))
       const { status, text } = await ask(io, origin, live === true ? '/healthz' : '/readyz')
       if (status !== 200) throw new CliError(`The hub at ${origin} says ${status}${reasonIn(text)}`)
+      const standby = /"standby":"([^"\\]+)"/.exec(text)?.[1]
       printLine(io.stdout, `The hub at ${origin} is ${live === true ? 'alive' : 'ready'}.`)
+      if (standby !== undefined) printLine(io.stdout, `It is a standby, because ${printable(standby, 300)}.`)
     })
 }
 

@@ -26,15 +26,23 @@ export function registerServe(program: Command, io: CliIo): void {
     .option('--env-file <file>', 'file of NAME=value lines with settings')
     .option('--json', 'say where it listens as one line of JSON')
     .addHelpText('after', help)
-  for (const { flag, meaning, default: shown } of givenEntries) {
-    command.option(`--${flag} <value>`, shown === undefined ? meaning : `${meaning} Default: ${shown}.`)
+  for (const { flag, meaning, default: shown, whenBare } of givenEntries) {
+    command.option(
+      `--${flag} ${whenBare === undefined ? '<value>' : '[value]'}`,
+      shown === undefined ? meaning : `${meaning} Default: ${shown}.`,
+    )
   }
   command.action(async (_options: unknown, command: Command) => {
     const options = command.opts<Record<string, string | boolean | undefined>>()
     await serve(io, {
       file: text(options['envFile']),
       json: options['json'] === true,
-      flags: Object.fromEntries(givenEntries.map(({ flag }) => [flag, text(options[camelCase(flag)])])),
+      flags: Object.fromEntries(
+        givenEntries.map(({ flag, whenBare }) => {
+          const given = options[camelCase(flag)]
+          return [flag, given === true ? whenBare : text(given)]
+        }),
+      ),
     })
   })
 }
@@ -78,7 +86,7 @@ function cannotStart(error: unknown): unknown {
 
 function announce(
   io: CliIo,
-  { origin, listener, firstToken, firstTokenFile }: Omit<RunningHub, keyof AsyncDisposable>,
+  { origin, listener, hub: { standby }, firstToken, firstTokenFile }: Omit<RunningHub, keyof AsyncDisposable>,
   json: boolean,
 ): void {
   if (json) {
@@ -87,6 +95,7 @@ function announce(
       JSON.stringify({
         origin,
         listener,
+        ...(standby !== undefined && { standby }),
         ...(firstToken !== undefined && { admin_token: firstToken }),
         ...(firstTokenFile !== undefined && { admin_token_file: firstTokenFile }),
       }),
@@ -98,6 +107,12 @@ function announce(
     io.stdout,
     `Watchbell listens on ${isDirect ? origin : `${listener}, and is reached as ${origin} (WATCHBELL_ORIGIN)`}`,
   )
+  if (standby !== undefined) {
+    printLine(
+      io.stdout,
+      `It is a standby, because ${standby}: it takes no signals and leaves transmitters alone. --standby false makes it the hub itself.`,
+    )
+  }
   if (firstTokenFile !== undefined) printLine(io.stdout, `Admin token: in the file ${firstTokenFile}`)
   if (firstToken === undefined) return
   printLine(io.stdout, '')

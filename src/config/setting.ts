@@ -9,6 +9,8 @@ export interface SettingEntry<T> {
   /** One sentence. */
   readonly meaning: string
   readonly secret: boolean
+  /** What the flag means where it stands without a value; undefined when it must have one. */
+  readonly whenBare: string | undefined
   /** The value, or throws a SettingProblem that says what would be right. */
   readonly read: (text: string) => T
   /** The value when nothing is set. */
@@ -23,7 +25,13 @@ export class SettingProblem extends Error {
 export function setting<T>(
   variable: SettingEntry<T>['variable'],
   fallback: T,
-  rest: { default?: string; meaning: string; secret?: boolean; read: (text: string) => T },
+  rest: {
+    default?: string
+    meaning: string
+    secret?: boolean
+    whenBare?: string
+    read: (text: string) => T
+  },
 ): SettingEntry<T> {
   const flag = variable.replace('WATCHBELL_', '').toLowerCase().replaceAll('_', '-')
   return {
@@ -33,6 +41,7 @@ export function setting<T>(
     default: rest.default,
     meaning: rest.meaning,
     secret: rest.secret ?? false,
+    whenBare: rest.whenBare,
     read: rest.read,
   }
 }

@@ -74,6 +74,13 @@ const hubEntries = {
     secret: true,
     read: readSecretKey,
   }),
+  standby: setting<'auto' | 'true' | 'false'>('WATCHBELL_STANDBY', 'auto', {
+    default: 'auto',
+    meaning:
+      "Whether the hub only shows what it holds, and leaves transmitters, their streams and all that is old alone: true, false, or auto, which is true on a copy: a backup's, or a database whose hub had another WATCHBELL_ORIGIN. false makes a copy the hub itself from then on.",
+    whenBare: 'true',
+    read: (text) => oneOf(text, ['auto', 'true', 'false']),
+  }),
   outboundAllow: setting<OutboundAllow>('WATCHBELL_OUTBOUND_ALLOW', nothingAllowed, {
     default: 'nothing beyond public https addresses',
     meaning:
@@ -246,6 +253,8 @@ type SecretName = 'databaseUrl' | 'adminToken' | 'secretKey' | 'forwardAuthToken
 export interface Settings extends Omit<HubValues, SecretName> {
   /** Where none was set, `http://` and the listen address. */
   readonly origin: string
+  /** Whether WATCHBELL_ORIGIN was set. */
+  readonly isOriginGiven: boolean
   /** Undefined when traces are off. */
   readonly tracing: TracingSettings | undefined
   /** What was ignored, and why: for the log, when the hub starts. */
@@ -374,6 +383,7 @@ function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, 
   return {
     ...values,
     origin,
+    isOriginGiven: values.origin !== undefined,
     tracing,
     warnings: [...warnings, ...(values.forwardAuthUntimed === 'ignore' ? [untimedIgnored] : [])],
     secrets: { databaseUrl, adminToken, secretKey, forwardAuthToken, otlpHeaders: headers },

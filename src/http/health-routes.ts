@@ -2,7 +2,7 @@ import type { Hub } from '../hub.ts'
 import type { Route } from './route.ts'
 
 /** Life and readiness, for whoever restarts or routes to us. */
-export function healthRoutes(hub: Pick<Hub, 'isReady'>): readonly Route[] {
+export function healthRoutes(hub: Pick<Hub, 'isReady'> & Partial<Pick<Hub, 'standby'>>): readonly Route[] {
   return [
     {
       method: 'GET',
@@ -20,7 +20,10 @@ export function healthRoutes(hub: Pick<Hub, 'isReady'>): readonly Route[] {
       body: 'none',
       handle: async () =>
         (await hub.isReady())
-          ? { status: 200, body: { status: 'ready' } }
+          ? {
+              status: 200,
+              body: { status: 'ready', ...(hub.standby !== undefined && { standby: hub.standby }) },
+            }
           : { status: 503, body: { status: 'unavailable', reason: 'The storage does not answer.' } },
     },
   ]

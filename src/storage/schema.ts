@@ -24,6 +24,7 @@ export interface Schema {
   service_apps: ServiceAppRow
   signing_keys: SigningKeyRow
   used_once: { key: string; expires_at: number }
+  hub_marks: { name: string; value: string }
   rate_counts: { key: string; count: number; until: number }
   log_events: LogEventRow
   sign_in_marks: SignInMarkRow

@@ -6,6 +6,7 @@ import { rowDeletions, type Deletions } from './deletions.ts'
 import { createClockMarkStore } from './clock-mark-store.ts'
 import { createDialectStore } from './dialect-store.ts'
 import { createErasureStore } from './erasure-store.ts'
+import { createHubMarkStore } from './hub-mark-store.ts'
 import { createProviderStore } from './provider-store.ts'
 import { createRateCountStore } from './rate-count-store.ts'
 import { createRiskProviderStore } from './risk-provider-store.ts'
@@ -80,6 +81,7 @@ export function sqlStorage({
     signInMarks: createSignInMarkStore(db, words),
     erasures: createErasureStore(db, words),
     clockMark: createClockMarkStore(db),
+    hubMarks: createHubMarkStore(db),
   })
   return {
     db,

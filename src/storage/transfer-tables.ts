@@ -64,6 +64,7 @@ export const movedTables: { readonly [Table in MovedTable]: readonly (keyof Sche
   revocations: ['node', 'user_node', 'device_node', 'session_node', 'provider_id'],
   erasures: ['number'],
   log_events: ['sequence'],
+  hub_marks: ['name'],
 }
 
 export interface TransferColumn {

@@ -143,6 +143,16 @@ test(
   },
 )
 
+test('serve --standby says that it is one, and so does health', async () => {
+  await using folder = await temporaryFolder()
+  const port = await freePort()
+  const hub = await serve(port, { WATCHBELL_DATA: folder.path }, { flags: ['--standby'] })
+  expect(hub.output()).toContain('It is a standby, because WATCHBELL_STANDBY is true')
+  const health = run({ WATCHBELL_LISTEN: `127.0.0.1:${port}` }, 'health')
+  expect([health.status, health.stdout]).toEqual([0, expect.stringContaining('It is a standby')])
+  await hub.stop('SIGTERM')
+})
+
 test('the start line tells where it listens from what it is reached as', async () => {
   await using folder = await temporaryFolder()
   const port = await freePort()

@@ -32,17 +32,22 @@ export async function register(
  * A real `watchbell serve` in a process of its own; ready when it resolves.
  * @param environment - where it keeps its data (see places.ts), and other settings
  * @param fileBytesMax - no file may become longer: to whoever writes it, the disk is full
+ * @param flags - of the command
  * @param logTo - a file that the log goes to, instead of our `output`
  */
 export async function serve(
   port: number,
   environment: Readonly<Record<string, string>>,
-  { fileBytesMax, logTo }: { readonly fileBytesMax?: number; readonly logTo?: string } = {},
+  {
+    fileBytesMax,
+    logTo,
+    flags = [],
+  }: { readonly fileBytesMax?: number; readonly logTo?: string; readonly flags?: readonly string[] } = {},
 ): Promise<ServeProcess> {
   const limited = fileBytesMax === undefined ? '' : `ulimit -f ${Math.ceil(fileBytesMax / 512)}; `
   const redirected = logTo === undefined ? '' : ` 2>'${logTo}'`
   const script = `${limited}exec "$@"${redirected}`
-  const child = spawn('sh', ['-c', script, 'sh', process.execPath, main, 'serve'], {
+  const child = spawn('sh', ['-c', script, 'sh', process.execPath, main, 'serve', ...flags], {
     env: {
       PATH: process.env['PATH'],
       NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],

@@ -7,6 +7,7 @@ import { streams } from './0006-streams.ts'
 import { changes } from './0007-changes.ts'
 import { rateCounts } from './0008-rate-counts.ts'
 import { signInMarks } from './0009-sign-in-marks.ts'
+import { hubMarks } from './0010-hub-marks.ts'
 import type { Migration } from './migration.ts'
 
 /** Every step of the schema, in order. */
@@ -20,4 +21,5 @@ export const migrations: readonly Migration[] = [
   changes,
   rateCounts,
   signInMarks,
+  hubMarks,
 ]

@@ -16,11 +16,13 @@ const busyTimeoutMs = 5_000
  * a reader of the write-ahead log holds up nobody, but the log grows until it is done.
  * @param file - is there and empty; whole and on disk when this resolves
  * @param onStep - may throw to end it
+ * @param at - what the copy is marked with, so that a hub that starts on it knows what it is
  * @throws TransferError when there is no database
  */
 export async function backUp(
   folder: string,
   file: string,
+  at: Date,
   onStep: (progress: BackupProgress) => void,
 ): Promise<BackupProgress> {
   const source = new Database(existingDatabase(folder), { readonly: true, timeout: busyTimeoutMs })
@@ -40,8 +42,22 @@ export async function backUp(
         return stepPages
       },
     })
+    mark(file, at)
     return inBytes(done)
   } finally {
     source.close()
+  }
+}
+
+/** @see HubMark; a database that no hub of this version has opened yet has no place for marks */
+function mark(file: string, at: Date): void {
+  const copy = new Database(file)
+  try {
+    copy.pragma('journal_mode = DELETE') // leaves no files beside it; the hub that starts on it sets its own
+    const hasMarks = copy.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'hub_marks'`).get() !== undefined
+    if (!hasMarks) return
+    copy.prepare(`INSERT OR REPLACE INTO hub_marks (name, value) VALUES ('copied', ?)`).run(at.toISOString())
+  } finally {
+    copy.close()
   }
 }
