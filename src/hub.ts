@@ -35,6 +35,7 @@ import { defaultKeyLimits } from './jwks/provider-keys.ts'
 import { createProviders, type Providers } from './providers/providers.ts'
 import type { Provider } from './providers/provider.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
+import type { NeverDenied } from './policy/never-denied.ts'
 import type { OutcomeRules } from './policy/outcome.ts'
 import { applyNews, newsOfReason } from './risk/news.ts'
 import { createPeople, type People } from './risk/people.ts'
@@ -56,7 +57,7 @@ import { journaledAccess } from './systemlog/access-entries.ts'
 import { providerEntry } from './systemlog/entries.ts'
 import { evaluationEntry } from './systemlog/evaluation-entry.ts'
 import { createLogRecorder } from './systemlog/log-recorder.ts'
-import { riskEntry, subjectEntry, watchbellActor } from './systemlog/risk-entries.ts'
+import { dismissalEntry, riskEntry, subjectEntry, watchbellActor } from './systemlog/risk-entries.ts'
 import {
   providerActionEntry,
   providerTrustEntry,
@@ -81,6 +82,7 @@ export interface HubSettings {
   /** Per risk provider; 0 is without limit. */
   readonly riskEventRequestsPerMinute: number
   readonly riskOutcomes: OutcomeRules
+  readonly neverDenied: NeverDenied
   readonly logEvaluations: 'all' | 'non_allow'
 }
 
@@ -329,6 +331,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       reader: stores.riskReader,
       sources,
       rules: settings.riskOutcomes,
+      neverDenied: settings.neverDenied,
       untimedSessions: createUntimedSessions({
         world,
         marks: stores.signInMarks,
@@ -395,6 +398,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
                   riskEntry(world, change, { by, detectionName: 'Admin Reported User Risk' }),
                 ),
               ),
+            dismissed: (change) => systemLog.append([dismissalEntry(world, change)]),
             loaded: (subject, by) => systemLog.append([subjectEntry(world, { kind: 'load', subject, by })]),
           },
         }),

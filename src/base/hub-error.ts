@@ -50,6 +50,7 @@ export const hubErrors = {
   'subject.invalid': 'A member of the user that is to be loaded is missing or malformed.',
   'subject.contradictory': 'The identifiers belong to different users.',
   'subject.ambiguous': 'The id is that of several users, devices or sessions, of one issuer each.',
+  'subject.no_such_reason': 'The user, device, session or address has no current reason with this id.',
   'subject.not_found': 'There is no user, device, session or address with this id or name.',
   'user_risk.invalid': 'A member of the risk that is to be set is missing or malformed.',
   'signal.not_found': 'There is no signal with this id.',

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import { parseIJson } from '../base/i-json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
+import { readNeverDenied, type NeverDenied } from '../policy/never-denied.ts'
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
 import { untimedTreatments, type UntimedTreatment } from '../policy/untimed-sessions.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
@@ -171,6 +172,12 @@ const hubEntries = {
     meaning:
       'Whether answers of APIs that Okta calls deprecated (risk providers and risk events) say so in a Deprecation header (RFC 9745): true or false.',
     read: boolean,
+  }),
+  neverDenied: setting<NeverDenied>('WATCHBELL_NEVER_DENIED', new Set(), {
+    default: 'nobody',
+    meaning:
+      'People whom no answer at sign-in denies or challenges, such as emergency accounts: sign-in names or email addresses, as questions name them, with commas between them; 20 at most. What the outcome would have been is in the notes and in the System Log.',
+    read: readPeople,
   }),
   riskOutcomes: setting<OutcomeRules>('WATCHBELL_RISK_OUTCOMES', defaultOutcomeRules, {
     default: 'HIGH=deny,MEDIUM=challenge',
@@ -532,6 +539,12 @@ function readRiskRules(file: string): readonly RiskOverride[] {
   const overrides = readRiskOverrides(parsed.value)
   if (!overrides.ok) throw new SettingProblem(`in the file '${file}' ${overrides.problems.join('; ')}`)
   return overrides.value
+}
+
+function readPeople(text: string): NeverDenied {
+  const people = readNeverDenied(text)
+  if (typeof people === 'string') throw new SettingProblem(people)
+  return people
 }
 
 function readOutcomes(text: string): OutcomeRules {

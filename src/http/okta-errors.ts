@@ -80,6 +80,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'subject.invalid': 'E0000001',
   'subject.ambiguous': 'E0000001',
   'subject.contradictory': 'E0000001',
+  'subject.no_such_reason': 'E0000007',
   'subject.not_found': 'E0000007',
   'user_risk.invalid': 'E0000001',
   'signal.not_found': 'E0000007',

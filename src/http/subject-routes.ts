@@ -2,6 +2,7 @@ import { actorOf } from '../access/caller.ts'
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import type { Erasures } from '../ingest/erase.ts'
 import type { People, SubjectDetails } from '../risk/people.ts'
+import { readSubjectRisk } from '../risk/user-risk.ts'
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import { formatOf, scopeOf, subjectKinds, valueOf } from '../subjects/anchor.ts'
@@ -11,7 +12,7 @@ import { actorFacts, type Route } from './route.ts'
 
 export interface SubjectRoutesDeps {
   readonly origin: string
-  readonly people: Pick<People, 'list' | 'get' | 'load'>
+  readonly people: Pick<People, 'list' | 'get' | 'load' | 'setRisk' | 'dismiss'>
   readonly erasures: Pick<Erasures, 'erase'>
 }
 
@@ -63,6 +64,29 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
       }),
     },
     {
+      method: 'PUT',
+      path: `${base}/:id/risk`,
+      scope: manage,
+      body: 'json',
+      async handle(request, caller) {
+        const id = request.params['id'] ?? ''
+        await people.get(id) // an unknown subject is told before a bad body
+        const by = actorOf(caller, actorFacts(request))
+        return { status: 200, body: detailsBody(await people.setRisk(id, readSubjectRisk(request.json), by)) }
+      },
+    },
+    ...[true, false].map((isDismissed): Route => ({
+      method: isDismissed ? 'PUT' : 'DELETE',
+      path: `${base}/:id/reasons/:reason/dismissal`,
+      scope: manage,
+      body: 'none',
+      async handle(request, caller) {
+        const { id = '', reason = '' } = request.params
+        const by = actorOf(caller, actorFacts(request))
+        return { status: 200, body: detailsBody(await people.dismiss(id, reason, isDismissed, by)) }
+      },
+    })),
+    {
       method: 'DELETE',
       path: `${base}/:id`,
       scope: manage,
@@ -93,18 +117,20 @@ function subjectBody({ id, kind, anchors, level, firstSeenAt, loaded }: Subject)
   }
 }
 
-function detailsBody({ subject, enforced, reported, inForce, history }: SubjectDetails): object {
+function detailsBody({ subject, enforced, reported, inForce, dismissed, history }: SubjectDetails): object {
   return {
     ...subjectBody(subject),
     level: enforced,
     reported_level: reported,
     reasons: inForce.map(reasonBody),
+    dismissed: dismissed.map(reasonBody),
     history: history.map(reasonBody),
   }
 }
 
 function reasonBody({ source, detection, level, message, ...reason }: RiskReason): object {
   return {
+    id: reason.id,
     source: source.kind,
     source_id: source.id,
     slot: reason.slot,
@@ -117,6 +143,7 @@ function reasonBody({ source, detection, level, message, ...reason }: RiskReason
     expires_at: reason.expiresAt ?? null,
     signal_id: reason.signalId ?? null,
     event_type: reason.eventType ?? null,
+    ...(reason.dismissedAt !== undefined && { dismissed_at: reason.dismissedAt }),
   }
 }
 

@@ -54,6 +54,8 @@ export interface Verdict extends Opinion {
   readonly isOnlyRevoked: boolean
   /** Undefined when there were none, or when nobody wanted anything done about them. */
   readonly untimed?: UntimedOutcome
+  /** What the outcome would have been for anybody else: see spareNeverDenied. */
+  readonly spared?: Outcome
 }
 
 /** Decides over what is known, and touches nothing. */

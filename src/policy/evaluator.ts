@@ -6,6 +6,7 @@ import type { RiskReader } from '../risk/risk-reader.ts'
 import type { RiskSources } from '../risk/risk-sources.ts'
 import { evaluate, unplacedNote, type UntimedOutcome, type Verdict } from './evaluate.ts'
 import { worstOutcome, type OutcomeRules } from './outcome.ts'
+import { spareNeverDenied, type NeverDenied } from './never-denied.ts'
 import type { Question } from './question.ts'
 import type { UntimedRules, UntimedSessions } from './untimed-sessions.ts'
 
@@ -23,6 +24,7 @@ export interface EvaluatorDeps {
   readonly sources: RiskSources
   readonly rules: OutcomeRules
   readonly untimedSessions: UntimedSessions
+  readonly neverDenied?: NeverDenied
   /** Whether evaluations that allow are journaled. */
   readonly journalsAllowed: boolean
   readonly journal: { record(evaluation: Evaluation): Promise<void> }
@@ -41,17 +43,19 @@ export interface Evaluator {
 
 export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { world, reader, journal, journalsAllowed, meter = silentMeter, tracer = silentTracer } = deps
+  const { neverDenied = new Set() } = deps
 
   async function decide({ question, by, untimed }: Asked, span: TracedWork): Promise<Verdict> {
     const { user, userIssuer, device, session, ip } = question
     const picture = await reader.read({ user, userIssuer, device, session, address: ip }, world.now())
     const evaluated = evaluate(question, picture, deps)
-    const verdict =
+    const judged =
       untimed === undefined || question.issuedAt !== undefined
         ? evaluated
         : await placed(deps, { question, untimed }, evaluated)
+    const verdict = spareNeverDenied(question, judged, neverDenied)
     span.note({ 'watchbell.outcome': verdict.outcome })
-    if (journalsAllowed || verdict.outcome !== 'allow') await journal.record({ question, verdict, by })
+    if (journalsAllowed || judged.outcome !== 'allow') await journal.record({ question, verdict, by })
     return verdict
   }
 

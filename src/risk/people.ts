@@ -10,7 +10,14 @@ import type { NewsDeps } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { WordJudge } from './risk-sources.ts'
 import type { RiskStore } from './risk-store.ts'
-import { getUser, riskOf, setUserRisk, type SubjectRisk, type UserRiskDraft } from './user-risk.ts'
+import { dismissReason, getUser, riskOf, setRisk, type RiskDraft, type SubjectRisk } from './user-risk.ts'
+
+/** An administrator dismissed a reason, or took that back. */
+export interface ReasonDismissal {
+  readonly subject: Subject
+  readonly reason: RiskReason
+  readonly by: Actor
+}
 
 /** What happens in one transaction. */
 export interface PeopleWork {
@@ -21,11 +28,12 @@ export interface PeopleWork {
   readonly journal: {
     levelsChanged(changes: readonly LevelChange[], by: Actor): Promise<void>
     loaded(subject: Subject, by: Actor): Promise<void>
+    dismissed(change: ReasonDismissal): Promise<void>
   }
 }
 
 export interface PeopleDeps {
-  readonly world: NewsDeps['world'] & Parameters<typeof setUserRisk>[0]['world']
+  readonly world: NewsDeps['world'] & Parameters<typeof setRisk>[0]['world']
   readonly judge: () => WordJudge
   /** Issuer of our own users' ids. */
   readonly origin: string
@@ -45,9 +53,16 @@ export interface People {
   /** @throws HubError `subject.not_found` */
   setUserRisk(
     userId: string,
-    draft: UserRiskDraft,
+    draft: RiskDraft,
     by: Actor,
   ): Promise<SubjectRisk & { readonly created: boolean }>
+  /** By id or name, of whatever kind. @throws HubError `subject.not_found` */
+  setRisk(id: string, draft: RiskDraft, by: Actor): Promise<SubjectDetails>
+  /**
+   * Dismisses one reason, or takes that back: see dismissReason.
+   * @throws HubError `subject.not_found`, `subject.no_such_reason`
+   */
+  dismiss(id: string, reasonId: string, isDismissed: boolean, by: Actor): Promise<SubjectDetails>
   list(query: SubjectQuery): Promise<SubjectPage>
   /** By id or name. @throws HubError `subject.not_found` */
   get(id: string): Promise<SubjectDetails>
@@ -73,25 +88,49 @@ export function createPeople({ world, judge, origin, stores, transaction }: Peop
     return subjects.find(name)
   }
 
+  async function get(id: string): Promise<Subject> {
+    const subject = await find(id)
+    if (subject === undefined) throw new HubError('subject.not_found', { facts: { id, type: 'Subject' } })
+    return subject
+  }
+
   return {
     userRisk: async (userId) =>
       riskOf({ risk, world, judge: judge() }, await getUser({ subjects, vouches: judge().vouches }, userId)),
     setUserRisk: (userId, draft, by) =>
       transaction(async ({ journal, ...tx }) => {
-        const { risk, created, changes } = await setUserRisk(
-          { ...tx, world, origin, ignoreUnknownUsers: false },
-          userId,
-          draft,
-        )
+        const subject = await getUser({ subjects: tx.subjects, vouches: tx.judge.vouches }, userId)
+        const deps = { ...tx, world, origin, ignoreUnknownUsers: false }
+        const { risk, created, changes } = await setRisk(deps, subject, draft)
         await journal.levelsChanged(changes, by)
         return { ...risk, created }
       }),
-    list: (query) => subjects.list(query),
-    async get(id) {
-      const subject = await find(id)
-      if (subject === undefined) throw new HubError('subject.not_found', { facts: { id, type: 'Subject' } })
+    async setRisk(id, draft, by) {
+      const subject = await get(id)
+      await transaction(async ({ journal, ...tx }) => {
+        const deps = { ...tx, world, origin, ignoreUnknownUsers: false }
+        await journal.levelsChanged((await setRisk(deps, subject, draft)).changes, by)
+      })
       return details(subject)
     },
+    async dismiss(id, reasonId, isDismissed, by) {
+      const subject = await get(id)
+      await transaction(async ({ journal, ...tx }) => {
+        const { reason, changes } = await dismissReason({ ...tx, world }, subject, reasonId, isDismissed)
+        if (reason === undefined) {
+          throw new HubError('subject.no_such_reason', {
+            detail:
+              'The subject has no current reason with this id; `watchbell subject show --json` lists them.',
+            facts: { id: reasonId, type: 'Reason' },
+          })
+        }
+        await journal.dismissed({ subject, reason, by })
+        await journal.levelsChanged(changes, by)
+      })
+      return details(subject)
+    },
+    list: (query) => subjects.list(query),
+    get: async (id) => details(await get(id)),
     async load(draft, by) {
       const { subject, created } = await transaction(async ({ journal, ...tx }) => {
         const loaded = await loadUser({ ...tx, world, origin }, draft)

@@ -145,6 +145,20 @@ export function reasonsInForce(known: KnownAbout, now: Date): readonly RiskReaso
   return [...inForce.values()]
 }
 
+/** Those that would be in force, had they not been dismissed. */
+export function dismissedReasons(known: KnownAbout, now: Date): readonly RiskReason[] {
+  if (known.reasons.every(({ reason }) => reason.dismissedAt === undefined)) return []
+  const reasons = known.reasons.map(({ node, reason }) => ({
+    node,
+    reason: { ...reason, dismissedAt: undefined },
+  }))
+  const dismissedAt = new Map(known.reasons.map(({ reason }) => [reason.id, reason.dismissedAt]))
+  return reasonsInForce({ ...known, reasons }, now).flatMap((reason) => {
+    const at = dismissedAt.get(reason.id)
+    return at === undefined ? [] : [{ ...reason, dismissedAt: at }]
+  })
+}
+
 /** Of the same reason with several identifiers the most lasting one is shown. */
 function isShownBefore(a: RiskReason, b: RiskReason): boolean {
   return a.id === b.id ? byLasting(a.anchor, b.anchor) < 0 : isLater(a, b)

@@ -32,8 +32,6 @@ export interface RiskStore {
   writeReasons(reasons: readonly SpokenReason[]): Promise<void>
   /** Deletes reasons that gave way: see `reasonsPerSourceMax`. */
   dropReasons(reasons: readonly SpokenReason[]): Promise<void>
-  /** Dismisses the reasons with this id of an entity, or takes that back. @returns those that it changed */
-  dismiss(entity: number, reasonId: string, at: Date | undefined): Promise<readonly RiskReason[]>
   /** Keeps what was replaced, or came too late to count, from this time on. */
   addHistory(reasons: readonly SpokenReason[], at: Date): Promise<void>
   /** Newest first. */

@@ -4,12 +4,12 @@ import type { World } from '../base/world.ts'
 import { findSubject, type FindSubjectDeps } from '../subjects/find-subject.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { Subject } from '../subjects/subject-store.ts'
-import type { LevelChange } from './ledger.ts'
+import { relevel, type LevelChange } from './ledger.ts'
 import { applyNews, newsOfReason, type NewsDeps } from './news.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { WordJudge } from './risk-sources.ts'
-import { levelsOf, reasonsInForce, type RiskLevels } from './risk-state.ts'
+import { dismissedReasons, levelsOf, reasonsInForce, type RiskLevels } from './risk-state.ts'
 import type { RiskStore } from './risk-store.ts'
 
 /** The risk of one entity at a time. */
@@ -17,11 +17,13 @@ export interface SubjectRisk extends RiskLevels {
   readonly subject: Subject
   /** What counts, the worst first. */
   readonly inForce: readonly RiskReason[]
+  /** What would count, had an administrator not dismissed it. */
+  readonly dismissed: readonly RiskReason[]
 }
 
-/** What an administrator sets (U3, U4). Only readUserRisk makes one from outside data. */
-export interface UserRiskDraft {
-  readonly level: Exclude<RiskLevel, 'NONE'>
+/** What an administrator sets (U3, U4). Only readUserRisk and readSubjectRisk make one from outside data. */
+export interface RiskDraft {
+  readonly level: RiskLevel
   readonly reason: string
 }
 
@@ -32,28 +34,41 @@ const levels = ['HIGH', 'MEDIUM', 'LOW'] as const
 /** Of administrators' words there is one at a time. */
 const adminSlot = 'admin'
 
-/** @throws HubError `user_risk.invalid` with every problem (U3, U4, U7) */
-export function readUserRisk(body: JsonValue | undefined): UserRiskDraft {
+/** Okta's body. @throws HubError `user_risk.invalid` with every problem (U3, U4, U7) */
+export function readUserRisk(body: JsonValue | undefined): RiskDraft {
+  return readDraft(body, { level: 'riskLevel', reason: 'riskReason' }, levels)
+}
+
+/** Ours, `{level, reason}`, which knows NONE too. @throws HubError `user_risk.invalid` with every problem */
+export function readSubjectRisk(body: JsonValue | undefined): RiskDraft {
+  return readDraft(body, { level: 'level', reason: 'reason' }, riskLevels)
+}
+
+function readDraft(
+  body: JsonValue | undefined,
+  fields: { readonly level: string; readonly reason: string },
+  allowed: readonly RiskLevel[],
+): RiskDraft {
   if (!isJsonObject(body)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
   const problems: FieldProblem[] = []
-  const { riskLevel, riskReason } = body
-  const level = levels.find((level) => level === riskLevel)
-  if (riskLevel === undefined || riskLevel === null) {
-    problems.push({ field: 'riskLevel', message: 'The field cannot be left blank' })
+  const given = body[fields.level]
+  const level = allowed.find((level) => level === given)
+  if (given === undefined || given === null) {
+    problems.push({ field: fields.level, message: 'The field cannot be left blank' })
   } else if (level === undefined) {
     problems.push({
-      field: 'riskLevel',
-      message: `It is not one of the allowed values: ${levels.join(', ')}`,
+      field: fields.level,
+      message: `It is not one of the allowed values: ${allowed.join(', ')}`,
     })
   }
-  const reason = riskReason ?? ''
+  const reason = body[fields.reason] ?? ''
   if (
     typeof reason !== 'string' ||
     reason.length > riskReasonCharsMax ||
     !/^[a-zA-Z0-9\s\-,.]*$/.test(reason)
   ) {
     problems.push({
-      field: 'riskReason',
+      field: fields.reason,
       message: `It must be a string of at most ${riskReasonCharsMax} letters, digits, spaces, hyphens, commas and full stops`,
     })
   }
@@ -89,13 +104,15 @@ export async function riskOf(
   subject: Subject,
 ): Promise<SubjectRisk> {
   const [state] = await risk.states([subject.entity])
-  const inForce = (state === undefined ? [] : reasonsInForce(state.known, world.now())).toSorted(
-    (a, b) => riskLevels.indexOf(b.level) - riskLevels.indexOf(a.level),
-  )
-  return { subject, inForce, ...levelsOf(inForce, judge.ofReason) }
+  const now = world.now()
+  const worstFirst = (a: RiskReason, b: RiskReason): number =>
+    riskLevels.indexOf(b.level) - riskLevels.indexOf(a.level)
+  const inForce = (state === undefined ? [] : reasonsInForce(state.known, now)).toSorted(worstFirst)
+  const dismissed = (state === undefined ? [] : dismissedReasons(state.known, now)).toSorted(worstFirst)
+  return { subject, inForce, dismissed, ...levelsOf(inForce, judge.ofReason) }
 }
 
-export interface UserRiskSet {
+export interface RiskSet {
   readonly risk: SubjectRisk
   /** Whether an administrator had set none before (U3). */
   readonly created: boolean
@@ -103,19 +120,14 @@ export interface UserRiskSet {
 }
 
 /**
- * Sets a user's risk by hand. It sets aside what providers said before, and holds until it is set again; what they say
- * from then on counts beside it. Runs inside a transaction.
- * @throws HubError `subject.not_found`
+ * Sets the risk of a user, device, session or address by hand. It sets aside what providers said before, and holds until it
+ * is set again; what they say from then on counts beside it. Runs inside a transaction.
  */
-export async function setUserRisk(
-  deps: Omit<NewsDeps, 'subjects'> & {
-    readonly subjects: NewsDeps['subjects'] & FindSubjectDeps['subjects']
-    readonly world: Pick<World, 'now' | 'newId' | 'newUuid'>
-  },
-  userId: string,
-  draft: UserRiskDraft,
-): Promise<UserRiskSet> {
-  const subject = await getUser({ subjects: deps.subjects, vouches: deps.judge.vouches }, userId)
+export async function setRisk(
+  deps: NewsDeps & { readonly world: Pick<World, 'now' | 'newId' | 'newUuid'> },
+  subject: Subject,
+  draft: RiskDraft,
+): Promise<RiskSet> {
   const [state] = await deps.risk.states([subject.entity])
   const created = !(state?.known.reasons ?? []).some(({ reason }) => reason.source.kind === 'admin')
   const now = deps.world.now()
@@ -127,7 +139,7 @@ export async function setUserRisk(
       anchor,
       source: { kind: 'admin', id: adminSource },
       slot: adminSlot,
-      detection: 'Admin Reported User Risk',
+      detection: subject.kind === 'user' ? 'Admin Reported User Risk' : 'Admin Reported Risk',
       level: draft.level,
       message: draft.reason,
       occurredAt: now,
@@ -139,7 +151,7 @@ export async function setUserRisk(
     }),
   )
   const [all] = news
-  if (all === undefined) throw new Error('A user has at least one identifier.')
+  if (all === undefined) throw new Error('A subject has at least one identifier.')
   const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
     {
       ...all,
@@ -148,4 +160,37 @@ export async function setUserRisk(
     },
   ])
   return { risk: await riskOf(deps, subject), created, changes: heard?.changes ?? [] }
+}
+
+/**
+ * Dismisses one reason, such as a false positive, or takes that back: it does not count until its source says the same again.
+ * Runs inside a transaction.
+ * @returns the reason, and the levels that changed; no reason when there is none with this id that is otherwise current
+ */
+export async function dismissReason(
+  {
+    risk,
+    subjects,
+    world,
+    judge,
+  }: Pick<NewsDeps, 'subjects' | 'risk' | 'judge'> & { readonly world: Pick<World, 'now'> },
+  subject: Subject,
+  reasonId: string,
+  isDismissed: boolean,
+): Promise<{ readonly reason: RiskReason | undefined; readonly changes: readonly LevelChange[] }> {
+  const now = world.now()
+  const dismissedAt = isDismissed ? now : undefined
+  const [state] = await risk.states([subject.entity])
+  const found = (state?.known.reasons ?? []).filter(({ reason }) => reason.id === reasonId)
+  const [first] = found
+  if (first === undefined) return { reason: undefined, changes: [] }
+  await risk.writeReasons(found.map(({ node, reason }) => ({ node, reason: { ...reason, dismissedAt } })))
+  const seeing = await subjects.entitiesSeeing(found.map(({ node }) => node))
+  const { levels, changes } = relevel(
+    await risk.states([...new Set([subject.entity, ...seeing])]),
+    now,
+    judge,
+  )
+  await risk.putLevels(levels)
+  return { reason: { ...first.reason, dismissedAt }, changes }
 }

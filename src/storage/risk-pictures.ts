@@ -1,4 +1,5 @@
 import type { Reach, Revocation } from '../risk/revocation.ts'
+import type { RiskSource } from '../risk/risk-reason.ts'
 import type { AskedAbout, EntityRisk, RiskPicture } from '../risk/risk-reader.ts'
 import { reasonsInForce, spokenFor, type KnownAbout } from '../risk/risk-state.ts'
 import { askedOf, formatOf, kindOf, subjectKinds, type Anchor, type Asked } from '../subjects/anchor.ts'
@@ -123,7 +124,7 @@ function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPic
         reasons: reasonsInForce(known, now),
         reach,
         isLoaded: members.some(({ anchor }) => formatOf(anchor) === 'login'),
-        speakers: [...new Map(known.reasons.map(({ reason: { source } }) => [source.id, source])).values()],
+        speakers: [...speakersIn(known)],
       },
     ]
   }
@@ -167,6 +168,13 @@ function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPic
         })),
     }
   }
+}
+
+/** Who said something of the entity, whatever came of it. */
+function speakersIn(known: KnownAbout): Iterable<RiskSource> {
+  const { isAbout } = spokenFor(known)
+  const about = known.reasons.filter(({ node, reason }) => isAbout(node, reason.source.id, reason.occurredAt))
+  return new Map(about.map(({ reason: { source } }) => [source.id, source])).values()
 }
 
 function nodesAbout({ nodes, memberships }: KnownAbout): ReadonlySet<number> {

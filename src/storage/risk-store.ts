@@ -6,7 +6,7 @@ import type { NewRevocation, RiskStore } from '../risk/risk-store.ts'
 import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/anchor.ts'
 import { deletionStep, type Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
-import { aboutEntities, reasonOf, type RecycledRow } from './risk-rows.ts'
+import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { AnchorRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from './sized-statement.ts'
@@ -62,17 +62,6 @@ export function createRiskStore(
       )
       await sql`DELETE FROM risk_reasons WHERE (node, source, slot) IN (
         SELECT node, source, slot FROM ${given} g)`.execute(db)
-    },
-
-    async dismiss(entity, reasonId, at) {
-      const found = await rows(sql<RiskReasonRow & { anchor: Anchor }>`
-        SELECT r.*, a.anchor FROM risk_reasons r JOIN anchors a ON a.node = r.node
-        WHERE r.node IN ${ofEntities(words, [entity])} AND r.id = ${reasonId}
-          AND (r.dismissed_at IS NULL) = ${at === undefined ? sql`(1 = 0)` : sql`(1 = 1)`}`)
-      if (found.length === 0) return []
-      await sql`UPDATE risk_reasons SET dismissed_at = ${at?.getTime() ?? null}
-        WHERE id = ${reasonId} AND node IN ${words.numbers(found.map(({ node }) => node))}`.execute(db)
-      return found.map((row) => ({ ...reasonOf(row, row.anchor), dismissedAt: at }))
     },
 
     async addHistory(reasons, at) {

@@ -110,7 +110,7 @@ export function createSubjectStore(
           SELECT claim FROM claim_anchors WHERE node IN ${numbers} AND source IN ${theirs})`)
       const endings = await rows(sql<EndingRow>`
         SELECT node, source, ended_at, recycled, successor, everybody FROM endings
-        WHERE node IN ${numbers} AND source IN ${theirs}`)
+        WHERE node IN ${numbers} AND (source IN ${theirs} OR everybody = 1)`)
       const memberships = await rows(sql<MembershipRow>`
         SELECT node, source, lasts_until, root FROM memberships WHERE node IN ${numbers} AND source IN ${theirs}`)
       const anchorOf = new Map(found.map(({ node, anchor }) => [node, anchor]))

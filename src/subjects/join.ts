@@ -99,9 +99,12 @@ export async function join(deps: JoinDeps, said: JoinStatements): Promise<Joined
   const together = [...dirty]
     .filter(([source]) => believed.has(source))
     .flatMap(([, touched]) => [...touched])
-  if (together.length > 0) await lookAgain(deps, together, [...believed], looked)
+  if (together.length > 0)
+    await lookAgain(deps, { dirty: together, sources: believed, isForEverybody: true }, looked)
   for (const [source, touched] of dirty) {
-    if (!believed.has(source)) await lookAgain(deps, [...touched], [adminSource, source], looked)
+    if (believed.has(source)) continue
+    const sources = new Set([adminSource, source])
+    await lookAgain(deps, { dirty: [...touched], sources, isForEverybody: false }, looked)
   }
   const now = ({ node, entity }: AnchorNode): number => looked.entityOf.get(node) ?? entity
   return {
@@ -128,7 +131,8 @@ export async function rejoinAround(
     changed: new Set(),
     entityOf: new Map(),
   }
-  if (nodes.length > 0) await lookAgain(deps, nodes, [adminSource, ...deps.believed], looked)
+  const sources = new Set([adminSource, ...deps.believed])
+  if (nodes.length > 0) await lookAgain(deps, { dirty: nodes, sources, isForEverybody: true }, looked)
   return looked.changed
 }
 
@@ -142,16 +146,23 @@ interface Looked {
   readonly entityOf: Map<number, number>
 }
 
+interface Look {
+  readonly dirty: readonly number[]
+  /** Whose claims are looked at. */
+  readonly sources: ReadonlySet<string>
+  /** Whether they decide who is who; otherwise only what their source calls the same. */
+  readonly isForEverybody: boolean
+}
+
 async function lookAgain(
   { subjects, claimantOf }: Pick<JoinDeps, 'subjects' | 'claimantOf'>,
-  dirty: readonly number[],
-  sources: readonly string[],
+  { dirty, sources, isForEverybody }: Look,
   { refused, fresh, claims, newlyRefused, changed, entityOf }: Looked,
 ): Promise<void> {
-  const { component, dropped } = withinLimits(await subjects.component(dirty, sources), fresh)
+  const { component, dropped } = withinLimits(await subjects.component(dirty, [...sources]), fresh)
   if (dropped.length > 0) await subjects.dropClaims(dropped)
   for (const key of dropped) refused.set(key, tooManyClaims)
-  const rejoined = rejoin(component, sources, claimantOf)
+  const rejoined = rejoin(component, { sources, isForEverybody }, claimantOf)
   await subjects.rejoin(rejoined)
   const byKey = new Map(component.claims.map((claim) => [claim.key, claim]))
   for (const { key, refused: reason } of rejoined.claims) {
@@ -271,20 +282,21 @@ function hangingTogether(claims: readonly KnownClaim[]): Iterable<readonly Known
 /** An entity is known by its oldest node. */
 function rejoin(
   { nodes, claims, endings, memberships }: Component,
-  sources: readonly string[],
+  { sources, isForEverybody }: Pick<Look, 'sources' | 'isForEverybody'>,
   claimantOf: Claimants,
 ): Rejoined {
   const numberOf = new Map(nodes.map(({ anchor, node }) => [anchor, node]))
   const oldest = (group: readonly Anchor[]): number =>
     Math.min(...group.map((anchor) => numberOf.get(anchor) ?? Infinity))
-  const isEverybodys = sources.length !== 2 || claimantOf(sources[1] ?? '').isBelieved
-  const { groups, refused } = isEverybodys
+  const { groups, refused } = isForEverybody
     ? partition(claims, endings, claimantOf)
     : { groups: undefined, refused: new Map<string, string>() }
   const entityOf = new Map((groups ?? []).flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
 
-  const made = [...new Set([adminSource, ...[...claims, ...endings].map(({ source }) => source)])].flatMap(
-    (source): Membership[] => {
+  const speaking = new Set([adminSource, ...[...claims, ...endings].map(({ source }) => source)])
+  const made = [...speaking]
+    .filter((source) => sources.has(source))
+    .flatMap((source): Membership[] => {
       const view = ownView(source, claims, endings)
       const roots = new Map(view.groups.flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
       const rootOf = (anchor: Anchor): number | undefined => roots.get(anchor) ?? numberOf.get(anchor)
@@ -305,8 +317,7 @@ function rejoin(
           return [{ node, source, until, root }, ...alone]
         }),
       ]
-    },
-  )
+    })
   const textOf = ({ node, source, until, root }: Membership): string =>
     `${node}\0${source}\0${until}\0${root}`
   const before = new Map(memberships.map((member) => [textOf(member), member]))

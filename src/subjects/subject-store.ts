@@ -125,7 +125,10 @@ export interface SubjectStore {
   putClaims(claims: readonly Claim[]): Promise<void>
   /** Takes claims away. */
   dropClaims(keys: readonly string[]): Promise<void>
-  /** What claims of these sources connect with the nodes. Their claims, endings and memberships, and no others'. */
+  /**
+   * What claims of these sources connect with the nodes. Their claims, endings and memberships, and no others', but for
+   * endings that ended other sources' words when they were looked at last.
+   */
   component(nodes: readonly number[], sources: readonly string[]): Promise<Component>
   rejoin(changes: Rejoined): Promise<void>
   /** Keeps what is new. The nodes must be there. */

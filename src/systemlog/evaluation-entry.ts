@@ -41,7 +41,7 @@ export function evaluationEntry(
       ...(verdict.reported.grounds.length > 0 && { reportedRisk: riskOf(verdict.reported) }),
       ...(device !== undefined && { deviceId: device }),
       ...(session !== undefined && { sessionId: session }),
-      ...(verdict.untimed !== undefined && { notes: verdict.notes.join(' ') }),
+      ...((verdict.untimed ?? verdict.spared) !== undefined && { notes: verdict.notes.join(' ') }),
       askedBy: by.id,
     },
   })

@@ -3,6 +3,7 @@ import type { World } from '../base/world.ts'
 import type { LevelChange } from '../risk/ledger.ts'
 import { printable } from '../base/printable.ts'
 import { kindOf, valueOf } from '../subjects/anchor.ts'
+import type { ReasonDismissal } from '../risk/people.ts'
 import type { KnownClaim, Subject } from '../subjects/subject-store.ts'
 import { logEvent, noAlternateId, type LogEvent } from './log-event.ts'
 import { inPseudoMap } from './pseudo-map.ts'
@@ -92,6 +93,30 @@ export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
       },
     ],
     debugData: by.requestId === undefined ? {} : { requestId: by.requestId },
+  })
+}
+
+/** A reason was dismissed by hand, or that was taken back. */
+export function dismissalEntry(world: Source, { subject, reason, by }: ReasonDismissal): LogEvent {
+  const isDismissed = reason.dismissedAt !== undefined
+  const name = subject.loaded?.login ?? valueOf(reason.anchor)
+  return logEvent(world, {
+    eventType: isDismissed ? 'watchbell.risk.dismiss' : 'watchbell.risk.restore',
+    displayMessage: isDismissed ? 'Dismiss a reason for risk' : 'Restore a reason for risk',
+    by,
+    target: [
+      {
+        id: subject.id,
+        type: targetTypes.get(subject.kind) ?? subject.kind,
+        alternateId: name,
+        displayName: name,
+        detailEntry: { reasonId: reason.id, level: reason.level, source: reason.source.id },
+      },
+    ],
+    debugData: {
+      ...(by.requestId !== undefined && { requestId: by.requestId }),
+      ...(reason.signalId !== undefined && { signalId: reason.signalId }),
+    },
   })
 }
 

@@ -73,6 +73,7 @@ export async function openAccess(): Promise<TestAccess> {
       checkKeysOnCreate: false,
       riskProvidersMax: 3,
       riskEventRequestsPerMinute: 0,
+      neverDenied: new Set(),
       riskOutcomes: defaultOutcomeRules,
       logEvaluations: 'all',
     },

@@ -157,6 +157,11 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   const proxy = { headers: { 'x-forwarded-user': 'grace@example.com', 'x-forwarded-for': '203.0.113.7' } }
   await call('ALL /access/v1/forward-auth', 403, proxy)
   await call('GET /v1/streams', 200)
+  const risky = { ids: ['grace@example.com'], body: { level: 'HIGH', reason: 'seen' } }
+  const { reasons } = (await call('PUT /v1/subjects/:id/risk', 200, risky)) as { reasons: { id: string }[] }
+  const dismissal = { ids: ['grace@example.com', reasons[0]?.id ?? ''] }
+  await call('PUT /v1/subjects/:id/reasons/:reason/dismissal', 200, dismissal)
+  await call('DELETE /v1/subjects/:id/reasons/:reason/dismissal', 200, dismissal)
   await call('DELETE /v1/subjects/:id', 204, person)
 
   // service apps, and what one of them says about risk
