@@ -24,9 +24,6 @@ export interface ClientAssertionDeps {
   readonly issuer: string
 }
 
-/** What an assertion may be signed with: as SETs are, and with EdDSA's newer name too (RFC 9864 §2.2). */
-export const assertionAlgorithms: readonly string[] = [...setAlgorithms, 'Ed25519']
-
 const lifetimeMaxS = 3_600
 const clockSkewMaxS = 60
 
@@ -44,7 +41,7 @@ export async function authenticateClient(
   await checkSignature(clientKeys, app, jwt)
   const expiresAt = checkClaims(jwt, [tokenUrl, issuer], world.now().getTime() / 1_000)
   const { jti } = jwt.claims
-  if (jti === undefined) return { app, once: undefined }
+  if (jti === undefined || jti === null) return { app, once: undefined }
   if (typeof jti !== 'string' || jti === '')
     throw refused('The client_assertion has a jti that is not a string.')
   const key = createHash('sha256')
@@ -66,18 +63,18 @@ async function findApp(
 }
 
 async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: UncheckedJwt): Promise<void> {
-  const { alg, kid } = jwt.header
-  if (typeof alg !== 'string' || !assertionAlgorithms.includes(alg)) {
-    throw refused(`The client_assertion must be signed with one of ${assertionAlgorithms.join(', ')}.`)
+  const { alg } = jwt.header
+  const kid = jwt.header['kid'] ?? undefined
+  if (!isSetAlgorithm(alg)) {
+    throw refused(`The client_assertion must be signed with one of ${setAlgorithms.join(', ')}.`)
   }
-  const keyAlgorithm = isSetAlgorithm(alg) ? alg : 'EdDSA'
   if (kid !== undefined && typeof kid !== 'string') throw refused('The client_assertion JWT kid is invalid.')
-  const candidates = await clientKeys.candidates(app, { kid, alg: keyAlgorithm }).catch((error: unknown) => {
+  const candidates = await clientKeys.candidates(app, { kid, alg }).catch((error: unknown) => {
     if (!isHubError(error)) throw error
     throw refused(`The key set of the client cannot be read: ${printable(error.detail, 300)}`)
   })
   if (candidates.length === 0 && kid !== undefined) throw refused('The client_assertion JWT kid is invalid.')
-  for (const { key } of candidates) if (await isSignedBy(jwt, key, [alg])) return
+  for (const candidate of candidates) if (await isSignedBy(jwt, candidate)) return
   throw refused('The client_assertion signature is invalid.')
 }
 

@@ -1,7 +1,12 @@
 import { fetchJson } from '../base/fetch-json.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
-import { readVerificationKeys, type SetAlgorithm, type VerificationKey } from '../set/verification-key.ts'
+import {
+  keySetMediaTypes,
+  readVerificationKeys,
+  type SetAlgorithm,
+  type VerificationKey,
+} from '../set/verification-key.ts'
 import type { ServiceApp } from './service-app.ts'
 
 /** The public keys of service apps, fetched where they are given by reference. */
@@ -46,6 +51,7 @@ export function createClientKeys(world: Pick<World, 'now' | 'fetch'>): ClientKey
       const { value, maxAgeS } = await fetchJson(world.fetch, uri, {
         timeoutMs: fetchTimeoutMs,
         bytesMax: fetchBytesMax,
+        accept: keySetMediaTypes,
       })
       entry.keys = readVerificationKeys(value).filter((key) => 'key' in key)
       entry.fetchedAt = entry.lastTryAt

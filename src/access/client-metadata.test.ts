@@ -27,6 +27,19 @@ describe('client metadata (RFC 7591 §2)', () => {
     ],
     ['bound tokens', { ...good, dpop_bound_access_tokens: true }, { dpopBound: true }],
     ['no scope', { ...good, scope: null }, { scopes: [] }],
+    [
+      'members that are empty',
+      {
+        ...good,
+        jwks_uri: '',
+        token_endpoint_auth_method: '',
+        application_type: '',
+        grant_types: null,
+        response_types: null,
+        dpop_bound_access_tokens: null,
+      },
+      { dpopBound: false },
+    ],
     ['a scope twice', { ...good, scope: ' okta.logs.read  okta.logs.read' }, { scopes: ['okta.logs.read'] }],
     [
       'everything that we send ourselves, and more (A5)',

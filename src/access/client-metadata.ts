@@ -1,6 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, meant, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { readVerificationKeys } from '../set/verification-key.ts'
 import { keysTriedMax } from './client-keys.ts'
@@ -55,9 +55,10 @@ class MetadataReader {
     this.#metadata = metadata
   }
 
-  /** The member; undefined when it is absent or null (RFC 7592 §2.2 treats them alike). */
+  /** The member; undefined when it says nothing (RFC 7592 §2.2). An empty list of grants or responses says: none. */
   #get(field: string): JsonValue | undefined {
-    return this.#metadata[field] ?? undefined
+    const value = this.#metadata[field] ?? undefined
+    return isJsonArray(value) ? value : meant(value)
   }
 
   #problem(field: string, message: string): void {
@@ -135,7 +136,7 @@ class MetadataReader {
       if ('unusable' in key)
         this.#problem(`jwks.keys[${at}]`, `The key ${key.unusable}; give public signing keys only`)
     })
-    const kids = objects.map((key) => key['kid']).filter((kid) => kid !== undefined)
+    const kids = objects.map((key) => meant(key['kid'])).filter((kid) => kid !== undefined)
     if (kids.some((kid) => typeof kid !== 'string')) this.#problem('jwks.keys', 'A kid must be a string')
     if (new Set(kids).size < kids.length) this.#problem('jwks.keys', 'Two keys have the same kid')
     return objects

@@ -1,17 +1,19 @@
 import { createHash } from 'node:crypto'
-import { calculateJwkThumbprint, importJWK, type JWK } from 'jose'
-import { isJsonObject } from '../base/json.ts'
+import { calculateJwkThumbprint } from 'jose'
+import { isJsonObject, meant } from '../base/json.ts'
+import {
+  hasPrivatePart,
+  isSetAlgorithm,
+  readVerificationKey,
+  setAlgorithms,
+} from '../set/verification-key.ts'
 import { isSignedBy, readJwt, seconds } from './jwt.ts'
-
-/** What a proof may be signed with; the challenge announces exactly these (X14). */
-export const dpopAlgorithms = ['RS256', 'RS384', 'RS512', 'ES256', 'ES384', 'ES512'] as const
 
 /** A proof may be this old (O24) … */
 const proofAgeMaxS = 300
 /** … or this far ahead of our clock. */
 const clockSkewMaxS = 60
 const jtiCharsMax = 1_000
-const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k']
 
 /** The request that a proof must be for. */
 export interface ProvenRequest {
@@ -41,21 +43,20 @@ export async function checkProof(text: string, request: ProvenRequest): Promise<
   const jwt = readJwt(text)
   if (jwt === undefined) return no('must be exactly one compact JWT')
   const { header, claims } = jwt
-  const { jwk } = header
-  const alg = dpopAlgorithms.find((known) => known === header['alg'])
+  const { jwk, alg } = header
   if (typeof header['typ'] !== 'string' || header['typ'].toLowerCase() !== 'dpop+jwt')
     return no('must have typ dpop+jwt')
-  if (alg === undefined) return no(`must be signed with one of ${dpopAlgorithms.join(', ')}`)
+  if (!isSetAlgorithm(alg)) return no(`must be signed with one of ${setAlgorithms.join(', ')}`)
   if (!isJsonObject(jwk)) return no('must have its public key in jwk')
-  if (privateMembers.some((member) => member in jwk))
-    return no('must not have a private or symmetric key in jwk')
-  const key = await importJWK(jwk as JWK, alg).catch(() => undefined) // jose checks its members
-  if (key === undefined || key instanceof Uint8Array) return no('has a jwk that cannot be imported')
-  if (!(await isSignedBy(jwt, key, dpopAlgorithms))) return no('has a signature that does not fit its jwk')
+  if (hasPrivatePart(jwk)) return no('must not have a private or symmetric key in jwk')
+  const key = readVerificationKey(jwk)
+  if ('unusable' in key) return no(`has a jwk that ${key.unusable}`)
+  if (!(await isSignedBy(jwt, key))) return no('has a signature that does not fit its jwk')
 
   const nowS = request.now.getTime() / 1_000
   const issuedAt = seconds(claims['iat']) ?? Number.NaN
-  const { jti, nonce } = claims
+  const { jti } = claims
+  const nonce = meant(claims['nonce'])
   if (claims['htm'] !== request.method) return no(`must have htm ${request.method}`)
   if (!isSameUrl(claims['htu'], request.url)) return no(`must have htu ${request.url}`)
   if (!(issuedAt >= nowS - proofAgeMaxS)) return no(`must have an iat in the last ${proofAgeMaxS} seconds`)

@@ -6,6 +6,7 @@ import type { FetchLimits } from './fetch-bytes.ts'
 import { fetchJson } from './fetch-json.ts'
 import { createGuardedFetch } from './guarded-fetch.ts'
 import { HubError } from './hub-error.ts'
+import { ownVersion } from './version.ts'
 import { parseOutboundAllow } from './outbound-allow.ts'
 
 const limits: FetchLimits = { timeoutMs: 10_000, bytesMax: 1_000 }
@@ -40,7 +41,38 @@ const json =
   (_request, response) =>
     response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body)
 
+describe('what a request says', () => {
+  test('who we are and what we take, and nothing of a browser', async () => {
+    const { value } = await fetched((request, response) => {
+      response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(request.headers))
+    })
+    const headers = value as Readonly<Record<string, string>> // what the server above sends
+    expect(headers).toMatchObject({ accept: 'application/json', 'user-agent': `Watchbell/${ownVersion()}` })
+    expect(Object.keys(headers).toSorted()).toEqual([
+      'accept',
+      'accept-encoding',
+      'connection',
+      'host',
+      'user-agent',
+    ])
+  })
+
+  test('another User-Agent, where the caller has one', async () => {
+    await using server = await startLocalServer((request, response) =>
+      response.end(request.headers['user-agent']),
+    )
+    await using guard = guarded()
+    const answer = await guard.fetch(new Request(server.origin, { headers: { 'user-agent': 'x' } }))
+    expect(await answer.text()).toBe('x')
+    expect(await (await guard.fetch(new Request(server.origin))).text()).toMatch(/^Watchbell\//)
+  })
+})
+
 describe('a document that is taken', () => {
+  test('with an integer that no double holds, where nobody may read it (RFC 7517 §4)', async () => {
+    expect((await fetched(json('{"a":[9007199254740993]}'))).value).toEqual({ a: ['9007199254740993'] })
+  })
+
   test.each([
     'application/json',
     'Application/JSON; charset=utf-8',

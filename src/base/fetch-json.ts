@@ -9,18 +9,22 @@ export interface FetchedJson {
 }
 
 /**
- * GETs a JSON document: status 200, `application/json` or `…+json`, and JSON that everyone reads alike (RFC 7493).
+ * GETs a JSON document: status 200, `application/json` or `…+json`, and JSON that everyone reads alike (RFC 7493),
+ * but for numbers that a double does not hold: they become texts, as they mostly stand where nobody reads them.
  *
  * @throws HubError `outbound.refused`, `outbound.failed`
  */
 export async function fetchJson(
   fetch: typeof globalThis.fetch,
   url: string,
-  limits: FetchLimits,
+  limits: FetchLimits & {
+    /** Media types to ask for; `application/json` unless given. */
+    readonly accept?: string
+  },
 ): Promise<FetchedJson> {
-  const request = { headers: { accept: 'application/json' } }
+  const request = { headers: { accept: limits.accept ?? 'application/json' } }
   const { headers, body } = await fetchBytes(fetch, url, request, limits, headProblem)
-  const parsed = parseIJson(body)
+  const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   if (!parsed.ok) throw fetchFailure(url, `answered with a body that is not JSON: ${parsed.reason}`)
   return { value: parsed.value, maxAgeS: maxAgeOf(headers.get('cache-control')) }
 }

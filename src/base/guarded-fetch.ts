@@ -1,9 +1,16 @@
 import { lookup as systemLookup, type LookupAddress } from 'node:dns'
 import { isIP, type LookupFunction } from 'node:net'
 import { getCACertificates } from 'node:tls'
-import { Agent, buildConnector, fetch as undiciFetch, type RequestInit as UndiciRequestInit } from 'undici'
+import {
+  Agent,
+  buildConnector,
+  fetch as undiciFetch,
+  type Dispatcher,
+  type RequestInit as UndiciRequestInit,
+} from 'undici'
 import { isHubError, HubError } from './hub-error.ts'
 import { addressProblem, urlProblem, type OutboundAllow, type OutboundTarget } from './outbound-allow.ts'
+import { namedFetch } from './user-agent.ts'
 
 export interface GuardedFetchOptions {
   readonly allow: OutboundAllow
@@ -32,6 +39,7 @@ export interface GuardedFetch extends AsyncDisposable {
 export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   const { allow } = options
   const agent = new Agent({ connect: guardedConnector(options) })
+  const dispatcher = agent.compose(withoutBrowserHeaders)
   const fetch: typeof globalThis.fetch = async (input, init) => {
     const url = input instanceof Request ? input.url : String(input)
     const problem = urlProblem(allow, url)
@@ -44,7 +52,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
         // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- undici types FormData by its own class
         ...(given as unknown as UndiciRequestInit),
         redirect: 'manual',
-        dispatcher: agent,
+        dispatcher,
       })
       if (response.status >= 300 && response.status < 400) {
         await response.body?.cancel()
@@ -59,11 +67,23 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
     }
   }
   return {
-    fetch,
+    fetch: namedFetch(fetch),
     async [Symbol.asyncDispose]() {
       await agent.destroy()
     },
   }
+}
+
+/** What a browser's fetch says of itself and our library repeats: it means nothing here, and some firewalls go by it. */
+const browserHeaders: ReadonlySet<string> = new Set(['sec-fetch-mode', 'accept-language'])
+
+const withoutBrowserHeaders: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (request, handler) => {
+  const headers = request.headers
+  if (headers === null || typeof headers !== 'object' || Symbol.iterator in headers) {
+    return dispatch(request, handler)
+  }
+  const kept = Object.entries(headers).filter(([name]) => !browserHeaders.has(name.toLowerCase()))
+  return dispatch({ ...request, headers: Object.fromEntries(kept) }, handler)
 }
 
 /** The error of a fetch as a HubError: ours as they are, others in words. */

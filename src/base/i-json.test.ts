@@ -131,3 +131,28 @@ describe('parseIJson (RFC 7493)', () => {
     )
   })
 })
+
+describe('numbers that a double does not hold, as text', () => {
+  test.each<[string, unknown]>([
+    ['{"a":9007199254740993}', { a: '9007199254740993' }],
+    ['{"a":[-18446744073709551616,{"b":1e300}]}', { a: ['-18446744073709551616', { b: '1e300' }] }],
+    [`{"a":${'9'.repeat(400)}}`, { a: '9'.repeat(400) }],
+    ['1e400', '1e400'],
+    ['{"a":9007199254740991,"b":0.1,"c":-0}', { a: 9_007_199_254_740_991, b: 0.1, c: -0 }],
+    ['{"9007199254740993":1}', { '9007199254740993': 1 }],
+  ])('%s', (text, value) => {
+    expect(parseIJson(text, { wideNumbers: 'as_text' })).toEqual({ ok: true, value })
+  })
+
+  test.each([
+    ['{"a":9007199254740993,"a":1}', /"a" is repeated/],
+    ['{"a":9007199254740993,"__proto__":1}', /__proto__/],
+    [`${'['.repeat(33)}9007199254740993${']'.repeat(33)}`, /nested deeper/],
+    ['{"a":9007199254740993,"b":"\\u0000"}', /NUL/],
+  ])('all else is refused as ever: %s', (text, reason) => {
+    expect(parseIJson(text, { wideNumbers: 'as_text' })).toMatchObject({
+      ok: false,
+      reason: expect.stringMatching(reason),
+    })
+  })
+})

@@ -10,6 +10,11 @@ export interface IJsonLimits {
   readonly depthMax?: number
   /** How many values there may be, looked at before any is made; without a bound unless given. */
   readonly valuesMax?: number
+  /**
+   * What to do with a number that a double does not hold exactly, such as an integer beyond 2^53: refuse the whole, or make it a
+   * text of its digits, so that none is lost and nobody takes it for another number. Refused unless given.
+   */
+  readonly wideNumbers?: 'refused' | 'as_text'
 }
 
 const defaultDepthMax = 32
@@ -17,7 +22,7 @@ const placeCharsMax = 200
 
 /**
  * Reads JSON that every reader understands alike (RFC 7493): UTF-8 without BOM, no repeated names, no NUL and no lone
- * surrogate, no number that a double cannot hold; and no `__proto__`, which some readers take for the prototype.
+ * surrogate, no number that a double cannot hold unless `wideNumbers` says otherwise; and no `__proto__`, which some readers take for the prototype.
  * @returns the value, or what is wrong and where
  */
 export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {}): IJsonResult {
@@ -34,10 +39,15 @@ export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {})
   } catch (error) {
     return { ok: false, reason: `it is not JSON${placeOf(error, text)}` }
   }
-  const walk = new Walk(limits.depthMax ?? defaultDepthMax, text.includes('\\u') || !text.isWellFormed())
+  const walk = new Walk({
+    depthMax: limits.depthMax ?? defaultDepthMax,
+    checkStrings: text.includes('\\u') || !text.isWellFormed(),
+    takesWide: limits.wideNumbers === 'as_text',
+  })
   const flaw =
     walk.check(value, 1) ?? (walk.members === countMembers(text) ? undefined : findRepeatedName(text))
-  return flaw === undefined ? { ok: true, value } : { ok: false, reason: `${flaw.what}${pathOf(flaw)}` }
+  if (flaw !== undefined) return { ok: false, reason: `${flaw.what}${pathOf(flaw)}` }
+  return { ok: true, value: walk.foundWide ? withWideAsText(text) : value }
 }
 
 const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
@@ -50,20 +60,30 @@ interface Flaw {
 
 class Walk {
   members = 0
+  foundWide = false
   readonly depthMax: number
   readonly checkStrings: boolean
+  readonly takesWide: boolean
 
-  constructor(depthMax: number, checkStrings: boolean) {
-    this.depthMax = depthMax
-    this.checkStrings = checkStrings
+  constructor(how: Pick<Walk, 'depthMax' | 'checkStrings' | 'takesWide'>) {
+    this.depthMax = how.depthMax
+    this.checkStrings = how.checkStrings
+    this.takesWide = how.takesWide
   }
 
   check(value: JsonValue | undefined, depth: number): Flaw | undefined {
     if (typeof value === 'string') return this.checkStrings ? checkText(value) : undefined
-    if (typeof value === 'number') return checkNumber(value)
+    if (typeof value === 'number') return this.checkNumber(value)
     if (typeof value !== 'object' || value === null) return undefined
     if (depth > this.depthMax) return flaw(`it is nested deeper than ${this.depthMax} levels`)
     return isJsonArray(value) ? this.checkArray(value, depth) : this.checkObject(value, depth)
+  }
+
+  checkNumber(value: number): Flaw | undefined {
+    if (!isWide(value)) return undefined
+    this.foundWide = true
+    if (this.takesWide) return undefined
+    return flaw(Number.isFinite(value) ? 'an integer beyond 2^53-1' : 'a number too large for a double')
   }
 
   checkArray(array: readonly JsonValue[], depth: number): Flaw | undefined {
@@ -94,11 +114,16 @@ function checkText(text: string): Flaw | undefined {
   return undefined
 }
 
-function checkNumber(value: number): Flaw | undefined {
-  if (Number.isSafeInteger(value)) return undefined
-  if (!Number.isFinite(value)) return flaw('a number too large for a double')
-  if (Number.isInteger(value)) return flaw('an integer beyond 2^53-1')
-  return undefined
+function isWide(value: number): boolean {
+  return !Number.isSafeInteger(value) && (Number.isInteger(value) || !Number.isFinite(value))
+}
+
+/** @param text - JSON in which nothing else is wrong */
+function withWideAsText(text: string): JsonValue {
+  const asText = (_: string, value: JsonValue, { source }: { readonly source?: string } = {}): JsonValue =>
+    typeof value === 'number' && isWide(value) && source !== undefined ? source : value
+  const value: JsonValue = JSON.parse(text, asText)
+  return value
 }
 
 function flaw(what: string): Flaw {

@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { once } from 'node:events'
+import { namedFetch } from '../base/user-agent.ts'
 import { realWorld } from '../base/world.ts'
 import { columnsOf, type CliIo, type TextOutput } from './cli-io.ts'
 import { runCli } from './run.ts'
@@ -41,7 +42,7 @@ const io: CliIo = {
   stderr: output(process.stderr),
   stdin: process.stdin,
   env: process.env,
-  world: realWorld(globalThis.fetch),
+  world: realWorld(namedFetch(globalThis.fetch)),
   stopSignal,
 }
 process.exitCode = await runCli(process.argv.slice(2), io)

@@ -8,7 +8,12 @@ import { readEvents } from '../events/read-events.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { parseToken, type ParsedToken } from '../set/parse-token.ts'
 import { createSetVerifier } from '../set/set-verifier.ts'
-import { pickVerificationKey, readVerificationKeys, type KeySource } from '../set/verification-key.ts'
+import {
+  keySetMediaTypes,
+  pickVerificationKey,
+  readVerificationKeys,
+  type KeySource,
+} from '../set/verification-key.ts'
 import { CliError, jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readInput, readJsonInput } from './input.ts'
 import { words } from './option-readers.ts'
@@ -171,7 +176,7 @@ async function readKeys(io: CliIo, source: string): Promise<JsonValue> {
     return isJsonObject(keys) && 'kty' in keys ? { keys: [keys] } : keys
   }
   await using guarded = createGuardedFetch({ allow: outboundAllow(io), connectTimeoutMs })
-  return (await fetchJson(guarded.fetch, source, fetchLimits)).value
+  return (await fetchJson(guarded.fetch, source, { ...fetchLimits, accept: keySetMediaTypes })).value
 }
 
 function outboundAllow({ env }: CliIo): OutboundAllow {

@@ -159,7 +159,7 @@ describe('refusals in Okta’s words (E20–E24)', () => {
     ],
     [`${risc}identifier-changed`, { 'new-value': 5 }, [wrongType('IdentifierChangedEvent.newValue')]],
     [`${risc}credential-compromise`, {}, [blank('CredentialCompromiseEvent.credentialType')]],
-    [`${risc}opt-in`, { event_timestamp: [] }, [wrongType('OptInEvent.eventTimestamp')]],
+    [`${risc}opt-in`, { event_timestamp: [1] }, [wrongType('OptInEvent.eventTimestamp')]],
     [`${ssf}verification`, { state: 5 }, [wrongType('VerificationEvent.state')]],
     [
       `${ssf}verification`,
@@ -484,4 +484,13 @@ test('property: any events are decoded or refused with a HubError', async () => 
     }),
     { numRuns: propertyRuns(50) },
   )
+})
+
+test('a time that is empty is none, and is noted', async () => {
+  for (const event_timestamp of [[], {}]) {
+    const event = await readOne(`${risc}opt-in`, { event_timestamp })
+    expect([event.occurredAt, event.claims]).toEqual([undefined, {}])
+  }
+  for (const event_timestamp of [null, ''])
+    expect((await readOne(`${risc}opt-in`, { event_timestamp })).claims).toEqual({})
 })

@@ -1,6 +1,6 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { FieldProblem } from '../base/hub-error.ts'
-import type { JsonObject, JsonValue } from '../base/json.ts'
+import { meant, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { isScimEvent, scimEventPrefix } from '../set/dialect.ts'
 import { readEventTime } from '../set/event-time.ts'
@@ -98,7 +98,8 @@ function readKnown(
     }
     const read = claim.read(value)
     if (!(read instanceof ClaimProblem)) claims[name] = read
-    else if (claim.strict) problems.push({ field, message: read.message })
+    else if (claim.required || (claim.strict && meant(value) !== undefined))
+      problems.push({ field, message: read.message })
     else {
       leftOut.push({
         claim: name,
@@ -140,15 +141,15 @@ interface Taken {
 
 function takeSubject(body: JsonObject, set: VerifiedSet, { subjectFrom, subjectField }: KnownType): Taken {
   const { subject, ...claims } = body
-  if (set.sub_id !== undefined && (subjectFrom === 'token' || isBlank(subject))) {
+  if (set.sub_id !== undefined && (subjectFrom === 'token' || namesNobody(subject))) {
     return { subject: set.sub_id, claims: { ...body } }
   }
-  return { subject: isBlank(subject) ? undefined : readSubject(subject, subjectField), claims }
+  return { subject: namesNobody(subject) ? undefined : readSubject(subject, subjectField), claims }
 }
 
 function takeReadableSubject(body: JsonObject, set: VerifiedSet): Taken {
   const { subject, ...claims } = body
-  if (set.sub_id === undefined && subject !== undefined) {
+  if (set.sub_id === undefined && !namesNobody(subject)) {
     try {
       return { subject: readSubject(subject, 'subject'), claims }
     } catch (error) {
@@ -166,6 +167,11 @@ function occurredAt(claims: Readonly<Record<string, JsonValue>>, { toe }: Verifi
 /** Missing, null and blank are the same to us, as they are to Okta's wording (E20). */
 function isBlank(value: JsonValue | undefined): value is undefined | null | '' {
   return value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
+}
+
+/** An object without members names nobody. */
+function namesNobody(subject: JsonValue | undefined): subject is undefined {
+  return isBlank(subject) || meant(subject) === undefined
 }
 
 function lastSeparator(type: string): number {

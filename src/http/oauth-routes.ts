@@ -1,9 +1,8 @@
 import { createHash } from 'node:crypto'
-import { assertionAlgorithms } from '../access/client-assertion.ts'
-import { dpopAlgorithms } from '../access/dpop.ts'
 import { scopes } from '../access/scopes.ts'
 import type { SigningKeys } from '../access/signing-keys.ts'
 import type { IssuedToken, TokenRequest } from '../access/token-endpoint.ts'
+import { setAlgorithms } from '../set/verification-key.ts'
 import { tokenErrorAnswer } from './token-errors.ts'
 import type { Answer, Route } from './route.ts'
 
@@ -70,8 +69,8 @@ function serverMetadata(origin: string): object {
     response_types_supported: [],
     grant_types_supported: ['client_credentials'],
     token_endpoint_auth_methods_supported: ['private_key_jwt'],
-    token_endpoint_auth_signing_alg_values_supported: assertionAlgorithms,
-    dpop_signing_alg_values_supported: dpopAlgorithms,
+    token_endpoint_auth_signing_alg_values_supported: setAlgorithms,
+    dpop_signing_alg_values_supported: setAlgorithms,
   }
 }
 

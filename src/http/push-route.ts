@@ -126,7 +126,7 @@ function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
 /** The token in Apple's JSON body, `{"payload": "…"}`; undefined when the body is nothing of the kind. */
 function payloadOf(request: FastifyRequest, body: Uint8Array): string | undefined {
   if (mediaTypeOf(request) !== 'application/json') return undefined
-  const parsed = parseIJson(body)
+  const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   const payload = parsed.ok && isJsonObject(parsed.value) ? parsed.value['payload'] : undefined
   return typeof payload === 'string' ? payload : undefined
 }

@@ -1,4 +1,3 @@
-import { dpopAlgorithms } from '../access/dpop.ts'
 import type { HubError } from '../base/hub-error.ts'
 
 /**
@@ -11,7 +10,7 @@ export function challengeOf(error: HubError, origin: string): string | undefined
   const { scheme, scope = '', resource = '' } = error.facts
   const dpop = scheme === 'DPoP'
   const members = {
-    ...(dpop && { algs: dpopAlgorithms.join(' ') }),
+    ...(dpop && { algs: oktaDpopAlgorithms }),
     authorization_uri: `${origin}/oauth2/v1/authorize`,
     realm: origin,
     scope,
@@ -22,6 +21,9 @@ export function challengeOf(error: HubError, origin: string): string | undefined
   const pairs = Object.entries(members).map(([name, value]) => `${name}="${quotable(value)}"`)
   return `${dpop ? 'DPoP' : 'Bearer'} ${pairs.join(', ')}`
 }
+
+/** Okta's words, to the letter (X14): clients choose among these. The list of all that we take stands in our metadata. */
+const oktaDpopAlgorithms = 'RS256 RS384 RS512 ES256 ES384 ES512'
 
 function verdictOf({ code, detail }: HubError): { error: string; description: string } | undefined {
   switch (code) {

@@ -499,6 +499,27 @@ describe('a dead transmitter', () => {
     ).rejects.toBeInstanceOf(HubError)
   })
 
+  test('is asked for by its own media type too: a strict server has no other', async () => {
+    await using server = await startLocalServer((request, response) => {
+      const type = 'application/jwk-set+json'
+      const taken = request.headers.accept?.includes(type) === true
+      response
+        .writeHead(taken ? 200 : 406, { 'content-type': type })
+        .end(taken ? JSON.stringify({ keys: [{ ...jwk, kid: 'k0' }] }) : '')
+    })
+    const { keys } = await fetchKeySet({ fetch: globalThis.fetch }, server.origin, defaultKeyLimits)
+    expect(keys).toMatchObject([{ kid: 'k0' }])
+  })
+
+  test('as .NET writes it, and with numbers that nobody reads', async () => {
+    await using transmitter = await startTransmitter()
+    const members = { d: null, oth: [], key_ops: [], use: null, x5c: [] }
+    const set = JSON.stringify({ keys: [{ ...jwk, kid: 'k0', ...members, version: 'v' }], version: 'v' })
+    transmitter.say(set.replaceAll('"v"', '18446744073709551615'))
+    await using hub = startCache()
+    expect(await hub.get(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
+  })
+
   test('100 keys are fine, and so is a set of which some are usable', async () => {
     await using transmitter = await startTransmitter(...Array.from({ length: 100 }, (_, n) => `k${n}`))
     await using hub = startCache()

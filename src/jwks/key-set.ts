@@ -2,7 +2,7 @@ import { fetchJson } from '../base/fetch-json.ts'
 import { HubError } from '../base/hub-error.ts'
 import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
-import { readVerificationKeys, type KeySetEntry } from '../set/verification-key.ts'
+import { keySetMediaTypes, readVerificationKeys, type KeySetEntry } from '../set/verification-key.ts'
 
 export interface KeySetLimits {
   /** For the whole fetch, from resolving the name to the last byte. */
@@ -31,6 +31,7 @@ export async function fetchKeySet(
   const { value, maxAgeS } = await fetchJson(fetch, jwksUrl, {
     timeoutMs: limits.fetchTimeoutMs,
     bytesMax: limits.fetchBytesMax,
+    accept: keySetMediaTypes,
     ...(signal === undefined ? {} : { signal }),
   })
   const keys = readVerificationKeys(value)

@@ -21,6 +21,7 @@ import {
 } from '@opentelemetry/sdk-trace'
 import { isHubError } from '../base/hub-error.ts'
 import type { Tracer, TracedWork } from '../base/tracer.ts'
+import { ownUserAgent } from '../base/user-agent.ts'
 import type { RequestObserver } from '../http/request-observer.ts'
 import { outcomeOfError } from './outbound.ts'
 import type { SamplerSetting } from './sampler.ts'
@@ -52,7 +53,12 @@ const exportTimeoutMs = 3_000
  */
 export function createTracing(options: TracingOptions): Tracing {
   const { url, headers, serviceName, version, resourceAttributes } = options
-  const exporter = new OTLPTraceExporter({ url, headers: { ...headers }, timeoutMillis: exportTimeoutMs })
+  const exporter = new OTLPTraceExporter({
+    url,
+    headers: { ...headers },
+    userAgent: ownUserAgent,
+    timeoutMillis: exportTimeoutMs,
+  })
   const provider = new TracerProvider({
     sampler: samplerOf(options.sampler),
     resource: resourceFromAttributes({

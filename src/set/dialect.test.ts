@@ -58,6 +58,18 @@ describe('a token of a dialect is foreign to who does not speak it', () => {
       'keycloak',
       token({ sub_id: iss_sub, events: { [updated]: { status: { status: 'paused' } } } }),
     ],
+    [
+      'a subject in the event and a sub_id of null',
+      'okta-transmitter',
+      token({ sub_id: null, events: { [revoked]: { subject: iss_sub } } }),
+    ],
+    [
+      'a subject_type and a format of null',
+      'google-risc',
+      token({
+        events: { [revoked]: { subject: { format: null, subject_type: 'iss-sub', iss: 'a', sub: 'b' } } },
+      }),
+    ],
     ['quotes', 'quoted-bodies', token({ sub_id: iss_sub, events: { [revoked]: {} } }, true)],
   ])('%s: %s', (_, dialect, raw) => {
     const without = new Set(dialectNames.filter((name) => name !== dialect && name !== 'google-risc'))

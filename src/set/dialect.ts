@@ -1,5 +1,5 @@
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, meant, type JsonObject, type JsonValue } from '../base/json.ts'
 
 /**
  * Ways in which real transmitters differ from the standards. Each is off unless a provider's setting says otherwise;
@@ -78,11 +78,13 @@ const marks: readonly Mark[] = [
     dialect: 'google-risc',
     what: 'has what RISC had before 1.0: `subject_type` in place of `format`, or a verification event of its own',
     shows: ({ payload }) =>
-      payload['sub_id'] === undefined &&
+      meant(payload['sub_id']) === undefined &&
       eventsOf(payload).some(
         ([type, { subject }]) =>
           type === riscVerification ||
-          (isJsonObject(subject) && subject['subject_type'] !== undefined && subject['format'] === undefined),
+          (isJsonObject(subject) &&
+            meant(subject['subject_type']) !== undefined &&
+            meant(subject['format']) === undefined),
       ),
   },
   {
@@ -94,7 +96,7 @@ const marks: readonly Mark[] = [
     dialect: 'okta-transmitter',
     what: 'has its subject inside the event and no sub_id (SSF 1.0 §3.1)',
     shows: ({ payload }) =>
-      payload['sub_id'] === undefined &&
+      meant(payload['sub_id']) === undefined &&
       eventsOf(payload).some(
         ([type, { subject }]) => type.startsWith(openidEventPrefix) && isJsonObject(subject),
       ),
@@ -138,7 +140,7 @@ function eventsOf({ events }: JsonObject): readonly (readonly [type: string, eve
 
 /** Google and Apple send ordinary JWTs. */
 function typed(header: JsonObject): JsonObject {
-  const { typ } = header
+  const typ = meant(header['typ'])
   return typ === undefined || (typeof typ === 'string' && typ.toUpperCase() === 'JWT')
     ? { ...header, typ: 'secevent+jwt' }
     : header
@@ -163,10 +165,10 @@ function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
 
 /** R70: `format` wins, so that Google may leave its own form behind any day. */
 function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObject {
-  if (typeof type !== 'string' || subject['format'] !== undefined) {
+  if (typeof type !== 'string' || meant(subject['format']) !== undefined) {
     return type === undefined ? subject : { subject_type: type, ...subject }
   }
-  const { iss, sub, email } = subject
+  const [iss, sub, email] = [meant(subject['iss']), meant(subject['sub']), meant(subject['email'])]
   switch (type) {
     case 'iss-sub':
       return { ...subject, format: 'iss_sub' }
@@ -210,7 +212,7 @@ function namesAllSessions(subject: JsonValue | undefined): subject is JsonObject
   if (!isJsonObject(subject) || !isJsonObject(subject['user'])) return false
   const { format, session } = subject
   return (
-    (format === undefined || format === 'complex') &&
+    (meant(format) === undefined || format === 'complex') &&
     isJsonObject(session) &&
     session['format'] === 'opaque' &&
     session['id'] === 'ALL'
@@ -273,7 +275,7 @@ function fromApple(token: RawToken, text: string): RawToken {
 
 /** Apple sends one; of several, all but one would be lost. */
 function onlyEvent(text: string): JsonObject | undefined {
-  const parsed = parseIJson(Buffer.from(text))
+  const parsed = parseIJson(Buffer.from(text), { wideNumbers: 'as_text' })
   if (!parsed.ok) return undefined
   const { value } = parsed
   const event: JsonValue | undefined = isJsonArray(value)

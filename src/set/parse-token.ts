@@ -1,6 +1,6 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { inSentence } from '../base/sentence.ts'
@@ -141,7 +141,7 @@ function decodePart(part: string, name: string): Buffer {
 }
 
 function readPart(part: string, name: string): JsonObject {
-  const json = parseIJson(decodePart(part, name))
+  const json = parseIJson(decodePart(part, name), { wideNumbers: 'as_text' })
   if (!json.ok) throw malformed(`The ${name} of the token is refused: ${json.reason}.`)
   if (!isJsonObject(json.value)) throw malformed(`The ${name} of the token is not a JSON object.`)
   return json.value
@@ -160,7 +160,8 @@ function readHeader(header: JsonObject): SetHeader {
     })
   }
   for (const name of refusedParameters) {
-    if (Object.hasOwn(header, name)) throw malformed(`The header has ${name}, which we do not support.`)
+    if ((header[name] ?? undefined) !== undefined)
+      throw malformed(`The header has ${name}, which we do not support.`)
   }
   if (!isText(kid, kidCharsMax)) {
     throw malformed(`The header needs kid, a string of 1 to ${kidCharsMax} characters; it is ${shown(kid)}.`)
@@ -168,16 +169,17 @@ function readHeader(header: JsonObject): SetHeader {
   return { alg, typ, kid }
 }
 
-/** Extensions that change what is signed or how it is read; `jwk`, `jku`, `x5u` and `x5c` are merely ignored (R58, R61). */
+/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (R58, R61). */
 const refusedParameters = ['crit', 'b64', 'zip', 'enc']
 
 function readClaims(payload: JsonObject): SetClaims {
-  const { iss, jti, iat, aud, events, toe, txn, sub_id } = payload
+  const { iss, jti, iat, aud, events } = payload
+  const [toe, txn, subject] = [meant(payload['toe']), meant(payload['txn']), meant(payload['sub_id'])]
   if (!isText(iss, issuerCharsMax)) throw claim('iss', `a string of 1 to ${issuerCharsMax} characters`, iss)
   if (!isText(jti, jtiCharsMax)) throw claim('jti', `a string of 1 to ${jtiCharsMax} characters`, jti)
   if (typeof iat !== 'number' || iat < 0) throw claim('iat', 'a number of seconds since 1970', iat)
-  if (payload['exp'] !== undefined) throw claimRefused('A SET must not have exp (SSF 1.0 §4.1.7).')
-  if (payload['sub'] !== undefined) {
+  if (meant(payload['exp']) !== undefined) throw claimRefused('A SET must not have exp (SSF 1.0 §4.1.7).')
+  if (meant(payload['sub']) !== undefined) {
     throw claimRefused('A SET must not have sub (SSF 1.0 §4.1.2); name the subject in sub_id.')
   }
   const time = toe === undefined ? undefined : readEventTime(toe)
@@ -197,7 +199,7 @@ function readClaims(payload: JsonObject): SetClaims {
     events: readEventObjects(events),
     toe: time,
     txn: txn === undefined ? undefined : String(txn),
-    sub_id: sub_id === undefined ? undefined : readSubject(sub_id, 'sub_id'),
+    sub_id: subject === undefined ? undefined : readSubject(subject, 'sub_id'),
   }
 }
 

@@ -21,6 +21,7 @@ const signers: Readonly<Record<SetAlgorithm, Signer>> = {
   ES384: { digest: 'sha384', padding: undefined, ecdsaBytes: 48 },
   ES512: { digest: 'sha512', padding: undefined, ecdsaBytes: 66 },
   EdDSA: { digest: undefined, padding: undefined, ecdsaBytes: undefined },
+  Ed25519: { digest: undefined, padding: undefined, ecdsaBytes: undefined },
 }
 
 export interface SignedBytes {

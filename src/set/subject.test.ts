@@ -85,6 +85,11 @@ describe('readSubject', () => {
       { format: 'aliases', identifiers: many(aliasIdentifiersMax) },
     ],
     [
+      'members and a format that say nothing',
+      { format: null, subject_type: null, user: ada, device: null, session: '', tenant: {} },
+      { format: 'complex', user: ada },
+    ],
+    [
       'as many members as allowed',
       { format: 'complex', ...named(complexMembersMax) },
       { format: 'complex', ...named(complexMembersMax) },
@@ -95,6 +100,8 @@ describe('readSubject', () => {
 
   test.each<[string, JsonValue, RegExp]>([
     ['null', null, /sub_id is not a JSON object/],
+    ['a complex subject with members of null alone', { format: 'complex', user: null }, /names no user/],
+    ['a member that is no object', { format: 'complex', user: ada, device: 5 }, /sub_id\.device is not/],
     ['a string', 'ada@example.com', /not a JSON object/],
     ['an array', [ada], /not a JSON object/],
     ['an empty object', {}, /has no `format`/],

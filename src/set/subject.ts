@@ -1,7 +1,7 @@
 import { isIP } from 'node:net'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { inSentence } from '../base/sentence.ts'
 
@@ -58,10 +58,10 @@ export const subjectTermCharsMax = 256
  */
 export function readSubject(value: JsonValue, where: string): Subject {
   const object = requireObject(value, where)
-  const format = object['format']
+  const format = meant(object['format'])
   if (format === 'complex') return readComplex(object, where)
   if (format === undefined) {
-    if (object['subject_type'] !== undefined) {
+    if (meant(object['subject_type']) !== undefined) {
       throw invalid(
         where,
         'has `subject_type` in place of `format`, as only the dialect google-risc allows, and only inside events',
@@ -75,8 +75,8 @@ export function readSubject(value: JsonValue, where: string): Subject {
 function readComplex(object: JsonObject, where: string): ComplexSubject {
   const members: [string, SimpleSubject][] = []
   for (const [name, value] of Object.entries(object)) {
-    const meant = isJsonObject(value) || complexNames.some((known) => known === name)
-    if (name === 'format' || !meant) continue
+    const isMember = isJsonObject(value) || complexNames.some((known) => known === name)
+    if (name === 'format' || meant(value) === undefined || !isMember) continue
     if (members.length === complexMembersMax)
       throw invalid(where, `has more than ${complexMembersMax} members`)
     const place = `${where}.${inSentence(name, 64)}`
@@ -185,7 +185,7 @@ function emailAddress(from: Plain): string {
 
 /** Okta's log shows devices whose identifier is called `sub` (E77). */
 function opaqueId(from: Plain): string {
-  return from.object['id'] === undefined && from.object['sub'] !== undefined
+  return meant(from.object['id']) === undefined && meant(from.object['sub']) !== undefined
     ? text(from, 'sub')
     : text(from, 'id')
 }

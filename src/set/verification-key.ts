@@ -2,11 +2,15 @@ import { createPublicKey } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 
-/** The algorithms a SET may be signed with. Anything else, `none` and HMAC included, is refused (R59, E31). */
+/**
+ * The one list of algorithms that others' signatures may have: of SETs, client assertions and DPoP proofs, and what our
+ * metadata announces. Anything else, `none` and HMAC included, is refused (R59, E31). `Ed25519` is the name that RFC 9864
+ * gives to `EdDSA` with that curve.
+ */
 export const setAlgorithms = [
   'RS256',
   'RS384',
@@ -18,6 +22,7 @@ export const setAlgorithms = [
   'ES384',
   'ES512',
   'EdDSA',
+  'Ed25519',
 ] as const
 export type SetAlgorithm = (typeof setAlgorithms)[number]
 
@@ -57,6 +62,9 @@ export interface KeySource {
   getKnown?(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
 }
 
+/** What a key set is asked for as: its own media type (RFC 7517 §8.5.2), and the one that most servers give it. */
+export const keySetMediaTypes = 'application/jwk-set+json, application/json'
+
 /** A JWK Set with more keys than this is not read at all. */
 export const keysMax = 100
 const rsaBitsMin = 2048
@@ -81,7 +89,7 @@ export function readVerificationKeys(document: JsonValue): readonly KeySetEntry[
       detail: `The key set holds ${keys.length} keys; we read at most ${keysMax}.`,
     })
   }
-  return keys.filter(isJsonObject).map(readKey)
+  return keys.filter(isJsonObject).map(readVerificationKey)
 }
 
 /**
@@ -109,23 +117,31 @@ export function pickVerificationKey(
   throw new HubError('set.unknown_key', { detail: `The provider's key set has no key with kid=${shown}.` })
 }
 
-function readKey(jwk: JsonObject): KeySetEntry {
-  const kid = typeof jwk['kid'] === 'string' ? jwk['kid'] : undefined
+/** One public JWK (RFC 7517 §4). */
+export function readVerificationKey(jwk: JsonObject): KeySetEntry {
+  const kid = typeof jwk['kid'] === 'string' && jwk['kid'] !== '' ? jwk['kid'] : undefined
   const unusable = (reason: string): UnusableKey => ({ kid, unusable: reason })
+  const [use, operations, alg] = [meant(jwk['use']), meant(jwk['key_ops']), meant(jwk['alg'])]
   if (jwk['kty'] === 'oct') return unusable('is symmetric')
-  if (privateMembers.some((member) => member in jwk)) return unusable('was published with its private part')
-  if (jwk['use'] !== undefined && jwk['use'] !== 'sig') return unusable('is not for signatures by its `use`')
-  if (jwk['key_ops'] !== undefined && !(isJsonArray(jwk['key_ops']) && jwk['key_ops'].includes('verify'))) {
+  if (hasPrivatePart(jwk)) return unusable('was published with its private part')
+  if (use !== undefined && use !== 'sig') return unusable('is not for signatures by its `use`')
+  if (operations !== undefined && !(isJsonArray(operations) && operations.includes('verify'))) {
     return unusable('is not for checking signatures by its `key_ops`')
   }
   const imported = importKey(jwk)
   if (typeof imported === 'string') return unusable(imported)
-  if (jwk['alg'] === undefined) return { kid, ...imported }
-  const alg = setAlgorithms.find((alg) => alg === jwk['alg'])
-  if (alg === undefined || !imported.algorithms.has(alg)) {
+  if (alg === undefined) return { kid, ...imported }
+  if (!isSetAlgorithm(alg) || !imported.algorithms.has(alg)) {
     return unusable('has an `alg` that we do not take or that does not fit its type')
   }
-  return { kid, key: imported.key, algorithms: new Set([alg]) }
+  // An Ed25519 key is for both names of its one algorithm, whichever of them it was published with.
+  const algorithms = imported.algorithms === ed25519Algorithms ? ed25519Algorithms : new Set([alg])
+  return { kid, key: imported.key, algorithms }
+}
+
+/** By whatever is in it, a key that its owner should have kept. Members without a value do not count. */
+export function hasPrivatePart(jwk: JsonObject): boolean {
+  return privateMembers.some((member) => meant(jwk[member]) !== undefined)
 }
 
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
@@ -137,7 +153,7 @@ function importKey(jwk: JsonObject): { key: KeyObject; algorithms: ReadonlySet<S
   const publicJwk: JsonWebKey = {}
   for (const member of members) {
     const value = jwk[member]
-    if (typeof value !== 'string') return `lacks its member \`${member}\``
+    if (typeof value !== 'string' || value === '') return `lacks its member \`${member}\``
     publicJwk[member] = value
   }
   let key: KeyObject
@@ -170,8 +186,9 @@ function algorithmsOf(key: KeyObject): ReadonlySet<SetAlgorithm> | string {
     case 'ec':
       return curveAlgorithms.get(namedCurve) ?? 'is on a curve that we do not take'
     case 'ed25519':
+      return ed25519Algorithms
     case 'ed448':
-      return edwardsAlgorithms
+      return ed448Algorithms
     default:
       return 'is of a type that cannot sign'
   }
@@ -185,7 +202,8 @@ const rsaAlgorithms: ReadonlySet<SetAlgorithm> = new Set([
   'PS384',
   'PS512',
 ])
-const edwardsAlgorithms: ReadonlySet<SetAlgorithm> = new Set(['EdDSA'])
+const ed25519Algorithms: ReadonlySet<SetAlgorithm> = new Set(['EdDSA', 'Ed25519'])
+const ed448Algorithms: ReadonlySet<SetAlgorithm> = new Set(['EdDSA'])
 /** By OpenSSL's names of P-256, P-384 and P-521 (RFC 7518 §3.4). */
 const curveAlgorithms: ReadonlyMap<string, ReadonlySet<SetAlgorithm>> = new Map([
   ['prime256v1', new Set<SetAlgorithm>(['ES256'])],

@@ -3,7 +3,7 @@ import * as oauth from 'oauth4webapi'
 import { fetchBytes, fetchFailure, type FetchedBytes } from '../base/fetch-bytes.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, withoutEmptyMembers } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
@@ -198,7 +198,7 @@ function createGrant(
   const http = {
     ...lenient,
     [oauth.customFetch]: async (url: string, init: { headers: Record<string, string> }) =>
-      asResponse(await fetchBytes(world.fetch, url, asRequest(init), tokenLimits)),
+      asPlainResponse(await fetchBytes(world.fetch, url, asRequest(init), tokenLimits)),
   }
 
   async function request(): Promise<AccessToken> {
@@ -347,6 +347,14 @@ function asResponse({ status, headers, body }: FetchedBytes): Response {
   return new Response(body.byteLength === 0 ? null : Buffer.from(body), { status, headers })
 }
 
+/** For the library, to which a member of null is one of a wrong type: metadata and token answers without members that say nothing. */
+function asPlainResponse(fetched: FetchedBytes): Response {
+  const parsed = parseIJson(fetched.body, { wideNumbers: 'as_text' })
+  if (!parsed.ok || !isJsonObject(parsed.value)) return asResponse(fetched)
+  const body = Buffer.from(JSON.stringify(withoutEmptyMembers(parsed.value)))
+  return asResponse({ ...fetched, body })
+}
+
 /** What went wrong on the way to a token, in words. */
 async function tokenError(error: unknown): Promise<HubError> {
   if (isHubError(error)) {
@@ -371,7 +379,9 @@ async function tokenReason(error: unknown): Promise<string> {
     return [`it answered ${error.status}`, ...words].join(' ')
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
-    const body = parseIJson(Buffer.from(await error.response.arrayBuffer()))
+    const body = parseIJson(Buffer.from(await error.response.arrayBuffer()), {
+      wideNumbers: 'as_text',
+    })
     const members = body.ok && isJsonObject(body.value) ? body.value : {}
     const words = ['error', 'error_description']
       .map((name) => members[name])

@@ -227,7 +227,7 @@ async function callTransmitter(
   })
   if (!expected.includes(answer.status)) throw refusal(step, { host, request, access }, answer)
   if (answer.body.byteLength === 0) return { status: answer.status, json: undefined }
-  const parsed = parseIJson(answer.body)
+  const parsed = parseIJson(answer.body, { wideNumbers: 'as_text' })
   return { status: answer.status, json: parsed.ok ? parsed.value : undefined }
 }
 
@@ -278,7 +278,7 @@ const theirWordsMax = 300
 
 /** The words of an error body, whatever its members are called; the start of one that has none of these members. */
 function wordsOf({ body, headers }: FetchedBytes, request: Call): string {
-  const parsed = parseIJson(body)
+  const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   if (!parsed.ok) {
     const isText = /^text\/plain\b/i.test(headers.get('content-type') ?? '')
     return isText ? startOf(Buffer.from(body).toString(), request) : ''

@@ -1,6 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
-import type { JsonValue } from '../base/json.ts'
+import { meant, type JsonValue } from '../base/json.ts'
 import { inSentence } from '../base/sentence.ts'
 import type { TransmitterMetadata } from './discovery.ts'
 import { deliveryMethodUrns, type DeliveryMethod, type TransmitterEndpoints } from './stream.ts'
@@ -15,8 +15,8 @@ export function readEndpoints(
   urlProblem: (url: string) => string | undefined,
 ): TransmitterEndpoints {
   const endpoint = (member: string): string | undefined => {
-    const value = document[member]
-    if (value === undefined || value === null) return undefined
+    const value = meant(document[member])
+    if (value === undefined) return undefined
     const problem = typeof value === 'string' ? urlProblem(value) : 'it is not a string'
     if (typeof value === 'string' && problem === undefined) return value
     throw new HubError('stream.answer_unusable', {
@@ -65,7 +65,5 @@ function methodOf(urn: string): DeliveryMethod | undefined {
 }
 
 function texts(value: JsonValue | undefined): readonly string[] | undefined {
-  return value !== undefined && isJsonArray(value)
-    ? value.filter((each) => typeof each === 'string')
-    : undefined
+  return isJsonArray(value) && value.length > 0 ? value.filter((each) => typeof each === 'string') : undefined
 }

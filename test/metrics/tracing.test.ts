@@ -66,7 +66,7 @@ test('a push is one trace: request, parse, verify with the fetch of keys, append
   expect(trace.filter(({ status }) => status.code === 2)).toEqual([])
   expect(receiver.requests[0]).toMatchObject({
     path: '/v1/traces',
-    headers: { 'content-type': 'application/json' },
+    headers: { 'content-type': 'application/json', 'user-agent': expect.stringMatching(/Watchbell\/\d/) },
   })
 })
 
