@@ -27,6 +27,8 @@ export interface Delivery extends AsyncDisposable {
   changed(stream: EmulatedStream): void
   /** Pushes everything that may be pushed, whatever pause a failure earned; ends at the first that fails again. */
   push(stream: EmulatedStream): Promise<void>
+  /** Until what is being pushed just now was taken, was refused, or failed once. */
+  settled(stream: EmulatedStream): Promise<void>
   poll(stream: EmulatedStream, request: EmulatedRequest): Promise<EmulatedAnswer>
 }
 
@@ -184,6 +186,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
       await stateOf(stream).pumping
       if (deliverable(stream).length > 0) await pushNow(stream)
     },
+    settled: async (stream) => stateOf(stream).pumping,
     async poll(stream, { body: text, headers, gone }) {
       const body = parseObject(text)
       if (body === undefined) return no(400, 'The body is not a JSON object.')

@@ -3,6 +3,7 @@ import { checkProof, type DpopProof } from '../access/dpop.ts'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer, EmulatedRequest } from './emulated-server.ts'
 import type { Switches } from './misbehaviours.ts'
+import { usualPaths, type Personality } from './personalities.ts'
 
 /** A receiver as the transmitter's authorization server knows it. Either way of proving itself may be missing. */
 export interface EmulatedClient {
@@ -28,6 +29,7 @@ export interface EmulatedOauthOptions {
   readonly switches: Switches
   /** Where the transmitter is reached. */
   readonly origin: () => string
+  readonly personality: Personality | undefined
 }
 
 export interface EmulatedOauth {
@@ -63,13 +65,15 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /** The authorization server of an emulated transmitter, and the guard of its endpoints (SSF 1.0 §8, CAEP interop §2.7). */
 export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOauth {
-  const { world, clients, bearerTokens, dpop, dpopNonces, switches, origin } = options
+  const { world, clients, bearerTokens, dpop, dpopNonces, switches, origin, personality } = options
+  const issuer = (): string => origin() + (personality?.authorizationServerPath ?? '')
+  const scopesSupported: readonly string[] = personality?.scopesSupported ?? ssfScopes
   const issued = new Map<string, IssuedToken>()
   let lifetimeS = 3_600
   let tokensIssued = 0
   const newNonces = () => ({ token: world.newSecret(12), api: world.newSecret(12) })
   let nonces = newNonces()
-  const tokenUrl = (): string => `${origin()}/oauth/token`
+  const tokenUrl = (): string => origin() + (personality?.paths ?? usualPaths).token
 
   async function clientOf(
     { headers }: EmulatedRequest,
@@ -97,7 +101,7 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       const verified = await jwtVerify(assertion, createLocalJWKSet(client.jwks), {
         issuer: client.id,
         subject: client.id,
-        audience: [tokenUrl(), origin()],
+        audience: [tokenUrl(), issuer()],
         requiredClaims: ['exp', 'jti'],
         currentDate: world.now(),
       }).catch(() => undefined)
@@ -151,19 +155,19 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
     revokeTokens: () => issued.clear(),
     rotateNonces: () => void (nonces = newNonces()),
     metadata: () => ({
-      issuer: origin(),
+      issuer: issuer(),
       token_endpoint: tokenUrl(),
       token_endpoint_auth_methods_supported: ['client_secret_basic', 'client_secret_post', 'private_key_jwt'],
       token_endpoint_auth_signing_alg_values_supported: ['RS256', 'PS256', 'ES256', 'EdDSA'],
       grant_types_supported: ['client_credentials'],
       response_types_supported: ['token'],
-      scopes_supported: ssfScopes,
+      scopes_supported: scopesSupported,
       ...(dpop && { dpop_signing_alg_values_supported: ['RS256', 'ES256'] }),
     }),
     resourceMetadata: (path) => ({
       resource: origin() + path,
-      authorization_servers: [origin()],
-      scopes_supported: ssfScopes,
+      authorization_servers: [issuer()],
+      scopes_supported: scopesSupported,
       bearer_methods_supported: ['header'],
       ...(dpop && { dpop_bound_access_tokens_required: true }),
     }),
@@ -179,9 +183,9 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
       if (client === undefined)
         return no(401, 'invalid_client', { 'www-authenticate': 'Basic realm="oauth"' })
       if (form.get('grant_type') !== 'client_credentials') return no(400, 'unsupported_grant_type')
-      const scopes = form.get('scope')?.split(' ') ?? [...ssfScopes]
-      if (!scopes.every((scope) => ssfScopes.some((known) => known === scope)))
-        return no(400, 'invalid_scope')
+      const unasked = personality?.scopeMustBeAsked === true ? [] : scopesSupported
+      const scopes = form.get('scope')?.split(' ') ?? unasked
+      if (!scopes.every((scope) => scopesSupported.includes(scope))) return no(400, 'invalid_scope')
       const proof = dpop ? await readProof(request) : undefined
       if (dpop && proof === undefined) return no(400, 'invalid_dpop_proof')
       const nonce = proof && nonceFor('token', proof)
@@ -220,7 +224,9 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
         const nonce = nonceFor('api', proof)
         if (nonce !== undefined) return refuse(401, request.path, 'use_dpop_nonce', nonce)
       }
-      if (!scopes.some((scope) => known.scopes.includes(scope))) {
+      const enough = personality?.scopesSupported === undefined ? scopes : scopesSupported
+      if (!enough.some((scope) => known.scopes.includes(scope))) {
+        if (personality?.scopeMustBeAsked === true) return { status: 401 }
         return refuse(403, request.path, 'insufficient_scope')
       }
       return { receiver: known.receiver }

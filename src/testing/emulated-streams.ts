@@ -2,6 +2,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer } from './emulated-server.ts'
 import type { Switches } from './misbehaviours.ts'
+import type { Personality } from './personalities.ts'
 import { subjectsMatch } from './subject-match.ts'
 
 export const pushMethod = 'urn:ietf:rfc:8935'
@@ -43,6 +44,10 @@ export interface EmulatedStream {
   /** Who may manage it: a client id, or `bearer:` and the token. */
   readonly receiver: string
   readonly aud: string
+  /** Whether the receiver named it. */
+  readonly audAsked: boolean
+  /** What it must be polled with, where that is another value than manages it. */
+  readonly pollAuthorization: string | undefined
   eventsRequested: readonly string[] | undefined
   description: string | undefined
   method: typeof pushMethod | typeof pollMethod
@@ -75,14 +80,17 @@ export interface StreamRules {
   readonly minVerificationIntervalS: number | undefined
   readonly inactivityTimeoutS: number | undefined
   readonly defaultSubjects: 'ALL' | 'NONE'
+  readonly personality: Personality | undefined
 }
 
 /** What the streams need done about them. */
 export interface StreamActions {
   /** After it was stored, before the create is answered. */
   created(stream: EmulatedStream): Promise<void>
-  /** A verification was asked for. */
-  verify(stream: EmulatedStream, state: string | undefined): Promise<void>
+  /** A verification was asked for. @returns an answer other than the usual one */
+  verify(stream: EmulatedStream, state: string | undefined): Promise<EmulatedAnswer | undefined>
+  /** The receiver changed the status. */
+  announceStatus(stream: EmulatedStream): void
   /** Its delivery or status is another one now. */
   changed(stream: EmulatedStream): void
 }
@@ -110,7 +118,7 @@ export interface ManagementCall {
 const noContent: EmulatedAnswer = { status: 204 }
 
 export function createEmulatedStreams(rules: StreamRules, actions: StreamActions): EmulatedStreams {
-  const { world, switches, eventsSupported } = rules
+  const { world, switches, eventsSupported, personality } = rules
   const all = new Map<string, EmulatedStream>()
   const now = (): number => world.now().getTime()
 
@@ -128,21 +136,41 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
       : eventsSupported.filter((type) => eventsRequested.includes(type)) // T5
   }
 
+  const [, defaultSubjects] = personality?.defaultSubjects ?? []
+
   function configurationOf(stream: EmulatedStream): Record<string, JsonValue> {
     return {
       stream_id: stream.id,
       iss: rules.issuer(),
-      aud: stream.aud,
+      ...((personality?.audience !== 'when-asked' || stream.audAsked) && { aud: stream.aud }),
       delivery: { method: stream.method, endpoint_url: stream.endpointUrl },
       events_supported: eventsSupported,
       events_delivered: eventsDelivered(stream),
-      ...(stream.eventsRequested && { events_requested: stream.eventsRequested }),
+      ...(stream.eventsRequested && { events_requested: requestedOf(stream.eventsRequested) }),
       ...(stream.description !== undefined && { description: stream.description }),
       ...(rules.minVerificationIntervalS !== undefined && {
         min_verification_interval: rules.minVerificationIntervalS,
       }),
       ...(rules.inactivityTimeoutS !== undefined && { inactivity_timeout: rules.inactivityTimeoutS }),
+      ...(defaultSubjects !== undefined && { default_subjects: defaultSubjects }),
     }
+  }
+
+  function requestedOf(events: readonly string[]): readonly string[] {
+    const shown = personality?.addsVerification === true ? [...events, verificationType] : events
+    return personality?.sortsRequested === true ? shown.toSorted() : shown
+  }
+
+  /** In authentik's words. */
+  function unknownTypes({ events_requested: events }: JsonObject): EmulatedAnswer | undefined {
+    if (personality?.unknownEvents !== 'refused' || !Array.isArray(events)) return undefined
+    const unknown = events.flatMap((type, at) =>
+      eventsSupported.includes(String(type))
+        ? []
+        : [[String(at), [`"${String(type)}" is not a valid choice.`]]],
+    )
+    if (unknown.length === 0) return undefined
+    return { status: 400, body: { events_requested: Object.fromEntries(unknown) } }
   }
 
   async function create(receiver: string, body: JsonObject): Promise<EmulatedAnswer> {
@@ -150,11 +178,18 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     if (mine.length >= rules.streamsPerReceiver) return no(409, 'This receiver has a stream already.')
     const problem = problemOf(body)
     if (problem !== undefined) return no(400, problem)
+    const refusal = unknownTypes(body)
+    if (refusal !== undefined) return refusal
     const id = world.newSecret(12)
+    const supplied = suppliedBy(body, id)
+    const own = personality?.ownPollCredential === true && supplied.method === pollMethod
+    const [asked] = [body['aud']].flat()
     const stream: EmulatedStream = {
       id,
       receiver,
-      aud: rules.audienceOf(receiver),
+      aud: typeof asked === 'string' ? asked : rules.audienceOf(receiver),
+      audAsked: typeof asked === 'string',
+      pollAuthorization: own ? `Bearer ${world.newSecret(12)}` : undefined,
       status: 'enabled',
       reason: undefined,
       added: [],
@@ -166,11 +201,15 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
       pollsAtOnceMax: 0,
       verifiedAt: undefined,
       touchedAt: now(),
-      ...suppliedBy(body, id),
+      ...supplied,
     }
     all.set(id, stream)
     await actions.created(stream)
     const answer = configurationOf(stream)
+    if (stream.pollAuthorization !== undefined) {
+      const { method, endpointUrl: endpoint_url, pollAuthorization: authorization_header } = stream
+      answer['delivery'] = { method, endpoint_url, authorization_header }
+    }
     return {
       status: 201,
       body: switches.has('create-wrong-iss') ? { ...answer, iss: 'https://somebody-else.example' } : answer,
@@ -202,8 +241,11 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
   }
 
   function update(stream: EmulatedStream, body: JsonObject, replace: boolean): EmulatedAnswer {
+    if (!replace && personality?.patch === 404) return { status: 404, body: '404 page not found' }
     const problem = problemOf(body) ?? mismatchOf(stream, body)
     if (problem !== undefined) return no(400, problem)
+    const refusal = unknownTypes(body)
+    if (refusal !== undefined) return refusal
     const given = suppliedBy(body, stream.id)
     if (replace || 'events_requested' in body) stream.eventsRequested = given.eventsRequested
     if (replace || 'description' in body) stream.description = given.description
@@ -212,7 +254,11 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
       Object.assign(stream, { method, endpointUrl, authorization })
     }
     actions.changed(stream)
-    return switches.has('answers-202') ? { status: 202 } : { status: 200, body: configurationOf(stream) }
+    const answer = configurationOf(stream)
+    if (replace && personality?.putHidesPollUrl === true && stream.method === pollMethod) {
+      answer['delivery'] = { method: stream.method }
+    }
+    return switches.has('answers-202') ? { status: 202 } : { status: 200, body: answer }
   }
 
   /** Transmitter-supplied members may be sent, and must then be as they are (T7). */
@@ -230,6 +276,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     stream.status = status
     stream.reason = typeof reason === 'string' ? reason : undefined
     if (status === 'disabled') stream.waiting = [] // T9
+    if (personality?.statusInObject === true) actions.announceStatus(stream)
     actions.changed(stream)
     return switches.has('answers-202') ? { status: 202 } : { status: 200, body: statusOf(stream) }
   }
@@ -314,7 +361,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
         return noContent
       }),
     async verification(call) {
-      let verified: Promise<void> | undefined
+      let verified: Promise<EmulatedAnswer | undefined> | undefined
       const answer = posted(call, (stream, { state }) => {
         if (state !== undefined && typeof state !== 'string') return no(400, 'state is not a string.')
         const intervalMs = (rules.minVerificationIntervalS ?? 0) * 1_000
@@ -327,8 +374,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
         verified = actions.verify(stream, state)
         return noContent
       })
-      await verified
-      return answer
+      return (await verified) ?? answer
     },
   }
 }
@@ -336,6 +382,8 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
 export function isStatus(value: unknown): value is EmulatedStatus {
   return statuses.includes(value)
 }
+
+const verificationType = 'https://schemas.openid.net/secevent/ssf/event-type/verification'
 
 const transmitterSupplied = [
   'iss',

@@ -21,6 +21,7 @@ import {
   type EmulatedStream,
 } from './emulated-streams.ts'
 import type { MisbehaviourName, Switches } from './misbehaviours.ts'
+import { personalityAmong, usualPaths, type Personality } from './personalities.ts'
 import { claimsOf, type SetDraft } from './set-draft.ts'
 import { createTransmitterKeys } from './transmitter-keys.ts'
 import type { TransmitterOptions } from './transmitter.ts'
@@ -130,16 +131,7 @@ type AudienceOptional<Draft> = Draft extends SetDraft
 const createAfterPushMs = 100
 const wellKnownPath = '/.well-known/ssf-configuration'
 const oauthMetadataPath = '/.well-known/oauth-authorization-server'
-const paths = {
-  keys: '/jwks.json',
-  token: '/oauth/token',
-  configuration: '/ssf/streams',
-  status: '/ssf/status',
-  verification: '/ssf/verify',
-  addSubject: '/ssf/subjects:add',
-  removeSubject: '/ssf/subjects:remove',
-  poll: '/ssf/poll/',
-} as const
+const ownPaths = { keys: '/jwks.json', poll: '/ssf/poll/' } as const
 const ssfEvents = 'https://schemas.openid.net/secevent/ssf/event-type/'
 const usualEvents = eventCatalogue.filter(({ family }) => family === 'caep' || family === 'risc')
 
@@ -156,6 +148,9 @@ export async function startEmulatedTransmitter(
     ...options.world,
   }
   const switches: Switches = new Set(options.misbehaving)
+  const personality: Personality | undefined = personalityAmong(switches)
+  const paths = { ...ownPaths, ...(personality?.paths ?? usualPaths) }
+  const defaultSubjects = options.defaultSubjects ?? personality?.defaultSubjects[0] ?? 'ALL'
   const keys = createTransmitterKeys(options.key ?? (await generateSigningKey(options.alg ?? 'RS256')))
   /** What the key set shows while new keys are held back. */
   let shownKeys: readonly JWK[] | undefined
@@ -168,6 +163,7 @@ export async function startEmulatedTransmitter(
     dpopNonces: options.dpopNonces ?? false,
     switches,
     origin: () => origin,
+    personality,
   })
   oauth.tokenLifetimeS = options.tokenLifetimeS ?? 3_600
   const delivery = createDelivery({
@@ -175,7 +171,7 @@ export async function startEmulatedTransmitter(
     switches,
     longPollMs: options.longPollMs ?? 30_000,
     pollEventsMax: options.pollEventsMax ?? 1_000,
-    pushTimeoutMs: 10_000,
+    pushTimeoutMs: personality?.pushesWhileVerifyingMs ?? 10_000,
     pushRetryMs: options.pushRetryMs ?? 1_000,
     pushRetryMaxMs: 60_000,
   })
@@ -188,11 +184,13 @@ export async function startEmulatedTransmitter(
       audienceOf:
         options.audienceOf ??
         ((receiver) => `${issuer}/receivers/${receiver.replace(/^bearer:.*/, 'static')}`),
-      eventsSupported: options.eventsSupported ?? usualEvents.map(({ type }) => type),
+      eventsSupported:
+        options.eventsSupported ?? personality?.eventsSupported ?? usualEvents.map(({ type }) => type),
       streamsPerReceiver: options.streamsPerReceiver ?? 1,
-      minVerificationIntervalS: options.minVerificationIntervalS,
+      minVerificationIntervalS: options.minVerificationIntervalS ?? personality?.minVerificationIntervalS,
       inactivityTimeoutS: options.inactivityTimeoutS,
-      defaultSubjects: options.defaultSubjects ?? 'ALL',
+      defaultSubjects: personality?.defaultSubjects[1] ?? defaultSubjects,
+      personality,
     },
     {
       async created(stream) {
@@ -201,7 +199,12 @@ export async function startEmulatedTransmitter(
         // The receiver may well wait for the answer to the create before it answers.
         await Promise.race([delivery.push(stream), sleep(createAfterPushMs)])
       },
-      verify,
+      async verify(stream, state) {
+        await verify(stream, state)
+        const answer = pushedVerification(stream)
+        return personality?.pushesWhileVerifyingMs === undefined ? undefined : answer
+      },
+      announceStatus: (stream) => announceStatus(stream, stream.status, stream.reason),
       changed: delivery.changed,
     },
   )
@@ -239,11 +242,29 @@ export async function startEmulatedTransmitter(
     announce(stream, 'verification', told === undefined ? {} : { state: told }, false)
   }
 
+  /** What a personality makes of its verification event once that was pushed. */
+  async function pushedVerification(stream: EmulatedStream): Promise<EmulatedAnswer | undefined> {
+    await delivery.settled(stream)
+    if (personality === undefined || stream.method !== pushMethod) return undefined
+    if (stream.pushes.at(-1)?.status === 202) return undefined
+    stream.status = personality.afterRefusedVerification
+    if (!personality.scopeMustBeAsked) return undefined
+    stream.waiting = []
+    return { status: 400, body: { error: 'stream_verification_error' } } // Keycloak's
+  }
+
+  function announceStatus(stream: EmulatedStream, status: EmulatedStatus, reason?: string): void {
+    const told = { status, ...(reason !== undefined && { reason }) }
+    const inObject = personality?.statusInObject === true
+    const claims = inObject ? { ...told, status: { stream_id: stream.id, ...told } } : told
+    announce(stream, 'stream-updated', claims, true)
+  }
+
   function setStatus(stream: EmulatedStream, status: EmulatedStatus, reason?: string): void {
     stream.status = status
     stream.reason = reason
     if (status === 'disabled') stream.waiting = []
-    announce(stream, 'stream-updated', { status, ...(reason !== undefined && { reason }) }, true)
+    announceStatus(stream, status, reason)
     delivery.changed(stream)
   }
 
@@ -268,6 +289,11 @@ export async function startEmulatedTransmitter(
 
   async function poll(request: EmulatedRequest): Promise<EmulatedAnswer> {
     if (request.method !== 'POST') return no(405, 'Only POST is supported.')
+    const own = streams.all.get(request.path.slice(paths.poll.length))
+    if (own?.pollAuthorization !== undefined) {
+      if (request.headers['authorization'] === own.pollAuthorization) return delivery.poll(own, request)
+      return { status: 401 }
+    }
     const who = await oauth.receiverOf(request, ['ssf.read', 'ssf.manage']) // T18
     if ('status' in who) return who
     const stream = streams.all.get(request.path.slice(paths.poll.length))
@@ -280,7 +306,11 @@ export async function startEmulatedTransmitter(
 
   function endpointOf(path: string): EmulatedEndpoint | undefined {
     if (path === metadataPath) return 'metadata'
-    if (path === oauthMetadataPath || path.startsWith(resourceMetadataPath)) return 'oauth_metadata'
+    if (path === authorizationPath) return 'oauth_metadata'
+    if (path.startsWith(resourceMetadataPath)) {
+      const there = personality === undefined || (hostWide && path === resourceMetadataPath)
+      return there ? 'oauth_metadata' : undefined
+    }
     if (path.startsWith(paths.poll)) return 'poll'
     if (path === paths.addSubject || path === paths.removeSubject) return 'subjects'
     return (['keys', 'token', 'configuration', 'status', 'verification'] as const).find(
@@ -315,8 +345,12 @@ export async function startEmulatedTransmitter(
     },
   })
   const origin: string = options.origin ?? server.origin
-  const issuer = options.issuer ?? origin
-  const metadataPath = wellKnownPath + (URL.parse(issuer)?.pathname.replace(/\/$/, '') ?? '')
+  const issuer = options.issuer ?? origin + (personality?.issuerPath ?? '')
+  const issuerPath = URL.parse(issuer)?.pathname.replace(/\/$/, '') ?? ''
+  const metadataPath = issuerPath.startsWith(wellKnownPath) ? issuerPath : wellKnownPath + issuerPath
+  const hostWide = personality?.scopesSupported !== undefined
+  const authorizationPath = oauthMetadataPath + (personality?.authorizationServerPath ?? '')
+  const critical = options.criticalSubjectMembers ?? personality?.criticalSubjectMembers
   const metadata = {
     spec_version: '1_0',
     issuer,
@@ -328,8 +362,8 @@ export async function startEmulatedTransmitter(
     remove_subject_endpoint: origin + paths.removeSubject,
     verification_endpoint: origin + paths.verification,
     authorization_schemes: [{ spec_urn: 'urn:ietf:rfc:6749' }, { spec_urn: 'urn:ietf:rfc:6750' }],
-    default_subjects: options.defaultSubjects ?? 'ALL',
-    ...(options.criticalSubjectMembers && { critical_subject_members: options.criticalSubjectMembers }),
+    default_subjects: defaultSubjects,
+    ...(critical && { critical_subject_members: critical }),
   }
 
   function only(): EmulatedStream {

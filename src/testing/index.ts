@@ -17,6 +17,7 @@ export {
   type MisbehaviourName,
 } from './misbehaviours.ts'
 export { oktaPushPath, type PushAnswer } from './push-client.ts'
+export { personalityNames, type PersonalityName } from './personalities.ts'
 export { findEventType, type SetDraft } from './set-draft.ts'
 export { startTestHub, testAdminToken, type TestHub, type TestHubOptions } from './start-test-hub.ts'
 export { startTransmitter, type Transmitter, type TransmitterOptions } from './transmitter.ts'

@@ -18,6 +18,10 @@ export const misbehaviours = {
   'answers-202': 'updates of configuration and status are answered with 202 and no body (R23)',
   'removed-subjects-go-on': 'events about removed subjects are still sent (R31, T20)',
   'tokens-never-good': 'access tokens are issued and then refused everywhere with 401',
+  keycloak: 'it answers as Keycloak 26.7.3 does; on when it starts, or not at all',
+  authentik: 'the same, as authentik does',
+  i2gosignals: 'the same, as i2goSignals 0.11.1 does',
+  protocolsoup: 'the same, as ProtocolSoup does',
 } as const
 
 export type MisbehaviourName = keyof typeof misbehaviours
