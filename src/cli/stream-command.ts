@@ -58,6 +58,8 @@ interface ConnectOptions extends HubOptions {
   readonly push?: boolean
   readonly poll?: boolean
   readonly polling?: 'long' | 'short'
+  readonly streamId?: string
+  readonly pollUrl?: string
   readonly name?: string
   readonly type: string
   readonly auth?: AuthMethod
@@ -101,6 +103,11 @@ export function registerStream(program: Command, io: CliIo): void {
     .argument('<transmitter>', `the URL of its metadata, its issuer URL, or a provider: ${providerNames}`)
     .option('--push', 'the transmitter sends to us (the default)')
     .option('--poll', 'we ask the transmitter; nothing has to reach this hub')
+    .option(
+      '--stream-id <id>',
+      'with --poll: take over this stream, which its operator made, and manage nothing of it',
+    )
+    .option('--poll-url <url>', 'where that stream is polled; needs --audience too')
     .option(
       '--polling <kind>',
       'long: the transmitter may hold a poll open (the default); short: it answers at once',
@@ -396,7 +403,12 @@ function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
 
 async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
   if (options.push === true && options.poll === true) throw wrongUsage('Give --push or --poll, not both.')
-  const { events, description, subjects, audience, polling, credentialHosts } = options
+  const { events, description, subjects, audience, polling, credentialHosts, streamId, pollUrl } = options
+  if ((streamId === undefined) !== (pollUrl === undefined)) {
+    throw wrongUsage(
+      '--stream-id and --poll-url belong together: they are of a stream that its operator made.',
+    )
+  }
   if (polling !== undefined && options.poll !== true) throw wrongUsage('--polling is for --poll.')
   return {
     delivery: options.poll === true ? 'poll' : 'push',
@@ -407,6 +419,7 @@ async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
     ...(description !== undefined && { description }),
     ...(audience !== undefined && { audience }),
     ...(credentialHosts !== undefined && { credential_hosts: credentialHosts }),
+    ...(streamId !== undefined && { existing: { stream_id: streamId, poll_url: pollUrl } }),
   }
 }
 

@@ -123,6 +123,9 @@ function streamBody(stream: Stream, pushUrl: string): object {
     subjects: settings.subjects,
     audience: settings.audience ?? null,
     credential_hosts: settings.credentialHosts ?? null,
+    ...(settings.existing !== undefined && {
+      existing: { stream_id: settings.existing.streamId, poll_url: settings.existing.pollUrl },
+    }),
     ...(settings.delivery === 'push' && { push_url: pushUrl }),
     transmitter: remote && {
       stream_id: remote.streamId,

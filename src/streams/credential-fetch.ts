@@ -17,7 +17,7 @@ export function credentialHostProblem(entry: string): string | undefined {
 export function credentialFetch(
   world: Pick<World, 'fetch' | 'fetchPublic'>,
   issuer: string,
-  settings: Pick<StreamSettings, 'auth' | 'credentialHosts'>,
+  settings: Pick<StreamSettings, 'auth' | 'credentialHosts' | 'existing'>,
 ): typeof globalThis.fetch {
   const isNamed = namedHosts(issuer, settings)
   return async (input, init) => {
@@ -40,9 +40,10 @@ export function credentialFetch(
 
 function namedHosts(
   issuer: string,
-  { auth, credentialHosts = [] }: Pick<StreamSettings, 'auth' | 'credentialHosts'>,
+  { auth, credentialHosts = [], existing }: Pick<StreamSettings, 'auth' | 'credentialHosts' | 'existing'>,
 ): (url: string) => boolean {
-  const urls = auth.method === 'bearer' ? [issuer] : [issuer, auth.tokenUrl, auth.authorizationServer]
+  const client = auth.method === 'bearer' ? [] : [auth.tokenUrl, auth.authorizationServer]
+  const urls = [issuer, existing?.pollUrl, ...client]
   const places = [...urls.map((url) => url && placeOfUrl(url)), ...credentialHosts.map(hostAndPort)].filter(
     (place) => typeof place === 'object',
   )

@@ -2,7 +2,13 @@ import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { credentialHostProblem } from './credential-fetch.ts'
-import type { ClientCredentials, StreamAuth, StreamSecrets, StreamSettings } from './stream.ts'
+import type {
+  ClientCredentials,
+  OperatorStream,
+  StreamAuth,
+  StreamSecrets,
+  StreamSettings,
+} from './stream.ts'
 import { isFrameworkEvent } from './stream-wishes.ts'
 import { importClientKey } from './transmitter-auth.ts'
 
@@ -30,6 +36,7 @@ const members = [
   'subjects',
   'audience',
   'credential_hosts',
+  'existing',
 ]
 const authMembers = [
   'method',
@@ -61,7 +68,7 @@ export async function readStreamDraft(body: JsonValue | undefined, deps: DraftDe
   const given = requireObject(body)
   const problems = unknownMembers(given, members, '')
   const { auth, secrets } = await readAuth(given['auth'], undefined, deps, problems)
-  const settings = readSettings(given, auth, problems)
+  const settings = readSettings(given, auth, deps, problems)
   if (problems.length > 0) throw invalidStream(problems)
   return { settings, secrets }
 }
@@ -85,6 +92,10 @@ export async function readStreamPatch(
     subjects: settings.subjects,
     audience: settings.audience ?? null,
     credential_hosts: settings.credentialHosts ?? null,
+    existing:
+      settings.existing === undefined
+        ? null
+        : { stream_id: settings.existing.streamId, poll_url: settings.existing.pollUrl },
     ...given,
   }
   if (kept === undefined && !Object.hasOwn(given, 'auth')) {
@@ -98,12 +109,17 @@ export async function readStreamPatch(
   const { auth, secrets } = Object.hasOwn(given, 'auth')
     ? await readAuth(given['auth'], before, deps, problems)
     : { auth: settings.auth, secrets: kept ?? {} }
-  const changed = readSettings(merged, auth, problems)
+  const changed = readSettings(merged, auth, deps, problems)
   if (problems.length > 0) throw invalidStream(problems)
   return { settings: changed, secrets }
 }
 
-function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProblem[]): StreamSettings {
+function readSettings(
+  given: JsonObject,
+  auth: StreamAuth,
+  deps: DraftDeps,
+  problems: FieldProblem[],
+): StreamSettings {
   const { delivery, subjects = 'all', description, events_requested: events, audience } = given
   const polling = given['polling'] ?? undefined
   if (delivery !== 'push' && delivery !== 'poll') {
@@ -130,6 +146,7 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
   )
   const noHost = credentialHosts?.map(credentialHostProblem).find((problem) => problem !== undefined)
   if (noHost !== undefined) problems.push({ field: 'credential_hosts', message: noHost })
+  const existing = readExisting(given, deps, problems)
   return {
     delivery: delivery === 'poll' ? 'poll' : 'push',
     ...((polling === 'long' || polling === 'short') && { polling }),
@@ -144,7 +161,53 @@ function readSettings(given: JsonObject, auth: StreamAuth, problems: FieldProble
       problems,
     ),
     ...(credentialHosts !== undefined && { credentialHosts }),
+    ...(existing !== undefined && { existing }),
   }
+}
+
+/** `{"stream_id": "…", "poll_url": "https://…"}` of a stream that the transmitter's operator made. */
+function readExisting(
+  { existing: given, delivery, audience, events_requested: events, description, subjects }: JsonObject,
+  { urlProblem }: DraftDeps,
+  problems: FieldProblem[],
+): OperatorStream | undefined {
+  if (given === undefined || given === null) return undefined
+  if (!isJsonObject(given)) {
+    problems.push({ field: 'existing', message: 'must be an object with stream_id and poll_url' })
+    return undefined
+  }
+  problems.push(...unknownMembers(given, ['stream_id', 'poll_url'], 'existing.'))
+  const text = (name: 'stream_id' | 'poll_url'): string => {
+    const value = readText(given[name], `existing.${name}`, streamLimits.textMax, problems)
+    if (value === undefined && (given[name] ?? undefined) === undefined) {
+      problems.push({ field: `existing.${name}`, message: 'is needed for a stream that is there already' })
+    }
+    return value ?? ''
+  }
+  const [streamId, pollUrl] = [text('stream_id'), text('poll_url')]
+  const problem = pollUrl === '' ? undefined : urlProblem(pollUrl)
+  if (problem !== undefined) {
+    problems.push({ field: 'existing.poll_url', message: `is not valid: ${problem}` })
+  }
+  if (delivery !== 'poll') {
+    problems.push({ field: 'delivery', message: 'must be poll for a stream that is there already' })
+  }
+  if ((audience ?? undefined) === undefined) {
+    problems.push({ field: 'audience', message: 'is needed for a stream that is there already' })
+  }
+  const managed = {
+    events_requested: events,
+    description,
+    subjects: subjects === 'all' ? undefined : subjects,
+  }
+  for (const [field, value] of Object.entries(managed)) {
+    if ((value ?? undefined) === undefined) continue
+    problems.push({
+      field,
+      message: 'is for the transmitter’s operator to say of a stream that is there already',
+    })
+  }
+  return { streamId, pollUrl }
 }
 
 interface ReadAuth {

@@ -34,6 +34,12 @@ export interface ClientCredentials {
 /** Whether the transmitter may hold a poll open until it has news, or must answer at once (RFC 8936 §2.2). */
 export type Polling = 'long' | 'short'
 
+/** A stream that the transmitter's operator made for us: it is polled, and nothing of it is ours to manage. */
+export interface OperatorStream {
+  readonly streamId: string
+  readonly pollUrl: string
+}
+
 /** What somebody asked a stream to be. */
 export interface StreamSettings {
   readonly delivery: DeliveryMethod
@@ -49,6 +55,8 @@ export interface StreamSettings {
   readonly audience: readonly string[] | undefined
   /** `host` or `host:port`: where credentials may go although only WATCHBELL_OUTBOUND_ALLOW makes it reachable. */
   readonly credentialHosts?: readonly string[]
+  /** To be taken over as it is, in place of one that we make; always polled, and with an audience. */
+  readonly existing?: OperatorStream
 }
 
 /** Where a transmitter's management API is, as its metadata said when we last looked (SSF 1.0 §7.1). */

@@ -18,6 +18,8 @@ import {
   isConnected,
   unconnected,
   type ConnectedStream,
+  type OperatorStream,
+  type TransmitterEndpoints,
   type RemoteStream,
   type Stream,
   type StreamSecrets,
@@ -241,8 +243,8 @@ export function createStreams(deps: StreamsDeps): Streams {
 
   /** Deletes a stream at the transmitter that created it, whatever the provider's issuer is now. */
   async function deleteThere(stream: Stream): Promise<void> {
-    const { remote, endpoints } = stream
-    if (remote === undefined || endpoints === undefined) return
+    const { remote, endpoints, settings } = stream
+    if (remote === undefined || endpoints === undefined || settings.existing !== undefined) return
     await clientOf({ ...stream, endpoints }, await secretsOf(stream), remote.iss).delete(remote.streamId)
   }
 
@@ -409,6 +411,35 @@ export function createStreams(deps: StreamsDeps): Streams {
     return (await registry.note(stream.id, { lastError, checkedAt: world.now() })) ?? stream
   }
 
+  /** Takes a stream as its operator describes it: nobody is asked, and nothing is changed at the transmitter. */
+  async function takeOver(
+    stream: Stream,
+    { streamId, pollUrl }: OperatorStream,
+    provider: Provider,
+    before: Earlier | undefined,
+    by: Actor,
+  ): Promise<Stream> {
+    const replaced = before?.stream.remote?.streamId !== streamId ? before?.stream : undefined
+    const lastError = replaced && (await deleteThereIfPossible(replaced)) // one that we made
+    const endpoints = {
+      ...unmanaged,
+      metadataUrl: provider.wellKnownUrl ?? provider.issuer,
+      configuration: pollUrl,
+    }
+    const remote: RemoteStream = {
+      streamId,
+      iss: provider.issuer,
+      aud: stream.settings.audience ?? [],
+      endpointUrl: pollUrl,
+      eventsDelivered: undefined,
+      minVerificationIntervalS: undefined,
+      inactivityTimeoutS: undefined,
+    }
+    const kind = stream.remote === undefined ? 'create' : 'update'
+    const changes = { endpoints, remote, status: undefined, statusReason: undefined }
+    return commit({ kind, provider, before: stream, by }, { ...changes, checkedAt: world.now(), lastError })
+  }
+
   async function setUp(
     stream: Stream,
     provider: Provider,
@@ -416,6 +447,8 @@ export function createStreams(deps: StreamsDeps): Streams {
     by: Actor,
     left: readonly string[] = [],
   ): Promise<Stream> {
+    if (stream.settings.existing !== undefined)
+      return takeOver(stream, stream.settings.existing, provider, before, by)
     const refreshed = await refreshEndpoints(stream, provider)
     const session = await sessionOf(refreshed)
     const established = await establish(refreshed, session, before)
@@ -585,6 +618,9 @@ export function createStreams(deps: StreamsDeps): Streams {
         return noting(stream.id, async () => {
           const provider = await ownProvider(stream)
           if (!isConnected(stream)) throw notConnected(stream)
+          if (stream.settings.existing !== undefined) {
+            return (await registry.note(stream.id, { checkedAt: world.now() })) ?? stream
+          }
           const refreshed = await refreshEndpoints(stream, provider)
           const session = await sessionOf(refreshed)
           const existing = await session.client.read(stream.remote.streamId)
@@ -617,6 +653,9 @@ export function createStreams(deps: StreamsDeps): Streams {
       }),
     async probe(providerId) {
       const known = get(providerId)
+      if (known.settings.existing !== undefined) {
+        return { stream: known, state: isConnected(known) ? 'there' : 'unconnected', drifted: [] }
+      }
       const stream = await located(known, await ownProvider(known))
       const { client, secrets } = await sessionOf(stream)
       if (!isConnected(stream)) {
@@ -636,7 +675,11 @@ export function createStreams(deps: StreamsDeps): Streams {
         const secrets = await secretsOf(current)
         return secrets.pollAuthorization === undefined
           ? accessOf(current, secrets, stream.remote.iss).request(request)
-          : requestWith(world, secrets.pollAuthorization, request)
+          : requestWith(
+              { fetch: credentialFetch(world, stream.remote.iss, current.settings) },
+              secrets.pollAuthorization,
+              request,
+            )
       },
     }),
     pushUrl,
@@ -654,6 +697,17 @@ export function createStreams(deps: StreamsDeps): Streams {
       throw notConnected(stream)
     },
   }
+}
+
+/** What of a transmitter's management API is used for a stream that its operator made. */
+const unmanaged: Omit<TransmitterEndpoints, 'metadataUrl' | 'configuration'> = {
+  status: undefined,
+  verification: undefined,
+  addSubject: undefined,
+  removeSubject: undefined,
+  deliveryMethods: undefined,
+  defaultSubjects: undefined,
+  criticalSubjectMembers: [],
 }
 
 /** Whether another verification may be asked for already (R18). */
