@@ -10,6 +10,7 @@ import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
 import type { Actor } from './base/actor.ts'
+import { createClockFloor } from './base/clock-floor.ts'
 import { followChanges } from './base/follow-changes.ts'
 import { HubError } from './base/hub-error.ts'
 import type { Logger } from './base/logger.ts'
@@ -344,6 +345,21 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     }),
   }
 
+  const clockFloor = createClockFloor({
+    world,
+    async seen() {
+      const looks = await Promise.allSettled([
+        stores.clockMark.find(),
+        storage.clock?.(),
+        ...(['pending', 'handled'] as const).map(async (outcome) => {
+          const { signals } = await stores.signals.list({ limit: 1, outcome })
+          return signals[0]?.receivedAt
+        }),
+      ])
+      return looks.map((look) => (look.status === 'fulfilled' ? look.value : undefined))
+    },
+  })
+  await clockFloor.at() // before retention moves the mark
   const inbox = createInbox(stores.signals, undefined, meter)
   const refusals = createRefusalRecorder(stores.signals, logger)
   const { refusalsPerMinute, apiRequestsPerMinute } = settings
@@ -351,7 +367,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     world,
     providers,
     keys,
-    verifier: createSetVerifier(world),
+    verifier: createSetVerifier(world, clockFloor),
     streams: intake.gate,
     registry: intake.registry,
     management: intake.streams,

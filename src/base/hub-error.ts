@@ -87,6 +87,7 @@ export const hubErrors = {
   'request.path_not_found': 'There is nothing at this path.',
   'request.method_not_allowed': 'This path does not support the HTTP method.',
   'hub.standby': 'This hub is a standby: it takes no signals, and leaves transmitters alone.',
+  'hub.clock_behind': 'The clock of this hub was set back, so it cannot say that a SET is of the future.',
   'hub.overloaded': 'More is waiting to be stored than we hold; try again shortly.',
   'hub.unavailable': 'The storage cannot be reached right now.',
   'hub.secret_unreadable': 'A stored secret cannot be opened with the secret key of the settings.',

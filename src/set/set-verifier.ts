@@ -1,3 +1,4 @@
+import type { ClockFloor } from '../base/clock-floor.ts'
 import { HubError } from '../base/hub-error.ts'
 import { printable } from '../base/printable.ts'
 import { inSentence } from '../base/sentence.ts'
@@ -27,7 +28,7 @@ export interface SetVerifier {
    * @param trusted - issuer and audiences, compared character for character, and its keys.
    * @returns the claims; `iat` is seconds since 1970, `toe` milliseconds.
    * @throws HubError `set.unknown_issuer`, `set.unknown_key`, `set.key_refused`, `keys.unavailable`,
-   *   `set.bad_signature`, `set.wrong_audience`, `set.claim_invalid`
+   *   `set.bad_signature`, `set.wrong_audience`, `set.claim_invalid`, `hub.clock_behind`
    * @see RFC 8417 §2.2 for the claims, RFC 8935 §2.4 for what the sender is told
    */
   verify(token: ParsedToken, trusted: TrustedIssuer): Promise<VerifiedSet>
@@ -37,14 +38,15 @@ export interface SetVerifier {
 export const iatSkewMaxS = 300
 const shownCharsMax = 256
 
-export function createSetVerifier({ now }: Pick<World, 'now'>): SetVerifier {
+/** @param floor - what our clock is measured by before a SET is refused for being ahead of it; the clock is believed unless given */
+export function createSetVerifier({ now }: Pick<World, 'now'>, floor?: ClockFloor): SetVerifier {
   return {
     async verify(token, trusted) {
       requireIssuer(token.claims, trusted)
       await requireSignature(token, trusted.keys)
       trusted.onProven?.()
       requireAudience(token.claims, trusted)
-      requireIssuedByNow(token.claims, now())
+      await requireIssuedByNow(token.claims, now(), floor)
       // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only place that may say so: all four checks held
       return token.claims as VerifiedSet
     },
@@ -83,9 +85,21 @@ function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void
   })
 }
 
-function requireIssuedByNow({ iat }: SetClaims, now: Date): void {
+async function requireIssuedByNow(
+  { iat }: SetClaims,
+  now: Date,
+  floor: ClockFloor | undefined,
+): Promise<void> {
   const aheadS = iat - now.getTime() / 1000
   if (aheadS <= iatSkewMaxS) return
+  const earliestMs = await floor?.at()
+  if (earliestMs !== undefined && iat - earliestMs / 1000 <= iatSkewMaxS) {
+    const behindS = Math.round((earliestMs - now.getTime()) / 1000)
+    throw new HubError('hub.clock_behind', {
+      detail: `The clock of this hub is ${behindS} s behind where it has been: it was set back. Send the SET again later.`,
+      retryAfterS: 60,
+    })
+  }
   throw new HubError('set.claim_invalid', {
     detail: `The claim iat is ${Math.ceil(aheadS)} s in the future; we allow ${iatSkewMaxS} s, and it is in seconds.`,
   })

@@ -57,7 +57,7 @@ test('names settings, metrics, errors and paths that there are', () => {
   expect(codes.length).toBeGreaterThan(5)
   const paths = new Set(page.match(/(?<=GET )\/\w+/g))
   const answered = healthRoutes({ isReady: async () => true }).map(({ path }) => path)
-  expect(paths).toEqual(new Set([...answered, '/metrics']))
+  expect(paths).toEqual(new Set([...answered, '/metrics', '/v1']))
 })
 
 test('says times as they are', () => {
