@@ -223,3 +223,28 @@ describe('hubs that are none', () => {
     expect(stderr).toContain('watchbell token create --name cli')
   })
 })
+
+test('trust is shown and set', async () => {
+  await using hub = await startTestHub()
+  const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken }
+  const run = (args: readonly string[], stdin?: string) =>
+    runInProcess(['provider', ...args], { env, ...(stdin !== undefined && { stdin }) })
+  const create = [
+    'create',
+    '--name',
+    'edr',
+    '--issuer',
+    'https://edr.example',
+    '--jwks-url',
+    'https://edr.example/jwks',
+  ]
+  expect((await run(create)).exitCode).toBe(0)
+  expect((await run(['trust', 'edr'])).stdout).toMatch(/speaks of domains +any[^]*may join +none/)
+  const set = await run(['trust', 'edr', '--set', '-'], '{"speaks_of":{"domains":["corp.example"]}}')
+  expect(set.stdout).toMatch(/speaks of domains +corp\.example/)
+  expect(await run(['trust', 'edr', '--set', '-'], '{"speaks_of":{"domain":[]}}')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('speaks_of.domain') as string,
+  })
+  expect(await run(['trust', 'edr', '--set', '-'], '[]')).toMatchObject({ exitCode: 2 })
+})

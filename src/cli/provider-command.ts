@@ -2,6 +2,7 @@ import type { Command } from 'commander'
 import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
+import { registerProviderTrust } from './provider-trust-command.ts'
 import { facts, table } from './table.ts'
 
 /** A provider as the API shows it (contract 1.3). */
@@ -84,6 +85,8 @@ export function registerProvider(program: Command, io: CliIo): void {
         printLine(io.stdout, `${changed.name} (${id}) is ${changed.status}: ${result}`)
       })
   }
+
+  registerProviderTrust(provider, io, providerNames)
 
   hubOptions(provider.command('delete'))
     .description('Remove a provider for good. What it sent stays; what it sends from now on is refused.')

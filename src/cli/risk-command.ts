@@ -26,25 +26,44 @@ export function registerRisk(program: Command, io: CliIo): void {
     })
 
   hubOptions(risk.command('set'))
-    .description('Set the level of a user. What was said of the user before counts no longer.')
-    .argument('<user>', 'sign-in name, email address or entity id')
-    .addOption(
-      new Option('--level <level>', 'the level')
-        .choices(riskLevels.filter((level) => level !== 'NONE'))
-        .makeOptionMandatory(),
-    )
+    .description('Set the level of anybody or anything. What was said of it before counts no longer.')
+    .argument('<subject>', 'sign-in name, email address, IP address, another identifier, or entity id')
+    .addOption(new Option('--level <level>', 'the level').choices(riskLevels).makeOptionMandatory())
     .option('--reason <text>', 'why; letters, digits, spaces and - , .')
-    .action(async (user: string, { level, reason, ...options }: SetOptions) => {
-      const path = `/api/v1/users/${encodeURIComponent(user)}/risk`
-      const body = { riskLevel: level, ...(reason !== undefined && { riskReason: reason }) }
-      const set = (await openHub(io, options).request('PUT', path, body)) as { riskLevel: string } // row U3
+    .action(async (wanted: string, { level, reason, ...options }: SetOptions) => {
+      const path = `/v1/subjects/${encodeURIComponent(wanted)}/risk`
+      const body = { level, ...(reason !== undefined && { reason }) }
+      const set = (await openHub(io, options).request('PUT', path, body)) as SubjectBody // its own shape
       if (options.json === true) return printJson(io.stdout, set)
-      printLine(io.stdout, `${user} has the level ${set.riskLevel} now.`)
+      printLine(io.stdout, `${wanted} has the level ${set.level} now.`)
     })
+
+  for (const [verb, method, description, result] of dismissals) {
+    hubOptions(risk.command(verb))
+      .description(description)
+      .argument('<subject>', 'sign-in name, email address, IP address, another identifier, or entity id')
+      .argument('<reason>', 'the id of the reason: `watchbell risk show` has it')
+      .action(async (wanted: string, reason: string, options: HubOptions) => {
+        const path = `/v1/subjects/${encodeURIComponent(wanted)}/reasons/${encodeURIComponent(reason)}/dismissal`
+        const left = (await openHub(io, options).request(method, path)) as SubjectBody // its own shape
+        if (options.json === true) return printJson(io.stdout, left)
+        printLine(io.stdout, `The reason ${result}. ${wanted} has the level ${left.level} now.`)
+      })
+  }
 }
 
+const dismissals = [
+  [
+    'dismiss',
+    'PUT',
+    'Dismiss one reason, such as a false positive. It counts again when its source says the same again.',
+    'is dismissed',
+  ],
+  ['restore', 'DELETE', 'Take a dismissal back.', 'counts again'],
+] as const
+
 function described(io: CliIo, subject: SubjectBody): string {
-  const { id, kind, level, reported_level: reported, identifiers, reasons } = subject
+  const { id, kind, level, reported_level: reported, identifiers, reasons, dismissed } = subject
   const about = facts(io, {
     id,
     kind,
@@ -53,6 +72,9 @@ function described(io: CliIo, subject: SubjectBody): string {
     // A sign-in name is often the email address too.
     known: [...new Set(identifiers.map(({ value }) => value))].join(', '),
   })
-  if (reasons.length === 0) return about
-  return `${about}\n\n${reasonTable(io, reasons)}`
+  return [
+    about,
+    ...(reasons.length === 0 ? [] : [reasonTable(io, reasons)]),
+    ...(dismissed.length === 0 ? [] : [`Dismissed:\n${reasonTable(io, dismissed)}`]),
+  ].join('\n\n')
 }

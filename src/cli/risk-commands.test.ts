@@ -123,7 +123,7 @@ describe('risk and evaluate', () => {
       [['evaluate', '--user', 'a', '--ip', '1.2.3'], 1, 'context.ip'],
       [['evaluate', '--user', 'a', '--issued-at', 'now'], 1, 'issued_at'],
       [['risk', 'set', 'a'], 2, '--level'],
-      [['risk', 'set', 'a', '--level', 'NONE'], 2, 'HIGH'],
+      [['risk', 'set', 'a', '--level', 'WORST'], 2, 'HIGH'],
       [['risk', 'set', 'nobody@example.com', '--level', 'HIGH'], 1, 'nobody@example.com'],
     ]
     for (const [args, exitCode, words] of cases) {
@@ -131,4 +131,26 @@ describe('risk and evaluate', () => {
       expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(words) })
     }
   })
+})
+
+test('a reason is dismissed and restored, and anything may be set to NONE', async () => {
+  await using hub = await startTestHub()
+  await setRisk(hub, 'ada@example.com', 'HIGH')
+  const shown = JSON.parse((await run(hub, 'risk', 'show', 'ada@example.com', '--json')).stdout) as {
+    reasons: { id: string }[]
+  }
+  const id = shown.reasons[0]?.id ?? ''
+  expect((await run(hub, 'risk', 'show', 'ada@example.com')).stdout).toContain(id)
+  expect((await run(hub, 'risk', 'dismiss', 'ada@example.com', id)).stdout).toBe(
+    'The reason is dismissed. ada@example.com has the level NONE now.\n',
+  )
+  expect((await run(hub, 'risk', 'show', 'ada@example.com')).stdout).toMatch(/Dismissed:[^]*Admin Reported/)
+  expect((await run(hub, 'risk', 'restore', 'ada@example.com', id)).stdout).toContain('the level HIGH now')
+  expect(await run(hub, 'risk', 'dismiss', 'ada@example.com', 'other')).toMatchObject({
+    exitCode: 1,
+    stderr: expect.stringContaining('(Reason)') as string,
+  })
+  expect((await run(hub, 'risk', 'set', 'ada@example.com', '--level', 'NONE')).stdout).toBe(
+    'ada@example.com has the level NONE now.\n',
+  )
 })

@@ -32,10 +32,12 @@ interface Identifier {
 export interface SubjectBody extends ListedSubject {
   readonly reported_level: string
   readonly reasons: readonly ReasonBody[]
+  readonly dismissed: readonly ReasonBody[]
   readonly history: readonly ReasonBody[]
 }
 
 interface ReasonBody {
+  readonly id: string
   readonly level: string
   readonly detection: string
   readonly source_id: string
@@ -241,7 +243,7 @@ async function listSubjects(hub: HubClient, options: ListOptions): Promise<reado
 
 function described(io: CliIo, subject: SubjectBody): string {
   const { id, kind, level, login, display_name: name, identifiers, first_seen_at: seen } = subject
-  const { reasons, history, reported_level: reported } = subject
+  const { reasons, dismissed, history, reported_level: reported } = subject
   const about = facts(io, {
     id,
     kind,
@@ -256,6 +258,7 @@ function described(io: CliIo, subject: SubjectBody): string {
     about,
     table(io, ['FORMAT', 'KNOWN AS', 'AT'], known),
     ...(reasons.length === 0 ? [] : [reasonTable(io, reasons)]),
+    ...(dismissed.length === 0 ? [] : [`Dismissed:\n${reasonTable(io, dismissed)}`]),
     ...(history.length === 0 ? [] : [`Before that:\n${reasonTable(io, history)}`]),
   ].join('\n\n')
 }
@@ -268,6 +271,7 @@ export function reasonTable(io: CliIo, reasons: readonly ReasonBody[]): string {
     reason.source_id,
     reason.occurred_at,
     reason.expires_at ?? 'until replaced',
+    reason.id,
   ])
-  return table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL'], rows)
+  return table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL', 'ID'], rows)
 }

@@ -1,0 +1,88 @@
+import type { Command } from 'commander'
+import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
+import { readJsonInput } from './input.ts'
+import { findProvider } from './provider-command.ts'
+import { facts, table } from './table.ts'
+
+interface TrustBody {
+  readonly speaks_of: Readonly<Record<'domains' | 'issuers' | 'events', readonly string[] | null>>
+  readonly joins: {
+    readonly everything: boolean
+    readonly domains: readonly string[]
+    readonly issuers: readonly string[]
+  }
+  readonly precedence: number | null
+  readonly refused_claims: {
+    readonly total: number
+    readonly newest: readonly {
+      readonly reason: string | null
+      readonly said_at: string
+      readonly identifiers: readonly { readonly format: string; readonly value: string }[]
+    }[]
+  }
+}
+
+interface TrustOptions extends HubOptions {
+  readonly set?: string
+}
+
+/** `watchbell provider trust`. @param providerNames - what a provider may be named by, for the help */
+export function registerProviderTrust(provider: Command, io: CliIo, providerNames: string): void {
+  hubOptions(provider.command('trust'))
+    .description('Show or set of whom a provider may speak, and what it may join that others vouch for.')
+    .argument('<provider>', providerNames)
+    .option(
+      '--set <file>',
+      'a JSON file with what is to hold, or - for standard input; what it leaves out is as at the start',
+    )
+    .addHelpText('after', trustExamples)
+    .action(async (wanted: string, { set, ...options }: TrustOptions) => {
+      const hub = openHub(io, options)
+      const { id } = await findProvider(hub, wanted)
+      const path = `/v1/providers/${id}/trust`
+      const trust = (await (set === undefined
+        ? hub.request('GET', path)
+        : hub.request('PUT', path, await readTrust(io, set)))) as TrustBody // its own shape
+      if (options.json === true) return printJson(io.stdout, trust)
+      printLine(io.stdout, described(io, trust))
+    })
+}
+
+async function readTrust(io: CliIo, file: string): Promise<JsonObject> {
+  const trust = await readJsonInput(io, file)
+  if (isJsonObject(trust)) return trust
+  throw wrongUsage('What is to hold must be a JSON object: `watchbell provider trust --help` has examples.')
+}
+
+const trustExamples = `
+Examples:
+  $ watchbell provider trust edr
+  $ echo '{"speaks_of": {"domains": ["corp.example"]}}' | watchbell provider trust edr --set -
+  $ echo '{"joins": {"issuers": ["https://idp.example"]}}' | watchbell provider trust edr --set -
+
+docs/trust.md says what each member means.`
+
+function described(
+  io: CliIo,
+  { speaks_of: speaks, joins, precedence, refused_claims: refused }: TrustBody,
+): string {
+  const listed = (values: readonly string[] | null): string =>
+    values === null ? 'any' : values.length === 0 ? 'none' : values.join(', ')
+  const about = facts(io, {
+    'speaks of domains': listed(speaks.domains),
+    'speaks of issuers': listed(speaks.issuers),
+    'sends events': listed(speaks.events),
+    'may join': joins.everything ? 'everything' : listed([...joins.domains, ...joins.issuers]),
+    precedence: precedence === null ? 'by registration' : String(precedence),
+    'refused claims': String(refused.total),
+  })
+  if (refused.newest.length === 0) return about
+  const rows = refused.newest.map(({ said_at: saidAt, reason, identifiers }) => [
+    saidAt,
+    identifiers.map(({ value }) => value).join(', '),
+    reason ?? '',
+  ])
+  return `${about}\n\n${table(io, ['SAID', 'ARE ONE', 'REFUSED BECAUSE'], rows)}`
+}
