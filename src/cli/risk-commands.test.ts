@@ -94,6 +94,7 @@ describe('risk and evaluate', () => {
     const commands = page.matchAll(/^npm run watchbell -- ((?:send|evaluate) .*)$/gm)
     const said: string[] = []
     for (const [, line = ''] of commands) {
+      if (line.includes('--ssf')) continue // serves until Ctrl-C: scripts/first-hour.ts types it
       const { exitCode, stdout } = await run(hub, ...line.split(/\s+#/)[0]!.trim().split(' '))
       await hub.handleAll()
       expect([line, exitCode]).toEqual([line, 0])

@@ -45,7 +45,7 @@ async function ownComposition(folder: string): Promise<object> {
   const allow = parseOutboundAllow('')
   if (!allow.ok) throw new Error('an empty list is a list')
   await using storage = await openEmbedded({
-    folder, now: new Date(), logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', onDeath: (error) => { throw error },
+    folder, origin: 'http://127.0.0.1:0', now: new Date(), logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', onDeath: (error) => { throw error },
   })
   const ports: Pick<Storage, 'stores' | 'transaction'> = storage
   const world = realWorld(globalThis.fetch)
@@ -67,7 +67,10 @@ async function ownComposition(folder: string): Promise<object> {
   }
   const server = hubServer({
     hub, world, logger: silentLogger, trustedProxies: [], deprecationHeaders: false,
-    forwardAuth: { userHeader: 'X-Forwarded-User', addressHeader: 'X-Forwarded-For', token: undefined },
+    forwardAuth: {
+      userHeader: 'X-Forwarded-User', addressHeader: 'X-Forwarded-For', token: undefined, sessionHeader: undefined,
+      signedInHeader: undefined, untimed: { treatment: 'ignore', sessionDaysMax: 30 },
+    },
   })
   const health = await server.inject('/healthz')
   await server.close()
@@ -76,7 +79,7 @@ async function ownComposition(folder: string): Promise<object> {
 
 async function onPostgres(url: string): Promise<object> {
   await using storage = await openClustered({
-    url, logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', logger: silentLogger, now: new Date(),
+    url, origin: 'http://127.0.0.1:0', logLevel: 'error', riskOverrides: [], unknownUsers: 'welcome', logger: silentLogger, now: new Date(),
     onDeath: (error) => { throw error },
   })
   const { accepted } = await storage.stores.signals.counts()
@@ -107,7 +110,8 @@ describe('the package as npm packs it', () => {
       readonly dependencies: Readonly<Record<string, string>>
     } // ours
     await writeFile(join(parcel, 'package.json'), manifest)
-    for (const file of files) if (file !== 'dist') await cp(join(root, file), join(parcel, file))
+    for (const file of files)
+      if (file !== 'dist') await cp(join(root, file), join(parcel, file), { recursive: true })
     const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], {
       cwd: parcel,
     })
@@ -165,6 +169,36 @@ describe('the package as npm packs it', () => {
     // Another hub can have port and folder: nobody is left behind.
     const again = await serve(Number(new URL(origin).port), { WATCHBELL_DATA: join(app, 'started') })
     expect(await again.stop('SIGTERM')).toBe(0)
+  })
+
+  test('says so in one line when it is run by an old Node.js', async () => {
+    // It says so before it imports anything: what is imported need not even parse there.
+    const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.11.0'})`
+    const main = join(app, 'node_modules/watchbell/dist/cli/main.js')
+    await expect(run(process.execPath, ['--import', old, main, '--version'])).rejects.toMatchObject({
+      code: 2,
+      stdout: '',
+      stderr: expect.stringMatching(
+        /^watchbell: This is Node\.js 20\.11\.0, and Watchbell needs 24 or newer[^\n]*\n$/,
+      ),
+    })
+    expect(readFileSync(main, 'utf8')).not.toMatch(/^\s*(?:import|export)\b.*from/m)
+  })
+
+  test('`npm start` before anything was installed or built says what to do', async () => {
+    const bare = join(app, 'bare')
+    await mkdir(bare)
+    await cp(join(root, 'package.json'), join(bare, 'package.json'))
+    await expect(run('npm', ['start'], { cwd: bare })).rejects.toMatchObject({
+      stderr: expect.stringContaining('run npm ci && npm run build'),
+    })
+  })
+
+  test('is built by npm when it is packed', () => {
+    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
+      readonly scripts: Readonly<Record<string, string>>
+    } // ours
+    expect(scripts['prepack']).toBe('npm run build')
   })
 
   test('has the command, and nothing behind the doors that is not for others', async () => {

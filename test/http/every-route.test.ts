@@ -107,6 +107,7 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   const stream = '/v1/providers/:id/stream'
   const shown = await call(`PUT ${stream}`, 200, { ...ours, body: bearer })
   await call(`GET ${stream}`, 200, ours)
+  await call('GET /v1/streams', 200, {})
   await call(`PATCH ${stream}`, 200, { ...ours, body: { description: 'ours' } })
   await call(`POST ${stream}/verify`, 202, ours)
   await call(`GET ${stream}/status`, 200, ours)
