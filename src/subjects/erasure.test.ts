@@ -98,6 +98,46 @@ describe('what names the person goes', () => {
     if (kind !== 'address') expect(one.plain(`for ${written}, say`)).toBe('for erased-2, say')
   })
 
+  test.each([
+    'ada%40b%C3%BCcher.example',
+    'ada%40b%c3%bccher.example',
+    '%61%64%61@b%c3%BCcher%2Eexample',
+    '%41DA%40BU%CC%88CHER.example',
+    'ada%40xn--bcher-kva.example',
+    'ada%2540b%25C3%25bccher.example',
+    'ada%2540b%C3%BCcher%252eexample',
+    '%2561da%40b%25c3%25bccher.example',
+    'ada%40b%FCcher.example',
+    'Ada%20King',
+    'Ada+King',
+    'Ada%2520%4bing',
+    '%2B1%20555%201234',
+    '%2b1%28555%291234',
+  ])('in percent-encoding: %s', (name) => {
+    const url = `https://app.example/a%20b?user=${name}&next=%2Fhome#x`
+    expect(erased({ url })).toEqual({ url: 'https://app.example/a%20b?user=erased-1&next=%2Fhome#x' })
+    expect(erased({ text: JSON.stringify({ url }) })).toEqual({
+      text: JSON.stringify({ url: 'https://app.example/a%20b?user=erased-1&next=%2Fhome#x' }),
+    })
+    expect(eraser.plain(`seen at ${url}, twice`)).toBe(
+      'seen at https://app.example/a%20b?user=erased-1&next=%2Fhome#x, twice',
+    )
+    expect(eraser.plain(name)).toBe('erased-1')
+    expect(eraser.plain(encodeURIComponent(`mail=${decodeURIComponent('ada%40')}bücher.example&x`))).toBe(
+      'mail=erased-1&x',
+    )
+  })
+
+  test('short names in percent-encoding go where they stand alone, as short names do', () => {
+    const named = { format: 'opaque', id: '42' }
+    expect(erased({ named, who: '%6a%4F', what: 'a%20job' })).toEqual({
+      named: { format: 'opaque', id: 'erased-1' },
+      who: 'erased-1',
+      what: 'a%20job',
+    })
+    expect(erased({ url: 'https://app.example/?q=100%25&u=bob%40b%C3%BCcher.example' })).toBeUndefined()
+  })
+
   test('also from plain text', () => {
     expect(eraser.plain('for ada@bücher.example.')).toBe('for erased-1.')
     expect(eraser.plain('for bob@example.com')).toBeUndefined()

@@ -3,10 +3,12 @@ import { isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { withinQuotes } from '../base/sentence.ts'
 import { identifierCharsMax, isProprietary, readSubject, type Subject } from '../set/subject.ts'
 import { addressAnchor, anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './anchor.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'
+import { decodings, eraseEncoded } from './percent-encoding.ts'
 
 /** Somebody whose traces are to go, by every name that is known. Kept only until the work is done. */
 export interface ErasureNames {
@@ -41,7 +43,11 @@ const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account
  * the person, and there wherever they stand alone.
  */
 export function createEraser({ pseudonym, anchors, ids = [], displayName }: ErasureNames): Eraser {
-  const values = new Set(anchors.flatMap(spellings).concat(displayName === undefined ? [] : [displayName]))
+  const values = new Set(
+    anchors
+      .flatMap(spellings)
+      .concat(displayName === undefined ? [] : [displayName, displayName.replaceAll(' ', '+')]),
+  )
   const whole = new Set([...values].map(normaliseName))
   const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
   for (const anchor of anchors) {
@@ -64,11 +70,18 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     // Of domains there are as many ways, so it is the local part that is looked for.
     ...[...emails].map((email) => asInJson(email.slice(0, email.lastIndexOf('@') + 1))),
   ].flatMap((hint) => [hint, asInJson(hint)]) // as it stands in JSON, and in JSON within JSON
+  /** As it stands where it was percent-encoded in JSON. */
+  const encodedHints = [
+    ...hints,
+    ...[...values].map(normaliseName),
+    ...[...emails].map((email) => email.slice(0, email.lastIndexOf('@') + 1)),
+  ]
 
-  const isName = (text: string): boolean =>
+  const isPlainName = (text: string): boolean =>
     whole.has(normaliseName(text)) ||
     (text.includes('@') && whole.has(normaliseLogin(text))) ||
     (hasAddress && known.has(addressAnchor(text) ?? ''))
+  const isName = (text: string): boolean => isPlainName(text) || decodings(text).some(isPlainName)
   const speaksOf = (text: string): boolean => plainly(text) !== text.normalize('NFC')
 
   /** Whether a subject identifier is one of the person's, or a text names the person. An opaque id is its issuer's. */
@@ -111,6 +124,13 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
   }
 
   function plainly(text: string): string {
+    return eraseEncoded(literally(text), (decoded) => {
+      const rest = literally(decoded)
+      return rest === decoded.normalize('NFC') ? undefined : rest
+    })
+  }
+
+  function literally(text: string): string {
     const replaced = text.normalize('NFC')
     if (inText === undefined) return replaced
     const erased = withoutEmails.reduce((rest, without) => without(rest), replaced.replace(inText, pseudonym))
@@ -123,7 +143,12 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
   return {
     maySee(text) {
       const looked = normaliseName(text)
-      return hasAddress || hints.some((hint) => looked.includes(hint)) || anyPhone?.test(text) === true
+      if (hasAddress || hints.some((hint) => looked.includes(hint)) || anyPhone?.test(text) === true)
+        return true
+      return decodings(text).some((decoded) => {
+        const plain = normaliseName(decoded)
+        return encodedHints.some((hint) => plain.includes(hint)) || anyPhone?.test(decoded) === true
+      })
     },
     json(text, issuer) {
       const value = JSON.parse(text) as JsonValue // ours: it was written from JSON
@@ -143,7 +168,15 @@ function spellings(anchor: Anchor): readonly string[] {
   const at = kindOf(anchor) === 'user' ? value.lastIndexOf('@') : -1
   const unicode = at === -1 ? '' : domainToUnicode(value.slice(at + 1))
   const written = unicode === '' ? [value] : [value, value.slice(0, at + 1) + unicode]
-  return [...new Set(written.flatMap((each) => [each, printable(each, identifierCharsMax)]))]
+  return [
+    ...new Set(
+      written.flatMap((each) => [
+        each,
+        printable(each, identifierCharsMax),
+        withinQuotes(each, identifierCharsMax),
+      ]),
+    ),
+  ]
 }
 
 /** Whether what it names is compared as email addresses are. */
