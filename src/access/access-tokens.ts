@@ -61,11 +61,11 @@ export function createAccessTokens({ world, keys, origin, lifetimeS }: AccessTok
       const { header, claims } = jwt
       const { kid } = header
       if (header['typ'] !== accessTokenType || typeof kid !== 'string') return 'invalid'
-      const key = await keys.find(kid)
-      if (key === undefined || !(await isOurs(token, key))) return 'invalid'
       const { iss, aud, cid, scp, cnf } = claims
       if (iss !== origin || aud !== origin || typeof cid !== 'string' || claims['sub'] !== cid)
         return 'invalid'
+      const key = await keys.find(kid)
+      if (key === undefined || !(await isOurs(token, key))) return 'invalid'
       if (!((seconds(claims['exp']) ?? Number.NaN) > world.now().getTime() / 1_000)) return 'expired'
       const jkt = isJsonObject(cnf) && typeof cnf['jkt'] === 'string' ? cnf['jkt'] : undefined
       // Bound to something that we do not understand: it must not pass for a bearer token.

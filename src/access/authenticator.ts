@@ -79,9 +79,9 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
     if (app === undefined || bound !== (scheme === 'DPoP') || (app.dpopBound && !bound)) {
       throw invalid('The access token is invalid.')
     }
-    const proof = bound ? await requireProof(credentials, token, claims.jkt, facts) : undefined
     const held = scopes.filter((scope) => permits(claims.scopes, scope) && permits(app.scopes, scope))
     if (!held.includes(needed)) throw new HubError('access.scope_missing', { facts })
+    const proof = bound ? await requireProof(credentials, token, claims.jkt, facts) : undefined
     return {
       caller: { kind: 'client', clientId: app.clientId, name: app.name, scopes: held },
       async useProof() {

@@ -10,8 +10,8 @@ import type { ServiceApp, ServiceAppStore } from './service-app.ts'
 /** A service app that proved who it is. The assertion still has to be used up, when the request is otherwise sound. */
 export interface AuthenticatedClient {
   readonly app: ServiceApp
-  /** Undefined when the assertion has no `jti` and may be used again (O12). */
-  readonly once: { readonly key: string; readonly expiresAt: Date } | undefined
+  /** What is used up with this assertion: its `jti`, or without one all that is signed of it. */
+  readonly once: { readonly key: string; readonly expiresAt: Date }
 }
 
 export interface ClientAssertionDeps {
@@ -38,16 +38,24 @@ export async function authenticateClient(
   const jwt = readJwt(assertion)
   if (jwt === undefined) throw refused('The client_assertion is not a compact JWT that we can read.')
   const app = await findApp(serviceApps, jwt)
-  await checkSignature(clientKeys, app, jwt)
+  // Cheap before dear: keys may have to be fetched, and signatures cost the most.
   const expiresAt = checkClaims(jwt, [tokenUrl, issuer], world.now().getTime() / 1_000)
-  const { jti } = jwt.claims
-  if (jti === undefined || jti === null) return { app, once: undefined }
-  if (typeof jti !== 'string' || jti === '')
-    throw refused('The client_assertion has a jti that is not a string.')
+  const identity = identityOf(jwt)
+  await checkSignature(clientKeys, app, jwt)
   const key = createHash('sha256')
-    .update(JSON.stringify(['assertion', app.clientId, jti]))
+    .update(JSON.stringify(['assertion', app.clientId, ...identity]))
     .digest('base64url')
   return { app, once: { key, expiresAt } }
+}
+
+/**
+ * What makes it this assertion and no other. Clients need not send a `jti` (RFC 7523 §3); without one it is header and claims as
+ * they were signed, and not the signature, which for elliptic curves can be written in two ways.
+ */
+function identityOf({ text, claims: { jti } }: UncheckedJwt): readonly string[] {
+  if (jti === undefined || jti === null) return ['signed', text.slice(0, text.lastIndexOf('.'))]
+  if (typeof jti === 'string' && jti !== '') return [jti]
+  throw refused('The client_assertion has a jti that is not a string.')
 }
 
 async function findApp(

@@ -49,10 +49,6 @@ export async function checkProof(text: string, request: ProvenRequest): Promise<
   if (!isSetAlgorithm(alg)) return no(`must be signed with one of ${setAlgorithms.join(', ')}`)
   if (!isJsonObject(jwk)) return no('must have its public key in jwk')
   if (hasPrivatePart(jwk)) return no('must not have a private or symmetric key in jwk')
-  const key = readVerificationKey(jwk)
-  if ('unusable' in key) return no(`has a jwk that ${key.unusable}`)
-  if (!(await isSignedBy(jwt, key))) return no('has a signature that does not fit its jwk')
-
   const nowS = request.now.getTime() / 1_000
   const issuedAt = seconds(claims['iat']) ?? Number.NaN
   const { jti } = claims
@@ -66,6 +62,10 @@ export async function checkProof(text: string, request: ProvenRequest): Promise<
   if (request.accessToken !== undefined && claims['ath'] !== sha256(request.accessToken)) {
     return no('must have the hash of the access token in ath')
   }
+  // The dearest comes last.
+  const key = readVerificationKey(jwk)
+  if ('unusable' in key) return no(`has a jwk that ${key.unusable}`)
+  if (!(await isSignedBy(jwt, key))) return no('has a signature that does not fit its jwk')
   const jkt = await calculateJwkThumbprint(jwk)
   return {
     ok: true,

@@ -132,7 +132,10 @@ async function useUp(
   if (proof !== undefined && !(await usedOnce.useOnce(proof.replayKey, proof.expiresAt))) {
     throw new HubError('oauth.invalid_dpop_proof', { detail: proofUsed })
   }
-  if (once !== undefined && !(await usedOnce.useOnce(once.key, once.expiresAt))) {
-    throw new HubError('oauth.invalid_client', { detail: 'The client_assertion has already been used.' })
+  if (!(await usedOnce.useOnce(once.key, once.expiresAt))) {
+    throw new HubError('oauth.invalid_client', {
+      detail:
+        'The client_assertion has already been used. Make a new one for each request, with a jti of its own.',
+    })
   }
 }

@@ -74,7 +74,13 @@ async function takeIn(
   let claimed: Readonly<{ iss?: string; jti?: string }> = {}
   // What came over a provider's stream is the provider's: only who has its Authorization value, or we, bring it here.
   let proven = entrance.stream !== undefined
+  /** Whether the signature was looked at: then nobody needs to look at it again. */
+  let looked = false
   try {
+    const over =
+      proven || entrance.source === undefined
+        ? undefined
+        : await deps.refusalLimiter.overLimit(entrance.source)
     // size, shape, header, claims
     const token = tracer.span('set.parse', () => parseToken(body, (iss) => dialectsOf(deps, iss, entrance)))
     claimed = token.claims
@@ -83,7 +89,12 @@ async function takeIn(
     const provider = senderOf(deps, token.claims.iss, entrance)
     const stream = deps.streams.ofProvider(provider)
     span.note({ 'watchbell.provider': provider.id, 'watchbell.via': entrance.via })
-    const trusted = { ...trust(deps, provider, stream), onProven: () => void (proven = true) }
+    const trusted = {
+      ...trust(deps, provider, stream),
+      cheapFirst: over !== undefined,
+      onProven: () => void (proven = true),
+    }
+    looked = true
     const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
     const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
@@ -107,7 +118,7 @@ async function takeIn(
   } catch (error) {
     if (isHubError(error) && error.code.startsWith('set.')) {
       const origin = { ...error.facts, ...claimed }
-      const isProven: IsProven = (checks) => proven || (checks && isSigned(deps, body, origin.iss))
+      const isProven: IsProven = (checks) => proven || (checks && !looked && isSigned(deps, body, origin.iss))
       await refuse(deps, error, origin, entrance, isProven)
     }
     throw error

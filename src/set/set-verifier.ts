@@ -15,6 +15,8 @@ export interface TrustedIssuer {
   /** Ours; one of them must stand in `aud` (E41). */
   readonly audiences: readonly string[]
   readonly keys: KeySource
+  /** The audience is checked before the signature, too: for a sender who is not told which of them is wrong. */
+  readonly cheapFirst?: boolean
   /** Told once the signature held, whatever else is wrong with the token. */
   readonly onProven?: () => void
 }
@@ -43,6 +45,7 @@ export function createSetVerifier({ now }: Pick<World, 'now'>, floor?: ClockFloo
   return {
     async verify(token, trusted) {
       requireIssuer(token.claims, trusted)
+      if (trusted.cheapFirst === true) requireAudience(token.claims, trusted)
       await requireSignature(token, trusted.keys)
       trusted.onProven?.()
       requireAudience(token.claims, trusted)

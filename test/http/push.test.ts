@@ -411,8 +411,21 @@ describe('a SET that does not verify', () => {
     })
   })
 
+  test('an address over its budget costs no signature and no fetch where something cheaper is wrong', async () => {
+    await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '1' } } })
+    for (let count = 0; count < 2; count += 1) await site.hub.push('garbage')
+    const fetchedBefore = site.hub.hub.keys.status(site.providerId)
+    expect(fetchedBefore).toBeUndefined()
+    expect((await site.hub.push(site.sign({ aud: 'https://elsewhere.example' }))).status).toBe(429)
+    expect(site.hub.hub.keys.status(site.providerId)?.fetchedAt).toBeUndefined()
+    expect((await site.hub.push(site.sign())).status).toBe(202)
+    expect(site.hub.hub.keys.status(site.providerId)?.fetchedAt).toBeInstanceOf(Date)
+  })
+
   test('unsigned garbage in the name of an issuer flushes none of its own refusals, and spends none of their budget', async () => {
-    await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '210' } } })
+    await using site = await startHubWithProvider({
+      hub: { settings: { refusalsPerMinute: '210', trustedProxies: '127.0.0.1' } },
+    })
     const draft = { type: 'session-revoked', aud: site.hub.origin, subject: ada } as const
     const own = [
       site.sign({ jti: 'other-audience', aud: 'https://elsewhere.example' }),
@@ -436,11 +449,16 @@ describe('a SET that does not verify', () => {
     expect(new Set((await codes('&proven=false')).map(String))).toEqual(
       new Set(['set.algorithm_refused,false', 'set.bad_signature,false']),
     )
-    // The address and the name are over their budgets, and what the issuer itself sends is still kept.
-    for (let count = 0; count < 20; count += 1) await site.hub.push(forged[1] ?? '')
-    expect((await site.hub.push(forged[1] ?? '')).status).toBe(429)
-    const late = await site.hub.push(site.sign({ jti: 'late', aud: 'https://elsewhere.example' }))
-    expect(late.status).toBe(400)
+    // From many addresses, so that it is the name that is over its budget; what the issuer itself sends is still kept.
+    const from = async (address: string, body: string): Promise<number> => {
+      const headers = { 'content-type': 'application/secevent+jwt', 'x-forwarded-for': address }
+      const url = `${site.hub.origin}/security/api/v1/security-events`
+      return (await fetch(url, { method: 'POST', headers, body })).status
+    }
+    for (let count = 0; count < 20; count += 1) await from(`192.0.2.${count}`, forged[1] ?? '')
+    expect(await from('192.0.2.99', forged[1] ?? '')).toBe(429)
+    const late = site.sign({ jti: 'late', aud: 'https://elsewhere.example' })
+    expect(await from('192.0.2.100', late)).toBe(400)
     expect(await site.signals('?proven=true&jti=late')).toMatchObject([{ code: 'set.wrong_audience' }])
     expect((await site.hub.api('GET', '/v1/signals?proven=maybe')).status).toBe(400)
   })
