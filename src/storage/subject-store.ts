@@ -9,8 +9,13 @@ import type { List, RowStatement, Words } from './words.ts'
 
 /** How many anchors one page of a search for text looks through. */
 const anchorsLookedAtMax = 50_000
+/** Endings that are kept of one source and identifier, the latest ones: see the port's. */
+const endingsMax = 16
+
 /** What an ending has for a key among those of claims. */
-const endingPrefix = '~'
+function endingKey(source: string, node: number, at: number): string {
+  return `~${source}/${node}/${at}`
+}
 
 /** Every anchor of the entities. */
 export const ofEntities = (words: Words, entities: List<number>): RawBuilder<unknown> => sql`(
@@ -173,9 +178,13 @@ export function createSubjectStore(
     },
 
     async end(endings) {
+      const names = endings.flatMap(({ anchor, successor }) =>
+        successor === undefined ? [anchor] : [anchor, successor],
+      )
+      const nodes = new Map(
+        (await store.resolve([...new Set(names)])).map(({ anchor, node }) => [anchor, node]),
+      )
       for (const { anchor, source, at, recycled, successor } of endings) {
-        const named = successor === undefined ? [anchor] : [anchor, successor]
-        const nodes = new Map((await store.resolve(named)).map(({ anchor, node }) => [anchor, node]))
         const node = nodes.get(anchor)
         if (node === undefined) throw new Error(`The identifier ${anchor} is not known.`)
         await sql`
@@ -187,8 +196,20 @@ export function createSubjectStore(
         await words.each(
           db,
           addMembers,
-          named.map((name) => [`${endingPrefix}${source}/${node}/${at}`, name, source]),
+          (successor === undefined ? [anchor] : [anchor, successor]).map((name) => [
+            endingKey(source, node, at),
+            name,
+            source,
+          ]),
         )
+        const older = await rows(sql<{ ended_at: number }>`
+          SELECT ended_at FROM endings WHERE node = ${node} AND source = ${source}
+          ORDER BY ended_at DESC LIMIT 1000 OFFSET ${endingsMax}`)
+        if (older.length === 0) continue
+        const keys = words.texts(older.map(({ ended_at }) => endingKey(source, node, ended_at)))
+        await sql`DELETE FROM claim_anchors WHERE claim IN ${keys}`.execute(db)
+        await sql`DELETE FROM endings WHERE node = ${node} AND source = ${source}
+          AND ended_at <= ${older[0]?.ended_at ?? 0}`.execute(db)
       }
     },
 

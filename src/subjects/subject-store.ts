@@ -131,7 +131,7 @@ export interface SubjectStore {
    */
   component(nodes: readonly number[], sources: readonly string[]): Promise<Component>
   rejoin(changes: Rejoined): Promise<void>
-  /** Keeps what is new. The nodes must be there. */
+  /** Keeps what is new, of one source and identifier the latest 16. The nodes must be there. */
   end(endings: readonly Ending[]): Promise<void>
   /** Makes known that a provider calls identifiers its own ids. */
   vouch(anchors: readonly Anchor[], provider: string): Promise<void>

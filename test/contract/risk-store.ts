@@ -3,6 +3,7 @@ import { fc, propertyRuns } from '../properties.ts'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
 import { applyNews, type Heard, type News } from '../../src/risk/news.ts'
+import { rejoinSource, rejoinStep } from '../../src/risk/rejoin.ts'
 import { riskLevels, type RiskLevel } from '../../src/risk/risk-level.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import { reasonsInForce } from '../../src/risk/risk-state.ts'
@@ -300,6 +301,48 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const component = await storage.stores.subjects.component([node?.node ?? 0], ['sse1'])
       expect(component.endings).toEqual([{ ...ending, recycled: true, successor: sub1, everybody: false }])
       expect((await storage.stores.subjects.component([node?.node ?? 0], ['sse2'])).endings).toEqual([])
+    })
+
+    test('of one source and identifier the latest endings are kept, in whichever order they come', async () => {
+      await using storage = await open()
+      await hear(storage, [news(1, 'LOW', [ada])])
+      const times = Array.from({ length: 40 }, (_, at) => at)
+      const ending = { source: 'sse1', anchor: ada, recycled: true, successor: undefined }
+      for (const at of [...times.slice(20), ...times.slice(0, 20)]) {
+        await storage.transaction(({ subjects }) => subjects.end([{ ...ending, at }]))
+      }
+      const [node] = await storage.stores.subjects.resolve([ada])
+      const { endings } = await storage.stores.subjects.component([node?.node ?? 0], ['sse1'])
+      expect(endings.map(({ at }) => at).toSorted((a, b) => a - b)).toEqual(times.slice(-16))
+      expect((await storage.stores.subjects.namedBy('sse1', '', 100)).nodes).toHaveLength(16)
+    })
+
+    test('a source with very many claims is looked at again in steps, each whole', async () => {
+      await using storage = await open()
+      const pairs = Array.from({ length: 1_100 }, (_, at): readonly Anchor[] => [
+        `user:email:${at}@example.com`,
+        `user:iss_sub:https://idp.example|${at}`,
+      ])
+      await hear(
+        storage,
+        pairs.map((names) => ({ ...news(1, 'NONE', names), reasons: [] })),
+      )
+      const joined = async (): Promise<number> => {
+        const nodes = await storage.stores.subjects.resolve(pairs.flat())
+        return nodes.length - new Set(nodes.map(({ entity }) => entity)).size
+      }
+      expect(await joined()).toBe(1_100)
+      const step = (after: string | undefined) =>
+        storage.transaction(async ({ subjects, risk, riskSources }) => {
+          const deps = { subjects, risk, riskSources, world, judge: judgeOf('sse2') }
+          await (after === undefined ? rejoinSource(deps, 'sse1') : rejoinStep(deps, 'sse1', after))
+          return riskSources.nextRejoin()
+        })
+      const left = await step(undefined)
+      expect(left).toMatchObject({ source: 'sse1' })
+      expect(await joined()).toBeGreaterThan(0)
+      expect(await step(left?.after)).toBeUndefined()
+      expect(await joined()).toBe(0)
     })
 
     test('a loaded user is kept in the place of what was loaded before', async () => {
