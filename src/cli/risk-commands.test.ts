@@ -72,6 +72,7 @@ describe('risk and evaluate', () => {
     expect(set).toMatchObject({ exitCode: 0, stdout: 'ada@example.com has the level MEDIUM now.\n' })
     const shown = (await run(hub, 'risk', 'show', 'ada@example.com')).stdout
     expect(shown).toMatch(/level +MEDIUM/)
+    expect(shown).toMatch(/\n  “lost laptop”\n/)
     expect(shown.match(/ada@example\.com/g)).toHaveLength(1) // sign-in name and email address
     const asked = await run(
       hub,

@@ -4,12 +4,13 @@ import { Option, type Command } from 'commander'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonValue } from '../base/json.ts'
 import { riskLevels } from '../risk/risk-level.ts'
+import { printable } from '../base/printable.ts'
 import { subjectKinds } from '../subjects/anchor.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
 import { integerFrom } from './option-readers.ts'
-import { facts, table } from './table.ts'
+import { facts, lineWidth, table, wrap } from './table.ts'
 
 /** A subject as `GET /v1/subjects` lists it. */
 interface ListedSubject {
@@ -40,6 +41,8 @@ interface ReasonBody {
   readonly id: string
   readonly level: string
   readonly detection: string
+  /** In the words of whoever said so. */
+  readonly message: string | null
   readonly source_id: string
   readonly occurred_at: string
   readonly expires_at: string | null
@@ -59,6 +62,7 @@ const pageMax = 200
 /** Together somewhat more than the minute that the hub counts requests in. */
 const attemptsMax = 15
 const againAfterMs = 5_000
+const messageCharsMax = 1_000
 
 export function registerSubject(program: Command, io: CliIo): void {
   const subject = program
@@ -263,7 +267,11 @@ function described(io: CliIo, subject: SubjectBody): string {
   ].join('\n\n')
 }
 
-/** Why a level is what it is. */
+function saidIn(io: CliIo, message: string): string {
+  return `  ${wrap(`“${printable(message, messageCharsMax)}”`, lineWidth(io) - 2, '  ').trim()}`
+}
+
+/** Why a level is what it is; below each reason the text that came with it. */
 export function reasonTable(io: CliIo, reasons: readonly ReasonBody[]): string {
   const rows = reasons.map((reason) => [
     reason.level,
@@ -273,5 +281,9 @@ export function reasonTable(io: CliIo, reasons: readonly ReasonBody[]): string {
     reason.expires_at ?? 'until replaced',
     reason.id,
   ])
-  return table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL', 'ID'], rows)
+  const [header = '', ...lines] = table(io, ['LEVEL', 'WHY', 'SOURCE', 'SINCE', 'UNTIL', 'ID'], rows).split(
+    '\n',
+  )
+  const texts = reasons.map(({ message }) => (message === null ? [] : [saidIn(io, message)]))
+  return [header, ...lines.flatMap((line, at) => [line, ...(texts[at] ?? [])])].join('\n')
 }

@@ -10,11 +10,12 @@ import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
 import { applyNews, type Heard } from '../risk/news.ts'
 import type { RiskRules } from '../risk/risk-rules.ts'
 import { wordJudge } from '../risk/risk-sources.ts'
+import { mainAnchor, type Anchor } from '../subjects/anchor.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
 import type { LogEvent } from '../systemlog/log-event.ts'
-import { providerActor, receiveEventEntry } from '../systemlog/entries.ts'
+import { aboutLoadedUser, providerActor, receiveEventEntry, type LoadedTarget } from '../systemlog/entries.ts'
 import { refusedClaimEntry, riskEntry } from '../systemlog/risk-entries.ts'
 
 export interface BatchDeps {
@@ -127,7 +128,8 @@ export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<
   const settled = await deps.storage.transaction(async (stores) => {
     const { signals, read, failed } = await stillWaiting(deps, stores, prepared, signalsMax)
     const heard = await hear(deps, stores, read)
-    await stores.systemLog.append(read.flatMap((each) => entriesOf(deps.world, each, heard)))
+    const loaded = await loadedUsers(stores, read)
+    await stores.systemLog.append(read.flatMap((each) => entriesOf(deps.world, each, heard, loaded)))
     await stores.signals.settle({ handled: read.map((each) => handledSignal(each, heard)), failed })
     return { claimed: signals, failed }
   })
@@ -191,7 +193,9 @@ function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepa
   for (const signal of claimed) {
     try {
       const events = signal.events.map((event, index) => newsOfEvent(deps.rules, signal, event, index))
-      const received = signal.events.map((event) => receiveEventEntry(deps.world, signal, event))
+      const received = signal.events.map((event, index) =>
+        receiveEventEntry(deps.world, signal, event, kindNamed(events[index])),
+      )
       read.push({ signal, terms: termsOf(signal), events, received })
     } catch (error) {
       failed.push(failure(deps, signal, error))
@@ -222,15 +226,39 @@ async function hear(
   )
 }
 
+/** What the one thing is that an event is about; undefined when it names several, or nobody. */
+function kindNamed(event: EventNews): string | undefined {
+  if (event === undefined || !('news' in event) || event.news.things.length !== 1) return undefined
+  return event.news.things[0]?.kind
+}
+
+function userNamed(event: EventNews): Anchor | undefined {
+  if (event === undefined || !('news' in event)) return undefined
+  const user = event.news.things.find(({ kind }) => kind === 'user')
+  return user && mainAnchor(user.anchors)
+}
+
+/** Loaded users, by the name that news is kept with. */
+type AllLoaded = ReadonlyMap<Anchor, LoadedTarget>
+
+/** As of now: behind what these signals said of who is who. */
+async function loadedUsers({ subjects }: Stores, read: readonly ReadSignal[]): Promise<AllLoaded> {
+  const named = read.flatMap(({ events }) => events.flatMap((event) => userNamed(event) ?? []))
+  return named.length === 0 ? new Map() : subjects.loadedUsersOf([...new Set(named)])
+}
+
 /** One entry for each event, and one for each change of a level; none for events about unknown users that are ignored. */
 function entriesOf(
   world: BatchDeps['world'],
   { signal, events, received }: ReadSignal,
   heard: AllHeard,
+  loaded: AllLoaded,
 ): LogEvent[] {
-  return received.flatMap((entry, index) => {
+  return received.flatMap((plain, index) => {
     const { ignored = false, changes = [], contradicted = [] } = heard.get(events[index]) ?? {}
     if (ignored) return []
+    const user = loaded.get(userNamed(events[index]) ?? '')
+    const entry = user === undefined ? plain : aboutLoadedUser(plain, user)
     const { issuer } = signal.provider
     const cause = {
       by: providerActor(signal.provider),

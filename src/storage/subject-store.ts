@@ -46,6 +46,20 @@ export function createSubjectStore(
       rows(sql<{ id: string; anchor: Anchor }>`
       SELECT id, anchor FROM anchors WHERE id IN ${words.texts(ids)}`),
 
+    async loadedUsersOf(anchors) {
+      const [any] = await rows(sql`SELECT 1 FROM loaded_users LIMIT 1`)
+      if (any === undefined) return new Map()
+      const nodes = await store.resolve(anchors)
+      const subjects = await store.ofEntities(await store.loadedAmong(nodes.map(({ entity }) => entity)))
+      const byEntity = new Map(subjects.map((subject) => [subject.entity, subject]))
+      return new Map(
+        nodes.flatMap(({ anchor, entity }) => {
+          const { id, loaded } = byEntity.get(entity) ?? {}
+          return id === undefined || loaded === undefined ? [] : [[anchor, { id, ...loaded }] as const]
+        }),
+      )
+    },
+
     async add(anchors) {
       const added = await words.each(
         db,

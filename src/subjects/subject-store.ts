@@ -117,6 +117,10 @@ export interface SubjectStore {
   withIds(ids: readonly string[]): Promise<readonly Pick<AnchorNode, 'id' | 'anchor'>[]>
   /** Those of the entities that somebody loaded a user for. */
   loadedAmong(entities: readonly number[]): Promise<readonly number[]>
+  /** Of those of the anchors that belong to a loaded user the user, with the id of its entity. */
+  loadedUsersOf(
+    anchors: readonly Anchor[],
+  ): Promise<ReadonlyMap<Anchor, Pick<LoadedUser, 'login' | 'displayName'> & { readonly id: string }>>
   /** Adds anchors that are new, each an entity of its own. */
   add(anchors: readonly NewAnchor[]): Promise<readonly AnchorNode[]>
   claims(keys: readonly string[]): Promise<readonly KnownClaim[]>

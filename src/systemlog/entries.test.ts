@@ -3,7 +3,7 @@ import type { Actor } from '../base/actor.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Subject } from '../set/subject.ts'
-import { providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
+import { aboutLoadedUser, providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')
 const world = { now: () => now, newUuid: () => 'a-uuid' }
@@ -83,7 +83,7 @@ function event(subject: Subject | undefined, over: Partial<SecurityEvent> = {}):
   return { ...unknown, subject, claims: { event_timestamp: 1_709_484_521 }, ...over } as SecurityEvent // of one shape throughout
 }
 
-function received(event: SecurityEvent) {
+function received(event: SecurityEvent, kind?: string) {
   const signal = {
     id: 'sig1',
     sequence: 7,
@@ -93,7 +93,7 @@ function received(event: SecurityEvent) {
     receivedAt: now,
     events: [event],
   }
-  return receiveEventEntry(world, signal, event)
+  return receiveEventEntry(world, signal, event, kind)
 }
 
 describe('receiveEventEntry', () => {
@@ -179,6 +179,50 @@ describe('receiveEventEntry', () => {
       },
     )
     expect(received(compliance).target?.[0]?.type).toBe('Device')
+  })
+
+  test('what a simple subject names goes before the name of the event', () => {
+    const compliance = { name: 'device-compliance-change', family: 'caep' } as const
+    const email: Subject = { format: 'email', email: 'joe@example.com' }
+    const opaque: Subject = { format: 'opaque', id: '1' }
+    const typeOf = (subject: Subject, kind?: string) =>
+      received(event(subject, compliance), kind).target?.[0]?.type
+    expect(typeOf(email, 'user')).toBe('User')
+    expect(typeOf(email)).toBe('User')
+    expect(typeOf(opaque, 'device')).toBe('Device')
+    expect(typeOf(opaque)).toBe('Device')
+    expect(received(event(opaque), 'session').target?.[0]?.type).toBe('Session')
+    expect(
+      received(event({ format: 'jwt_id', iss: 'https://a', jti: '1' }), 'session').target?.[0]?.type,
+    ).toBe('Token')
+  })
+
+  test.each([
+    ['verification', 'Security events provider verified a stream'],
+    ['stream-updated', 'Security events provider updated a stream'],
+  ] as const)('an event of a stream is about the stream: %s', (name, displayMessage) => {
+    const subject: Subject = { format: 'opaque', id: 'stream-1' }
+    const entry = received(event(subject, { family: 'ssf', name }))
+    expect(entry).toMatchObject({
+      displayMessage,
+      severity: 'INFO',
+      target: [{ id: 'stream-1', type: 'Stream', alternateId: 'stream-1', displayName: 'stream-1' }],
+    })
+  })
+
+  test('of a loaded user it has the names that the user has here, and the name that the sender has', () => {
+    const subject: Subject = {
+      format: 'complex',
+      user: { format: 'iss_sub', iss: 'https://vendor.example', sub: '42' },
+      device: { format: 'opaque', id: 'laptop' },
+    }
+    const plain = received(event(subject))
+    const entry = aboutLoadedUser(plain, { id: '00u1', login: 'joe', displayName: 'Joe' })
+    expect(entry.target).toEqual([
+      { id: '00u1', type: 'User', alternateId: 'joe', displayName: 'Joe', detailEntry: subject['user'] },
+      plain.target?.[1],
+    ])
+    expect(entry.debugContext.debugData).toEqual({ ...plain.debugContext.debugData, reportedUser: '42' })
   })
 
   test('L46: without a subject there is no target', () => {

@@ -55,14 +55,29 @@ function difference(before: JsonObject, after: JsonObject): { from: JsonObject; 
   return { from: only(before), to: only(after) }
 }
 
-/** One event of a handled SET (L61, E90). `debugData` ties it to its SET and to the signals API. */
-export function receiveEventEntry(world: Source, signal: PendingSignal, event: SecurityEvent): LogEvent {
+/** What an event of a stream says of itself, which is about nobody's risk. */
+const streamMessages: Readonly<Record<'verification' | 'stream-updated', string>> = {
+  verification: 'Security events provider verified a stream',
+  'stream-updated': 'Security events provider updated a stream',
+}
+
+/**
+ * One event of a handled SET (L61, E90). `debugData` ties it to its SET and to the signals API.
+ * @param kind - what the event's simple subject names, as far as that was worked out
+ */
+export function receiveEventEntry(
+  world: Source,
+  signal: PendingSignal,
+  event: SecurityEvent,
+  kind?: string,
+): LogEvent {
   const { issuer } = signal.provider
   return logEvent(world, {
     eventType: 'security.events.provider.receive_event',
-    displayMessage: 'Security events provider reported risk',
+    displayMessage:
+      event.family === 'ssf' ? streamMessages[event.name] : 'Security events provider reported risk',
     by: providerActor(signal.provider),
-    target: event.subject === undefined ? null : targetsOf(event.subject, event),
+    target: event.subject === undefined ? null : targetsOf(event.subject, event, kind),
     debugData: {
       partnerRiskReportData: JSON.stringify({
         issuer,
@@ -76,21 +91,47 @@ export function receiveEventEntry(world: Source, signal: PendingSignal, event: S
   })
 }
 
+/** A user that somebody loaded, as the user is known now. */
+export interface LoadedTarget {
+  readonly id: string
+  readonly login: string
+  readonly displayName: string | undefined
+}
+
+/**
+ * The entry of an event about a loaded user, with the names that the user has here. The sender's name for the user goes
+ * into the debug data.
+ */
+export function aboutLoadedUser(entry: LogEvent, { id, login, displayName }: LoadedTarget): LogEvent {
+  const user = entry.target?.find(({ type }) => type === 'User')
+  if (user === undefined) return entry
+  return {
+    ...entry,
+    target: (entry.target ?? []).map((target) =>
+      target === user ? { ...user, id, alternateId: login, displayName: displayName ?? login } : target,
+    ),
+    debugContext: { debugData: { ...entry.debugContext.debugData, reportedUser: user.id } },
+  }
+}
+
 /** A provider as somebody who said something. */
 export function providerActor({ id, issuer }: PendingSignal['provider']): Actor {
   return { id, type: providerType, displayName: issuer, alternateId: issuer }
 }
 
-function targetsOf(subject: Subject, event: SecurityEvent): readonly LogTarget[] {
+function targetsOf(subject: Subject, event: SecurityEvent, kind: string | undefined): readonly LogTarget[] {
   if (!isProprietary(subject) && subject.format === 'complex') {
     return complexMembers(subject).map(([name, member]) => targetOf(member, targetTypes.get(name) ?? name))
   }
-  return [
-    targetOf(
-      subject,
-      event.name.startsWith('device-') ? 'Device' : (typesByFormat.get(subject.format) ?? 'User'),
-    ),
-  ]
+  return [targetOf(subject, typeOfSimple(subject, event, kind))]
+}
+
+function typeOfSimple({ format }: SimpleSubject, event: SecurityEvent, kind: string | undefined): string {
+  if (event.family === 'ssf') return 'Stream'
+  const byFormat = typesByFormat.get(format)
+  if (byFormat !== undefined) return byFormat
+  if (kind !== undefined) return targetTypes.get(kind) ?? kind
+  return event.name.startsWith('device-') && format === 'opaque' ? 'Device' : 'User'
 }
 
 /** Okta's names of the members of a complex subject. */
@@ -98,6 +139,7 @@ const targetTypes: ReadonlyMap<string, string> = new Map([
   ['user', 'User'],
   ['device', 'Device'],
   ['session', 'Session'],
+  ['address', 'IpAddress'],
   ['application', 'AppInstance'],
   ['tenant', 'Org'],
   ['org_unit', 'OrgUnit'],

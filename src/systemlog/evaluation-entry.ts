@@ -25,6 +25,7 @@ export function evaluationEntry(
       ...(userAgent !== undefined && { userAgent }),
       ...(by.requestId !== undefined && { requestId: by.requestId }),
     },
+    ...(verdict.outcome === 'deny' && { severity: 'WARN' as const }),
     outcome: { result: results[verdict.outcome], reason: verdict.grounds[0]?.text ?? null },
     target: [
       {

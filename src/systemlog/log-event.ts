@@ -93,6 +93,8 @@ export interface LogFacts {
   readonly legacyEventType?: string
   /** Unless it simply succeeded. */
   readonly outcome?: LogEvent['outcome']
+  /** Unless it is only information: WARN is for what somebody should look at, ERROR for what no longer works (L42). */
+  readonly severity?: LogSeverity
 }
 
 /** What Okta writes for an `alternateId` that there is none of. */
@@ -118,7 +120,7 @@ export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts)
     outcome: facts.outcome ?? { result: 'SUCCESS', reason: null },
     published: world.now().toISOString(),
     securityContext: null,
-    severity: 'INFO',
+    severity: facts.severity ?? 'INFO',
     debugContext: { debugData: facts.debugData },
     legacyEventType: facts.legacyEventType ?? null,
     transaction: {

@@ -44,7 +44,10 @@ const targetTypes: ReadonlyMap<string, string> = new Map([
   ['address', 'IpAddress'],
 ])
 
-/** The level of an entity changed (L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. */
+/**
+ * The level of an entity changed (L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. A warning
+ * when it rose to what keeps people out by default.
+ */
 export function riskEntry(world: Source, change: LevelChange, cause: RiskCause): LogEvent {
   const { entity } = change
   const { by, signalId } = cause
@@ -61,6 +64,7 @@ export function riskEntry(world: Source, change: LevelChange, cause: RiskCause):
         detailEntry: null,
       },
     ],
+    ...(change.level === 'HIGH' && { severity: 'WARN' as const }),
     debugData: {
       risk: riskText(change, cause),
       ...(by.requestId !== undefined && { requestId: by.requestId }),

@@ -22,7 +22,7 @@ const titles: Readonly<Record<StreamChange['kind'], string>> = {
 /** A change of our stream at a transmitter. Okta has no streams to receive by, so the types are plainly ours. */
 export function streamEntry(world: Source, { kind, provider, stream, before, by }: StreamChange): LogEvent {
   const detailEntry = details(stream)
-  const stopped = kind === 'status' && stream.status !== 'enabled'
+  const stopped = kind === 'status' && stream.status !== 'enabled' && !isAdministrator(by)
   const target: LogTarget = {
     id: stream.id,
     type: 'Stream',
@@ -38,8 +38,10 @@ export function streamEntry(world: Source, { kind, provider, stream, before, by 
     by,
     target: [target, providerTarget(provider)],
     debugData: requestData(by),
-    // L42: what no longer delivers is a warning.
+    // L42: what was set right by itself and what may go on is a warning, what no longer delivers an error.
+    ...(kind === 'repair' && { severity: 'WARN' as const }),
     ...(stopped && {
+      severity: stream.status === 'disabled' ? ('ERROR' as const) : ('WARN' as const),
       outcome: {
         result: 'FAILURE' as const,
         reason:
@@ -49,6 +51,11 @@ export function streamEntry(world: Source, { kind, provider, stream, before, by 
       },
     }),
   })
+}
+
+/** Whoever stops a stream because they want to has succeeded. */
+function isAdministrator({ type }: Actor): boolean {
+  return type !== 'SecurityEventProvider' && type !== 'SystemPrincipal'
 }
 
 /** No secret, and nothing that changes with every event. */

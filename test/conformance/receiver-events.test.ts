@@ -40,6 +40,23 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(state.length).toBeGreaterThanOrEqual(16)
   })
 
+  test('the System Log says that a verification is about the stream', async () => {
+    await using receiver = await startReceiver(delivery)
+    await verified(receiver)
+    await receiver.hub.handleAll()
+    const query = new URLSearchParams({
+      filter: 'eventType eq "security.events.provider.receive_event"',
+    })
+    const answer = await receiver.hub.api('GET', `/api/v1/logs?${query.toString()}`)
+    expect(await answer.json()).toMatchObject([
+      {
+        displayMessage: 'Security events provider verified a stream',
+        severity: 'INFO',
+        target: [{ type: 'Stream' }],
+      },
+    ])
+  })
+
   test('a verification can be asked for at any time, each with a state of its own (R26)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)

@@ -3,6 +3,7 @@ import { get, type IncomingMessage } from 'node:http'
 import okta from '@okta/okta-sdk-nodejs'
 import { describe, expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
+import { ada, startHubWithProvider } from './with-provider.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 
 const path = '/api/v1/logs'
@@ -280,6 +281,54 @@ describe('what is refused', () => {
   test('X10: nobody reads the log without credentials', async () => {
     await using hub = await startTestHub()
     expect((await fetch(hub.origin + path)).status).toBe(403)
+  })
+})
+
+describe('events about people and things', () => {
+  test('one about a loaded user is found by the sign-in name, and has the name that the sender has', async () => {
+    await using started = await startHubWithProvider()
+    const { hub, sign } = started
+    const ids = [{ format: 'iss_sub', iss: started.transmitter.issuer, sub: '42' }]
+    const user = {
+      kind: 'user',
+      login: 'ada',
+      display_name: 'Ada',
+      emails: ['ada@example.com'],
+      identifiers: ids,
+    }
+    expect((await hub.api('POST', '/v1/subjects', user)).status).toBe(201)
+    await hub.push(sign({ subject: ids[0]! }))
+    await hub.push(sign({ subject: { format: 'complex', user: ada, device: { format: 'opaque', id: 'd' } } }))
+    await hub.push(sign({ subject: { format: 'email', email: 'bob@example.com' } }))
+    await hub.push(
+      sign({
+        type: 'device-compliance-change',
+        subject: { format: 'email', email: 'carol@example.com' },
+        claims: { previous_status: 'compliant', current_status: 'not-compliant' },
+      }),
+    )
+    await hub.handleAll()
+    const received = async (more: string) => {
+      const filter = encodeURIComponent(`eventType eq "${receiveEvent}"${more}`)
+      return started.logs(`?filter=${filter}`)
+    }
+    const found = await received(' and target.alternateId eq "ada"')
+    expect(found.map(({ target }) => target?.map(({ type, alternateId }) => [type, alternateId]))).toEqual([
+      [['User', 'ada']],
+      [
+        ['User', 'ada'],
+        ['Device', 'd'],
+      ],
+    ])
+    expect(found[0]?.target?.[0]).toMatchObject({ id: expect.stringMatching(/^00u/), displayName: 'Ada' })
+    expect(found.map(({ debugContext }) => debugContext.debugData['reportedUser'])).toEqual([
+      '42',
+      'ada@example.com',
+    ])
+    const all = await received('')
+    expect(
+      all.slice(2).map(({ target }) => target?.map(({ type, alternateId }) => [type, alternateId])),
+    ).toEqual([[['User', 'bob@example.com']], [['User', 'carol@example.com']]])
   })
 })
 
