@@ -369,7 +369,6 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     keys,
     verifier: createSetVerifier(world, clockFloor),
     streams: intake.gate,
-    registry: intake.registry,
     management: intake.streams,
     dialects: intake.dialects,
     inbox,

@@ -33,6 +33,7 @@ export const hubErrors = {
   'stream.not_found': 'The provider has no stream.',
   'stream.exists': 'The provider has a stream already.',
   'stream.not_connected': 'The stream is not connected to its transmitter yet.',
+  'stream.busy': 'Another node of the hub is working on the stream right now.',
   'stream.unsupported': 'The transmitter does not offer what is asked of it.',
   'stream.secrets_unreadable':
     'The credentials of the stream cannot be opened with the secret key of the settings.',

@@ -5,6 +5,7 @@ import { printable } from '../base/printable.ts'
 import { dialectNames } from '../set/dialect.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
+import { typeUri } from './event-types.ts'
 import { readInput } from './input.ts'
 import { readPrivateJwk } from './key-input.ts'
 import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
@@ -34,6 +35,7 @@ interface StreamBody {
     readonly aud: readonly string[]
     readonly endpoint_url: string | null
     readonly events_delivered: readonly string[] | null
+    readonly verification_endpoint: string | null
   }
   readonly status: string
   readonly status_reason: string | null
@@ -61,7 +63,7 @@ interface ConnectOptions extends HubOptions {
   readonly streamId?: string
   readonly pollUrl?: string
   readonly name?: string
-  readonly type: string
+  readonly type?: string
   readonly auth?: AuthMethod
   readonly clientId?: string
   readonly secret?: string
@@ -114,7 +116,7 @@ export function registerStream(program: Command, io: CliIo): void {
       oneOf(['long', 'short']),
     )
     .option('--name <name>', 'what to call a provider that is registered now; its host unless given')
-    .option('--type <type>', 'what kind of application that is', 'custom')
+    .option('--type <type>', 'what kind of application that is; custom unless given')
     .option('--auth <method>', authMethods.join(', '), oneOf(authMethods))
     .option('--client-id <id>', 'our client at its authorization server')
     .option('--secret <secret>', 'the client secret, or the bearer token')
@@ -153,11 +155,13 @@ export function registerStream(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const body = await draftOf(io, options)
       const provider = await findOrRegister(hub, transmitter, options)
-      if (options.dialect !== undefined) await speak(hub, provider, { dialects: options.dialect })
-      const connected = asStream(await hub.request('PUT', pathOf(provider), body))
-      const seen = await waitForVerification(hub, provider, connected, options.wait)
-      if (options.json === true) return printJson(io.stdout, seen)
-      printLine(io.stdout, described(io, provider, seen))
+      const connected = await speaking(hub, provider, options.dialect, async () =>
+        asStream(await hub.request('PUT', pathOf(provider), body)),
+      )
+      const seen = await lookForVerification(hub, provider, connected, options.wait)
+      if (options.json === true) printJson(io.stdout, seen)
+      else printLine(io.stdout, described(io, provider, seen))
+      requireVerified(provider, seen, options.wait)
     })
 
   hubOptions(stream.command('list'))
@@ -200,7 +204,8 @@ export function registerStream(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
       const asked = asStream(await ask(hub, provider, 'POST', '/verify'))
-      const seen = await waitForVerification(hub, provider, asked, options.wait)
+      const seen = await lookForVerification(hub, provider, asked, options.wait)
+      requireVerified(provider, seen, options.wait)
       if (options.json === true) return printJson(io.stdout, seen)
       printLine(
         io.stdout,
@@ -415,7 +420,7 @@ async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
     ...(polling !== undefined && { polling }),
     auth: await authOf(io, options),
     subjects,
-    ...(events !== undefined && { events_requested: events }),
+    ...(events !== undefined && { events_requested: events.map(typeUri) }),
     ...(description !== undefined && { description }),
     ...(audience !== undefined && { audience }),
     ...(credentialHosts !== undefined && { credential_hosts: credentialHosts }),
@@ -462,9 +467,41 @@ async function findOrRegister(
   const url = URL.parse(transmitter)
   if (url === null) return findProvider(hub, transmitter)
   const known = await findKnownProvider(hub, transmitter)
-  if (known !== undefined) return known
+  if (known !== undefined) {
+    requireSame('--name', name, known.name)
+    requireSame('--type', type, known.type)
+    return known
+  }
   const settings = { well_known_url: transmitter }
-  return asProvider(await hub.request('POST', providersPath, { name: name ?? url.host, type, settings }))
+  const body = { name: name ?? url.host, type: type ?? 'custom', settings }
+  return asProvider(await hub.request('POST', providersPath, body))
+}
+
+/** An issuer has one provider, and that has one stream: nobody is to believe that they made another one. */
+function requireSame(option: string, wanted: string | undefined, known: string): void {
+  if (wanted === undefined || wanted === known) return
+  throw wrongUsage(
+    `${option} is for a provider that is registered now, and this transmitter is one already, with ${option} '${known}'. ` +
+      `Leave ${option} out to connect its stream; an issuer has one provider, and a provider has one stream.`,
+  )
+}
+
+/** Does work while the provider speaks these dialects; what it spoke before is put back when the work fails. */
+async function speaking<T>(
+  hub: HubClient,
+  provider: ProviderBody,
+  dialects: readonly string[] | undefined,
+  work: () => Promise<T>,
+): Promise<T> {
+  if (dialects === undefined) return work()
+  const before = await speak(hub, provider, {})
+  await speak(hub, provider, { dialects })
+  try {
+    return await work()
+  } catch (error) {
+    await speak(hub, provider, before).catch(() => undefined)
+    throw error
+  }
 }
 
 /** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
@@ -485,24 +522,36 @@ async function speak(
   return (await hub.request('PUT', path, wanted)) as DialectsBody // its shape
 }
 
-/** @throws CliError when it did not come in time */
-async function waitForVerification(
+/** @returns the stream as it is once the verification event came, or the wait is over */
+async function lookForVerification(
   hub: HubClient,
   provider: ProviderBody,
   asked: StreamBody,
   waitS: number,
 ): Promise<StreamBody> {
-  const isVerified = ({ verification_asked_at: at, verified_at: came }: StreamBody): boolean =>
-    at === null || (came !== null && came >= at)
   let seen = asked
   for (let tries = (waitS * 1_000) / lookEveryMs; tries > 0 && !isVerified(seen); tries -= 1) {
     await delay(lookEveryMs)
     seen = asStream(await hub.request('GET', pathOf(provider)))
   }
-  if (isVerified(seen) || waitS === 0) return seen
+  return seen
+}
+
+/** Also when the transmitter has nothing to ask for one at. */
+function isVerified(stream: StreamBody): boolean {
+  const { verification_asked_at: at, verified_at: came, transmitter } = stream
+  return transmitter?.verification_endpoint === null || (came !== null && (at === null || came >= at))
+}
+
+/** @throws CliError when the verification event did not come; without a wait, when it was not asked for */
+function requireVerified({ name, id }: ProviderBody, stream: StreamBody, waitS: number): void {
+  if (isVerified(stream)) return
+  const { verification_asked_at: at, last_error: problem } = stream
+  if (waitS === 0 && at !== null && problem === null) return
+  const why = problem === null ? '' : ` ${problem}`
   throw new CliError(
-    `The stream of ${provider.name} is set up, and no verification event came within ${waitS} s. ` +
-      `\`watchbell stream doctor ${provider.id}\` looks into it.`,
+    `The stream of ${name} is set up, and no verification event came within ${waitS} s.${why} ` +
+      `\`watchbell stream doctor ${id}\` looks into it.`,
   )
 }
 

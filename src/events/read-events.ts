@@ -93,7 +93,16 @@ function readKnown(
     const value = claims[name]
     if (isBlank(value)) {
       if (claim.required) problems.push({ field, message: blank.message })
-      else delete claims[name]
+      else {
+        if (claim.strict && typeof value === 'string') {
+          leftOut.push({
+            claim: name,
+            value: JSON.stringify(value).slice(0, leftOutCharsMax),
+            problem: blank.message,
+          })
+        }
+        delete claims[name]
+      }
       continue
     }
     const read = claim.read(value)

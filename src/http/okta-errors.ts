@@ -64,6 +64,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'stream.not_found': 'E0000007',
   'stream.exists': 'E0000001',
   'stream.not_connected': 'E0000010',
+  'stream.busy': 'E0000010',
   'stream.unsupported': 'E0000001',
   'stream.secrets_unreadable': 'E0000001',
   'stream.token_refused': 'E0000001',
@@ -242,4 +243,5 @@ const detailed: ReadonlySet<HubErrorCode> = new Set([
   'hub.unavailable',
   'access.forbidden',
   'stream.not_connected',
+  'stream.busy',
 ])

@@ -6,7 +6,7 @@ import type { Providers } from '../providers/providers.ts'
 import { readSubject } from '../set/subject.ts'
 import { readCompatibility } from '../streams/provider-dialects.ts'
 import { invalidStream, readStreamDraft, readStreamPatch, streamLimits } from '../streams/stream-draft.ts'
-import { isConnected, streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
+import { isConnected, problemOf, streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
 import type { StatusAnswer } from '../streams/transmitter-client.ts'
 import { actorFacts, type Answer, type ApiRequest, type Method, type Route } from './route.ts'
 
@@ -135,6 +135,7 @@ function streamBody(stream: Stream, pushUrl: string): object {
       events_delivered: remote.eventsDelivered ?? null,
       min_verification_interval: remote.minVerificationIntervalS ?? null,
       inactivity_timeout: remote.inactivityTimeoutS ?? null,
+      verification_endpoint: stream.endpoints?.verification ?? null,
     },
     ...statusBody(stream),
     verification_asked_at: iso(stream.verificationAskedAt),
@@ -142,7 +143,7 @@ function streamBody(stream: Stream, pushUrl: string): object {
     last_event_at: iso(stream.lastEventAt),
     last_poll_at: iso(stream.lastPollAt),
     checked_at: iso(stream.checkedAt),
-    last_error: stream.lastError ?? null,
+    last_error: problemOf(stream) ?? null,
     created_at: iso(stream.createdAt),
     updated_at: iso(stream.updatedAt),
   }

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { defaultPaceLimits, pauseMs, readRetryAfter, type PollOutcome } from './poll-pace.ts'
+import { defaultPaceLimits, pauseMs, type PollOutcome } from './poll-pace.ts'
 
 const soon = { kind: 'failed', pace: 'soon', retryAfterS: undefined } as const
 const slow = { kind: 'failed', pace: 'slow', retryAfterS: undefined } as const
@@ -33,18 +33,4 @@ describe('the pause before the next poll', () => {
   ])('%s', (_, outcome, { elapsedMs = 0, badInARow = 1, random = 0.5 }, expected) => {
     expect(pauseMs(defaultPaceLimits, outcome, { elapsedMs, badInARow, random })).toBe(expected)
   })
-})
-
-test.each([
-  [null, undefined],
-  ['', undefined],
-  ['7', 7],
-  ['0', 0],
-  ['-1', 0],
-  ['soon', undefined],
-  ['99999999999', undefined],
-  ['Thu, 01 Jan 2026 00:00:30 GMT', 30],
-  ['Wed, 31 Dec 2025 00:00:00 GMT', 0],
-])('Retry-After %j is %j seconds (RFC 9110 §10.2.3)', (header, expected) => {
-  expect(readRetryAfter(header, new Date('2026-01-01T00:00:00Z'))).toBe(expected)
 })

@@ -62,11 +62,3 @@ export function pauseMs(
   const ceilingMs = Math.min(backoffMaxMs, backoffMs * 2 ** Math.min(badInARow - 1, 30))
   return Math.max(backoffMinMs, askedMs, ceilingMs * random)
 }
-
-/** Seconds that a Retry-After asks for (RFC 9110 §10.2.3), or undefined when there is none that can be read. */
-export function readRetryAfter(header: string | null, now: Date): number | undefined {
-  if (header === null) return undefined
-  if (/^\d{1,9}$/.test(header)) return Number(header)
-  const at = Date.parse(header)
-  return Number.isNaN(at) ? undefined : Math.max(0, Math.ceil((at - now.getTime()) / 1_000))
-}

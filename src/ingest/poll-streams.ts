@@ -11,7 +11,7 @@ import type { StreamIntake } from './stream-intake.ts'
 export interface StreamPollerDeps {
   readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid' | 'random'>
   readonly logger: Logger
-  readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive'>
+  readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive' | 'pollGate' | 'keeper'>
   readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
   readonly accepting: AcceptDeps & { readonly meter: Meter }
 }
@@ -19,7 +19,7 @@ export interface StreamPollerDeps {
 /** The poller of the hub's own streams: what it fetches goes the road that pushed SETs go. */
 export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = defaultPollLimits): Worker {
   const { world, logger, leases, accepting } = deps
-  const { registry, streams, isActive } = deps.intake
+  const { registry, streams, isActive, pollGate, keeper } = deps.intake
   return createPoller(
     {
       world,
@@ -27,8 +27,12 @@ export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = 
       leases,
       streams: {
         polled: () => registry.list().filter(isPolled).filter(isActive),
+        mayPoll: ({ providerId }) => pollGate.isOpen(providerId),
+        opened: ({ providerId }, poll) => pollGate.opened(providerId, poll),
+        unknown: keeper.hurry,
         accessTo: streams.accessTo,
-        note: async (id, news) => void (await registry.note(id, news)),
+        note: async (id, { lastError: pollError, ...news }) =>
+          void (await registry.note(id, { ...news, pollError })),
       },
       meter: accepting.meter,
       tracer: accepting.tracer,

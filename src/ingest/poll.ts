@@ -4,14 +4,16 @@ import type { JsonValue } from '../base/json.ts'
 import type { Logger } from '../base/logger.ts'
 import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
 import { silentTracer, type Tracer } from '../base/tracer.ts'
+import { readRetryAfter } from '../base/retry-after.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import type { StreamStore } from '../streams/stream-store.ts'
+import type { OpenPoll } from '../streams/poll-gate.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
 import type { Receipt } from './accept.ts'
 import { readPollAnswer, type PollAnswer } from './poll-answer.ts'
-import { defaultPaceLimits, pauseMs, readRetryAfter, type PaceLimits, type PollOutcome } from './poll-pace.ts'
+import { defaultPaceLimits, pauseMs, type PaceLimits, type PollOutcome } from './poll-pace.ts'
 import { setErrOf, type SetErr } from './set-err.ts'
 
 /** A stream that is to be polled. */
@@ -23,12 +25,19 @@ export interface PolledStreams {
   polled(): readonly PolledStream[]
   /** The way to a stream's transmitter, with our credentials. */
   accessTo(stream: PolledStream): TransmitterAccess
+  /** Whether it may be polled now: not while other requests of ours are under way at its transmitter. */
+  mayPoll?(stream: PolledStream): boolean
+  /** Told of each poll that begins. */
+  opened?(stream: PolledStream, poll: OpenPoll): void
+  /** Told when a transmitter says that it has no such stream. */
+  unknown?(stream: PolledStream): void
   /** Keeps when a stream was polled last, and what went wrong with it. */
   note(streamId: string, news: PollNews): Promise<void>
 }
 
 export interface PollNews {
   readonly lastPollAt?: Date
+  /** Of the polls; undefined when all is well. */
   readonly lastError: string | undefined
 }
 
@@ -97,6 +106,7 @@ interface StreamState {
   nextAt: number
   /** Of the stream, when it was polled last: one that was changed since has no failures to pay for. */
   updatedAt: number
+  endpointUrl: string | undefined
   badInARow: number
   /** Whether the transmitter might be away: the next question is a short one. */
   inDoubt: boolean
@@ -136,6 +146,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const fresh: StreamState = {
       nextAt: 0,
       updatedAt: 0,
+      endpointUrl: undefined,
       badInARow: 0,
       inDoubt: false,
       acks: new Set(),
@@ -159,12 +170,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const launched: Promise<number>[] = []
     for (const stream of polled) {
       const state = stateOf(stream.id)
-      if (stream.updatedAt.getTime() !== state.updatedAt) {
+      const { endpointUrl } = stream.remote
+      if (stream.updatedAt.getTime() !== state.updatedAt || endpointUrl !== state.endpointUrl) {
         const updatedAt = stream.updatedAt.getTime()
-        Object.assign(state, { nextAt: 0, badInARow: 0, inDoubt: false, updatedAt })
+        Object.assign(state, { nextAt: 0, badInARow: 0, inDoubt: false, updatedAt, endpointUrl })
       }
       if (state.running !== undefined) void renewLease(stream, state)
-      else if (isDue(state, at) && !stopped.signal.aborted) {
+      else if (isDue(state, at) && !stopped.signal.aborted && streams.mayPoll?.(stream) !== false) {
         const stop = new AbortController()
         state.running = stop
         const done = turn(stream, state, AbortSignal.any([stop.signal, stopped.signal])).finally(() => {
@@ -174,6 +186,8 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
         })
         underWay.add(done)
         launched.push(done)
+        const isHeldOpen = isLong(stream) && !state.inDoubt
+        streams.opened?.(stream, { done, stop: isHeldOpen ? () => stop.abort() : undefined })
       }
     }
     return (await Promise.all(launched)).reduce((sum, count) => sum + count, 0)
@@ -238,6 +252,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
         const polled = await poll(stream, state, signal)
         const { events, failure, outcome } = polled
         if (!signal.aborted) meter.polled(stream.providerId, { outcome: outcome.kind, events, failure })
+        if (failure === 'unknown_stream') streams.unknown?.(stream)
         span.note({
           'watchbell.provider': stream.providerId,
           'watchbell.outcome': failure ?? outcome.kind,
@@ -255,6 +270,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       if (signal.aborted) return 0
       meter.polled(stream.providerId, { outcome: 'failed', events: 0, failure: 'fault' })
       logger.error({ err: error, stream: stream.id }, 'polling a stream failed')
+      await note(stream, state, 'An internal error; see the log.').catch(() => undefined)
       return 0
     }
   }
@@ -411,7 +427,8 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       })
     }
     const { status } = response
-    if (status !== 200 && !(maxEvents === 0 && status < 300)) {
+    const isEmpty = status === 204 || (maxEvents === 0 && status < 300)
+    if (status !== 200 && !isEmpty) {
       // A request that the transmitter does not understand may be so for what it tells; that is told anew if need be.
       if (status === 400 || status === 422) forget(state, acks, errs)
       return refused(stream, response)
@@ -419,7 +436,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     forget(state, acks, errs)
     meter.pollTold(stream.providerId, { acks: acks.length, setErrs: errs.length })
     const answer =
-      maxEvents === 0
+      isEmpty || maxEvents === 0
         ? { sets: [], moreAvailable: false }
         : readPollAnswer(response.body, limits.answerValuesMax)
     return typeof answer === 'string'
@@ -449,7 +466,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   function refused({ remote }: PolledStream, { status, headers }: FetchedBytes): Failed {
     const { host } = new URL(remote.endpointUrl)
     const words = `${host} answered a poll with status ${status}. ${adviceOf(status)}`
-    const soon = status >= 500 || status === 429 || status === 408
+    const soon = status < 300 || status >= 500 || status === 429 || status === 408
     return failed(soon ? 'soon' : 'slow', causeOfStatus(status), words, {
       retryAfterS: readRetryAfter(headers.get('retry-after'), world.now()),
       mayBeCut: status === 502 || status === 504,
@@ -460,7 +477,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   async function note(stream: PolledStream, state: StreamState, error: string | undefined): Promise<void> {
     const at = now()
     const { noted } = state
-    const known = noted === undefined ? stream.lastError : noted.error
+    const known = noted === undefined ? stream.pollError : noted.error
     if (known === error && noted !== undefined && at - noted.at < limits.noteMs) return
     if (known !== error && error !== undefined) {
       logger.warn(

@@ -1,5 +1,4 @@
 import { HubError } from '../base/hub-error.ts'
-import type { StreamRegistry } from '../streams/stream-registry.ts'
 import type { Streams } from '../streams/streams.ts'
 import { accept, refuse, type AcceptDeps, type Receipt } from './accept.ts'
 
@@ -13,8 +12,7 @@ export interface StreamPush {
 }
 
 export interface StreamPushDeps extends AcceptDeps {
-  readonly registry: Pick<StreamRegistry, 'find'>
-  readonly management: Pick<Streams, 'mayPush' | 'connected'>
+  readonly management: Pick<Streams, 'forPush' | 'connected'>
 }
 
 /**
@@ -27,9 +25,11 @@ export async function pushToStream(
   deps: StreamPushDeps,
   { streamId, authorization, source }: StreamPush,
 ): Promise<(body: Uint8Array) => Promise<Receipt>> {
-  const stream = deps.registry.find(streamId)
-  if (stream?.settings.delivery !== 'push') throw new HubError('request.path_not_found')
-  if (!deps.management.mayPush(stream, authorization)) {
+  const { stream, authorized } = (await deps.management.forPush(streamId, authorization)) ?? {}
+  if (stream === undefined) throw new HubError('request.path_not_found')
+  if (authorized !== true) {
+    // One that is polled has no push URL, but for a transmitter that was told one before, or is told it right now.
+    if (stream.settings.delivery !== 'push') throw new HubError('request.path_not_found')
     const error = new HubError('set.push_unauthorized', {
       detail: `The Authorization header is ${authorization === undefined ? 'missing' : 'not the one that the stream was created with'}.`,
     })

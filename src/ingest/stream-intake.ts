@@ -7,6 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Storage } from '../stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from '../streams/discovery.ts'
+import { createPollGate, type PollGate } from '../streams/poll-gate.ts'
 import { createProviderDialects, type ProviderDialects } from '../streams/provider-dialects.ts'
 import { createStreamGate, type StreamGate } from '../streams/stream-gate.ts'
 import { examineStream, type StreamHealth } from '../streams/stream-health.ts'
@@ -34,6 +35,7 @@ export interface StreamIntake {
   readonly gate: StreamGate
   readonly keeper: StreamKeeper
   readonly dialects: ProviderDialects
+  readonly pollGate: PollGate
   /** Whether the stream is connected and its provider switched on. */
   isActive(stream: Stream): boolean
   /** @throws HubError `provider.not_found`, `stream.not_found` */
@@ -68,6 +70,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
       metadataPlace(provider, dialects.of),
       defaultDiscoveryLimits,
     )
+  const pollGate = createPollGate()
   const streams = createStreams({
     world,
     origin,
@@ -79,6 +82,8 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     readMetadata,
     urlProblem,
     dialectsOf: dialects.of,
+    pollGate,
+    onDoubt: (stream) => keeper.hurry(stream),
   })
   const isActive = (stream: Stream): boolean => {
     const provider = isConnected(stream) ? providers.findByIssuer(stream.issuer) : undefined
@@ -99,6 +104,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     gate,
     keeper,
     dialects,
+    pollGate,
     isActive,
     async examine(providerId) {
       const provider = await providers.get(providerId)

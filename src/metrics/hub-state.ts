@@ -1,5 +1,6 @@
 import { succeedsWithin } from '../base/succeeds-within.ts'
 import type { Hub } from '../hub.ts'
+import { problemOf } from '../streams/stream.ts'
 import type { Storage } from '../stores.ts'
 import type { Instruments } from './registry.ts'
 
@@ -43,7 +44,7 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
       ...stream
     } of hub.intake.registry.list()) {
       gauge('watchbell_stream_status').set({ provider, delivery: settings.delivery, status }, 1)
-      gauge('watchbell_stream_failing').set({ provider }, flag(stream.lastError !== undefined))
+      gauge('watchbell_stream_failing').set({ provider }, flag(problemOf(stream) !== undefined))
       if (stream.lastEventAt !== undefined) {
         gauge('watchbell_stream_last_event_timestamp_seconds').set(
           { provider },

@@ -289,10 +289,15 @@ export interface StreamRow {
   status_reason: string | null
   verification_asked_at: number | null
   verified_at: number | null
+  verify_not_before: number | null
   last_event_at: number | null
   last_poll_at: number | null
   checked_at: number | null
+  repaired_at: number | null
   last_error: string | null
+  verification_error: string | null
+  poll_error: string | null
+  push_error: string | null
   created_at: number
   updated_at: number
 }

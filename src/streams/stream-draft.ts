@@ -2,6 +2,7 @@ import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { credentialHostProblem } from './credential-fetch.ts'
+import { printable } from '../base/printable.ts'
 import type {
   ClientCredentials,
   OperatorStream,
@@ -132,6 +133,13 @@ function readSettings(
     problems.push({ field: 'subjects', message: 'must be all or listed' })
   }
   const eventsRequested = readList(events, 'events_requested', streamLimits.eventsMax, problems)
+  const noType = eventsRequested?.find((type) => URL.parse(type) === null)
+  if (noType !== undefined) {
+    problems.push({
+      field: 'events_requested',
+      message: `must be URIs such as https://schemas.openid.net/secevent/caep/event-type/session-revoked; ${printable(noType, 100)} is none`,
+    })
+  }
   if (eventsRequested?.some((type) => isFrameworkEvent(type)) === true) {
     problems.push({
       field: 'events_requested',

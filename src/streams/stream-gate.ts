@@ -7,7 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { complexMembers, isProprietary, type SimpleSubject, type Subject } from '../set/subject.ts'
 import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
-import type { StreamStore } from './stream-store.ts'
+import type { StreamChanges, StreamStore } from './stream-store.ts'
 import { isConnected, type Stream } from './stream.ts'
 import { hashOf } from './streams.ts'
 
@@ -80,9 +80,12 @@ export function createStreamGate({
       for (const event of events) {
         if (event.family !== 'ssf') continue
         requireStreamSubject(stream, event.subject)
-        if (event.name !== 'verification' || event.claims.state === undefined) continue // R27: unasked for
-        const hash = hashOf(event.claims.state)
-        if (await store.useState({ streamId: stream.id, hash, jti })) continue
+        if (event.name !== 'verification') continue
+        const { state } = event.claims
+        const isUnreadable = event.leftOut?.some(({ claim }) => claim === 'state') === true
+        if (state === undefined && !isUnreadable) continue // R27: unasked for
+        const hash = state && hashOf(state)
+        if (hash !== undefined && (await store.useState({ streamId: stream.id, hash, jti }))) continue
         throw new HubError('set.state_invalid', {
           detail:
             'The verification event has a state that we did not ask with, or that another SET has used already.',
@@ -96,13 +99,18 @@ export function createStreamGate({
       for (const event of events) {
         if (event.family !== 'ssf') continue
         if (event.name === 'verification') {
-          const proven = registry.find(stream.id)?.verifiedAt !== undefined
-          if (isNew || !proven) await registry.note(stream.id, { verifiedAt: world.now() })
+          const isProven = registry.find(stream.id)?.verifiedAt !== undefined
+          if (isNew || !isProven) await registry.note(stream.id, proven(world.now()))
         } else if (isNew) await applyStatus(stream, provider, event.claims)
         else onDoubt(stream)
       }
     },
   }
+}
+
+/** What a verification event settles: whatever went wrong with asking for it, it came. */
+function proven(verifiedAt: Date): StreamChanges {
+  return { verifiedAt, verificationError: undefined, verifyNotBefore: undefined }
 }
 
 /** The subject of what is said of a stream is the stream (SSF 1.0 §8.1.4.1, §8.1.5). */

@@ -4,6 +4,7 @@ import type { Provider } from '../providers/provider.ts'
 import { dialectAdvice, type Dialect } from '../set/dialect.ts'
 import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
 import { recognisedDialect } from './recognised-dialect.ts'
+import { isFrameworkEvent } from './stream-wishes.ts'
 import { isConnected, type Stream } from './stream.ts'
 import type { StreamProbe, Streams } from './streams.ts'
 
@@ -17,6 +18,7 @@ export interface HealthCheck {
     | 'token'
     | 'stream'
     | 'status'
+    | 'events'
     | 'subjects'
     | 'verification'
     | 'delivery'
@@ -64,6 +66,7 @@ export async function examineStream(
     keys,
     ...checks,
     statusCheck(stream),
+    eventsCheck(stream),
     subjectsCheck(stream),
     verificationCheck(stream, deps.now()),
     deliveryCheck(stream),
@@ -329,12 +332,39 @@ function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
     : { name, result: 'ok', detail: 'The transmitter tells of those who were added.' }
 }
 
-function verificationCheck({ verificationAskedAt, verifiedAt, endpoints }: Stream, now: Date): HealthCheck {
+/** Whether the transmitter will deliver anything of what was asked for (SSF 1.0 §8.1.1). */
+function eventsCheck({ remote }: Stream): HealthCheck {
+  const name = 'events'
+  const delivered = remote?.eventsDelivered?.filter((type) => !isFrameworkEvent(type))
+  if (delivered === undefined) {
+    return { name, result: 'unknown', detail: 'The transmitter has not told which event types it delivers.' }
+  }
+  return delivered.length === 0
+    ? {
+        name,
+        result: 'warning',
+        detail:
+          'The transmitter delivers none of the event types that were asked for (events_delivered is empty): compare events_requested with what it supports.',
+      }
+    : { name, result: 'ok', detail: `The transmitter delivers ${delivered.length} of the event types.` }
+}
+
+function verificationCheck(
+  { verificationAskedAt, verifiedAt, verificationError, endpoints }: Stream,
+  now: Date,
+): HealthCheck {
   const name = 'verification'
   const last =
     verifiedAt === undefined ? 'None ever came.' : `The last one came at ${verifiedAt.toISOString()}.`
   if (endpoints !== undefined && endpoints.verification === undefined) {
     return { name, result: 'warning', detail: `The transmitter offers no verification to ask for. ${last}` }
+  }
+  if (verificationError !== undefined) {
+    return {
+      name,
+      result: 'warning',
+      detail: `A verification event could not be asked for: ${verificationError} It is asked for again. ${last}`,
+    }
   }
   if (verificationAskedAt === undefined) {
     return { name, result: 'unknown', detail: 'No verification event was asked for yet.' }
@@ -358,9 +388,20 @@ function verificationCheck({ verificationAskedAt, verifiedAt, endpoints }: Strea
 }
 
 function deliveryCheck(stream: Stream): HealthCheck {
-  const { settings, remote, lastPollAt } = stream
+  const { settings, remote, lastPollAt, pollError, pushError } = stream
   if (!isConnected(stream)) {
     return { name: 'delivery', result: 'unknown', detail: 'The stream is not connected yet.' }
+  }
+  if (settings.delivery === 'push' && pushError !== undefined) {
+    return { name: 'delivery', result: 'failed', detail: pushError }
+  }
+  if (settings.delivery === 'poll' && pollError !== undefined) {
+    const last = lastPollAt === undefined ? 'Never' : lastPollAt.toISOString()
+    return { name: 'delivery', result: 'warning', detail: `${pollError} Last polled: ${last}.` }
+  }
+  if (settings.delivery === 'poll' && remote?.endpointUrl === undefined) {
+    const detail = 'The transmitter has not told yet where to poll; the hub looks again.'
+    return { name: 'delivery', result: 'warning', detail }
   }
   if (settings.delivery === 'push') {
     return {

@@ -151,7 +151,7 @@ function isAny({ check, verify }: Due): boolean {
 
 /** What is to be done about a stream now. */
 export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: KeeperLimits): Due {
-  const { checkedAt, verificationAskedAt, status, remote, endpoints } = stream
+  const { checkedAt, verificationAskedAt, verifyNotBefore, status, remote, endpoints } = stream
   const inactivityMs = (remote?.inactivityTimeoutS ?? Number.POSITIVE_INFINITY) * 1_000
   // A third of the timeout: two tries may fail and the stream lives on.
   const checkEveryMs = Math.min(limits.checkEveryMs, inactivityMs / 3)
@@ -160,12 +160,18 @@ export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: K
     const ageMs = at === undefined ? Number.POSITIVE_INFINITY : nowMs - at.getTime()
     return ageMs < -clocksDifferMs ? Number.POSITIVE_INFINITY : ageMs // kept while a clock was ahead: nobody knows when
   }
+  /** No pause is longer than this: one that ends later was written while a clock was ahead. */
+  const isAhead = (at: Date | undefined): boolean => {
+    const waitMs = at === undefined ? 0 : at.getTime() - nowMs
+    return waitMs > 0 && waitMs <= limits.checkEveryMs
+  }
   return {
     check: hurried || since(checkedAt ?? stream.createdAt) >= checkEveryMs,
     verify:
       isConnected(stream) &&
       endpoints?.verification !== undefined &&
       (status === 'enabled' || status === undefined) &&
-      since(verificationAskedAt) >= verifyEveryMs,
+      since(verificationAskedAt) >= verifyEveryMs &&
+      !isAhead(verifyNotBefore),
   }
 }

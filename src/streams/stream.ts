@@ -120,12 +120,22 @@ export interface Stream {
   /** When we last asked for a verification event, and when the last one came. */
   readonly verificationAskedAt: Date | undefined
   readonly verifiedAt: Date | undefined
+  /** No verification is asked for sooner, because the last request for one failed. */
+  readonly verifyNotBefore: Date | undefined
   readonly lastEventAt: Date | undefined
   readonly lastPollAt: Date | undefined
   /** When its configuration and status at the transmitter were last seen to be right. */
   readonly checkedAt: Date | undefined
-  /** What went wrong last, in words; undefined when all is well. */
+  /** When what the transmitter had otherwise than we want was last set right. */
+  readonly repairedAt: Date | undefined
+  /** What went wrong with setting the stream up, in words; undefined when all is well. So are the next three. */
   readonly lastError: string | undefined
+  /** With asking for a verification event. */
+  readonly verificationError: string | undefined
+  /** With polls. */
+  readonly pollError: string | undefined
+  /** With pushes. */
+  readonly pushError: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }
@@ -138,11 +148,28 @@ export const unconnected = {
   statusReason: undefined,
   verificationAskedAt: undefined,
   verifiedAt: undefined,
+  verifyNotBefore: undefined,
   lastEventAt: undefined,
   lastPollAt: undefined,
   checkedAt: undefined,
+  repairedAt: undefined,
   lastError: undefined,
+  verificationError: undefined,
+  pollError: undefined,
+  pushError: undefined,
 } as const satisfies Partial<Stream>
+
+/** All that is wrong with a stream, in words; undefined when all is well. */
+export function problemOf({
+  lastError,
+  verificationError,
+  pollError,
+  pushError,
+}: Pick<Stream, 'lastError' | 'verificationError' | 'pollError' | 'pushError'>): string | undefined {
+  const problems = new Set([lastError, verificationError, pollError, pushError])
+  problems.delete(undefined)
+  return problems.size === 0 ? undefined : [...problems].join(' ')
+}
 
 /** What is sealed. */
 export interface StreamSecrets {

@@ -2,20 +2,24 @@ import { hash, timingSafeEqual } from 'node:crypto'
 import type { Actor } from '../base/actor.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { JsonObject } from '../base/json.ts'
+import { printable } from '../base/printable.ts'
 import type { SecretBox } from '../base/secret-box.ts'
 import type { World } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Dialect } from '../set/dialect.ts'
 import { credentialFetch } from './credential-fetch.ts'
-import type { TransmitterMetadata } from './discovery.ts'
+import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
 import { partedWords } from './part-stream.ts'
 import type { KnownDraft, StreamDraft } from './stream-draft.ts'
+import type { PollGate } from './poll-gate.ts'
+import { createProviderTurns } from './provider-turns.ts'
 import { hubActor, type StreamChange, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'
 import { changedWishes, drift, wishedStream } from './stream-wishes.ts'
 import {
   isConnected,
+  deliveryMethodUrns,
   unconnected,
   type ConnectedStream,
   type OperatorStream,
@@ -37,18 +41,24 @@ import {
 import { readEndpoints } from './transmitter-endpoints.ts'
 
 export interface StreamsDeps {
-  readonly world: Pick<World, 'now' | 'newId' | 'newSecret' | 'fetch' | 'fetchPublic'>
+  readonly world: Pick<
+    World,
+    'now' | 'monotonicMs' | 'newId' | 'newUuid' | 'newSecret' | 'fetch' | 'fetchPublic'
+  >
   /** Public origin of the hub: our push URLs begin with it. */
   readonly origin: string
   readonly providers: { get(id: string): Promise<Provider> }
   readonly registry: StreamRegistry
-  readonly store: Pick<StreamStore, 'addState'>
+  readonly store: Pick<StreamStore, 'addState' | 'takeLease' | 'endLease'>
   readonly transaction: StreamTransaction
   readonly box: SecretBox
   /** @throws HubError `provider.metadata_unusable` */
   readonly readMetadata: (provider: Provider) => Promise<TransmitterMetadata>
   readonly urlProblem: (url: string) => string | undefined
   readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
+  readonly pollGate: PollGate
+  /** Told when a stream had better be looked after now. */
+  readonly onDoubt: (stream: Stream) => void
 }
 
 /**
@@ -95,8 +105,14 @@ export interface Streams {
   accessTo(stream: ConnectedStream): TransmitterAccess
   /** Where the transmitter pushes to. */
   pushUrl(stream: Stream): string
-  /** Whether this is an Authorization value that the stream's transmitter may push with. Takes the same time for all. */
-  mayPush(stream: Stream, authorization: string | undefined): boolean
+  /**
+   * The stream that is pushed to, and whether this is an Authorization value that its transmitter may push with, which
+   * takes the same time for all values. A refused one is noted with the stream. Undefined when there is no such stream.
+   */
+  forPush(
+    id: string,
+    authorization: string | undefined,
+  ): Promise<{ readonly stream: Stream; readonly authorized: boolean } | undefined>
   /** The stream once it is connected, when that is being done right now. @throws HubError `stream.not_connected` */
   connected(id: string): Promise<ConnectedStream>
 }
@@ -121,6 +137,13 @@ const connectedWaitMs = 2_000
 /** How long a state that was asked with is good. */
 const stateKeptMs = 7 * 86_400_000
 const pushSecretBytes = 32
+/** The shortest pause after a verification that could not be asked for. */
+const verifyRetryMs = 30_000
+/** Pushes that are refused make memory be read anew, and a stream be looked after, at most this often. */
+const lookAgainMs = 1_000
+const hurryAgainMs = 15 * 60_000
+/** A stream that has to be set right again within this time is changed by somebody else. */
+const contestedMs = 24 * 3_600_000
 
 /** Everything that one verb needs of a stream. */
 interface Session {
@@ -144,19 +167,17 @@ interface Established {
 
 export function createStreams(deps: StreamsDeps): Streams {
   const { world, registry, box } = deps
-  const turns = new Map<string, Promise<unknown>>()
-  const connecting = new Map<string, Promise<unknown>>()
+  /** By the id of the stream: ends when the stream is committed, or cannot be. */
+  const connecting = new Map<string, Promise<void>>()
+  /** When memory was last read anew because of a push, and when a stream was last hurried because of one, monotonic ms. */
+  let lookedAgainAt = Number.NEGATIVE_INFINITY
+  const hurriedAt = new Map<string, number>()
   /** By the id of the stream; another one as soon as its secrets or settings are others. */
   const accesses = new Map<string, { readonly key: string; readonly access: TransmitterAccess }>()
 
-  function inTurn<T>(providerId: string, work: () => Promise<T>): Promise<T> {
-    const turn = (turns.get(providerId) ?? Promise.resolve()).then(work, work)
-    const settled = turn
-      .catch(() => undefined)
-      .finally(() => turns.get(providerId) === settled && turns.delete(providerId))
-    turns.set(providerId, settled)
-    return turn
-  }
+  const turns = createProviderTurns({ world, leases: deps.store, refresh: registry.refresh })
+  const inTurn = <T>(providerId: string, work: () => Promise<T>): Promise<T> =>
+    turns.take(providerId, () => deps.pollGate.closedFor(providerId, work))
 
   function get(providerId: string): Stream {
     const stream = registry.ofProvider(providerId)
@@ -281,7 +302,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       return await work()
     } catch (error) {
       await registry.note(id, {
-        lastError: isHubError(error) ? error.detail : 'An internal error; see the log.',
+        lastError: wordsOf(error),
       })
       throw error
     }
@@ -297,18 +318,16 @@ export function createStreams(deps: StreamsDeps): Streams {
     stream: Stream,
     provider: Provider,
   ): Promise<Stream & Pick<ConnectedStream, 'endpoints'>> {
-    const metadata = await deps.readMetadata(provider)
+    const metadata = await deps.readMetadata(provider).catch((error: unknown) => {
+      if (!isHubError(error, 'provider.metadata_unusable')) throw error
+      throw new HubError('stream.transmitter_unavailable', { detail: error.detail, cause: error }) // no fault of who asks us
+    })
     if (metadata.issuer !== provider.issuer) {
       throw new HubError('stream.answer_unusable', {
         detail: `The metadata at ${metadata.url} is of the issuer ${metadata.issuer}; the provider's is ${provider.issuer}. Update the provider first.`,
       })
     }
     return { ...stream, endpoints: readEndpoints(metadata, stream.settings.delivery, deps.urlProblem) }
-  }
-
-  async function refreshEndpoints(stream: Stream, provider: Provider): Promise<Stream> {
-    const { endpoints } = await located(stream, provider)
-    return (await registry.note(stream.id, { endpoints })) ?? { ...stream, endpoints }
   }
 
   /** The stream at the transmitter, made to be what we want; created when there is none. */
@@ -319,7 +338,10 @@ export function createStreams(deps: StreamsDeps): Streams {
   ): Promise<Established> {
     const wanted = wished(stream, secrets)
     // What was asked otherwise before is told in any case: not every transmitter shows all that it was asked.
-    const asked = before && changedWishes(wished(before.stream, before.secrets), wanted)
+    const asked = before && {
+      ...changedWishes(wished(before.stream, before.secrets), wanted),
+      ...(before.stream.pushError !== undefined && { delivery: wanted.delivery }),
+    }
     const known = stream.remote && (await client.read(stream.remote.streamId))
     // An earlier try may have created it and never have heard: a stream that pushes to our URL can only be ours.
     const lost = known === undefined && before ? await findLost(client, wanted) : undefined
@@ -348,8 +370,13 @@ export function createStreams(deps: StreamsDeps): Streams {
     const changed = await client.change(existing.streamId, changes, wanted)
     const found = changed ?? existing
     // Keycloak's answer to a PUT leaves out where it is polled; that stays while the method does.
-    const endpointUrl =
-      found.endpointUrl ?? (found.method === existing.method ? existing.endpointUrl : undefined)
+    const isOther = found.method !== existing.method
+    const endpointUrl = found.endpointUrl ?? (isOther ? undefined : existing.endpointUrl)
+    if (isOther && found.method === deliveryMethodUrns.poll && endpointUrl === existing.endpointUrl) {
+      throw new HubError('stream.answer_unusable', {
+        detail: 'The transmitter says that the stream is polled, at the URL that it pushed to.',
+      })
+    }
     return {
       found: requireMethod({ ...found, endpointUrl }, wanted, changed === undefined),
       repaired: true,
@@ -357,6 +384,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     }
   }
 
+  /** Asks for a verification event. What goes wrong is noted, and when to ask again. */
   async function askVerification(stream: ConnectedStream, client: TransmitterClient): Promise<Stream> {
     const state = world.newSecret(24)
     const at = world.now()
@@ -366,8 +394,22 @@ export function createStreams(deps: StreamsDeps): Streams {
       at,
       keepSince: new Date(at.getTime() - stateKeptMs),
     })
-    await client.verify(stream.remote.streamId, state)
-    return (await registry.note(stream.id, { verificationAskedAt: at })) ?? stream
+    const asked = { verificationAskedAt: at, verificationError: undefined, verifyNotBefore: undefined }
+    try {
+      await client.verify(stream.remote.streamId, state)
+    } catch (error) {
+      const { verifiedAt } = registry.find(stream.id) ?? stream
+      // The event may come before the answer does, and then proves more than the answer.
+      if (verifiedAt === undefined || verifiedAt < at) {
+        const pauseMs = Math.max(verifyRetryMs, ((isHubError(error) && error.retryAfterS) || 0) * 1_000)
+        await registry.note(stream.id, {
+          verificationError: wordsOf(error),
+          verifyNotBefore: new Date(at.getTime() + pauseMs),
+        })
+        throw error
+      }
+    }
+    return (await registry.note(stream.id, asked)) ?? stream
   }
 
   /** Reads status and asks for verification: what a transmitter may lack without the stream being of no use. */
@@ -405,7 +447,9 @@ export function createStreams(deps: StreamsDeps): Streams {
     }
     const unproven = !adopted || repaired || stream.verifiedAt === undefined
     if (stream.endpoints.verification !== undefined && unproven && mayAsk(stream, world.now())) {
-      await trying(() => askVerification(stream, client))
+      await askVerification(stream, client).catch((error: unknown) => {
+        if (!isHubError(error)) throw error // what went wrong is noted
+      })
     }
     const lastError = problems.length === 0 ? undefined : problems.join(' ')
     return (await registry.note(stream.id, { lastError, checkedAt: world.now() })) ?? stream
@@ -436,37 +480,137 @@ export function createStreams(deps: StreamsDeps): Streams {
       inactivityTimeoutS: undefined,
     }
     const kind = stream.remote === undefined ? 'create' : 'update'
-    const changes = { endpoints, remote, status: undefined, statusReason: undefined }
-    return commit({ kind, provider, before: stream, by }, { ...changes, checkedAt: world.now(), lastError })
+    const { settings, sealedSecrets, pushAuthorization } = stream
+    return commit(
+      { kind, provider, before: before?.stream ?? stream, by },
+      {
+        ...(stream.remote?.streamId !== streamId && unconnected),
+        ...{ settings, sealedSecrets, pushAuthorization, endpoints, remote },
+        status: undefined,
+        statusReason: undefined,
+        checkedAt: world.now(),
+        lastError,
+      },
+    )
   }
 
+  /**
+   * Makes the stream at the transmitter what `wanted` is. Nothing of ours changes before the transmitter agreed.
+   * @param before - what it was, when it was set up before
+   */
   async function setUp(
-    stream: Stream,
+    wanted: Stream,
     provider: Provider,
     before: Earlier | undefined,
     by: Actor,
     left: readonly string[] = [],
   ): Promise<Stream> {
-    if (stream.settings.existing !== undefined)
-      return takeOver(stream, stream.settings.existing, provider, before, by)
-    const refreshed = await refreshEndpoints(stream, provider)
-    const session = await sessionOf(refreshed)
-    const established = await establish(refreshed, session, before)
-    const { pollAuthorization: polledWith, ...secrets } = session.secrets
-    const pollAuthorization =
-      established.found.pollAuthorization ?? (established.adopted ? polledWith : undefined)
-    const resealed = pollAuthorization !== polledWith && {
-      sealedSecrets: await box.seal(
-        JSON.stringify({ ...secrets, ...(pollAuthorization !== undefined && { pollAuthorization }) }),
-      ),
-    }
-    const connectedStream = await commit(
-      { kind: stream.remote === undefined ? 'create' : 'update', provider, before: stream, by },
-      { remote: remoteOf(established.found), lastError: undefined, ...resealed },
+    if (wanted.settings.existing !== undefined)
+      return takeOver(wanted, wanted.settings.existing, provider, before, by)
+    const there = await located(wanted, provider)
+    const session = await sessionOf(there)
+    const { stream, established } = await awaited(there.id, async () => {
+      const established = await establish(there, session, before)
+      const { settings, pushAuthorization, endpoints } = there
+      const sealedSecrets = await sealedWith(there, session.secrets, established)
+      const remote = remoteOf(established.found)
+      const stream = await commit(
+        {
+          kind: wanted.remote === undefined ? 'create' : 'update',
+          provider,
+          before: before?.stream ?? wanted,
+          by,
+        },
+        {
+          ...(wanted.remote?.streamId !== remote.streamId && unconnected), // nothing is known of another stream
+          ...{ settings, sealedSecrets, pushAuthorization, endpoints, remote },
+          lastError: undefined,
+          pollError: undefined,
+          pushError: undefined,
+        },
+      )
+      return { stream, established }
+    })
+    if (!isConnected(stream)) return stream
+    const old = before && (await deleteReplaced(before, stream, session.secrets))
+    const anew = wanted.remote !== undefined && !established.adopted
+    return afterwards(stream, session, {
+      ...established,
+      anew,
+      left: old === undefined ? left : [...left, old],
+    })
+  }
+
+  /** The sealed secrets of a stream, with the poll credential that its transmitter gave when it created the stream. */
+  async function sealedWith(
+    { sealedSecrets }: Stream,
+    { pollAuthorization: polledWith, ...secrets }: StreamSecrets,
+    { found, adopted }: Established,
+  ): Promise<string> {
+    const pollAuthorization = found.pollAuthorization ?? (adopted ? polledWith : undefined)
+    if (pollAuthorization === polledWith) return sealedSecrets
+    return box.seal(
+      JSON.stringify({ ...secrets, ...(pollAuthorization !== undefined && { pollAuthorization }) }),
     )
-    if (!isConnected(connectedStream)) return connectedStream
-    const anew = stream.remote !== undefined && !established.adopted
-    return afterwards(connectedStream, session, { ...established, anew, left })
+  }
+
+  /** Keeps a stream that is not connected yet, so that it can be looked into whatever becomes of it. */
+  async function putDown(
+    stream: Stream,
+    provider: Provider,
+    {
+      before,
+      parted,
+      by,
+    }: { readonly before: Stream | undefined; readonly parted: Stream | undefined; readonly by: Actor },
+  ): Promise<void> {
+    await deps.transaction(async ({ streams, providers, journal }) => {
+      if ((await providers.findById(provider.id))?.issuer !== provider.issuer) throw changedMeanwhile()
+      if (parted !== undefined) {
+        await streams.delete(parted.id)
+        await journal.record({ kind: 'delete', provider, stream: parted, before: parted, by })
+      }
+      if (before === undefined) return streams.insert(stream)
+      const { settings, sealedSecrets, pushAuthorization, updatedAt } = stream
+      await streams.update(stream.id, { settings, sealedSecrets, pushAuthorization, updatedAt })
+    })
+    if (parted !== undefined) forget(parted)
+    registry.remember(stream) // from here on the push route takes what comes
+  }
+
+  /** Lets a connected stream be pushed to with the Authorization value that its transmitter is about to learn. */
+  async function announce(before: ConnectedStream, { pushAuthorization }: Stream): Promise<void> {
+    const { currentHash } = before.pushAuthorization
+    if (currentHash === pushAuthorization.currentHash) return
+    const previous = { hash: pushAuthorization.currentHash, until: undefined }
+    await registry.note(before.id, { pushAuthorization: { currentHash, previous } })
+  }
+
+  /** Lets what is pushed meanwhile wait until the work has ended. */
+  async function awaited<T>(id: string, work: () => Promise<T>): Promise<T> {
+    const { promise, resolve } = Promise.withResolvers<void>()
+    connecting.set(id, promise)
+    try {
+      return await work()
+    } finally {
+      connecting.delete(id)
+      resolve()
+    }
+  }
+
+  /** Deletes the stream that another client of ours had before. @returns in words what is left to do */
+  async function deleteReplaced(
+    before: Earlier,
+    { remote, settings }: ConnectedStream,
+    secrets: StreamSecrets,
+  ): Promise<string | undefined> {
+    const identityOf = ({ bearerToken, clientSecret, clientKey }: StreamSecrets, auth: object) =>
+      JSON.stringify([auth, bearerToken, clientSecret, clientKey])
+    const { stream } = before
+    if (stream.remote === undefined || stream.remote.streamId === remote.streamId) return undefined
+    const isSameClient =
+      identityOf(before.secrets, stream.settings.auth) === identityOf(secrets, settings.auth)
+    return isSameClient ? undefined : deleteThereIfPossible(stream)
   }
 
   return {
@@ -487,7 +631,6 @@ export function createStreams(deps: StreamsDeps): Streams {
           ...(nextPushAuthorization !== undefined && { nextPushAuthorization }),
           ...(pollAuthorization !== undefined && { pollAuthorization }),
         }
-        const sealedSecrets = await box.seal(JSON.stringify(secrets))
         const now = world.now()
         const stream: Stream = {
           id: world.newId('str'),
@@ -497,36 +640,18 @@ export function createStreams(deps: StreamsDeps): Streams {
           ...before,
           issuer: provider.issuer,
           settings: draft.settings,
-          sealedSecrets,
+          sealedSecrets: await box.seal(JSON.stringify(secrets)),
           pushAuthorization: {
             currentHash: hashOf(pushAuthorization),
             previous: kept === undefined ? undefined : before?.pushAuthorization.previous,
           },
           updatedAt: now,
         }
-        await deps.transaction(async ({ streams, providers, journal }) => {
-          if ((await providers.findById(providerId))?.issuer !== provider.issuer) throw changedMeanwhile()
-          if (parted !== undefined) {
-            await streams.delete(parted.id)
-            await journal.record({ kind: 'delete', provider, stream: parted, before: parted, by })
-          }
-          if (before === undefined) return streams.insert(stream)
-          const { settings, sealedSecrets, pushAuthorization, updatedAt } = stream
-          await streams.update(stream.id, { settings, sealedSecrets, pushAuthorization, updatedAt })
-        })
+        if (before !== undefined && isConnected(before)) await announce(before, stream)
+        else await putDown(stream, provider, { before, parted, by })
         // With another secret key than before, the transmitter has to learn a new Authorization value.
         const earlier = before && { stream: before, secrets: kept ?? { pushAuthorization: '' } }
-        if (parted !== undefined) forget(parted)
-        registry.remember(stream) // from here on the push route takes what comes
-        const work = noting(stream.id, () =>
-          setUp(stream, provider, earlier, by, left === undefined ? [] : [left]),
-        )
-        connecting.set(stream.id, work)
-        try {
-          return await work
-        } finally {
-          connecting.delete(stream.id)
-        }
+        return noting(stream.id, () => setUp(stream, provider, earlier, by, left === undefined ? [] : [left]))
       }),
     async draftOf(providerId) {
       const stream = get(providerId)
@@ -544,7 +669,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       inTurn(providerId, async () => {
         const stream = getConnected(providerId)
         const { client, provider } = await sessionOf(stream)
-        const asked = await noting(stream.id, () => askVerification(stream, client))
+        const asked = await askVerification(stream, client)
         return by === hubActor ? asked : commit({ kind: 'verify', provider, before: stream, by }, {})
       }),
     readStatus: (providerId) =>
@@ -562,14 +687,16 @@ export function createStreams(deps: StreamsDeps): Streams {
         const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (R23)
         return commit({ kind: 'status', provider, before: stream, by }, { status, statusReason: reason })
       }),
-    addSubject: async (providerId, subject, verified) => {
-      const stream = getConnected(providerId)
-      await (await sessionOf(stream)).client.addSubject(stream.remote.streamId, subject, verified)
-    },
-    removeSubject: async (providerId, subject) => {
-      const stream = getConnected(providerId)
-      await (await sessionOf(stream)).client.removeSubject(stream.remote.streamId, subject)
-    },
+    addSubject: (providerId, subject, verified) =>
+      deps.pollGate.closedFor(providerId, async () => {
+        const stream = getConnected(providerId)
+        await (await sessionOf(stream)).client.addSubject(stream.remote.streamId, subject, verified)
+      }),
+    removeSubject: (providerId, subject) =>
+      deps.pollGate.closedFor(providerId, async () => {
+        const stream = getConnected(providerId)
+        await (await sessionOf(stream)).client.removeSubject(stream.remote.streamId, subject)
+      }),
     rotateAuthorization: (providerId, overlapS, by) =>
       inTurn(providerId, async () => {
         const stream = getConnected(providerId)
@@ -621,29 +748,33 @@ export function createStreams(deps: StreamsDeps): Streams {
           if (stream.settings.existing !== undefined) {
             return (await registry.note(stream.id, { checkedAt: world.now() })) ?? stream
           }
-          const refreshed = await refreshEndpoints(stream, provider)
-          const session = await sessionOf(refreshed)
+          const there = await located(stream, provider)
+          const session = await sessionOf(there)
           const existing = await session.client.read(stream.remote.streamId)
           if (existing === undefined) {
             return setUp(stream, provider, { stream, secrets: session.secrets }, hubActor) // it is gone: make it anew
           }
-          const { found, repaired } = await adopt(
-            session.client,
-            existing,
-            wished(refreshed, session.secrets),
-          )
+          const wanted = wished(there, session.secrets)
+          // Pushes come without the value that was agreed on: the transmitter may not have it.
+          const told = stream.pushError === undefined ? {} : { delivery: wanted.delivery }
+          const drifted = drift(existing, wanted)
+          const { found, repaired } = await adopt(session.client, existing, wanted, told)
           const remote = remoteOf(found)
-          if (repaired) await commit({ kind: 'repair', provider, before: stream, by: hubActor }, { remote })
+          if (repaired) {
+            const repairedAt = drifted === undefined ? stream.repairedAt : world.now()
+            await commit({ kind: 'repair', provider, before: stream, by: hubActor }, { remote, repairedAt })
+          }
           const answer =
-            refreshed.endpoints?.status === undefined
+            there.endpoints.status === undefined
               ? { status: stream.status, reason: stream.statusReason }
               : await session.client.status(remote.streamId)
           const changes = {
             remote,
+            endpoints: there.endpoints,
             status: answer.status,
             statusReason: answer.reason,
             checkedAt: world.now(),
-            lastError: undefined,
+            lastError: drifted && contested(stream, existing, drifted, world.now()),
           }
           if (answer.status !== stream.status && stream.status !== undefined) {
             return commit({ kind: 'status', provider, before: stream, by: hubActor }, changes)
@@ -651,24 +782,25 @@ export function createStreams(deps: StreamsDeps): Streams {
           return (await registry.note(stream.id, changes)) ?? stream
         })
       }),
-    async probe(providerId) {
-      const known = get(providerId)
-      if (known.settings.existing !== undefined) {
-        return { stream: known, state: isConnected(known) ? 'there' : 'unconnected', drifted: [] }
-      }
-      const stream = await located(known, await ownProvider(known))
-      const { client, secrets } = await sessionOf(stream)
-      if (!isConnected(stream)) {
-        await client.list()
-        return { stream, state: 'unconnected', drifted: [] }
-      }
-      const found = await client.read(stream.remote.streamId)
-      if (found === undefined) return { stream, state: 'gone', drifted: [] }
-      const drifted = Object.keys(drift(found, wished(stream, secrets)) ?? {})
-      if (stream.endpoints.status === undefined) return { stream, state: 'there', drifted }
-      const { status, reason } = await client.status(found.streamId)
-      return { stream: { ...stream, status, statusReason: reason }, state: 'there', drifted }
-    },
+    probe: (providerId) =>
+      deps.pollGate.closedFor(providerId, async () => {
+        const known = get(providerId)
+        if (known.settings.existing !== undefined) {
+          return { stream: known, state: isConnected(known) ? 'there' : 'unconnected', drifted: [] }
+        }
+        const stream = await located(known, await ownProvider(known))
+        const { client, secrets } = await sessionOf(stream)
+        if (!isConnected(stream)) {
+          await client.list()
+          return { stream, state: 'unconnected', drifted: [] }
+        }
+        const found = await client.read(stream.remote.streamId)
+        if (found === undefined) return { stream, state: 'gone', drifted: [] }
+        const drifted = Object.keys(drift(found, wished(stream, secrets)) ?? {})
+        if (stream.endpoints.status === undefined) return { stream, state: 'there', drifted }
+        const { status, reason } = await client.status(found.streamId)
+        return { stream: { ...stream, status, statusReason: reason }, state: 'there', drifted }
+      }),
     accessTo: (stream) => ({
       async request(request) {
         const current = registry.find(stream.id) ?? stream
@@ -683,20 +815,78 @@ export function createStreams(deps: StreamsDeps): Streams {
       },
     }),
     pushUrl,
-    mayPush({ pushAuthorization: { currentHash, previous } }, authorization) {
-      const given = hashOf(authorization ?? '')
-      const current = sameHash(given, currentHash)
-      const known = previous !== undefined && sameHash(given, previous.hash)
-      return current || (known && (previous.until === undefined || previous.until > world.now()))
+    async forPush(id, authorization) {
+      const known = registry.find(id)
+      // Another node may have made it, or told its transmitter another value, a moment ago.
+      if (known === undefined || !mayPush(known, authorization)) await lookAgain()
+      const stream = registry.find(id)
+      if (stream === undefined) return undefined
+      const authorized = mayPush(stream, authorization)
+      if (authorized && stream.pushError !== undefined) await registry.note(id, { pushError: undefined })
+      if (!authorized && stream.settings.delivery === 'push' && isConnected(stream)) await noteRefused(stream)
+      return { stream, authorized }
     },
     async connected(id) {
       const work = connecting.get(id)
       if (work !== undefined) await settledWithin(work, connectedWaitMs)
+      const known = registry.find(id)
+      if (known !== undefined && !isConnected(known)) await lookAgain()
       const stream = registry.find(id)
       if (stream !== undefined && isConnected(stream)) return stream
       throw notConnected(stream)
     },
   }
+
+  function mayPush(
+    { pushAuthorization: { currentHash, previous } }: Stream,
+    authorization: string | undefined,
+  ): boolean {
+    const given = hashOf(authorization ?? '')
+    const current = sameHash(given, currentHash)
+    const known = previous !== undefined && sameHash(given, previous.hash)
+    return current || (known && (previous.until === undefined || previous.until > world.now()))
+  }
+
+  /** Reads memory anew, not more often than strangers should make us. */
+  async function lookAgain(): Promise<void> {
+    const now = world.monotonicMs()
+    if (now - lookedAgainAt < lookAgainMs) return
+    lookedAgainAt = now
+    await registry.refresh()
+  }
+
+  /** Makes a push without the right Authorization be seen, and the stream be looked after. */
+  async function noteRefused(stream: ConnectedStream): Promise<void> {
+    if (stream.pushError !== undefined) return
+    await registry.note(stream.id, {
+      pushError: `Pushes are refused (401): one came at ${world.now().toISOString()} without the Authorization value that was agreed on, and none with it since. The hub tells the transmitter the value again; \`watchbell stream rotate-authorization\` makes a new one.`,
+    })
+    const now = world.monotonicMs()
+    if (now - (hurriedAt.get(stream.id) ?? Number.NEGATIVE_INFINITY) < hurryAgainMs) return
+    hurriedAt.set(stream.id, now)
+    deps.onDoubt(stream)
+  }
+}
+
+/** What to say when a stream has to be set right again and again. */
+function contested(
+  { repairedAt }: Stream,
+  existing: StreamConfiguration,
+  drifted: object,
+  now: Date,
+): string | undefined {
+  const sinceMs = repairedAt === undefined ? Number.POSITIVE_INFINITY : now.getTime() - repairedAt.getTime()
+  if (repairedAt === undefined || sinceMs < 0 || sinceMs >= contestedMs) return undefined
+  const { endpointUrl } = existing
+  const where =
+    endpointUrl === undefined
+      ? ''
+      : ` (it was to be delivered at ${printable(withoutQuery(endpointUrl), 200)})`
+  return (
+    `Somebody else changes the stream at the transmitter: its ${Object.keys(drifted).join(', ')} had been set right at ` +
+    `${repairedAt.toISOString()} and was another one again${where}. If another hub uses the same client at this ` +
+    'transmitter, give each hub a client of its own.'
+  )
 }
 
 /** What of a transmitter's management API is used for a stream that its operator made. */
@@ -764,6 +954,11 @@ async function settledWithin(work: Promise<unknown>, waitMs: number): Promise<vo
   const patience = new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))
   await Promise.race([work.catch(() => undefined), patience])
   clearTimeout(timer)
+}
+
+/** What went wrong, as it may be shown. */
+function wordsOf(error: unknown): string {
+  return isHubError(error) ? error.detail : 'An internal error; see the log.'
 }
 
 function newPushAuthorization({ newSecret }: Pick<World, 'newSecret'>): string {

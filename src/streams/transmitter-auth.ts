@@ -32,6 +32,8 @@ export interface TransmitterAccess {
   request(request: TransmitterRequest): Promise<FetchedBytes>
   /** The scopes that the last access token was asked for with, `''` when with none; undefined without one. */
   scopeAsked?(): string | undefined
+  /** What time it is, for answers that name one. */
+  now?(): Date
 }
 
 export interface AccessDeps {
@@ -71,13 +73,18 @@ export function requestWith(
 /** SSF's scopes in the interoperability profile, where the transmitter names none (R80). */
 const defaultScope = 'ssf.read ssf.manage'
 const tokenLimits = { timeoutMs: 10_000, bytesMax: 64 * 1024 }
-/** A token that ends sooner than this is not used any more. */
-const tokenMarginMs = 30_000
+/** A token that ends within this share of its life, or this time if that is shorter, is not used any more. */
+const tokenMarginShare = 0.1
+const tokenMarginMaxMs = 30_000
+/** RFC 6750 §2.1: what may follow `Bearer` in a header. */
+const bearerPattern = /^[A-Za-z0-9\-._~+/]+=*$/
+const bearerCharsMax = 16_384
 /** For how long a token is used whose end we were not told. */
 const tokenLifetimeUnknownMs = 300_000
 
 interface AccessToken {
   readonly text: string
+  /** Until when it is used, in ms since 1970. */
   readonly until: number
 }
 
@@ -100,7 +107,7 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
     if (grant === undefined) return { text: secrets.bearerToken ?? '', until: Number.POSITIVE_INFINITY }
     const seen = token
     const held = await seen
-    if (held !== undefined && held.until > world.now().getTime() + tokenMarginMs) return held
+    if (held !== undefined && held.until > world.now().getTime()) return held
     return token === undefined || token === seen ? renew(grant) : token
   }
 
@@ -150,6 +157,7 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
   }
 
   return {
+    now: () => world.now(),
     scopeAsked: () => grant?.scopeAsked(),
     async request(request) {
       const answer = perform(request)
@@ -223,8 +231,11 @@ function createGrant(
       throw error
     })
     const lifetimeMs = granted.expires_in === undefined ? tokenLifetimeUnknownMs : granted.expires_in * 1_000
+    const text = granted.access_token
+    if (!bearerPattern.test(text) || text.length > bearerCharsMax) throw new UnusableToken()
+    const marginMs = Math.min(tokenMarginMaxMs, lifetimeMs * tokenMarginShare)
     // One that is over within the margin is still good for the request it was asked for.
-    return { text: granted.access_token, until: world.now().getTime() + lifetimeMs }
+    return { text, until: world.now().getTime() + lifetimeMs - marginMs }
   }
 
   return {
@@ -235,6 +246,15 @@ function createGrant(
         place = undefined // perhaps it has moved
         throw await tokenError(error)
       }),
+  }
+}
+
+/** Never holds the token: what is in it must not reach a log. */
+class UnusableToken extends Error {
+  constructor() {
+    super(
+      `it granted an access token that cannot be sent: it must be 1 to ${bearerCharsMax} letters, digits and -._~+/, and may end with = (RFC 6750 §2.1)`,
+    )
   }
 }
 

@@ -3,6 +3,7 @@ import { HubError, isHubError } from '../base/hub-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
+import { readRetryAfter } from '../base/retry-after.ts'
 import { readDefaultSubjects } from './transmitter-endpoints.ts'
 import { inSentence } from '../base/sentence.ts'
 import {
@@ -250,7 +251,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
   const { status, headers } = answer
   const theirs = wordsOf(answer, request)
   const said = theirs === '' ? '' : ` and said: ${theirs}`
-  const retryAfterS = Number(headers.get('retry-after') ?? Number.NaN)
+  const retryAfterS = readRetryAfter(headers.get('retry-after'), access.now?.())
   const unavailable = status >= 500 || status === 429
   return new HubError(unavailable ? 'stream.transmitter_unavailable' : 'stream.transmitter_refused', {
     detail: [
@@ -261,7 +262,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
       .filter((sentence) => sentence !== '')
       .join(' '),
     facts: { status: String(status) },
-    ...(unavailable && Number.isFinite(retryAfterS) && { retryAfterS }),
+    ...(unavailable && retryAfterS !== undefined && { retryAfterS }),
   })
 }
 
@@ -332,9 +333,19 @@ function readConfiguration(
   if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) {
     throw unusable(step, `its stream_id is ${shown(streamId)} and must be a string`)
   }
-  const aud = readAudience(json['aud']) ?? audience
+  const told = readAudience(json['aud'])
+  const aud =
+    told === undefined || audience === undefined
+      ? (told ?? audience)
+      : told.filter((each) => audience.includes(each))
   if (aud === undefined)
     throw unusable(step, `its aud is ${shown(json['aud'])} and must be a string or some of them`)
+  if (aud.length === 0) {
+    throw unusable(
+      step,
+      `its aud is ${shown(json['aud'])}, and the stream was given the audience ${shown(audience)}; take that away, or correct it`,
+    )
+  }
   const {
     method,
     endpoint_url: endpointUrl,
@@ -377,8 +388,12 @@ export function requireMethod(
   { delivery }: StreamRequest,
   pending = false,
 ): StreamConfiguration {
-  if (pending || found.method === undefined || found.method === delivery.method) {
-    if (delivery.method !== deliveryMethodUrns.poll || found.endpointUrl !== undefined) return found
+  const isPolled = delivery.method === deliveryMethodUrns.poll
+  // Until it is done, the URL that is shown is the one that the transmitter pushes to: nobody must poll that.
+  if (pending)
+    return isPolled && found.method !== delivery.method ? { ...found, endpointUrl: undefined } : found
+  if (found.method === undefined || found.method === delivery.method) {
+    if (!isPolled || found.endpointUrl !== undefined) return found
     throw new HubError('stream.answer_unusable', {
       detail: 'The transmitter made a stream to be polled and does not say where (delivery.endpoint_url).',
     })

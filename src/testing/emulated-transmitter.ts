@@ -240,6 +240,7 @@ export async function startEmulatedTransmitter(
     if (switches.has('verify-never')) return
     const told = state !== undefined && switches.has('verify-wrong-state') ? `not-${state}` : state
     announce(stream, 'verification', told === undefined ? {} : { state: told }, false)
+    if (switches.has('verify-before-answer')) await delivery.push(stream)
   }
 
   /** What a personality makes of its verification event once that was pushed. */

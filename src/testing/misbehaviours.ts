@@ -6,6 +6,7 @@ export const misbehaviours = {
   'verify-wrong-state': 'verification events carry another `state` than was asked for (R26)',
   'verify-wrong-subject': 'verification and stream-updated events are about another stream (T14)',
   'verify-unasked-state': 'unsolicited verification events carry a `state` (2.5)',
+  'verify-before-answer': 'a verification is pushed before the request for it is answered',
   'verify-never': 'a verification is promised and never sent',
   'sets-wrong-iss': 'SETs name another `iss` than the stream (R7)',
   'sets-wrong-aud': 'SETs are meant for another receiver (R33)',

@@ -56,7 +56,12 @@ const everything: Partial<Stream> = {
   lastEventAt: at(3),
   lastPollAt: at(4),
   checkedAt: at(5),
+  verifyNotBefore: at(7),
+  repairedAt: at(8),
   lastError: 'It was down.',
+  verificationError: 'It was asked too often.',
+  pollError: 'It does not answer.',
+  pushError: 'It has another value.',
   updatedAt: at(6),
 }
 

@@ -98,11 +98,13 @@ describe('connecting by push', () => {
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
-  test('an answer with another iss is not used, and nothing else is touched (R19)', async () => {
+  test('an answer with another iss is not used, and what was created is deleted (R19)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['create-wrong-iss'] } })
     const { status, words } = await refusalOf(await site.api('PUT', '', bearer))
     expect([status, words]).toEqual([502, expect.stringContaining('its iss is')])
-    expect(calls(site, 'configuration', 'status', 'verification')).toEqual(['POST configuration'])
+    const created = ['POST configuration', 'DELETE configuration']
+    expect(calls(site, 'configuration', 'status', 'verification')).toEqual(created)
+    expect(site.transmitter.streams).toEqual([])
     const shown = await site.shown()
     expect(shown).toMatchObject({
       connected: false,
@@ -111,7 +113,7 @@ describe('connecting by push', () => {
     })
     expect(shown.transmitter).toBeUndefined()
     await site.hub.hub.intake.keeper.runOnce(new AbortController().signal)
-    expect(calls(site, 'configuration')).toEqual(['POST configuration']) // nor later, by itself
+    expect(calls(site, 'configuration')).toEqual(created) // nor later, by itself
   })
 
   test('an existing stream is adopted on 409, repaired and enabled (R21, R22)', async () => {
@@ -280,7 +282,7 @@ describe('what goes wrong on the way', () => {
     ['configuration', { status: 201, body: [] }, 502, 'not a JSON object'],
     ['configuration', 'reset', 502, 'Creating the stream failed'],
     ['configuration', 'oversized', 502, 'more than 262144 bytes'],
-    ['metadata', { status: 404 }, 400, 'status 404'],
+    ['metadata', { status: 404 }, 502, 'status 404'],
     ['token', { status: 500 }, 502, 'no access token'],
     ['token', { status: 200, body: {} }, 502, 'no access token'],
     ['token', 'reset', 502, 'No access token could be asked for'],

@@ -1,0 +1,76 @@
+import { setTimeout as sleep } from 'node:timers/promises'
+import { HubError } from '../base/hub-error.ts'
+import type { World } from '../base/world.ts'
+import type { StreamStore } from './stream-store.ts'
+
+export interface ProviderTurnsDeps {
+  readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid'>
+  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  /** Reads what other nodes did, once it is our turn. */
+  readonly refresh: () => Promise<void>
+}
+
+export interface TurnLimits {
+  /** How long a node may be silent before another one takes its turn. */
+  readonly leaseMs: number
+  /** How often a node asks whether the turn of another one is over. */
+  readonly tryMs: number
+  /** How long it asks. */
+  readonly waitMs: number
+}
+
+export const defaultTurnLimits: TurnLimits = { leaseMs: 30_000, tryMs: 100, waitMs: 60_000 }
+
+/** Work on a provider's stream, one piece at a time for each provider, over all nodes. */
+export interface ProviderTurns {
+  /** @throws HubError `stream.busy` when other nodes work on the stream for too long */
+  take<T>(providerId: string, work: () => Promise<T>): Promise<T>
+}
+
+export function createProviderTurns(
+  { world, leases, refresh }: ProviderTurnsDeps,
+  limits: TurnLimits = defaultTurnLimits,
+): ProviderTurns {
+  const holder = world.newUuid()
+  const turns = new Map<string, Promise<unknown>>()
+
+  function takeLease(name: string): Promise<boolean> {
+    const now = world.now()
+    return leases.takeLease({ name, holder, now, until: new Date(now.getTime() + limits.leaseMs) })
+  }
+
+  async function awaitLease(name: string): Promise<void> {
+    const since = world.monotonicMs()
+    while (!(await takeLease(name))) {
+      if (world.monotonicMs() - since >= limits.waitMs) {
+        throw new HubError('stream.busy', { retryAfterS: 5 })
+      }
+      await sleep(limits.tryMs)
+    }
+  }
+
+  async function withLease<T>(providerId: string, work: () => Promise<T>): Promise<T> {
+    const name = `manage/${providerId}`
+    await awaitLease(name)
+    const renewal = setInterval(() => void takeLease(name).catch(() => undefined), limits.leaseMs / 3)
+    try {
+      await refresh()
+      return await work()
+    } finally {
+      clearInterval(renewal)
+      await leases.endLease({ name, holder }).catch(() => undefined) // best effort: the lease expires anyway
+    }
+  }
+
+  return {
+    take(providerId, work) {
+      const mine = (): ReturnType<typeof work> => withLease(providerId, work)
+      const turn = (turns.get(providerId) ?? Promise.resolve()).then(mine, mine)
+      const settled = turn
+        .catch(() => undefined)
+        .finally(() => turns.get(providerId) === settled && turns.delete(providerId))
+      turns.set(providerId, settled)
+      return turn
+    },
+  }
+}
