@@ -77,12 +77,15 @@ async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: Unch
     throw refused(`The client_assertion must be signed with one of ${setAlgorithms.join(', ')}.`)
   }
   if (kid !== undefined && typeof kid !== 'string') throw refused('The client_assertion JWT kid is invalid.')
-  const candidates = await clientKeys.candidates(app, { kid, alg }).catch((error: unknown) => {
+  const unreadable = (error: unknown): never => {
     if (!isHubError(error)) throw error
     throw refused(`The key set of the client cannot be read: ${printable(error.detail, 300)}`)
-  })
+  }
+  const candidates = await clientKeys.candidates(app, { kid, alg }).catch(unreadable)
   if (candidates.length === 0 && kid !== undefined) throw refused('The client_assertion JWT kid is invalid.')
   for (const candidate of candidates) if (await isSignedBy(jwt, candidate)) return
+  const successors = await clientKeys.successors(app, { kid, alg }, candidates).catch(unreadable)
+  for (const successor of successors) if (await isSignedBy(jwt, successor)) return
   throw refused('The client_assertion signature is invalid.')
 }
 

@@ -20,6 +20,16 @@ export interface ClientKeys {
     app: ServiceApp,
     signed: { readonly kid: string | undefined; readonly alg: SetAlgorithm },
   ): Promise<readonly VerificationKey[]>
+  /**
+   * Others that may have signed than those that were tried: its `jwks_uri` is looked at once more, at most every 30 s, as a new
+   * key may stand there under an old `kid`.
+   * @throws as {@link candidates}
+   */
+  successors(
+    app: ServiceApp,
+    signed: { readonly kid: string | undefined; readonly alg: SetAlgorithm },
+    tried: readonly VerificationKey[],
+  ): Promise<readonly VerificationKey[]>
 }
 
 export const keysTriedMax = 20
@@ -105,6 +115,15 @@ export function createClientKeys(world: Pick<World, 'now' | 'fetch'>): ClientKey
           ? readVerificationKeys({ keys: keys.jwks }).filter((key) => 'key' in key)
           : await fetched(keys.jwksUri, (keys) => keys.some(mayHaveSigned))
       return all.filter(mayHaveSigned).slice(0, keysTriedMax)
+    },
+    async successors({ keys }, { kid, alg }, tried) {
+      if ('jwks' in keys) return []
+      const isOther = (key: VerificationKey): boolean =>
+        key.algorithms.has(alg) &&
+        (kid === undefined || key.kid === kid) &&
+        !tried.some((other) => other.key.equals(key.key))
+      const all = await fetched(keys.jwksUri, (known) => known.some(isOther))
+      return all.filter(isOther).slice(0, keysTriedMax)
     },
   }
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
 import { registerProviderTrust } from './provider-trust-command.ts'
@@ -12,6 +12,19 @@ export interface ProviderBody {
   readonly type: string
   readonly status: 'ACTIVE' | 'INACTIVE'
   readonly settings: { readonly well_known_url?: string; readonly issuer: string; readonly jwks_url: string }
+}
+
+/** The keys of a provider as the hub has them. */
+interface ProviderKeysBody {
+  readonly jwks_url: string
+  readonly fetched_at: string | null
+  readonly last_error: string | null
+  readonly next_fetch_at: string | null
+  readonly keys: readonly {
+    readonly kid: string | null
+    readonly algorithms: readonly string[]
+    readonly unusable: string | null
+  }[]
 }
 
 export const providersPath = '/api/v1/security-events-providers'
@@ -71,6 +84,26 @@ export function registerProvider(program: Command, io: CliIo): void {
       const found = await findProvider(openHub(io, options), wanted)
       if (options.json === true) return printJson(io.stdout, found)
       printLine(io.stdout, described(io, found))
+    })
+
+  hubOptions(provider.command('keys'))
+    .description('Show the keys that the hub checks the events of a provider with, and fetch them anew.')
+    .argument('<id-or-name>', providerNames)
+    .option('--refresh', 'fetch them now: they were replaced, and the hub need not wait')
+    .addHelpText(
+      'after',
+      '\nOn one database each hub has its own keys: `--url` names the one that is asked. The exit code is 1 when the latest fetch failed.',
+    )
+    .action(async (wanted: string, options: HubOptions & { readonly refresh?: boolean }) => {
+      const hub = openHub(io, options)
+      const { id } = await findProvider(hub, wanted)
+      const path = `/v1/providers/${id}/keys`
+      const shown = (await (options.refresh === true
+        ? hub.request('POST', `${path}/refresh`)
+        : hub.request('GET', path))) as ProviderKeysBody // of provider-key-routes.ts
+      if (options.json === true) printJson(io.stdout, shown)
+      else printLine(io.stdout, describedKeys(io, shown))
+      if (shown.last_error !== null) throw new CliError('The latest fetch of the keys failed.')
     })
 
   for (const [verb, description, result] of lifecycles) {
@@ -169,4 +202,20 @@ function described(io: CliIo, { id, name, type, status, settings }: ProviderBody
     'jwks url': settings.jwks_url,
     'well-known url': settings.well_known_url,
   })
+}
+
+function describedKeys(io: CliIo, shown: ProviderKeysBody): string {
+  const head = facts(io, {
+    'jwks url': shown.jwks_url,
+    fetched: shown.fetched_at ?? 'not since the hub started',
+    'last error': shown.last_error ?? undefined,
+    'next fetch':
+      shown.next_fetch_at === null ? undefined : `${shown.next_fetch_at}, or earlier when a key is unknown`,
+  })
+  if (shown.keys.length === 0) return head
+  const rows = shown.keys.map(({ kid, algorithms, unusable }) => [
+    kid ?? '(none)',
+    unusable === null ? algorithms.join(', ') : `not used: the key ${unusable}`,
+  ])
+  return `${head}\n\n${table(io, ['KID', 'FOR'], rows)}`
 }

@@ -10,6 +10,7 @@ import { healthRoutes } from './health-routes.ts'
 import { logRoutes } from './log-routes.ts'
 import { oauthRoutes } from './oauth-routes.ts'
 import { providerActionRoutes } from './provider-action-routes.ts'
+import { providerKeyRoutes } from './provider-key-routes.ts'
 import { providerRoutes } from './provider-routes.ts'
 import { mountPush, mountStreamPush } from './push-route.ts'
 import { riskEventCountRoute, riskEventRoutes } from './risk-event-routes.ts'
@@ -58,6 +59,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     ...(deprecationHeaders ? deprecated(oktaRisk) : oktaRisk),
     riskEventCountRoute(hub),
     ...providerActionRoutes(hub.providerActions),
+    ...providerKeyRoutes(hub),
     ...streamRoutes({ intake: hub.intake, providers: hub.providers, urlProblem: hub.urlProblem }),
     authzenMetadataRoute(origin),
     ...healthRoutes(hub),

@@ -11,6 +11,8 @@ import {
 export interface KeyCache extends AsyncDisposable {
   /** The provider's keys, one entry per id; what was kept is dropped when its `jwksUrl` has changed. */
   keysOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): KeySource
+  /** Fetches the provider's keys now. @returns how they are doing then; `lastError` when that failed */
+  refresh(provider: Pick<Provider, 'id' | 'jwksUrl'>): Promise<KeyStatus>
   forget(providerId: string): void
   /** Forgets the keys of everybody else. */
   keepOnly(providers: readonly Pick<Provider, 'id'>[]): void
@@ -25,7 +27,8 @@ export interface KeyCache extends AsyncDisposable {
 /**
  * Caches key sets per provider. A key that is there is returned at once and without a promise. One fetch serves all
  * who wait for it. An unknown `kid` causes a fetch, with a small
- * allowance; once that is spent, one that nobody looked for is to be asked for again later. Old keys serve while they are fetched again,
+ * allowance, and so does a signature that does not verify, as its key may have been replaced under the same `kid`; once that is
+ * spent, the set proves for a moment that it holds nothing else, and then one that nobody looked for is to be asked for again later. Old keys serve while they are fetched again,
  * also while that fails, up to `keysStaleMaxMs`; from then on, and with no keys at all, the answer is no. A set that
  * cannot be used does not replace a good one; a key that is no longer in a good one is gone with it.
  */
@@ -53,14 +56,21 @@ export function createKeyCache(deps: ProviderKeysDeps): KeyCache {
     }
   }
 
+  function entryOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): ProviderKeys {
+    const known = entries.get(provider.id)
+    if (known?.jwksUrl === provider.jwksUrl) return known
+    forget(provider.id)
+    const entry = createProviderKeys(deps, provider)
+    entries.set(provider.id, entry)
+    return entry
+  }
+
   return {
-    keysOf(provider) {
-      const known = entries.get(provider.id)
-      if (known?.jwksUrl === provider.jwksUrl) return known.source
-      forget(provider.id)
-      const entry = createProviderKeys(deps, provider)
-      entries.set(provider.id, entry)
-      return entry.source
+    keysOf: (provider) => entryOf(provider).source,
+    async refresh(provider) {
+      const entry = entryOf(provider)
+      await entry.refresh()
+      return entry.status()
     },
     forget,
     keepOnly(providers) {

@@ -24,6 +24,8 @@ export interface KeyLimits extends KeySetLimits {
   readonly unknownKidRefreshesMax: number
   /** … and how long it takes until there may be one more. */
   readonly unknownKidCoolDownMs: number
+  /** For how long a set proves, once the allowance is spent, that it holds nothing else: less than anybody takes to rotate. */
+  readonly provesAbsenceMs: number
   /** How long nothing is fetched after a failure; doubles with each further one. */
   readonly fetchFailureHoldMs: number
   readonly fetchFailureHoldMaxMs: number
@@ -39,6 +41,7 @@ export const defaultKeyLimits: KeyLimits = {
   keysStaleMaxMs: 72 * 3_600_000,
   unknownKidRefreshesMax: 3,
   unknownKidCoolDownMs: 30_000,
+  provesAbsenceMs: 10_000,
   fetchFailureHoldMs: 2_000,
   fetchFailureHoldMaxMs: 60_000,
   waitersMax: 1_000,
@@ -67,6 +70,8 @@ export interface KeyInWords {
 export interface ProviderKeys {
   readonly jwksUrl: string
   readonly source: KeySource
+  /** Fetches now, whatever failed before, in a fetch that begins after the call. */
+  refresh(): Promise<void>
   status(): KeyStatus
   /** The fetch under way, if any; never rejects. */
   fetching(): Promise<void> | undefined
@@ -138,22 +143,50 @@ export function createProviderKeys(
   }
 
   async function getLater(kid: string, alg: SetAlgorithm): Promise<VerificationKey> {
+    const set = await setThat((keys) => keys.some((key) => key.kid === kid), kid)
+    return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
+  }
+
+  async function successorOf(
+    kid: string,
+    alg: SetAlgorithm,
+    tried: readonly VerificationKey[],
+  ): Promise<VerificationKey | undefined> {
+    const isOther = (key: KeySetEntry): key is VerificationKey =>
+      key.kid === kid &&
+      'key' in key &&
+      key.algorithms.has(alg) &&
+      !tried.some((other) => other.key.equals(key.key))
+    const { keys } = await setThat((keys) => keys.some(isOther))
+    return keys.find(isOther)
+  }
+
+  /**
+   * A set that suffices, or one that proves that none does.
+   * @param kid - whose absence is remembered when it is proven
+   * @throws HubError `keys.unavailable`
+   */
+  async function setThat(
+    suffices: (keys: readonly KeySetEntry[]) => boolean,
+    kid?: string,
+  ): Promise<GoodKeys> {
     // Only a fetch that began after we were asked proves that a `kid` is not published: one under way may have been
     // answered before a rotation.
     const begunBefore = begun
     for (;;) {
       const at = now()
       const set = trusted(at)
-      if (set !== undefined && holds(set, kid)) return pickVerificationKey(set.keys, kid, alg)
+      if (set !== undefined && suffices(set.keys)) return set
       const proven = ended > begunBefore && failure === undefined
-      if (proven) noteAbsent(kid, at)
-      if (set !== undefined && proven) return pickVerificationKey(set.keys, kid, alg) // throws set.unknown_key
+      if (proven && kid !== undefined) noteAbsent(kid, at)
+      if (set !== undefined && proven) return set
       if (proven || (ended > begunBefore && fetching === undefined)) throw unavailable(at)
       if (fetching === undefined && heldForMs(at) > 0) throw unavailable(at)
       // After a failure the hold limits the fetches; while all is well the allowance does.
       const free = set === undefined || failure !== undefined
       if (fetching === undefined && !free && !takeAllowance(at)) {
-        if (set !== undefined && isAbsent(kid, at)) return pickVerificationKey(set.keys, kid, alg)
+        if (set !== undefined && ((kid !== undefined && isAbsent(kid, at)) || provesAbsence(set, at)))
+          return set
         // Nobody looked whether this one is published: to call it unknown would lose a SET that is signed with a new key.
         const reason = 'it was fetched for several unknown keys just now'
         throw unavailable(at, reason, allowanceAt + limits.unknownKidCoolDownMs - at)
@@ -177,6 +210,10 @@ export function createProviderKeys(
   function heldForMs(at: number): number {
     if (failure === undefined || at < failure.at) return 0
     return Math.max(0, failure.at + failure.holdMs - at)
+  }
+
+  function provesAbsence({ fetchedAt }: GoodKeys, at: number): boolean {
+    return Math.abs(at - fetchedAt) < limits.provesAbsenceMs
   }
 
   /** Whether a fetch within the cool-down proved it. */
@@ -252,7 +289,12 @@ export function createProviderKeys(
 
   return {
     jwksUrl,
-    source: { get, getKnown },
+    source: { get, getKnown, successorOf },
+    async refresh() {
+      const begunBefore = begun
+      await fetching
+      await (begun === begunBefore ? fetchAgain(now()) : fetching)
+    },
     status() {
       const at = now()
       const nextTry =

@@ -1,12 +1,12 @@
 import type { ClockFloor } from '../base/clock-floor.ts'
-import { HubError } from '../base/hub-error.ts'
+import { HubError, isHubError } from '../base/hub-error.ts'
 import { printable } from '../base/printable.ts'
 import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { ParsedToken } from './parse-token.ts'
 import type { SetClaims } from './set-claims.ts'
 import { signatureHolds } from './signature.ts'
-import type { KeySource } from './verification-key.ts'
+import type { KeySource, VerificationKey } from './verification-key.ts'
 import type { VerifiedSet } from './verified-set.ts'
 
 /** The one issuer we believe a token came from, and for whom it must be meant. */
@@ -65,19 +65,40 @@ function requireIssuer({ iss }: SetClaims, { issuer }: TrustedIssuer): void {
 
 async function requireSignature(token: ParsedToken, keys: KeySource): Promise<void> {
   const { alg, kid } = token.header
-  const { algorithms, key } = await keys.get(kid, alg)
-  const shownKid = printable(kid, shownCharsMax)
-  if (!algorithms.has(alg)) {
-    throw new HubError('set.key_refused', {
-      detail: `The key may not be used with ${alg} (kid=${shownKid}).`,
-    })
-  }
   const { signedBytes, signature } = token
-  if (await signatureHolds({ alg, signedBytes, signature }, key)) return
+  const shownKid = printable(kid, shownCharsMax)
+  const tried: VerificationKey[] = []
+  let next: VerificationKey | undefined = await firstKey(keys, token)
+  while (next !== undefined && tried.length < keysTriedMax) {
+    if (!next.algorithms.has(alg)) {
+      throw new HubError('set.key_refused', {
+        detail: `The key may not be used with ${alg} (kid=${shownKid}).`,
+      })
+    }
+    if (await signatureHolds({ alg, signedBytes, signature }, next.key)) return
+    tried.push(next)
+    next = await keys.successorOf?.(kid, alg, tried)
+  }
   throw new HubError('set.bad_signature', {
     detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // E23
   })
 }
+
+/** A key that is not for this use may have been replaced under the same `kid` by one that is. */
+async function firstKey(keys: KeySource, { header }: ParsedToken): Promise<VerificationKey> {
+  const { kid, alg } = header
+  try {
+    return await keys.get(kid, alg)
+  } catch (error) {
+    if (!isHubError(error, 'set.key_refused')) throw error
+    const successor = await keys.successorOf?.(kid, alg, [])
+    if (successor === undefined) throw error
+    return successor
+  }
+}
+
+/** Keys of one `kid` that a signature is checked with at most. */
+const keysTriedMax = 4
 
 function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void {
   const meant = typeof aud === 'string' ? [aud] : aud

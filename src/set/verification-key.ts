@@ -58,6 +58,17 @@ export interface KeySource {
    * @throws HubError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
    */
   get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
+  /**
+   * Another key with this `kid`, fit for `alg`, than those that were tried: looks at the key set once more, as its issuer may
+   * have published a new key under an old name.
+   * @returns undefined when there is none for sure
+   * @throws HubError `keys.unavailable` when nobody could look
+   */
+  successorOf?(
+    kid: string,
+    alg: SetAlgorithm,
+    tried: readonly VerificationKey[],
+  ): Promise<VerificationKey | undefined>
   /** The same of the keys that are there; they are fetched only when there are none. */
   getKnown?(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
 }

@@ -385,6 +385,24 @@ describe('keys by reference (jwks_uri)', () => {
     expect(server.requests).toHaveLength(2)
   })
 
+  test('a new key under an old kid is looked for once per cool-down', async () => {
+    await using access = await openAccess()
+    let key = await makeKey('ES256', 'main')
+    await using server = await startLocalServer((_request, response) => {
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ keys: [key.publicJwk] }))
+    })
+    const { clientId } = await access.register({ jwks_uri: server.origin })
+    await access.requestToken({ ...key, clientId })
+    key = await makeKey('ES256', 'main')
+    access.turnClock(31)
+    expect(await access.requestToken({ ...key, clientId })).toMatchObject({ type: 'Bearer' })
+    const forged = { ...(await makeKey('ES256', 'main')), clientId }
+    for (let count = 0; count < 5; count++)
+      await expect(access.requestToken(forged)).rejects.toMatchObject(refusedClient(/signature is invalid/))
+    expect(server.requests).toHaveLength(2)
+  })
+
   test('a server that fails is a refusal that says so; the last good keys go on serving', async () => {
     await using access = await openAccess()
     const key = await makeKey('ES256', 'k1')

@@ -96,6 +96,8 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   await call('PUT /v1/providers/:id/action', 200, { ids, body: { action: 'log_only' } })
   await call('GET /v1/providers/:id/trust', 200, { ids })
   await call('PUT /v1/providers/:id/trust', 200, { ids, body: { joins: { everything: true } } })
+  await call('GET /v1/providers/:id/keys', 200, { ids })
+  await call('POST /v1/providers/:id/keys/refresh', 200, { ids })
   await call('GET /v1/providers/:id/dialects', 200, { ids })
   await call('PUT /v1/providers/:id/dialects', 200, { ids, body: { dialects: [] } })
   await call(`POST ${base}/:id/lifecycle/deactivate`, 200, { ids })
