@@ -57,6 +57,9 @@ export function startHub(port: number, settings: Readonly<Record<string, string>
     WATCHBELL_LISTEN: `127.0.0.1:${port}`,
     WATCHBELL_ORIGIN: hubOrigin,
     WATCHBELL_ADMIN_TOKEN: adminToken,
+    // One provider sends what would be the SETs of many.
+    WATCHBELL_SETS_PER_MINUTE: '0',
+    WATCHBELL_SET_BYTES_PER_MINUTE: '0',
     ...settings,
   })
 }

@@ -5,7 +5,12 @@ import { createClientKeys } from './access/client-keys.ts'
 import { createDpopNonces } from './access/dpop-nonces.ts'
 import { pruneAccess } from './access/housekeeping.ts'
 import { createRateCounts } from './access/rate-counts.ts'
-import { createRateLimits, createRefusalLimiter, type RateLimits } from './access/rate-limits.ts'
+import {
+  createIntakeLimiter,
+  createRateLimits,
+  createRefusalLimiter,
+  type RateLimits,
+} from './access/rate-limits.ts'
 import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
@@ -78,6 +83,9 @@ export interface HubSettings {
   readonly apiRequestsPerMinute: number
   /** Per issuer and per source address; 0 is without limit. */
   readonly refusalsPerMinute: number
+  /** SETs and bytes of SETs that verify, per provider; 0, or nothing, is without limit. */
+  readonly setsPerMinute?: number
+  readonly setBytesPerMinute?: number
   readonly checkKeysOnCreate: boolean
   readonly riskProvidersMax: number
   /** Per risk provider; 0 is without limit. */
@@ -376,6 +384,10 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     refusalLimiter: createRefusalLimiter(rateCounts, {
       perIssuer: refusalsPerMinute,
       perAddress: refusalsPerMinute,
+    }),
+    intakeLimiter: createIntakeLimiter(rateCounts, {
+      sets: settings.setsPerMinute ?? 0,
+      bytes: settings.setBytesPerMinute ?? 0,
     }),
     audiences: [origin, `${origin}/`],
     meter,

@@ -71,9 +71,11 @@ function stateOf({ limit, consumed, endsAt }: Used): RateState {
 export function rateLimited(
   world: Pick<World, 'now'>,
   { limit, resetAt }: Pick<RateState, 'limit' | 'resetAt'>,
+  detail?: string,
 ): HubError {
   const leftS = Math.ceil(resetAt - world.now().getTime() / 1_000)
   return new HubError('request.rate_limited', {
+    ...(detail !== undefined && { detail }),
     retryAfterS: Math.max(1, leftS),
     facts: { limit: String(limit), resetAt: String(resetAt) },
   })
@@ -118,6 +120,43 @@ export function createRefusalLimiter(
 }
 
 const issuerCharsCounted = 700
+
+/** What one provider may send a minute in SETs that verify; 0 is without limit. */
+export interface IntakeLimitSettings {
+  readonly sets: number
+  readonly bytes: number
+}
+
+/** The budget of SETs that verify, each provider's own: handling them costs the hub far more than taking them in. */
+export interface IntakeLimiter {
+  /** @returns where a provider stands whose budget is used up, counting nothing; undefined while it is not */
+  usedUp(providerId: string): Promise<OverBudget | undefined>
+  /** Counts one SET. @returns as above, when this one is beyond the budget */
+  count(providerId: string, bytes: number): Promise<OverBudget | undefined>
+}
+
+export interface OverBudget extends RateState {
+  /** What is used up. */
+  readonly of: 'SETs' | 'bytes of SETs'
+}
+
+export function createIntakeLimiter(
+  counts: Pick<RateCounts, 'counter'>,
+  settings: IntakeLimitSettings,
+): IntakeLimiter {
+  const sets = counts.counter('intake sets', settings.sets)
+  const bytes = counts.counter('intake bytes', settings.bytes)
+  const reached = (used: Used | undefined, of: OverBudget['of'], more: number): OverBudget | undefined =>
+    used !== undefined && used.consumed + more > used.limit ? { ...stateOf(used), of } : undefined
+  return {
+    async usedUp(id) {
+      return reached(await sets?.peek(id), 'SETs', 1) ?? reached(await bytes?.peek(id), 'bytes of SETs', 1)
+    },
+    async count(id, size) {
+      return reached(await sets?.(id), 'SETs', 0) ?? reached(await bytes?.(id, size), 'bytes of SETs', 0)
+    },
+  }
+}
 
 /** Who an address is: an IPv4 address, or the /64 that one IPv6 subscriber has for itself. */
 export function networkOf(address: string): string {

@@ -139,6 +139,17 @@ const hubEntries = {
       'Refused SETs per minute for each issuer and each source address before the answer is 429; 0 is without limit. SETs that verify are never limited.',
     read: (text) => integer(text, 0, 1_000_000),
   }),
+  setsPerMinute: setting('WATCHBELL_SETS_PER_MINUTE', 60_000, {
+    default: '60000',
+    meaning:
+      'SETs that verify per minute for each provider, over all hubs on one database together; more are answered 429 with Retry-After, and polled later. 0 is without limit.',
+    read: (text) => integer(text, 0, 100_000_000),
+  }),
+  setBytesPerMinute: setting('WATCHBELL_SET_BYTES_PER_MINUTE', 134_217_728, {
+    default: '134217728',
+    meaning: 'Bytes of such SETs per minute for each provider, likewise; 0 is without limit.',
+    read: (text) => integer(text, 0, 1_000_000_000_000),
+  }),
   checkKeysOnCreate: setting('WATCHBELL_CHECK_KEYS_ON_CREATE', false, {
     default: 'false',
     meaning:

@@ -1,7 +1,13 @@
-import { rateLimited, type RefusalLimiter } from '../access/rate-limits.ts'
+import {
+  rateLimited,
+  type IntakeLimiter,
+  type OverBudget,
+  type RefusalLimiter,
+} from '../access/rate-limits.ts'
+import { requireModestGrowth } from './growth.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { Meter } from '../base/meter.ts'
-import { inSentence } from '../base/sentence.ts'
+import { inSentence, nameInSentence } from '../base/sentence.ts'
 import type { TracedWork, Tracer } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
 import { readEvents } from '../events/read-events.ts'
@@ -30,6 +36,8 @@ export interface AcceptDeps {
   readonly refusals: RefusalRecorder
   /** Only refusals are limited: nobody can use up an honest transmitter's budget by sending garbage in its name. */
   readonly refusalLimiter: RefusalLimiter
+  /** What each provider may send in SETs that verify. */
+  readonly intakeLimiter: IntakeLimiter
   /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (E41). */
   readonly audiences: readonly string[]
   readonly meter: Pick<Meter, 'setTaken' | 'setRefused'>
@@ -58,7 +66,7 @@ export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
 /**
  * Takes one SET from bytes to a durable signal (RFC 8935 §2, RFC 8936 §2.4).
  * @throws HubError `set.*` when the SET is refused (and that is remembered), `request.rate_limited` when too much was
- *   refused lately, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
+ *   refused lately or the provider is over its budget, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
  */
 export function accept(deps: AcceptDeps, body: Uint8Array | string, entrance: Entrance): Promise<Receipt> {
   return deps.tracer.span('set.accept', (span) => takeIn(deps, body, entrance, span))
@@ -94,9 +102,13 @@ async function takeIn(
       cheapFirst: over !== undefined,
       onProven: () => void (proven = true),
     }
+    await requireBudget(deps, provider, entrance, await deps.intakeLimiter.usedUp(provider.id))
     looked = true
     const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
+    const size = token.compact.length
+    await requireBudget(deps, provider, entrance, await deps.intakeLimiter.count(provider.id, size))
     const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
+    requireModestGrowth(events, size)
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
     const accepted = {
       provider,
@@ -161,6 +173,23 @@ function requireName(named: string, jti: string): void {
   throw new HubError('set.claim_invalid', {
     detail: `The poll answer calls this token ${called}, and its jti is ${own}; they must be the same (RFC 8936 §2.3).`,
   })
+}
+
+/**
+ * A SET beyond the budget stays with its sender: a push is answered 429, and a poll is made later.
+ * @throws HubError `request.rate_limited`
+ */
+async function requireBudget(
+  { world, meter, refusals }: AcceptDeps,
+  { id, name }: Provider,
+  { via }: Entrance,
+  over: OverBudget | undefined,
+): Promise<void> {
+  if (over === undefined) return
+  meter.setRefused(via, 'request.rate_limited')
+  await refusals.count(id, 'request.rate_limited')
+  const detail = `The provider ${nameInSentence(name)} has used up its budget of ${over.limit} ${over.of} a minute.`
+  throw rateLimited(world, over, detail)
 }
 
 /** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (R7, R20). */

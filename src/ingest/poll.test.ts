@@ -237,6 +237,11 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
       9_000,
     ],
     ['the storage is away', new HubError('hub.unavailable', { detail: 'no disk' }), 500],
+    [
+      'the provider is over its budget',
+      new HubError('request.rate_limited', { detail: 'over', retryAfterS: 42 }),
+      42_000,
+    ],
     ['too much waits', new HubError('hub.overloaded', { retryAfterS: 1 }), 1_000],
     ['the provider was deactivated meanwhile', new HubError('set.provider_inactive'), 500],
     ['its key is not published yet', new HubError('set.unknown_key'), 500],
