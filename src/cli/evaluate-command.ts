@@ -5,6 +5,7 @@ import { painter, wrap, type Style } from './table.ts'
 
 interface EvaluateOptions extends HubOptions {
   readonly user: string
+  readonly userIssuer?: string
   readonly ip?: string
   readonly device?: string
   readonly session?: string
@@ -18,6 +19,8 @@ interface Opinion {
   readonly outcome: 'allow' | 'challenge' | 'deny'
   readonly level: string
   readonly reasons: readonly { readonly text: string }[]
+  /** How many there are, when that is more. */
+  readonly reasons_total?: number
 }
 
 interface Answer {
@@ -32,6 +35,10 @@ export function registerEvaluate(program: Command, io: CliIo): void {
     .description('Ask whether a user may come in now, as a sign-in does; the answer tells why.')
     .helpGroup('Commands that talk to a running hub:')
     .requiredOption('--user <user>', 'sign-in name, email address or entity id')
+    .option(
+      '--user-issuer <issuer>',
+      'whose id of the user that is, where it means something to one issuer only',
+    )
     .option('--ip <address>', 'the address that the user comes from')
     .option('--device <id>', 'the device')
     .option('--session <id>', 'the session')
@@ -40,9 +47,13 @@ export function registerEvaluate(program: Command, io: CliIo): void {
     .option('--action <name>', 'what the user wants to do', 'authenticate')
     .option('--resource <id>', 'what the user wants to do it with', 'watchbell evaluate')
     .action(async (options: EvaluateOptions) => {
-      const { user, ip, device, session, issuedAt, userAgent, action, resource } = options
+      const { user, userIssuer, ip, device, session, issuedAt, userAgent, action, resource } = options
       const answer = (await openHub(io, options).request('POST', '/access/v1/evaluation', {
-        subject: { type: 'user', id: user },
+        subject: {
+          type: 'user',
+          id: user,
+          ...(userIssuer !== undefined && { properties: { iss: userIssuer } }),
+        },
         action: { name: action },
         resource: { type: 'app', id: resource },
         context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
@@ -53,12 +64,13 @@ export function registerEvaluate(program: Command, io: CliIo): void {
 }
 
 function inWords(io: CliIo, { context }: Answer): string {
-  const { outcome, level, reasons, reported, notes = [] } = context
+  const { outcome, level, reasons, reasons_total: total, reported, notes = [] } = context
   const listed = (texts: readonly string[]): string[] =>
     texts.map((text) => `  ${wrap(text, io.stdout.columns - 4, '    ').trim()}`)
   return [
     `${painter(io)(styles[outcome], outcome.toUpperCase())}, risk level ${level}`,
     ...listed(reasons.map(({ text }) => text)),
+    ...(total === undefined ? [] : listed([`And ${total - reasons.length} more.`])),
     ...(reported.reasons.length === 0
       ? []
       : [

@@ -112,6 +112,7 @@ export function wordJudge(known: readonly KnownSource[]): WordJudge {
           if (source === undefined) return false
           return (scope !== undefined && scope === source.issuer) || mayJoin(source.trust, anchor)
         },
+        speaksOf: (anchor) => source !== undefined && maySpeakOf(source.trust, anchor),
       }
     },
     believed: known

@@ -297,7 +297,7 @@ function rejoin(
   const made = [...speaking]
     .filter((source) => sources.has(source))
     .flatMap((source): Membership[] => {
-      const view = ownView(source, claims, endings)
+      const view = ownView(source, claims, endings, claimantOf)
       const roots = new Map(view.groups.flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
       const rootOf = (anchor: Anchor): number | undefined => roots.get(anchor) ?? numberOf.get(anchor)
       return [

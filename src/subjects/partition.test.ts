@@ -37,6 +37,7 @@ const claim = (at: number, ...anchors: readonly Anchor[]): Claim => claimOf('idp
 function claimants(
   permitted: Readonly<Record<string, readonly Anchor[]>> = {},
   silent: readonly string[] = [],
+  unspeakable: Readonly<Record<string, readonly Anchor[]>> = {},
 ): Claimants {
   return (source) => ({
     isBelieved: !silent.includes(source),
@@ -44,6 +45,7 @@ function claimants(
     may: (anchor) =>
       (scopeOf(anchor) !== undefined && scopeOf(anchor) === issuers[source]) ||
       (permitted[source] ?? []).includes(anchor),
+    speaksOf: (anchor) => !(unspeakable[source] ?? []).includes(anchor),
   })
 }
 
@@ -182,6 +184,13 @@ describe('whose claims hold', () => {
   })
 })
 
+test('a claim counts without identifiers of which its source may not speak', () => {
+  const said = claimOf('idp', 1, a, phone, sub1)
+  const limited = claimants({}, [], { idp: [a] })
+  expect(partition([said], [], limited).groups).toEqual([[phone, sub1].toSorted()])
+  expect(ownView('idp', [said], [], limited).groups).toEqual([[phone, sub1].toSorted()])
+})
+
 describe('endings', () => {
   const mine = claimOf('idp', 1, a, sub1)
   const theirs = claimOf('other', 1, a, other1)
@@ -209,7 +218,7 @@ describe('endings', () => {
     expect(of([ending('idp', a, 2, { successor: b })])).toEqual(
       [[a, other1].toSorted().join(' '), [b, sub1].toSorted().join(' ')].toSorted(),
     )
-    expect(ownView('idp', [mine, theirs], [ending('idp', a, 2, { successor: b })])).toEqual({
+    expect(ownView('idp', [mine, theirs], [ending('idp', a, 2, { successor: b })], claimants())).toEqual({
       groups: [[b, sub1].toSorted()],
       renamed: [{ anchor: a, until: 2, successor: b }],
     })
@@ -217,16 +226,16 @@ describe('endings', () => {
 
   test('names that change into each other come to an end', () => {
     const endings = [ending('idp', a, 2, { successor: b }), ending('idp', b, 3, { successor: a })]
-    expect(ownView('idp', [mine], endings).groups).toEqual([[a, sub1].toSorted()])
+    expect(ownView('idp', [mine], endings, claimants()).groups).toEqual([[a, sub1].toSorted()])
   })
 })
 
 test('in its own view a source is contradicted by nobody but itself and administrators', () => {
   const claims = [claimOf('idp', 1, a, sub1), claimOf('idp', 1, b, sub2), claimOf('other', 9, a, b, other1)]
   expect(partition(claims, [], claimants()).refused.size).toBe(1)
-  expect(ownView('other', claims, []).groups).toEqual([[a, b, other1].toSorted()])
+  expect(ownView('other', claims, [], claimants()).groups).toEqual([[a, b, other1].toSorted()])
   const loaded = [claimOf(adminSource, 9, a, 'user:login:a'), claimOf(adminSource, 9, b, 'user:login:b')]
-  expect(ownView('other', [...claims, ...loaded], []).groups).toHaveLength(2)
+  expect(ownView('other', [...claims, ...loaded], [], claimants()).groups).toHaveLength(2)
 })
 
 const anchors: readonly Anchor[] = [a, b, phone, sub1, sub2, other1, other2, 'device:did:did:x:1']

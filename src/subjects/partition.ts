@@ -12,6 +12,8 @@ export interface Claimant {
   readonly rank: number
   /** Whether it may join, part and end what other sources say of this identifier. True of ids of its own issuer. */
   may(anchor: Anchor): boolean
+  /** Whether it may speak of this identifier at all: claims count without those of which it may not. */
+  speaksOf(anchor: Anchor): boolean
 }
 
 /** By the id of the source. Administrators are not asked about: what they say holds. */
@@ -58,7 +60,7 @@ export function partition(
   const current = namesAfter(endings, claimantOf)
   const groups = new Groups()
   const rank = (source: string): number => (source === adminSource ? -1 : claimantOf(source).rank)
-  const inOrder = occasionsOf(believed).toSorted(
+  const inOrder = occasionsOf(believed, claimantOf).toSorted(
     (a, b) =>
       a.standing - b.standing ||
       rank(a.source) - rank(b.source) ||
@@ -84,12 +86,13 @@ export function ownView(
   source: string,
   claims: readonly Claim[],
   endings: readonly Ending[],
+  claimantOf: Claimants,
 ): { readonly groups: Partition['groups']; readonly renamed: readonly Renaming[] } {
   const own = claims.filter((claim) => claim.source === source || claim.source === adminSource)
   const ownEndings = endings.filter((ending) => ending.source === source)
-  const current = namesAfter(ownEndings, () => ({ isBelieved: false, rank: 0, may: () => false }))
+  const current = namesAfter(ownEndings, claimantOf)
   const groups = new Groups()
-  const inOrder = occasionsOf(own).toSorted(
+  const inOrder = occasionsOf(own, claimantOf).toSorted(
     (a, b) =>
       Number(a.standing !== 0) - Number(b.standing !== 0) ||
       compareOccurrences(a.occurrence, b.occurrence) ||
@@ -116,15 +119,18 @@ export interface Renaming {
 
 type Occasion = Pick<Claim, 'key' | 'source' | 'anchors' | 'standing'> & { readonly occurrence: Occurrence }
 
-function occasionsOf(claims: readonly Claim[]): readonly Occasion[] {
-  return claims.flatMap(({ first, last, ...claim }): Occasion[] =>
-    compareOccurrences(first, last) === 0
+function occasionsOf(claims: readonly Claim[], claimantOf: Claimants): readonly Occasion[] {
+  return claims.flatMap(({ first, last, anchors: named, ...rest }): Occasion[] => {
+    const claimant = rest.source === adminSource ? undefined : claimantOf(rest.source)
+    const anchors = claimant === undefined ? named : named.filter((anchor) => claimant.speaksOf(anchor))
+    const claim = { ...rest, anchors }
+    return compareOccurrences(first, last) === 0
       ? [{ ...claim, occurrence: first }]
       : [
           { ...claim, occurrence: first },
           { ...claim, occurrence: last },
-        ],
-  )
+        ]
+  })
 }
 
 /** How often a name may change. */

@@ -385,6 +385,17 @@ describe('limits of a provider', () => {
     expect((await site.ask('ada@corp.example')).decision).toBe(false)
   })
 
+  test('what a provider joined is without those of whom it may not speak', async () => {
+    await using site = await startSite()
+    const source = await site.source()
+    await source.say('user-risk-change', aliases(source.sub('u-1'), ada, email('ada@corp.example')), none)
+    await source.say('user-risk-change', source.sub('u-1'), high)
+    expect((await site.ask('ada@example.com')).decision).toBe(false)
+    await source.trust({ speaks_of: { domains: ['corp.example'] } })
+    expect((await site.ask('ada@example.com')).decision).toBe(true)
+    expect((await site.ask('ada@corp.example')).decision).toBe(false)
+  })
+
   test.each<[object, RegExp]>([
     [{ speaks_of: { domains: 'corp.example' } }, /speaks_of\.domains: It must be an array/],
     [{ speaks_of: { domains: ['ada@corp.example'] } }, /speaks_of\.domains\[0\]: It must be a domain/],
