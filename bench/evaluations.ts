@@ -122,7 +122,7 @@ function questions(entities: number, count: number): readonly string[] {
         device: `laptop-${user}`,
         session: `session-${serial}`,
         issued_at: '2026-01-31T12:00:00Z',
-        user_agent: 'Mozilla/5.0 (X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0',
+        user_agent: 'Mozilla/5.0 (OKTA-X11; Linux x86_64; rv:150.0) Gecko/20100101 Firefox/150.0',
       },
     })
   })

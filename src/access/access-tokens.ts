@@ -6,7 +6,7 @@ import { readJwt, seconds } from './jwt.ts'
 import { isScope, type Scope } from './scopes.ts'
 import { signingAlgorithm, type SigningKeys } from './signing-keys.ts'
 
-/** How long an access token is good (O13). */
+/** How long an access token is good (OKTA-O13). */
 export const accessTokenLifetimeS = 3_600
 
 /** What an access token of ours says. */
@@ -34,7 +34,7 @@ export interface AccessTokensDeps {
 /** Keeps other JWTs that the hub signs with the same keys from passing for access tokens (RFC 9068 §2.1). */
 const accessTokenType = 'at+jwt'
 
-/** Access tokens as O14 says: JWTs signed with the hub's own keys. */
+/** Access tokens as OKTA-O14 says: JWTs signed with the hub's own keys. */
 export function createAccessTokens({ world, keys, origin, lifetimeS }: AccessTokensDeps): AccessTokens {
   return {
     async issue({ clientId, scopes, jkt }) {

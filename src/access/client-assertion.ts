@@ -18,7 +18,7 @@ export interface ClientAssertionDeps {
   readonly world: Pick<World, 'now'>
   readonly serviceApps: Pick<ServiceAppStore, 'find'>
   readonly clientKeys: ClientKeys
-  /** The token endpoint: what Okta's clients name as audience (O12). */
+  /** The token endpoint: what Okta's clients name as audience (OKTA-O12). */
   readonly tokenUrl: string
   /** The issuer of our metadata: what clients name that read it (RFC 7523bis §4). */
   readonly issuer: string
@@ -28,7 +28,7 @@ const lifetimeMaxS = 3_600
 const clockSkewMaxS = 60
 
 /**
- * Authenticates a client by its assertion (RFC 7523 §3, rows O12 and O15).
+ * Authenticates a client by its assertion (RFC 7523 §3, OKTA-O12 and OKTA-O15).
  * @throws HubError `oauth.invalid_client`
  */
 export async function authenticateClient(

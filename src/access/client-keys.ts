@@ -13,7 +13,7 @@ import type { ServiceApp } from './service-app.ts'
 export interface ClientKeys {
   /**
    * The keys that may have signed: those with the `kid`, or without one every key that fits `alg`, at most
-   * `keysTriedMax` (O12).
+   * `keysTriedMax` (OKTA-O12).
    * @throws HubError `outbound.refused`, `outbound.failed`, `keys.unavailable` when nothing is known of its `jwks_uri`
    */
   candidates(

@@ -42,7 +42,7 @@ describe('client metadata (RFC 7591 §2)', () => {
     ],
     ['a scope twice', { ...good, scope: ' okta.logs.read  okta.logs.read' }, { scopes: ['okta.logs.read'] }],
     [
-      'everything that we send ourselves, and more (A5)',
+      'everything that we send ourselves, and more (OKTA-A5)',
       {
         ...good,
         client_id: '0oa1',

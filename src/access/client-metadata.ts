@@ -18,7 +18,7 @@ const uriCharsMax = 1_000
 
 /**
  * Reads client metadata (RFC 7591 §2). Members that are left out and null ones get what a service app has anyway,
- * unknown ones are ignored (A5).
+ * unknown ones are ignored (OKTA-A5).
  * @param clientId on replacing: the id that a `client_id` in the metadata must repeat (RFC 7592 §2.2)
  * @throws HubError `oauth.invalid_client_metadata` with every problem
  */

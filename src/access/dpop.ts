@@ -9,7 +9,7 @@ import {
 } from '../set/verification-key.ts'
 import { isSignedBy, readJwt, seconds } from './jwt.ts'
 
-/** A proof may be this old (O24) … */
+/** A proof may be this old (OKTA-O24) … */
 const proofAgeMaxS = 300
 /** … or this far ahead of our clock. */
 const clockSkewMaxS = 60
@@ -38,7 +38,7 @@ export interface DpopProof {
 export type DpopResult =
   { readonly ok: true; readonly proof: DpopProof } | { readonly ok: false; readonly reason: string }
 
-/** Checks a DPoP proof against its request (RFC 9449 §4.3, O24), all but nonce, replay and `cnf`. */
+/** Checks a DPoP proof against its request (RFC 9449 §4.3, OKTA-O24), all but nonce, replay and `cnf`. */
 export async function checkProof(text: string, request: ProvenRequest): Promise<DpopResult> {
   const jwt = readJwt(text)
   if (jwt === undefined) return no('must be exactly one compact JWT')
@@ -85,7 +85,7 @@ function no(rule: string): DpopResult {
 /** Okta's words. */
 export const proofUsed = 'The DPoP proof JWT has already been used.'
 
-/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about slashes as our router is (A6). */
+/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about slashes as our router is (OKTA-A6). */
 function isSameUrl(htu: unknown, url: string): boolean {
   const given = typeof htu === 'string' ? URL.parse(htu) : null
   const wanted = new URL(url)

@@ -10,7 +10,7 @@ const counts = () => createRateCounts({ world: { now: () => new Date() }, shared
 const noonS = Date.UTC(2026, 0, 1, 12) / 1_000
 
 describe('rate limits', () => {
-  test('count down within a minute and start again after it (Q1)', async () => {
+  test('count down within a minute and start again after it (OKTA-Q1)', async () => {
     const limits = createRateLimits(counts(), 'api', { perToken: 2, perClient: 1, perAddress: 1 })
     const subject = { kind: 'token', id: '00T1' } as const
     expect(await limits.count(subject)).toEqual({

@@ -20,13 +20,13 @@ export interface RateSubject {
   readonly id: string
 }
 
-/** Where somebody stands in the minute: the numbers of the X-Rate-Limit headers (Q1). */
+/** Where somebody stands in the minute: the numbers of the X-Rate-Limit headers (OKTA-Q1). */
 export interface RateState {
   readonly limit: number
   readonly remaining: number
   /** Seconds since 1970. */
   readonly resetAt: number
-  /** This request is beyond the limit: E0000047 (Q2). */
+  /** This request is beyond the limit: E0000047 (OKTA-Q2). */
   readonly exceeded: boolean
 }
 
@@ -66,7 +66,7 @@ function stateOf({ limit, consumed, endsAt }: Used): RateState {
 
 /**
  * The refusal of a request too many, with when to come again: what Terraform's HTTP client waits by. Its facts are the
- * numbers of the X-Rate-Limit headers, which Okta's SDKs wait by (Q3).
+ * numbers of the X-Rate-Limit headers, which Okta's SDKs wait by (OKTA-Q3).
  */
 export function rateLimited(
   world: Pick<World, 'now'>,

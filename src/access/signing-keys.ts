@@ -10,7 +10,7 @@ export interface SigningKeys {
   current(): Promise<{ readonly kid: string; readonly key: CryptoKey }>
   /** The public key with this `kid`, while it verifies. */
   find(kid: string): Promise<CryptoKey | undefined>
-  /** Every key that verifies, newest first, as `GET /oauth2/v1/keys` shows them (O30). */
+  /** Every key that verifies, newest first, as `GET /oauth2/v1/keys` shows them (OKTA-O30). */
   publicKeys(): Promise<readonly JWK[]>
   /**
    * Makes a new key sign; the old one verifies until the last token that it signed has expired.

@@ -10,7 +10,7 @@ import type { ServiceApp } from './service-app.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
 
 export interface TokenRequest {
-  /** From the body and the query together (O11). */
+  /** From the body and the query together (OKTA-O11). */
   readonly form: URLSearchParams
   readonly authorization: string | undefined
   /** The DPoP header. */
@@ -35,7 +35,7 @@ export interface TokenEndpointDeps extends ClientAssertionDeps {
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * Gives a service app an access token (rows O10 to O23).
+ * Gives a service app an access token (OKTA-O10 to OKTA-O23).
  *
  * Assertion and proof are used up last, so that the challenge for a nonce does not cost a client its assertion.
  * @throws HubError `oauth.*`; `oauth.use_dpop_nonce` has the nonce in its facts

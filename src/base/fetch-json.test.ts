@@ -136,7 +136,7 @@ describe('a document that is not taken', () => {
     'jsonapplication/json',
     '+json',
     '',
-  ])('Content-Type %j (R63)', async (type) => {
+  ])('Content-Type %j (OKTA-R63)', async (type) => {
     expect(await failure(json('{}', { 'content-type': type }))).toContain('must be application/json')
   })
 

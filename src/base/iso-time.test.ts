@@ -10,7 +10,7 @@ test.each([
   ['2026-03-17T06:00:14-0530', '2026-03-17T11:30:14.000Z'],
   ['2026-03-17T06:00:14', '2026-03-17T06:00:14.000Z'],
   ['2024-02-29', '2024-02-29T00:00:00.000Z'],
-])('L1: %s is a time', (text, expected) => {
+])('OKTA-L1: %s is a time', (text, expected) => {
   expect(new Date(readIsoTime(text) ?? NaN).toISOString()).toBe(expected)
 })
 
@@ -32,6 +32,6 @@ test.each([
   '2026-01-01T00:00:00 00:00',
   '2026-01-01T00:00:00Z ',
   'Tue Mar 17 2026',
-])('L20: %j is none', (text) => {
+])('OKTA-L20: %j is none', (text) => {
   expect(readIsoTime(text)).toBeUndefined()
 })

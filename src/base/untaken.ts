@@ -1,7 +1,7 @@
 import { HubError, type HubErrorCode } from './hub-error.ts'
 
 /**
- * Tells of everything that others have already, together and in the order of `codes` (X4); of those that come at once, the
+ * Tells of everything that others have already, together and in the order of `codes` (OKTA-X4); of those that come at once, the
  * store knows one.
  * @param codes - for each member that no two may share, what is said of it
  * @throws HubError the first of the codes that apply, with the others beside it

@@ -1,7 +1,7 @@
 import { randomBytes, randomUUID } from 'node:crypto'
 import { customAlphabet } from 'nanoid'
 
-/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (row A3). */
+/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (OKTA-A3). */
 export type IdPrefix =
   | 'sse'
   | '0oa'
@@ -23,7 +23,7 @@ export interface World {
   now(): Date
   /** Of a clock that nobody sets and that only goes on: for how long something took or waits, within this process. */
   monotonicMs(): number
-  /** The prefix and letters and digits: 20 characters, as Okta's ids have (row A3); 25 of `oae`, an error (contract 9.1). */
+  /** The prefix and letters and digits: 20 characters, as Okta's ids have (OKTA-A3); 25 of `oae`, an error (OKTA §9.1). */
   newId(prefix: IdPrefix): string
   newUuid(): string
   /** A random value that nobody can guess, base64url. */

@@ -139,14 +139,14 @@ describe('providers over a real hub', () => {
       "There is no provider with the id, name, issuer or URL 'nobody'",
     ],
     ['a wrong token', ['list', '--token', 'wrong'], 'says 401: Invalid token provided. Check --token'],
-    ['an issuer that is taken (R62)', ['create', ...mdm], 'already exists'],
+    ['an issuer that is taken (OKTA-R62)', ['create', ...mdm], 'already exists'],
     [
-      'a name that is taken (R61)',
+      'a name that is taken (OKTA-R61)',
       ['create', '--name', 'MDM', '--issuer', 'i', '--jwks-url', 'https://a.example/k'],
       'Security Events Provider name must be unique',
     ],
     [
-      'a private URL (R63)',
+      'a private URL (OKTA-R63)',
       ['create', '--name', 'y', '--issuer', 'i', '--jwks-url', 'http://10.0.0.1/k'],
       'jwks_url is not valid',
     ],

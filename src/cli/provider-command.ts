@@ -5,7 +5,7 @@ import { findAll, findOne, type Lookup } from './find-one.ts'
 import { registerProviderTrust } from './provider-trust-command.ts'
 import { facts, table } from './table.ts'
 
-/** A provider as the API shows it (contract 1.3). */
+/** A provider as the API shows it (OKTA §1.3). */
 export interface ProviderBody {
   readonly id: string
   readonly name: string
@@ -145,7 +145,7 @@ Examples:
   $ watchbell provider create --name MDM --issuer https://mdm.example \\
       --jwks-url https://mdm.example/jwks.json`
 
-/** Either shape of contract 1.2. @throws CliError when it is neither */
+/** Either shape of OKTA §1.2. @throws CliError when it is neither */
 function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
   if (wellKnownUrl !== undefined && issuer === undefined && jwksUrl === undefined) {
     return { well_known_url: wellKnownUrl }
@@ -157,7 +157,7 @@ function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
 }
 
 export async function listProviders(hub: HubClient): Promise<readonly ProviderBody[]> {
-  return (await hub.request('GET', providersPath)) as readonly ProviderBody[] // row R1
+  return (await hub.request('GET', providersPath)) as readonly ProviderBody[] // OKTA-R1
 }
 
 /** What the argument of a command about one provider may be. */
@@ -189,7 +189,7 @@ export async function findKnownProvider(hub: HubClient, wanted: string): Promise
 }
 
 export function asProvider(answer: unknown): ProviderBody {
-  return answer as ProviderBody // rows R2, R4, R6, R7
+  return answer as ProviderBody // OKTA-R2, OKTA-R4, OKTA-R6, OKTA-R7
 }
 
 function described(io: CliIo, { id, name, type, status, settings }: ProviderBody): string {

@@ -5,7 +5,7 @@ import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-clie
 import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
 
-/** A risk provider as the API shows it (contract section 4). */
+/** A risk provider as the API shows it (OKTA §4). */
 export interface RiskProviderBody {
   readonly id: string
   readonly name: string
@@ -96,7 +96,7 @@ interface Counts {
 }
 
 async function listRiskProviders(hub: HubClient): Promise<readonly RiskProviderBody[]> {
-  return (await hub.request('GET', path)) as readonly RiskProviderBody[] // row K1
+  return (await hub.request('GET', path)) as readonly RiskProviderBody[] // OKTA-K1
 }
 
 const riskProviderLookup: Lookup<RiskProviderBody> = {
@@ -113,7 +113,7 @@ async function findRiskProvider(hub: HubClient, wanted: string): Promise<RiskPro
 }
 
 function asRiskProvider(answer: unknown): RiskProviderBody {
-  return answer as RiskProviderBody // row K2
+  return answer as RiskProviderBody // OKTA-K2
 }
 
 function described(io: CliIo, provider: RiskProviderBody, counts?: Counts): string {

@@ -25,7 +25,7 @@ describe('decode', () => {
     expect(stdout).toContain('It has the shape of a SET.')
   })
 
-  test('a token in quotes and with white space (E5), from a file, as JSON', async () => {
+  test('a token in quotes and with white space (OKTA-E5), from a file, as JSON', async () => {
     await using folder = await temporaryFolder()
     await using idp = await startTransmitter({ alg: 'EdDSA' })
     const file = join(folder.path, 'token')

@@ -26,7 +26,7 @@ const riskLevel = oneOf('LOW', 'MEDIUM', 'HIGH')
 const exampleTime = 1_700_000_000
 const because = (reason: string) => ({ event_timestamp: exampleTime, reason_admin: { en: reason } })
 
-/** CAEP 1.0 §3, with the members that Okta adds (E63, E64). */
+/** CAEP 1.0 §3, with the members that Okta adds (OKTA-E63, OKTA-E64). */
 export const caep = {
   family: 'caep',
   prefix: 'https://schemas.openid.net/secevent/caep/event-type/',
@@ -73,7 +73,7 @@ export const caep = {
         ...commonClaims,
         namespace: required(text), // six are listed, custom ones are allowed
         current_level: required(text),
-        previous_level: optional(text), // missing: unknown to the transmitter (R66)
+        previous_level: optional(text), // missing: unknown to the transmitter (SSF-R66)
         change_direction: decisive(oneOf('increase', 'decrease')),
       },
       example: {
@@ -120,7 +120,7 @@ export const caep = {
         ...commonClaims,
         principal: required(text), // USER, DEVICE … or any other entity of SSF 1.0 §2
         current_level: required(riskLevel),
-        previous_level: optional(riskLevel), // missing: unknown to the transmitter (R66)
+        previous_level: optional(riskLevel), // missing: unknown to the transmitter (SSF-R66)
         risk_reason: optional(text),
       },
       example: {

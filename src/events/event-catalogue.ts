@@ -18,7 +18,7 @@ export interface CatalogueEntry {
   readonly aliasOf: string | undefined
 }
 
-/** Every event type we know (SSF 1.0, CAEP 1.0, RISC 1.0, Okta E60–E65, SCIM). */
+/** Every event type we know (SSF 1.0, CAEP 1.0, RISC 1.0, Okta OKTA-E60–OKTA-E65, SCIM). */
 export const eventCatalogue: readonly CatalogueEntry[] = [
   ...families.flatMap((family) => entriesOf(family.family, family)),
   ...Object.entries(scimEvents).map(([name, title]) => ({

@@ -3,7 +3,7 @@ import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { readEventTime } from '../set/event-time.ts'
 
-/** What is wrong with a member, in Okta's words where Okta has some (E20–E22). */
+/** What is wrong with a member, in Okta's words where Okta has some (OKTA-E20–OKTA-E22). */
 export class ClaimProblem {
   readonly message: string
 
@@ -24,13 +24,13 @@ export interface EventClaim<T extends JsonValue, Required extends boolean> {
   readonly required: Required
   /** Whether the event is refused when it cannot be read; otherwise the member is left out, and that is noted. */
   readonly strict: boolean
-  /** Its name in refusals, when that is not the member's own in camel case (E21). */
+  /** Its name in refusals, when that is not the member's own in camel case (OKTA-E21). */
   readonly label: string | undefined
 }
 
 export type EventClaims = Readonly<Record<string, EventClaim<JsonValue, boolean>>>
 
-/** The claims of an event as a table of members describes them. Members beside them are kept as they came (R10). */
+/** The claims of an event as a table of members describes them. Members beside them are kept as they came (SSF-R10). */
 export type ReadClaims<Table extends EventClaims> = {
   readonly [Name in keyof Table as Table[Name]['required'] extends true ? Name : never]: ValueOf<Table[Name]>
 } & {
@@ -75,7 +75,7 @@ export function oneOf<const Allowed extends string>(...allowed: readonly Allowed
   }
 }
 
-/** Kept as it came; `occurredAt` of the event is what it means (E72). */
+/** Kept as it came; `occurredAt` of the event is what it means (OKTA-E72). */
 export function time(value: JsonValue): number | ClaimProblem {
   if (typeof value !== 'number') return wrongType
   return readEventTime(value) === undefined ? noTime : value

@@ -4,7 +4,7 @@ import type { EventFamily } from './event-family.ts'
 
 const level = oneOf('low', 'medium', 'high', 'secure', 'none')
 
-/** Okta wants the time (E72), refuses initiators that it does not know (E22), and has its own names for levels (E21). */
+/** Okta wants the time (OKTA-E72), refuses initiators that it does not know (OKTA-E22), and has its own names for levels (OKTA-E21). */
 const claims = { ...commonClaims, event_timestamp: required(time), initiating_entity: decisive(initiator) }
 const riskClaims = {
   ...claims,
@@ -18,7 +18,7 @@ const riskExample = {
   initiating_entity: 'system',
 }
 
-/** Okta's own event types (E60–E62). */
+/** Okta's own event types (OKTA-E60–OKTA-E62). */
 export const okta = {
   family: 'okta',
   prefix: 'https://schemas.okta.com/secevent/okta/event-type/',

@@ -47,26 +47,26 @@ const invalid = (...items: string[]) => ({
   detail: `Failed claim validation in security event token. ${items.join(', ')}`,
 })
 
-describe('refusals in Okta’s words (E20–E24)', () => {
+describe('refusals in Okta’s words (OKTA-E20–OKTA-E24)', () => {
   const blank = (field: string) => `'events.mediation${field}': The field cannot be left blank`
   const notAllowed = (field: string) => `'events.mediation${field}': Not one of the allowed values`
   const wrongType = (field: string) => `'events.mediation${field}': The field is not of the expected type`
   const compliance = { current_status: 'compliant', previous_status: 'not-compliant' }
 
   test.each<[string, object, string[]]>([
-    // E20, byte for byte
+    // OKTA-E20, byte for byte
     [
       `${caep}device-compliance-change`,
       { current_status: 'compliant' },
       [blank('DeviceComplianceChangeEvent.previousStatus')],
     ],
-    // E21, byte for byte
+    // OKTA-E21, byte for byte
     [
       `${okta}user-risk-change`,
       at,
       [blank('UserRiskChangeEvent.currentRiskLevel'), blank('UserRiskChangeEvent.previousRiskLevel')],
     ],
-    // E22, byte for byte
+    // OKTA-E22, byte for byte
     [
       `${okta}user-risk-change`,
       { ...at, ...levels, initiating_entity: 'robot' },
@@ -81,13 +81,13 @@ describe('refusals in Okta’s words (E20–E24)', () => {
       `${okta}user-risk-change`,
       { ...at, current_level: 'HIGH', previous_level: 'low' },
       [notAllowed('UserRiskChangeEvent.currentRiskLevel')],
-    ], // E70
+    ], // OKTA-E70
     [
       `${okta}user-risk-change`,
       { ...at, current_level: 3, previous_level: '' },
       [wrongType('UserRiskChangeEvent.currentRiskLevel'), blank('UserRiskChangeEvent.previousRiskLevel')],
     ],
-    [`${okta}user-risk-change`, levels, [blank('UserRiskChangeEvent.eventTimestamp')]], // E72
+    [`${okta}user-risk-change`, levels, [blank('UserRiskChangeEvent.eventTimestamp')]], // OKTA-E72
     [
       `${okta}ip-change`,
       {},
@@ -101,7 +101,7 @@ describe('refusals in Okta’s words (E20–E24)', () => {
       `${caep}device-compliance-change`,
       { ...compliance, current_status: 'non-compliant' },
       [notAllowed('DeviceComplianceChangeEvent.currentStatus')],
-    ], // E71
+    ], // OKTA-E71
     [
       `${caep}device-compliance-change`,
       { current_status: null, previous_status: ' ' },
@@ -186,7 +186,7 @@ describe('refusals in Okta’s words (E20–E24)', () => {
 
   test.each(
     eventCatalogue.filter(({ family }) => family !== 'scim').map(({ type, example }) => [type, example]),
-  )('%s without any subject (E75)', async (type, example) => {
+  )('%s without any subject (OKTA-E75)', async (type, example) => {
     expect(await refusal({ events: { [type]: example } })).toEqual({
       code: 'set.event_invalid',
       detail: expect.stringMatching(
@@ -280,7 +280,7 @@ describe('an optional member that cannot be read is left out and noted, and the 
     [`${risc}identifier-changed`, { 'new-value': 5 }],
     [`${risc}account-disabled`, { event_timestamp: 'now' }],
     [`${ssf}verification`, { state: 5 }],
-    [`${okta}user-risk-change`, { ...at, ...levels, initiating_entity: 'robot' }], // E22
+    [`${okta}user-risk-change`, { ...at, ...levels, initiating_entity: 'robot' }], // OKTA-E22
   ])('what decides the effect is refused: %s %j', async (type, event) => {
     expect(await refusal({ sub_id: ada, events: { [type]: event } })).toMatchObject({
       code: 'set.event_invalid',
@@ -301,7 +301,12 @@ describe('what is taken', () => {
   test.each<[string, string, object, object]>([
     ['an empty session-revoked', `${caep}session-revoked`, {}, {}],
     ['a custom namespace', `${caep}assurance-level-change`, { namespace: 'Ours', current_level: '3' }, {}],
-    ['no previous_level (R66)', `${caep}risk-level-change`, { principal: 'USER', current_level: 'LOW' }, {}],
+    [
+      'no previous_level (SSF-R66)',
+      `${caep}risk-level-change`,
+      { principal: 'USER', current_level: 'LOW' },
+      {},
+    ],
     ['a principal of its own', `${caep}risk-level-change`, { principal: 'ROBOT', current_level: 'LOW' }, {}],
     [
       'a credential_type of its own',
@@ -310,13 +315,13 @@ describe('what is taken', () => {
       {},
     ],
     [
-      'members nobody described (R10)',
+      'members nobody described (SSF-R10)',
       `${caep}session-revoked`,
       { colour: 'red', constructor: 1, nested: { a: [1] } },
       {},
     ],
     [
-      'Okta’s extras (E64)',
+      'Okta’s extras (OKTA-E64)',
       `${caep}session-revoked`,
       { current_ip: '::1', current_user_agent: 'a', last_known_ip: '::2', last_known_user_agent: 'b' },
       {},
@@ -333,15 +338,15 @@ describe('what is taken', () => {
       { reason_admin: 'stolen' },
       { reason_admin: { und: 'stolen' } },
     ],
-    ['no reasons at all (E74)', `${okta}user-risk-change`, { ...at, ...levels }, {}],
+    ['no reasons at all (OKTA-E74)', `${okta}user-risk-change`, { ...at, ...levels }, {}],
     [
-      'level secure and none (E70)',
+      'level secure and none (OKTA-E70)',
       `${okta}device-risk-change`,
       { ...at, current_level: 'secure', previous_level: 'none' },
       {},
     ],
-    ['RISC with the time (E65)', `${risc}identifier-changed`, { ...at, 'new-value': 'a@b.c' }, {}],
-    ['a verification without state (R27)', `${ssf}verification`, {}, {}],
+    ['RISC with the time (OKTA-E65)', `${risc}identifier-changed`, { ...at, 'new-value': 'a@b.c' }, {}],
+    ['a verification without state (SSF-R27)', `${ssf}verification`, {}, {}],
     ['a long state', `${ssf}verification`, { state: 's'.repeat(1024) }, {}],
   ])('%s', async (_, type, event, read) => {
     expect((await readOne(type, event)).claims).toEqual({ ...event, ...read })
@@ -356,7 +361,7 @@ describe('what is taken', () => {
     expect(event.claims).toEqual({})
   })
 
-  test('several events are all decoded, in their order (E47, R9)', async () => {
+  test('several events are all decoded, in their order (OKTA-E47, SSF-R9)', async () => {
     const events = { 'urn:x:new': { a: 1 }, [`${caep}session-revoked`]: {}, [`${risc}sessions-revoked`]: {} }
     expect((await read({ sub_id: ada, events })).map(({ family, name }) => [family, name])).toEqual([
       ['unknown', 'new'],
@@ -387,10 +392,16 @@ describe('the subject', () => {
   test.each<[string, string, object, object, unknown]>([
     ['sub_id alone', revoked, {}, { sub_id: ada }, ada],
     ['the event’s own alone', revoked, { subject: bob }, {}, bob],
-    ['sub_id before the event’s own (R1)', revoked, { subject: bob }, { sub_id: ada }, ada],
-    ['sub_id, whatever stands in the event (R10)', revoked, { subject: 'nonsense' }, { sub_id: ada }, ada],
+    ['sub_id before the event’s own (SSF-R1)', revoked, { subject: bob }, { sub_id: ada }, ada],
     [
-      'for Okta the event’s own before sub_id (E44, E75)',
+      'sub_id, whatever stands in the event (SSF-R10)',
+      revoked,
+      { subject: 'nonsense' },
+      { sub_id: ada },
+      ada,
+    ],
+    [
+      'for Okta the event’s own before sub_id (OKTA-E44, OKTA-E75)',
       `${okta}user-risk-change`,
       { ...risk, subject: { user: ada } },
       { sub_id: bob },
@@ -413,7 +424,7 @@ describe('the subject', () => {
   })
 })
 
-describe('the time (E72, R56)', () => {
+describe('the time (OKTA-E72, SSF-R56)', () => {
   test.each<[object, object, number | undefined]>([
     [{ event_timestamp: 1_702_448_550 }, {}, 1_702_448_550_000],
     [{ event_timestamp: 1_615_304_991_643 }, {}, 1_615_304_991_643],
@@ -435,7 +446,7 @@ describe('the time (E72, R56)', () => {
   })
 })
 
-describe('types we do not know (not E48)', () => {
+describe('types we do not know (not OKTA-E48)', () => {
   test.each([
     [`${caep}session-paused`, 'unknown', 'session-paused'],
     [`${risc}session-revoked`, 'unknown', 'session-revoked'],

@@ -23,13 +23,13 @@ const leftOutCharsMax = 100
 export const families = [caep, risc, ssf, okta] as const satisfies readonly EventFamily[]
 
 /**
- * Decodes every event of a SET (E47); types we do not know are kept as they came.
+ * Decodes every event of a SET (OKTA-E47); types we do not know are kept as they came.
  *
- * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event (R1), and the event's own `subject` when
- * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (E44, E75).
+ * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event (SSF-R1), and the event's own `subject` when
+ * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (OKTA-E44, OKTA-E75).
  * A member that cannot be read costs the event only where it is required or decides the event's effect; any other is left
  * out of its claims and noted in `leftOut`.
- * @throws HubError `set.event_invalid` with all that is wrong in Okta's wording (E20–E24), `set.subject_invalid`
+ * @throws HubError `set.event_invalid` with all that is wrong in Okta's wording (OKTA-E20–OKTA-E24), `set.subject_invalid`
  */
 export function readEvents(set: VerifiedSet): readonly SecurityEvent[] {
   const problems: FieldProblem[] = []
@@ -57,7 +57,7 @@ interface KnownType {
 interface KnownMember {
   readonly name: string
   readonly claim: EventClaim<JsonValue, boolean>
-  /** How refusals name it (E24). */
+  /** How refusals name it (OKTA-E24). */
   readonly field: string
 }
 
@@ -173,7 +173,7 @@ function occurredAt(claims: Readonly<Record<string, JsonValue>>, { toe }: Verifi
   return (time === undefined ? undefined : readEventTime(time)) ?? toe
 }
 
-/** Missing, null and blank are the same to us, as they are to Okta's wording (E20). */
+/** Missing, null and blank are the same to us, as they are to Okta's wording (OKTA-E20). */
 function isBlank(value: JsonValue | undefined): value is undefined | null | '' {
   return value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
 }

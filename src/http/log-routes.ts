@@ -13,7 +13,7 @@ export interface LogRoutesDeps {
 
 const path = '/api/v1/logs'
 
-/** The System Log as Okta serves it (contract 6). */
+/** The System Log as Okta serves it (OKTA §6). */
 export function logRoutes({ systemLog, world, origin }: LogRoutesDeps): readonly Route[] {
   return [
     {
@@ -31,7 +31,7 @@ export function logRoutes({ systemLog, world, origin }: LogRoutesDeps): readonly
   ]
 }
 
-/** One header for each relation (L13), built on our origin (L15) and encoded anew: nothing of the request breaks out. */
+/** One header for each relation (OKTA-L13), built on our origin (OKTA-L15) and encoded anew: nothing of the request breaks out. */
 function link(origin: string, query: URLSearchParams, rel: 'self' | 'next', after?: string): string {
   const parameters = new URLSearchParams()
   for (const name of logParameters) {

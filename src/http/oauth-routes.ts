@@ -12,7 +12,7 @@ export interface OAuthRoutesDeps {
   readonly signingKeys: Pick<SigningKeys, 'publicKeys'>
 }
 
-/** The token endpoint (contract 11.2, 11.3), the hub's public keys (O30) and its two public descriptions. */
+/** The token endpoint (OKTA §11.2, OKTA §11.3), the hub's public keys (OKTA-O30) and its two public descriptions. */
 export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps): Route[] {
   return [
     {
@@ -37,7 +37,7 @@ export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps
   ]
 }
 
-/** A public document; free of rate limits (Q6). */
+/** A public document; free of rate limits (OKTA-Q6). */
 function open(path: string, body: () => Promise<unknown>): Route {
   return {
     method: 'GET',
@@ -49,7 +49,7 @@ function open(path: string, body: () => Promise<unknown>): Route {
   }
 }
 
-/** O13; RFC 6749 §5.1 forbids storing it. */
+/** OKTA-O13; RFC 6749 §5.1 forbids storing it. */
 function tokenAnswer({ type, expiresInS, accessToken, scopes }: IssuedToken): Answer {
   return {
     status: 200,
@@ -74,7 +74,7 @@ function serverMetadata(origin: string): object {
   }
 }
 
-/** O32. The id is made from the origin: the same on every node and after every restart. */
+/** OKTA-O32. The id is made from the origin: the same on every node and after every restart. */
 function organization(origin: string): object {
   return {
     id: `00o${createHash('sha256').update(origin).digest('hex').slice(0, 17)}`,

@@ -1,7 +1,7 @@
 import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
 import { printable } from '../base/printable.ts'
 
-/** Okta's error object (contract 9.1). */
+/** Okta's error object (OKTA §9.1). */
 export interface OktaError {
   readonly errorCode: string
   readonly errorSummary: string
@@ -15,7 +15,7 @@ export interface OktaErrorAnswer {
   readonly body: OktaError
 }
 
-/** Okta's status and fixed summary for each of its codes (contract 9.2). `{0}` is filled in from the error. */
+/** Okta's status and fixed summary for each of its codes (OKTA §9.2). `{0}` is filled in from the error. */
 const oktaCodes = {
   E0000001: [400, 'Api validation failed: {0}'],
   E0000003: [400, 'The request body was not well-formed.'],
@@ -136,7 +136,7 @@ const statusOf: Partial<Record<HubErrorCode, number>> = {
   'stream.answer_unusable': 502,
 }
 
-/** Causes that Okta words itself; clients match these texts (R61, R62). */
+/** Causes that Okta words itself; clients match these texts (OKTA-R61, OKTA-R62). */
 const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   'provider.name_taken': [{ field: 'name', message: 'Security Events Provider name must be unique' }],
   'risk_provider.name_taken': [
@@ -153,7 +153,7 @@ const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   ],
 }
 
-/** What an error is about that no one field is to blame for: what `{0}` then names, with the sentence as the cause (X3). */
+/** What an error is about that no one field is to blame for: what `{0}` then names, with the sentence as the cause (OKTA-X3). */
 const wholeOf: Partial<Record<HubErrorCode, string>> = {
   'provider.invalid': 'securityEventsProvider',
   'provider.limit_reached': 'securityEventsProvider',
@@ -186,7 +186,7 @@ export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnsw
   }
 }
 
-/** The causes that Okta words itself, of everything that stands in the way (X4); undefined for other errors. */
+/** The causes that Okta words itself, of everything that stands in the way (OKTA-X4); undefined for other errors. */
 function wordedCauses({ code, also }: HubError): readonly FieldProblem[] | undefined {
   return causesOf[code] && [code, ...also].flatMap((each) => causesOf[each] ?? [])
 }
@@ -212,7 +212,7 @@ function oktaError(
 
 const idShownCharsMax = 50
 
-/** What stands behind `Api validation failed:` (X3) or `Not found:`. */
+/** What stands behind `Api validation failed:` (OKTA-X3) or `Not found:`. */
 function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   const { id, type, summary } = error.facts
   if (summary !== undefined) return summary
@@ -222,7 +222,7 @@ function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   return field === undefined || field === '' ? (wholeOf[error.code] ?? error.detail) : field
 }
 
-/** One cause for each problem, `<field>: <message>` (X1); well-known texts stand bare (X2). */
+/** One cause for each problem, `<field>: <message>` (OKTA-X1); well-known texts stand bare (OKTA-X2). */
 function causes(error: HubError, problems: readonly FieldProblem[]): readonly string[] {
   if (causesOf[error.code] !== undefined) return problems.map(({ message }) => message)
   if (problems.length > 0) {

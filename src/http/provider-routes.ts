@@ -14,7 +14,7 @@ const base = '/api/v1/security-events-providers'
 const read = 'okta.securityEventsProviders.read'
 const manage = 'okta.securityEventsProviders.manage'
 
-/** Security Events Providers (contract section 1). */
+/** Security Events Providers (OKTA §1). */
 export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutesDeps): readonly Route[] {
   const body = (provider: Provider): object => providerBody(origin, provider)
   return [
@@ -33,7 +33,7 @@ export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutes
       handle: async (request, caller) => {
         const draft = readProviderDraft(request.json ?? null, urlProblem)
         const provider = await providers.create(draft, actorOf(caller, actorFacts(request)))
-        return { status: 200, body: body(provider) } // R2: not 201
+        return { status: 200, body: body(provider) } // OKTA-R2: not 201
       },
     },
     {
@@ -73,7 +73,7 @@ export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutes
       method: 'POST',
       path: `${base}/:id/lifecycle/${verb}`,
       scope: manage,
-      body: 'none', // A8
+      body: 'none', // OKTA-A8
       handle: async (request, caller) => {
         const provider = await providers[verb](
           request.params['id'] ?? '',
@@ -85,7 +85,7 @@ export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutes
   ]
 }
 
-/** Okta's shape, members in its order (contract 1.3): what is not there is left out, never null (R42). */
+/** Okta's shape, members in its order (OKTA §1.3): what is not there is left out, never null (OKTA-R42). */
 function providerBody(origin: string, provider: Provider): object {
   const { id, name, type, status, issuer, jwksUrl, wellKnownUrl } = provider
   const self = `${origin}${base}/${id}`

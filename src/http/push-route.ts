@@ -17,9 +17,9 @@ import {
 } from './server.ts'
 import { setErrorAnswer } from './set-errors.ts'
 
-/** Okta's path for pushed SETs (contract 2). The token is the credential; an Authorization header is ignored (E1). */
+/** Okta's path for pushed SETs (OKTA §2). The token is the credential; an Authorization header is ignored (OKTA-E1). */
 export const pushPath = '/security/api/v1/security-events'
-/** Where each stream has a URL of its own (R11). */
+/** Where each stream has a URL of its own (SSF-R11). */
 const streamPushPath = '/ssf/streams/:id/events'
 
 interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
@@ -69,7 +69,7 @@ export function mountStreamPush(
   })
 }
 
-/** @throws HubError `request.media_type` (R37) */
+/** @throws HubError `request.media_type` (SSF-R37) */
 function requireSet(request: FastifyRequest): void {
   requireMediaType(request, 'application/secevent+jwt')
 }
@@ -104,9 +104,9 @@ async function answerRefusal(
     return
   }
   reply.code(refusal.status)
-  if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // R42
+  if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // SSF-R42
   reply.header('content-type', 'application/json')
-  reply.header('content-language', 'en') // R40
+  reply.header('content-language', 'en') // SSF-R40
   void reply.send(JSON.stringify(refusal.body))
 }
 

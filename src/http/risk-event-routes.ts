@@ -31,20 +31,20 @@ export interface RiskEventDeps {
   readonly world: Pick<World, 'now'>
 }
 
-/** Risk Events (contract section 5): 202 without a body, when all of them are durable. */
+/** Risk Events (OKTA §5): 202 without a body, when all of them are durable. */
 export function riskEventRoutes({ riskEvents, world }: RiskEventDeps): readonly Route[] {
   return [
     {
       method: 'POST',
       path: '/api/v1/risk/events/ip',
       scope: 'okta.riskEvents.manage',
-      budget: 'risk_events', // V17
+      budget: 'risk_events', // OKTA-V17
       body: 'json',
       handle: async (request, caller) => {
         const clientId = caller.kind === 'client' ? caller.clientId : undefined
         const by = actorOf(caller, actorFacts(request))
         await riskEvents.consume(clientId, readRiskEvents(request.json, world.now()), by)
-        return { status: 202 } // V11
+        return { status: 202 } // OKTA-V11
       },
     },
   ]

@@ -13,7 +13,7 @@ const base = '/api/v1/risk/providers'
 const read = 'okta.riskProviders.read'
 const manage = 'okta.riskProviders.manage'
 
-/** Risk Providers (contract section 4). */
+/** Risk Providers (OKTA §4). */
 export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutesDeps): readonly Route[] {
   const body = (provider: RiskProvider): object => providerBody(origin, provider)
   return [
@@ -32,7 +32,7 @@ export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutes
       handle: async (request, caller) => {
         const draft = readRiskProviderDraft(request.json)
         const provider = await riskProviders.create(draft, actorOf(caller, actorFacts(request)))
-        return { status: 201, body: body(provider) } // K2
+        return { status: 201, body: body(provider) } // OKTA-K2
       },
     },
     {
@@ -65,13 +65,13 @@ export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutes
       body: 'none',
       handle: async (request, caller) => {
         await riskProviders.delete(request.params['id'] ?? '', actorOf(caller, actorFacts(request)))
-        return { status: 204 } // K5
+        return { status: 204 } // OKTA-K5
       },
     },
   ]
 }
 
-/** Okta's shape (K20 to K26). */
+/** Okta's shape (OKTA-K20 to OKTA-K26). */
 function providerBody(origin: string, provider: RiskProvider): object {
   const { id, name, clientId, action, createdAt, updatedAt } = provider
   return {

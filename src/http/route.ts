@@ -8,14 +8,14 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 /** A request that passed its guard. Knows nothing of the HTTP framework. */
 export interface ApiRequest {
   readonly method: Method
-  /** Path and query as they came, normalised (rows A6, A7). */
+  /** Path and query as they came, normalised (OKTA-A6, OKTA-A7). */
   readonly target: string
   /** Path parameters, percent-decoded. */
   readonly params: Readonly<Record<string, string>>
   readonly query: URLSearchParams
   /** Parsed JSON of a `json` route; undefined when there was no body. */
   readonly json: JsonValue | undefined
-  /** Members of a `form` route, from the body and the query (row O11). */
+  /** Members of a `form` route, from the body and the query (OKTA-O11). */
   readonly form: URLSearchParams
   /** One header; a repeated one is joined with `, `. */
   header(name: string): string | undefined
@@ -35,7 +35,7 @@ interface RouteBase {
   readonly method: Method
   /** `/api/v1/things/:id` */
   readonly path: string
-  /** What the body may be. `none` ignores a body and needs no media type (row A8). */
+  /** What the body may be. `none` ignores a body and needs no media type (OKTA-A8). */
   readonly body: 'json' | 'form' | 'none'
   /** Of every answer of the route, refusals too. */
   readonly headers?: Readonly<Record<string, string>>
@@ -49,7 +49,7 @@ export interface GuardedRoute extends RouteBase {
   handle(request: ApiRequest, caller: Caller): Promise<Answer>
 }
 
-/** Open to everyone; `unlimited` ones are also free of rate limits (row Q6). */
+/** Open to everyone; `unlimited` ones are also free of rate limits (OKTA-Q6). */
 export interface PublicRoute extends RouteBase {
   readonly scope: 'public'
   readonly unlimited?: boolean

@@ -19,7 +19,7 @@ import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
 
-/** What a caller has left of its budget; `resetAt` is epoch seconds (row Q1). */
+/** What a caller has left of its budget; `resetAt` is epoch seconds (OKTA-Q1). */
 export interface Budget {
   readonly limit: number
   readonly remaining: number
@@ -62,7 +62,7 @@ export interface BodyRooms {
 export const apiBodyBytesMax = 1_048_576
 /** Bytes of path and headers, but for {@link ServerDeps.openPath}. */
 const headBytesMax = 16_384
-/** An id that nobody has is an unknown id, however long (R12). */
+/** An id that nobody has is an unknown id, however long (OKTA-R12). */
 const paramCharsMax = headBytesMax
 /** Bytes of a form, which anybody may send; the longest thing in one is a client's assertion. */
 export const formBodyBytesMax = 65_536
@@ -248,7 +248,7 @@ async function refuse(
 
 /** What every answer has, whatever else it says. */
 function markAnswer(request: FastifyRequest, reply: FastifyReply): void {
-  reply.header('x-okta-request-id', request.id) // row A9
+  reply.header('x-okta-request-id', request.id) // OKTA-A9
   reply.header('cache-control', 'no-cache, no-store')
   reply.header('x-content-type-options', 'nosniff')
 }
@@ -280,7 +280,7 @@ async function answer(
   return withBody(route, bare, request, rooms.proven, (whole) => route.handle(whole, caller))
 }
 
-/** Takes one request from a budget and tells what is left of it (rows Q1, Q2). */
+/** Takes one request from a budget and tells what is left of it (OKTA-Q1, OKTA-Q2). */
 export async function spend(
   deps: Pick<ServerDeps, 'world' | 'takeBudget'>,
   reply: FastifyReply,
@@ -293,7 +293,7 @@ export async function spend(
   if (budget.exceeded) throw rateLimited(deps.world, budget)
 }
 
-/** Row Q1. */
+/** OKTA-Q1. */
 function rateLimitHeaders(of: Readonly<Record<'limit' | 'remaining' | 'resetAt', number | string>>): {
   readonly [name: string]: number | string
 } {
@@ -435,11 +435,11 @@ export function sendError(
   const headers: Record<string, string> = { ...errorHeaders(error) }
   const { limit, resetAt } = error.facts
   if (error.code === 'request.rate_limited' && limit !== undefined && resetAt !== undefined) {
-    reply.headers(rateLimitHeaders({ limit, remaining: 0, resetAt })) // Q3
+    reply.headers(rateLimitHeaders({ limit, remaining: 0, resetAt })) // OKTA-Q3
   }
   const challenge = challengeOf(error, deps.origin)
   if (challenge !== undefined) headers['www-authenticate'] = challenge
-  // Row X13: a missing scope is told in the header alone.
+  // OKTA-X13: a missing scope is told in the header alone.
   return send(reply, { status, headers, ...(error.code !== 'access.scope_missing' && { body }) })
 }
 
@@ -478,7 +478,7 @@ export function asHubError(error: unknown): unknown {
   return error
 }
 
-/** A known path with a method that it does not have is 405, not 404 (contract 9.2). */
+/** A known path with a method that it does not have is 405, not 404 (OKTA §9.2). */
 function refuseOtherMethods(
   deps: ServerDeps,
   app: FastifyInstance,

@@ -1,6 +1,6 @@
 /**
- * Path and query of a request target. Absolute-form targets lose scheme and host (RFC 9112 §3.2.2, row A7), a path that
- * starts with several slashes starts with one (row A6), and one that ends with slashes ends without: Okta's Python SDK 2
+ * Path and query of a request target. Absolute-form targets lose scheme and host (RFC 9112 §3.2.2, OKTA-A7), a path that
+ * starts with several slashes starts with one (OKTA-A6), and one that ends with slashes ends without: Okta's Python SDK 2
  * asks for `/api/v1/logs/?limit=5`.
  */
 export function normaliseTarget(target: string): string {

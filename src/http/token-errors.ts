@@ -8,7 +8,7 @@ type TokenErrorCode =
   | 'request.content_encoding'
   | 'request.too_large'
 
-/** How the token endpoint says no (O15, O20 to O23). A new `oauth.*` code does not compile until it is placed here. */
+/** How the token endpoint says no (OKTA-O15, OKTA-O20 to OKTA-O23). A new `oauth.*` code does not compile until it is placed here. */
 const tokenErrors: Record<
   TokenErrorCode,
   { readonly status: 400 | 401 | 413 | 415; readonly error: string }

@@ -10,7 +10,7 @@ export interface UserRiskRoutesDeps {
 
 const path = '/api/v1/users/:userId/risk'
 
-/** A user's risk as Okta serves it (contract 7.1, U1 to U8). */
+/** A user's risk as Okta serves it (OKTA §7.1, OKTA-U1 to OKTA-U8). */
 export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly Route[] {
   return [
     {
@@ -33,13 +33,13 @@ export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly
         await people.userRisk(userId) // an unknown user is told before a bad body
         const by = actorOf(caller, actorFacts(request))
         const risk = await people.setUserRisk(userId, readUserRisk(request.json), by)
-        return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // U3
+        return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // OKTA-U3
       },
     },
   ]
 }
 
-/** U2, U6: the worst reason stands for all of them; there is none of NONE. */
+/** OKTA-U2, OKTA-U6: the worst reason stands for all of them; there is none of NONE. */
 function riskBody(origin: string, { subject, enforced, inForce }: SubjectRisk): object {
   const user = `${origin}/api/v1/users/${subject.id}`
   const [reason] = inForce.filter(({ level }) => level === enforced)

@@ -8,7 +8,7 @@ export interface UserRoutesDeps {
   readonly apiTokens: Pick<ApiTokenStore, 'find'>
 }
 
-/** What Terraform asks while it starts with an API token (O31): the user whom the token stands for. */
+/** What Terraform asks while it starts with an API token (OKTA-O31): the user whom the token stands for. */
 export function userRoutes({ origin, apiTokens }: UserRoutesDeps): Route[] {
   return [
     {

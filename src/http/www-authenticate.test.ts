@@ -5,24 +5,27 @@ import { challengeOf } from './www-authenticate.ts'
 const origin = 'https://acme.okta.com'
 const facts = { scheme: 'Bearer', scope: 'okta.groups.read', resource: '/api/v1/groups' }
 
-test('a missing scope, byte for byte as recorded (X13, X15)', () => {
+test('a missing scope, byte for byte as recorded (OKTA-X13, OKTA-X15)', () => {
   expect(challengeOf(new HubError('access.scope_missing', { facts }), origin)).toBe(
     'Bearer authorization_uri="https://acme.okta.com/oauth2/v1/authorize", realm="https://acme.okta.com", scope="okta.groups.read", error="insufficient_scope", error_description="The access token provided does not contain the required scopes.", resource="/api/v1/groups"',
   )
 })
 
-test('the same of a DPoP-bound token (X14)', () => {
+test('the same of a DPoP-bound token (OKTA-X14)', () => {
   const error = new HubError('access.scope_missing', { facts: { ...facts, scheme: 'DPoP' } })
   expect(challengeOf(error, origin)).toBe(
     'DPoP algs="RS256 RS384 RS512 ES256 ES384 ES512", authorization_uri="https://acme.okta.com/oauth2/v1/authorize", realm="https://acme.okta.com", scope="okta.groups.read", error="insufficient_scope", error_description="The access token provided does not contain the required scopes.", resource="/api/v1/groups"',
   )
 })
 
-test.each(['The access token is invalid.', 'The token has expired.'])('a bad token: %s (X12)', (detail) => {
-  expect(challengeOf(new HubError('access.oauth_token_invalid', { detail, facts }), origin)).toBe(
-    `Bearer authorization_uri="https://acme.okta.com/oauth2/v1/authorize", realm="https://acme.okta.com", scope="okta.groups.read", error="invalid_token", error_description="${detail}", resource="/api/v1/groups"`,
-  )
-})
+test.each(['The access token is invalid.', 'The token has expired.'])(
+  'a bad token: %s (OKTA-X12)',
+  (detail) => {
+    expect(challengeOf(new HubError('access.oauth_token_invalid', { detail, facts }), origin)).toBe(
+      `Bearer authorization_uri="https://acme.okta.com/oauth2/v1/authorize", realm="https://acme.okta.com", scope="okta.groups.read", error="invalid_token", error_description="${detail}", resource="/api/v1/groups"`,
+    )
+  },
+)
 
 test('a bad proof says what is wrong with it', () => {
   const detail = 'The DPoP proof has already been used.'
@@ -30,7 +33,7 @@ test('a bad proof says what is wrong with it', () => {
   expect(challengeOf(error, origin)).toContain(`error="invalid_dpop_proof", error_description="${detail}", `)
 })
 
-test("Okta's older client takes it apart at each comma and space (X15)", () => {
+test("Okta's older client takes it apart at each comma and space (OKTA-X15)", () => {
   const header = challengeOf(new HubError('access.scope_missing', { facts }), origin) ?? ''
   const parts = header
     .replace('Bearer ', '')

@@ -2,7 +2,7 @@ import type { HubError } from '../base/hub-error.ts'
 
 /**
  * The WWW-Authenticate header of a refused access token, or undefined for other errors. Members, order and `, ` are
- * what Okta's clients take apart (X12 to X15).
+ * what Okta's clients take apart (OKTA-X12 to OKTA-X15).
  */
 export function challengeOf(error: HubError, origin: string): string | undefined {
   const verdict = verdictOf(error)
@@ -22,7 +22,7 @@ export function challengeOf(error: HubError, origin: string): string | undefined
   return `${dpop ? 'DPoP' : 'Bearer'} ${pairs.join(', ')}`
 }
 
-/** Okta's words, to the letter (X14): clients choose among these. The list of all that we take stands in our metadata. */
+/** Okta's words, to the letter (OKTA-X14): clients choose among these. The list of all that we take stands in our metadata. */
 const oktaDpopAlgorithms = 'RS256 RS384 RS512 ES256 ES384 ES512'
 
 function verdictOf({ code, detail }: HubError): { error: string; description: string } | undefined {

@@ -38,7 +38,7 @@ export interface AcceptDeps {
   readonly refusalLimiter: RefusalLimiter
   /** What each provider may send in SETs that verify. */
   readonly intakeLimiter: IntakeLimiter
-  /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (E41). */
+  /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (OKTA-E41). */
   readonly audiences: readonly string[]
   readonly meter: Pick<Meter, 'setTaken' | 'setRefused'>
   readonly tracer: Tracer
@@ -51,7 +51,7 @@ export interface Entrance {
   readonly source: string | undefined
   /** The stream that it came over: only that stream's provider speaks here. Okta's path has none and takes everybody's. */
   readonly stream?: Stream
-  /** What a poll answer calls it: its `jti`, or something is wrong (R50). */
+  /** What a poll answer calls it: its `jti`, or something is wrong (SSF-R50). */
   readonly named?: string
   /** It came as the `payload` of a JSON body, as Apple sends it. */
   readonly enveloped?: boolean
@@ -156,7 +156,7 @@ function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): voi
   })
 }
 
-/** The provider whose issuer the token claims, when it may come in here (R7). */
+/** The provider whose issuer the token claims, when it may come in here (SSF-R7). */
 function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
   const provider = providers.activeByIssuer(iss)
   if (stream === undefined) return provider
@@ -192,7 +192,7 @@ async function requireBudget(
   throw rateLimited(world, over, detail)
 }
 
-/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (R7, R20). */
+/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (SSF-R7, SSF-R20). */
 function trust(
   { audiences, dialects, keys }: AcceptDeps,
   provider: Provider,

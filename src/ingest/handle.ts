@@ -25,7 +25,7 @@ export interface BatchDeps {
   readonly rules: RiskRules
   /** The issuer of our own users' ids. */
   readonly origin: string
-  /** Whether events about users whom nobody loaded lead to nothing, as at Okta (E79). */
+  /** Whether events about users whom nobody loaded lead to nothing, as at Okta (OKTA-E79). */
   readonly ignoreUnknownUsers: boolean
   readonly meter?: HandlerMeter | undefined
 }

@@ -11,8 +11,8 @@ test.each([
     '{"sets":{"a":1}}',
     { sets: [['a', 1]], moreAvailable: false },
   ],
-  ['members that we do not know (R10)', '{"sets":{},"extra":[]}', { sets: [], moreAvailable: false }],
-])('an answer with %s is read (RFC 8936 §2.3, R50)', (_, text, expected) => {
+  ['members that we do not know (SSF-R10)', '{"sets":{},"extra":[]}', { sets: [], moreAvailable: false }],
+])('an answer with %s is read (RFC 8936 §2.3, SSF-R50)', (_, text, expected) => {
   expect(read(text)).toEqual(expected)
 })
 

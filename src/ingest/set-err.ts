@@ -3,7 +3,7 @@ import type { HubError, HubErrorCode } from '../base/hub-error.ts'
 type SetErrorCode = Extract<HubErrorCode, `set.${string}`>
 
 /**
- * The wire's `err` (RFC 8935 §2.4, contract 2.2). `invalid_key` covers "no such key" and "bad signature", where Okta says
+ * The wire's `err` (RFC 8935 §2.4, OKTA §2.2). `invalid_key` covers "no such key" and "bad signature", where Okta says
  * `authentication_failed` for the latter. A new `set.*` code does not compile until it is placed here.
  */
 const setErr: Record<SetErrorCode, string> = {
@@ -19,11 +19,11 @@ const setErr: Record<SetErrorCode, string> = {
   'set.unknown_key': 'invalid_key',
   'set.key_refused': 'invalid_key',
   'set.bad_signature': 'invalid_key',
-  'set.state_invalid': 'invalid_state', // SSF 1.0 §8.1.4.1, R26
+  'set.state_invalid': 'invalid_state', // SSF 1.0 §8.1.4.1, SSF-R26
   'set.push_unauthorized': 'authentication_failed',
 }
 
-/** Why a SET was refused, as the wire has it: in the answer to a push, or in `setErrs` of the next poll (R39, R49). */
+/** Why a SET was refused, as the wire has it: in the answer to a push, or in `setErrs` of the next poll (SSF-R39, SSF-R49). */
 export interface SetErr {
   readonly err: string
   readonly description: string

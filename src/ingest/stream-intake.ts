@@ -130,7 +130,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
   }
 }
 
-/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (R13, R14). */
+/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (SSF-R13, SSF-R14). */
 function metadataPlace({ id, wellKnownUrl, issuer }: Provider, dialectsOf: ProviderDialects['of']): string {
   if (wellKnownUrl !== undefined) return wellKnownUrl
   const base = issuer.replace(/\/$/, '')

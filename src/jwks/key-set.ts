@@ -18,7 +18,7 @@ export interface FetchedKeySet {
 
 /**
  * Fetches a transmitter's JWK Set (SSF 1.0 §4.1.4). The content type is `application/json` or
- * `application/jwk-set+json` (R25), and at least one key must be usable.
+ * `application/jwk-set+json` (OKTA-R25), and at least one key must be usable.
  *
  * @throws HubError `outbound.refused`, `outbound.failed`, `keys.unavailable` (it is no JWK Set, or of no use)
  */

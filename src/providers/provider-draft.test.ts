@@ -29,7 +29,7 @@ function causes(given: JsonValue): string[] {
 }
 
 describe('drafts that are taken', () => {
-  test('issuer and JWKS URL (R24, R25)', () => {
+  test('issuer and JWKS URL (OKTA-R24, OKTA-R25)', () => {
     expect(read(body())).toEqual({
       name: 'IdP',
       type: 'okta',
@@ -37,27 +37,30 @@ describe('drafts that are taken', () => {
     })
   })
 
-  test('a well-known URL (R23)', () => {
+  test('a well-known URL (OKTA-R23)', () => {
     expect(read(body({ settings: wellKnown })).settings).toEqual({ wellKnownUrl: wellKnown.well_known_url })
   })
 
-  test('all three together: the well-known URL wins (R27)', () => {
+  test('all three together: the well-known URL wins (OKTA-R27)', () => {
     const settings = { ...withKeys, ...wellKnown }
     expect(read(body({ settings })).settings).toEqual({ wellKnownUrl: wellKnown.well_known_url })
   })
 
-  test('what stands beside a well-known URL is not even looked at (R27)', () => {
+  test('what stands beside a well-known URL is not even looked at (OKTA-R27)', () => {
     const settings = { ...wellKnown, issuer: 7, jwks_url: 'nonsense' }
     expect(read(body({ settings })).settings).toEqual({ wellKnownUrl: wellKnown.well_known_url })
   })
 
-  test.each([null, '', '  '])('well_known_url %j beside the other two is absent (R27)', (well_known_url) => {
-    expect(read(body({ settings: { ...withKeys, well_known_url } })).settings).toMatchObject({
-      issuer: withKeys.issuer,
-    })
-  })
+  test.each([null, '', '  '])(
+    'well_known_url %j beside the other two is absent (OKTA-R27)',
+    (well_known_url) => {
+      expect(read(body({ settings: { ...withKeys, well_known_url } })).settings).toMatchObject({
+        issuer: withKeys.issuer,
+      })
+    },
+  )
 
-  test('read-only and unknown members of a fetched object are ignored (R26, A5)', () => {
+  test('read-only and unknown members of a fetched object are ignored (OKTA-R26, OKTA-A5)', () => {
     const fetched = body({
       id: 7,
       status: 'INACTIVE',
@@ -68,7 +71,7 @@ describe('drafts that are taken', () => {
     expect(read(fetched)).toEqual(read(body()))
   })
 
-  test('an issuer need not be a URL, and strings are kept as given (R24)', () => {
+  test('an issuer need not be a URL, and strings are kept as given (OKTA-R24)', () => {
     expect(
       read(body({ name: ' a ', type: 'Ünïcødé 🔔', settings: { ...withKeys, issuer: 'Issuer ' } })),
     ).toMatchObject({
@@ -91,7 +94,7 @@ describe('drafts that are taken', () => {
   })
 })
 
-describe('drafts that are refused (R60, X1)', () => {
+describe('drafts that are refused (OKTA-R60, OKTA-X1)', () => {
   const blank = 'The field cannot be left blank'
   const bothShapes = 'Give well_known_url, or issuer and jwks_url'
 
@@ -162,7 +165,7 @@ describe('drafts that are refused (R60, X1)', () => {
     'https://[::ffff:7f00:1]/jwks',
     'https://169.254.169.254/latest/meta-data',
     'https://localhost/jwks',
-  ])('the URL %s, in either place (R63)', (url) => {
+  ])('the URL %s, in either place (OKTA-R63)', (url) => {
     const [jwks, ...noMore] = causes(body({ settings: { ...withKeys, jwks_url: url } }))
     expect(jwks).toMatch(/^settings\.jwks_url: jwks_url is not valid: .{10}/)
     expect(noMore).toEqual([])
@@ -171,7 +174,7 @@ describe('drafts that are refused (R60, X1)', () => {
     expect(`${jwks}${wellKnown}`).not.toContain('secret')
   })
 
-  test('every problem is named at once (X4)', () => {
+  test('every problem is named at once (OKTA-X4)', () => {
     const settings = { issuer: 'x'.repeat(701), jwks_url: 'nonsense' }
     const fields = causes({ name: 7, settings }).map((cause) => cause.split(':')[0])
     expect(fields).toEqual(['name', 'type', 'settings.issuer', 'settings.jwks_url'])

@@ -9,23 +9,23 @@ export interface ProviderDraft {
   readonly settings: DraftSettings
 }
 
-/** The two shapes of `settings` (R23 to R25). */
+/** The two shapes of `settings` (OKTA-R23 to OKTA-R25). */
 export type DraftSettings =
   | { readonly wellKnownUrl: string }
   | { readonly wellKnownUrl?: never; readonly issuer: string; readonly jwksUrl: string }
 
-/** In characters (R20 to R25). */
+/** In characters (OKTA-R20 to OKTA-R25). */
 export const providerLimits = { nameMax: 100, typeMax: 255, issuerMax: 700, urlMax: 1000 } as const
 
 /** Why a URL would not be fetched, going by its text; undefined when it would. See urlProblem in base/. */
 export type UrlProblem = (url: string) => string | undefined
 
 /**
- * Reads the body of create and replace (R20 to R29). Strings are kept as given. Members that it does not know, and
- * `id`, `status` and `_links` of an object that was fetched before, are ignored (R26, A5). When `well_known_url` is
- * given it wins: issuer and JWKS URL are resolved from it again, whatever stands beside it (R27).
+ * Reads the body of create and replace (OKTA-R20 to OKTA-R29). Strings are kept as given. Members that it does not know, and
+ * `id`, `status` and `_links` of an object that was fetched before, are ignored (OKTA-R26, OKTA-A5). When `well_known_url` is
+ * given it wins: issuer and JWKS URL are resolved from it again, whatever stands beside it (OKTA-R27).
  *
- * @throws HubError `provider.invalid` with every problem, worded as Okta does (R60, X1)
+ * @throws HubError `provider.invalid` with every problem, worded as Okta does (OKTA-R60, OKTA-X1)
  */
 export function readProviderDraft(body: JsonValue, urlProblem: UrlProblem): ProviderDraft {
   if (!isJsonObject(body)) throw invalidProvider([{ field: '', message: 'The body must be a JSON object' }])
@@ -72,7 +72,7 @@ function readSettings(
 
 const blank = 'The field cannot be left blank'
 
-/** Null and blank strings count as not given (R27). */
+/** Null and blank strings count as not given (OKTA-R27). */
 function isGiven(value: JsonValue | undefined): boolean {
   return value !== undefined && value !== null && (typeof value !== 'string' || value.trim() !== '')
 }

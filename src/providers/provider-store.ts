@@ -7,7 +7,7 @@ export interface ProviderStore {
   findById(id: string): Promise<Provider | undefined>
   /** The provider whose issuer equals `iss` character for character. */
   findByIssuer(iss: string): Promise<Provider | undefined>
-  /** @throws HubError `provider.name_taken`, `provider.issuer_taken`: both are unique, character for character (R20, R24) */
+  /** @throws HubError `provider.name_taken`, `provider.issuer_taken`: both are unique, character for character (OKTA-R20, OKTA-R24) */
   insert(provider: Provider): Promise<void>
   /**
    * Puts `provider` in the place of the one with its id; its place in the order stays.

@@ -1,15 +1,15 @@
-/** A transmitter whose SETs we take: Okta's "security events provider" (contract 1.3). */
+/** A transmitter whose SETs we take: Okta's "security events provider" (OKTA §1.3). */
 export interface Provider {
-  /** `sse` + 17 (R40). */
+  /** `sse` + 17 (OKTA-R40). */
   readonly id: string
   readonly name: string
-  /** Application type, any string (R21). */
+  /** Application type, any string (OKTA-R21). */
   readonly type: string
   readonly status: ProviderStatus
-  /** Compared with a SET's `iss` character for character; not necessarily a URL (R24). */
+  /** Compared with a SET's `iss` character for character; not necessarily a URL (OKTA-R24). */
   readonly issuer: string
   readonly jwksUrl: string
-  /** Present when the provider was made from its metadata (R43). */
+  /** Present when the provider was made from its metadata (OKTA-R43). */
   readonly wellKnownUrl: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date

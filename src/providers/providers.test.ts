@@ -108,7 +108,7 @@ function mayPass({ providers }: Awaited<ReturnType<typeof start>>, iss: string):
 }
 
 describe('create', () => {
-  test('makes an ACTIVE provider, journals it, and lets its SETs in (R41)', async () => {
+  test('makes an ACTIVE provider, journals it, and lets its SETs in (OKTA-R41)', async () => {
     const hub = await start()
     const provider = await hub.providers.create(draft(1), by)
     expect(provider).toMatchObject({
@@ -128,7 +128,7 @@ describe('create', () => {
     expect(mayPass(hub, 'https://idp1.example/')).toBe('set.unknown_issuer')
   })
 
-  test('keeps the well-known URL with what it resolved to (R43)', async () => {
+  test('keeps the well-known URL with what it resolved to (OKTA-R43)', async () => {
     const hub = await start()
     const url = 'https://idp.example/.well-known/ssf-configuration'
     expect(await hub.providers.create(wellKnownDraft(url), by)).toMatchObject({
@@ -139,7 +139,7 @@ describe('create', () => {
   })
 
   test.each(['provider.metadata_unusable', 'outbound.refused', 'outbound.failed'] as const)(
-    'a well-known URL that ends in %s is a problem of its field (R63)',
+    'a well-known URL that ends in %s is a problem of its field (OKTA-R63)',
     async (code) => {
       const readMetadata = () => Promise.reject(new HubError(code, { detail: 'It is broken.' }))
       const hub = await start({ readMetadata })
@@ -158,7 +158,7 @@ describe('create', () => {
     await expect(hub.providers.create(wellKnownDraft('https://idp.example/'), by)).rejects.toThrow(TypeError)
   })
 
-  test('with checkKeys, a JWKS URL without a usable key is a problem of its field (R64)', async () => {
+  test('with checkKeys, a JWKS URL without a usable key is a problem of its field (OKTA-R64)', async () => {
     const checked: string[] = []
     const hub = await start({
       async checkKeys(jwksUrl) {
@@ -179,7 +179,7 @@ describe('create', () => {
     ])
   })
 
-  test('a taken name or issuer changes and journals nothing (R61, R62)', async () => {
+  test('a taken name or issuer changes and journals nothing (OKTA-R61, OKTA-R62)', async () => {
     const hub = await start()
     await hub.providers.create(draft(1), by)
     const sameName = draft(2, { name: 'Provider 1' })
@@ -222,7 +222,7 @@ describe('create', () => {
 })
 
 describe('replace', () => {
-  test('changes name, type and settings, and leaves id, status and creation (R28, R29, R30)', async () => {
+  test('changes name, type and settings, and leaves id, status and creation (OKTA-R28, OKTA-R29, OKTA-R30)', async () => {
     const hub = await start()
     const before = await hub.providers.create(wellKnownDraft('https://idp.example/'), by)
     await hub.providers.deactivate(before.id, by)
@@ -275,7 +275,7 @@ describe('replace', () => {
 })
 
 describe('lifecycle', () => {
-  test('deactivate stops the flow and activate resumes it, each journalled once (R6, R7, R8, R9)', async () => {
+  test('deactivate stops the flow and activate resumes it, each journalled once (OKTA-R6, OKTA-R7, OKTA-R8, OKTA-R9)', async () => {
     const hub = await start()
     const { id, issuer } = await hub.providers.create(draft(1), by)
     expect(await hub.providers.activate(id, by)).toMatchObject({ status: 'ACTIVE' })
@@ -338,7 +338,7 @@ describe('lifecycle', () => {
     expect(mayPass(hub, issuer)).toBe('set.provider_inactive')
   })
 
-  test('delete works on an ACTIVE provider, and its name and issuer are free again (R10)', async () => {
+  test('delete works on an ACTIVE provider, and its name and issuer are free again (OKTA-R10)', async () => {
     const hub = await start()
     const provider = await hub.providers.create(draft(1), by)
     await hub.providers.delete(provider.id, by)

@@ -6,7 +6,7 @@ import { invalidProvider, type ProviderDraft } from './provider-draft.ts'
 import type { ProviderStore } from './provider-store.ts'
 import type { Provider, ProviderStatus } from './provider.ts'
 
-/** One committed change of a provider, for the System Log (L60). */
+/** One committed change of a provider, for the System Log (OKTA-L60). */
 export interface ProviderChange {
   readonly kind: 'create' | 'update' | 'delete' | 'activate' | 'deactivate'
   /** As it is now; for `delete`, as it was last. */
@@ -32,9 +32,9 @@ export interface ProvidersDeps {
   /** For reading outside a transaction. */
   readonly store: Pick<ProviderStore, 'list' | 'findById'>
   readonly unitOfWork: ProviderUnitOfWork
-  /** Resolves a well-known URL (R43). @throws HubError `provider.metadata_unusable` */
+  /** Resolves a well-known URL (OKTA-R43). @throws HubError `provider.metadata_unusable` */
   readonly readMetadata: (url: string) => Promise<{ readonly issuer: string; readonly jwksUrl: string }>
-  /** When given, a JWKS URL must answer with a usable key before it is taken (R64). @throws HubError saying why not */
+  /** When given, a JWKS URL must answer with a usable key before it is taken (OKTA-R64). @throws HubError saying why not */
   readonly checkKeys: ((jwksUrl: string) => Promise<void>) | undefined
   readonly providersMax: number
 }
@@ -48,15 +48,15 @@ export interface Providers {
   /** @throws HubError `provider.invalid`, `provider.name_taken`, `provider.issuer_taken`, `provider.limit_reached` */
   create(draft: ProviderDraft, by: Actor): Promise<Provider>
   /**
-   * Replaces name, type and settings; the status stays (R28, R30).
+   * Replaces name, type and settings; the status stays (OKTA-R28, OKTA-R30).
    * @throws HubError `provider.not_found`, `provider.invalid`, `provider.name_taken`, `provider.issuer_taken`
    */
   replace(id: string, draft: ProviderDraft, by: Actor): Promise<Provider>
-  /** Of an ACTIVE provider as well (R10). @throws HubError `provider.not_found` */
+  /** Of an ACTIVE provider as well (OKTA-R10). @throws HubError `provider.not_found` */
   delete(id: string, by: Actor): Promise<void>
-  /** Changes and journals nothing when it is ACTIVE already (R8). @throws HubError `provider.not_found` */
+  /** Changes and journals nothing when it is ACTIVE already (OKTA-R8). @throws HubError `provider.not_found` */
   activate(id: string, by: Actor): Promise<Provider>
-  /** Changes and journals nothing when it is INACTIVE already (R9). @throws HubError `provider.not_found` */
+  /** Changes and journals nothing when it is INACTIVE already (OKTA-R9). @throws HubError `provider.not_found` */
   deactivate(id: string, by: Actor): Promise<Provider>
   /**
    * The provider that may send SETs of this issuer, from memory.
@@ -229,7 +229,7 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
 
 type Resolved = Pick<Provider, 'issuer' | 'jwksUrl' | 'wellKnownUrl'>
 
-/** Turns what the transmitter did wrong into a problem of the field that led there (R63). */
+/** Turns what the transmitter did wrong into a problem of the field that led there (OKTA-R63). */
 async function blaming<T>(field: 'well_known_url' | 'jwks_url', work: () => Promise<T>): Promise<T> {
   try {
     return await work()

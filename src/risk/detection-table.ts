@@ -55,7 +55,7 @@ const changed = { ...day, settles: [compromiseSlot, changeRequired] }
 
 /**
  * What each case of each event type means, unless an administrator says otherwise. It is our own reading: no
- * specification gives one, and Okta has not published its own (Z10, E92). docs/risk.md shows it to people.
+ * specification gives one, and Okta has not published its own (OKTA-Z10, OKTA-E92). docs/risk.md shows it to people.
  */
 export const detectionTable = {
   'okta/user-risk-change/high': says('HIGH', 'user-risk', 'User risk is high', month),

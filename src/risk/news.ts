@@ -77,7 +77,7 @@ export interface NewsDeps {
   readonly judge: WordJudge
   /** The issuer of our own users' ids. */
   readonly origin: string
-  /** Whether news about users whom nobody loaded is to lead to nothing (E79). */
+  /** Whether news about users whom nobody loaded is to lead to nothing (OKTA-E79). */
   readonly ignoreUnknownUsers: boolean
 }
 

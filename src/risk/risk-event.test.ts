@@ -25,7 +25,7 @@ function problemsOf(body: JsonValue | undefined, now?: Date): readonly string[] 
 
 const withSubject = (over: object): JsonValue => [{ subjects: [{ ...subject, ...over }] }]
 
-describe('addresses (V15)', () => {
+describe('addresses (OKTA-V15)', () => {
   test.each([
     ['1.2.3.4', '1.2.3.4'],
     ['255.255.255.255', '255.255.255.255'],
@@ -77,7 +77,7 @@ describe('addresses (V15)', () => {
   })
 })
 
-describe('levels and messages (V15)', () => {
+describe('levels and messages (OKTA-V15)', () => {
   test.each(['HIGH', 'MEDIUM', 'LOW'])('%s is taken', (riskLevel) => {
     expect(readAt(withSubject({ riskLevel }))[0]?.subjects[0]?.level).toBe(riskLevel)
   })
@@ -122,7 +122,7 @@ describe('levels and messages (V15)', () => {
   })
 })
 
-describe('times (V14)', () => {
+describe('times (OKTA-V14)', () => {
   test.each([
     ['2026-03-01T12:00:00.123Z', '2026-03-01T12:00:00.123Z'],
     ['2026-03-01T12:00:00Z', '2026-03-01T12:00:00.000Z'],
@@ -186,7 +186,7 @@ describe('an expiry that has passed', () => {
 describe('the whole request', () => {
   const many = <T>(of: T, count: number): T[] => Array.from({ length: count }, () => of)
 
-  test('20 events of 50 subjects are taken (V12, V13)', () => {
+  test('20 events of 50 subjects are taken (OKTA-V12, OKTA-V13)', () => {
     const read = readAt(many({ subjects: many(subject, 50) }, 20))
     expect(read.flatMap(({ subjects }) => subjects)).toHaveLength(1_000)
   })
@@ -232,7 +232,7 @@ describe('the whole request', () => {
     expect(problemsOf(many({ subjects: many({}, 50) }, 20))).toHaveLength(50)
   })
 
-  test('members that nobody knows are ignored (A5)', () => {
+  test('members that nobody knows are ignored (OKTA-A5)', () => {
     expect(readAt([{ ...event, id: 7, subjects: [{ ...subject, score: 99 }] }])).toHaveLength(1)
   })
 })
@@ -242,7 +242,7 @@ describe('what they mean', () => {
   const world = { now: () => now, newUuid: () => 'uuid' }
   const reasons = (body: JsonValue) => reasonsOf({ id: 'rkp1', name: 'Partner' }, readAt(body, now), world)
 
-  test('holds 24 hours from now unless it says otherwise, whenever it happened (V14)', () => {
+  test('holds 24 hours from now unless it says otherwise, whenever it happened (OKTA-V14)', () => {
     const [reason] = reasons([{ ...event, timestamp: '2026-03-01T06:00:00Z' }])
     expect(reason).toMatchObject({
       anchor: 'address:203.0.113.7',

@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { addressAnchor } from '../subjects/anchor.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 
-/** What a risk provider says of some addresses (contract section 5). Only readRiskEvents makes one from outside data. */
+/** What a risk provider says of some addresses (OKTA §5). Only readRiskEvents makes one from outside data. */
 export interface RiskEvent {
   /** When the provider says it was produced. */
   readonly timestamp: Date | undefined
@@ -21,15 +21,15 @@ export interface RiskEventSubject {
   readonly message: string | undefined
 }
 
-/** V12, V13, V15. */
+/** OKTA-V12, OKTA-V13, OKTA-V15. */
 export const riskEventLimits = { eventsMax: 20, subjectsMax: 50, messageCharsMax: 512 } as const
 
 const problemsMax = 50
 const blank = 'The field cannot be left blank'
 
 /**
- * Reads the body of a risk events request (V11 to V15): all of it, or nothing. Members that it does not know are
- * ignored (A5); null counts as absent.
+ * Reads the body of a risk events request (OKTA-V11 to OKTA-V15): all of it, or nothing. Members that it does not know are
+ * ignored (OKTA-A5); null counts as absent.
  *
  * @param now - what expired by then could have no effect, and is a mistake of the sender
  * @throws HubError `risk_event.invalid` with every problem, up to 50, named by its place: `[0].subjects[2].ip`
@@ -146,7 +146,7 @@ function readMessage(given: JsonValue | undefined, refuse: Refuse): string | und
   return given
 }
 
-/** V14: with or without a fraction of a second, always in UTC. */
+/** OKTA-V14: with or without a fraction of a second, always in UTC. */
 function readTime(
   event: JsonObject,
   field: 'timestamp' | 'expiresAt',

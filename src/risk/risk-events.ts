@@ -19,7 +19,7 @@ export interface RiskEventWork {
   }
 }
 
-/** Risk events that a provider sent, for the System Log (V18). */
+/** Risk events that a provider sent, for the System Log (OKTA-V18). */
 export interface ConsumedRiskEvents {
   readonly provider: RiskProvider
   readonly events: readonly RiskEvent[]
@@ -37,13 +37,13 @@ export interface RiskEvents {
   /**
    * Takes all events of a request, durably, or none. What a provider with the action `none` sends is only counted.
    * @param clientId - of the access token that the request came with; undefined for an API token
-   * @throws HubError `access.forbidden` when that is the client of no risk provider (V10, V19), `hub.overloaded`,
+   * @throws HubError `access.forbidden` when that is the client of no risk provider (OKTA-V10, OKTA-V19), `hub.overloaded`,
    *   `hub.unavailable`: nothing was kept
    */
   consume(clientId: string | undefined, events: readonly RiskEvent[], by: Actor): Promise<void>
 }
 
-/** How long an event holds that does not say so (V14). */
+/** How long an event holds that does not say so (OKTA-V14). */
 export const holdsDefaultMs = 24 * 60 * 60_000
 
 export function createRiskEvents({

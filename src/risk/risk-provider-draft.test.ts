@@ -47,11 +47,11 @@ describe('what is taken', () => {
       { ...good, name: 'Ünïcødé 🔔' },
       { ...good, name: 'Ünïcødé 🔔' },
     ],
-  ])('case %# (K20 to K22)', (body, draft) => {
+  ])('case %# (OKTA-K20 to OKTA-K22)', (body, draft) => {
     expect(readRiskProviderDraft(body)).toEqual(draft)
   })
 
-  test('what a fetched object has besides is ignored, whatever it says (K23, A5)', () => {
+  test('what a fetched object has besides is ignored, whatever it says (OKTA-K23, OKTA-A5)', () => {
     const fetched = { ...good, id: 7, created: 'never', lastUpdated: null, _links: [], whatever: {} }
     expect(readRiskProviderDraft(fetched)).toEqual(good)
   })

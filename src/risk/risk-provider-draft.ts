@@ -10,17 +10,17 @@ export interface RiskProviderDraft {
   readonly action: RiskAction
 }
 
-/** In characters (K20); client ids have 20, and some room. */
+/** In characters (OKTA-K20); client ids have 20, and some room. */
 export const riskProviderLimits = { nameMax: 50, clientIdMax: 100 } as const
 
 const actionDefault: RiskAction = 'log_only'
 const blank = 'The field cannot be left blank'
 
 /**
- * Reads the body of create and replace (K20 to K22). A missing action is `log_only`, in a replacement too. What else
- * an object has that was fetched before (`id`, `created`, `lastUpdated`, `_links`) is ignored, whatever it says (K23, A5).
+ * Reads the body of create and replace (OKTA-K20 to OKTA-K22). A missing action is `log_only`, in a replacement too. What else
+ * an object has that was fetched before (`id`, `created`, `lastUpdated`, `_links`) is ignored, whatever it says (OKTA-K23, OKTA-A5).
  *
- * @throws HubError `risk_provider.invalid` with every problem (X1, X5)
+ * @throws HubError `risk_provider.invalid` with every problem (OKTA-X1, OKTA-X5)
  */
 export function readRiskProviderDraft(body: JsonValue | undefined): RiskProviderDraft {
   if (!isJsonObject(body)) {

@@ -12,7 +12,7 @@ export interface RiskProviderStore {
   list(): Promise<RiskProvider[]>
   findById(id: string): Promise<RiskProvider | undefined>
   findByClientId(clientId: string): Promise<RiskProvider | undefined>
-  /** @throws HubError `risk_provider.name_taken`, `risk_provider.client_taken`: both are unique, character for character (K20, K29) */
+  /** @throws HubError `risk_provider.name_taken`, `risk_provider.client_taken`: both are unique, character for character (OKTA-K20, OKTA-K29) */
   insert(provider: RiskProvider): Promise<void>
   /**
    * Puts `provider` in the place of the one with its id; its place in the order stays.

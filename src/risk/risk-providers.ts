@@ -29,7 +29,7 @@ export interface RiskProvidersDeps {
   /** For reading outside a transaction. */
   readonly store: Pick<RiskProviderStore, 'list' | 'findById'>
   readonly transaction: <T>(work: (tx: RiskProviderWork) => Promise<T>) => Promise<T>
-  /** How many risk providers there may be (K27). */
+  /** How many risk providers there may be (OKTA-K27). */
   readonly providersMax: number
 }
 
@@ -40,7 +40,7 @@ export interface RiskProviders {
   /** @throws HubError `risk_provider.not_found` */
   get(id: string): Promise<RiskProvider>
   /**
-   * @throws HubError `risk_provider.invalid` when its client is no service app of this hub (K30),
+   * @throws HubError `risk_provider.invalid` when its client is no service app of this hub (OKTA-K30),
    * `risk_provider.name_taken`, `risk_provider.client_taken`, `risk_provider.limit_reached`
    */
   create(draft: RiskProviderDraft, by: Actor): Promise<RiskProvider>

@@ -21,20 +21,20 @@ export interface SubjectRisk extends RiskLevels {
   readonly dismissed: readonly RiskReason[]
 }
 
-/** What an administrator sets (U3, U4). Only readUserRisk and readSubjectRisk make one from outside data. */
+/** What an administrator sets (OKTA-U3, OKTA-U4). Only readUserRisk and readSubjectRisk make one from outside data. */
 export interface RiskDraft {
   readonly level: RiskLevel
   readonly reason: string
 }
 
-/** U5, as the specification has it; what Okta recorded earlier is `Admin override risk`. */
+/** OKTA-U5, as the specification has it; what Okta recorded earlier is `Admin override risk`. */
 const defaultReason = 'override.by.admin'
 export const riskReasonCharsMax = 500
 const levels = ['HIGH', 'MEDIUM', 'LOW'] as const
 /** Of administrators' words there is one at a time. */
 const adminSlot = 'admin'
 
-/** Okta's body. @throws HubError `user_risk.invalid` with every problem (U3, U4, U7) */
+/** Okta's body. @throws HubError `user_risk.invalid` with every problem (OKTA-U3, OKTA-U4, OKTA-U7) */
 export function readUserRisk(body: JsonValue | undefined): RiskDraft {
   return readDraft(body, { level: 'riskLevel', reason: 'riskReason' }, levels)
 }
@@ -114,7 +114,7 @@ export async function riskOf(
 
 export interface RiskSet {
   readonly risk: SubjectRisk
-  /** Whether an administrator had set none before (U3). */
+  /** Whether an administrator had set none before (OKTA-U3). */
   readonly created: boolean
   readonly changes: readonly LevelChange[]
 }

@@ -82,14 +82,20 @@ describe('a token of a dialect is foreign to who does not speak it', () => {
 test.each([
   ['sub_id', { sub_id: iss_sub, events: { [revoked]: {} } }],
   [
-    'sub_id and a subject in the event (R1)',
+    'sub_id and a subject in the event (SSF-R1)',
     { sub_id: iss_sub, events: { [revoked]: { subject: iss_sub } } },
   ],
-  ['sub_id and whatever in the event (R10)', { sub_id: iss_sub, events: { [revoked]: { subject: google } } }],
+  [
+    'sub_id and whatever in the event (SSF-R10)',
+    { sub_id: iss_sub, events: { [revoked]: { subject: google } } },
+  ],
   ['no subject at all', { events: { [revoked]: {}, [disabled]: { subject: null } } }],
   ['a subject that is text', { events: { [revoked]: { subject: 'ada' } } }],
-  ['Okta’s own types (E75)', { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } }],
-  ['somebody’s own types (R4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
+  [
+    'Okta’s own types (OKTA-E75)',
+    { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } },
+  ],
+  ['somebody’s own types (SSF-R4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
   [
     'a session ALL of nobody',
     { sub_id: { format: 'complex', session: allSessions }, events: { [revoked]: {} } },
@@ -132,12 +138,12 @@ test.each([
   expect(foreignness(token(payload), new Set())).toBeUndefined()
 })
 
-test('who speaks Google’s may leave subject_type behind (R70)', () => {
+test('who speaks Google’s may leave subject_type behind (SSF-R70)', () => {
   const raw = token({ events: { [disabled]: { subject: iss_sub } } })
   expect(foreignness(raw, new Set<Dialect>(['google-risc']))).toBeUndefined()
 })
 
-test('on Okta’s path everybody may do what Okta’s receiver takes (E5, E75, E78), and nothing else', () => {
+test('on Okta’s path everybody may do what Okta’s receiver takes (OKTA-E5, OKTA-E75, OKTA-E78), and nothing else', () => {
   expect([...oktasPathDialects]).toEqual(['okta-transmitter', 'quoted-bodies'])
 })
 

@@ -23,7 +23,7 @@ export type Dialect = keyof typeof dialects
 
 export const dialectNames = Object.keys(dialects) as readonly Dialect[] // of the object above
 
-/** What Okta's own receiver takes from everybody, and so do we on its path (contract E5, E75–E78). */
+/** What Okta's own receiver takes from everybody, and so do we on its path (OKTA-E5, OKTA-E75–OKTA-E78). */
 export const oktasPathDialects: ReadonlySet<Dialect> = new Set<Dialect>(['okta-transmitter', 'quoted-bodies'])
 
 export function isDialect(name: string): name is Dialect {
@@ -163,7 +163,7 @@ function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
   }
 }
 
-/** R70: `format` wins, so that Google may leave its own form behind any day. */
+/** SSF-R70: `format` wins, so that Google may leave its own form behind any day. */
 function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObject {
   if (typeof type !== 'string' || meant(subject['format']) !== undefined) {
     return type === undefined ? subject : { subject_type: type, ...subject }
@@ -219,7 +219,7 @@ function namesAllSessions(subject: JsonValue | undefined): subject is JsonObject
   )
 }
 
-/** A subject that names no session is about all sessions that match its other members (CAEP 1.0 §3.1, R67). */
+/** A subject that names no session is about all sessions that match its other members (CAEP 1.0 §3.1, SSF-R67). */
 function withoutAllSessions(subject: JsonObject): JsonObject {
   const { session: _, ...others } = subject
   return others

@@ -47,11 +47,11 @@ const asOnOktasPath: DialectsOf = () => oktasPathDialects
 const none: ReadonlySet<Dialect> = new Set()
 
 /**
- * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (E5). A token that is written in
+ * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (OKTA-E5). A token that is written in
  * a dialect which is not spoken here is refused with the name of that dialect, whether or not it could be read.
  * @throws HubError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
  *   `set.subject_invalid`; once the payload could be read, with the facts of {@link claimedOrigin}
- * @see RFC 7515 §5.2, RFC 8417 §2; contract E5, E30–E46
+ * @see RFC 7515 §5.2, RFC 8417 §2; OKTA-E5, OKTA-E30–OKTA-E46
  */
 export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = asOnOktasPath): ParsedToken {
   const { compact, quoted } = unwrap(body)
@@ -169,7 +169,7 @@ function readHeader(header: JsonObject): SetHeader {
   return { alg, typ, kid }
 }
 
-/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (R58, R61). */
+/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (SSF-R58, SSF-R61). */
 const refusedParameters = ['crit', 'b64', 'zip', 'enc']
 
 function readClaims(payload: JsonObject): SetClaims {

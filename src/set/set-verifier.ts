@@ -12,7 +12,7 @@ import type { VerifiedSet } from './verified-set.ts'
 /** The one issuer we believe a token came from, and for whom it must be meant. */
 export interface TrustedIssuer {
   readonly issuer: string
-  /** Ours; one of them must stand in `aud` (E41). */
+  /** Ours; one of them must stand in `aud` (OKTA-E41). */
   readonly audiences: readonly string[]
   readonly keys: KeySource
   /** The audience is checked before the signature, too: for a sender who is not told which of them is wrong. */
@@ -36,7 +36,7 @@ export interface SetVerifier {
   verify(token: ParsedToken, trusted: TrustedIssuer): Promise<VerifiedSet>
 }
 
-/** How far ahead of our clock an `iat` may be (E43). */
+/** How far ahead of our clock an `iat` may be (OKTA-E43). */
 export const iatSkewMaxS = 300
 const shownCharsMax = 256
 
@@ -80,7 +80,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource): Promise<vo
     next = await keys.successorOf?.(kid, alg, tried)
   }
   throw new HubError('set.bad_signature', {
-    detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // E23
+    detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // OKTA-E23
   })
 }
 

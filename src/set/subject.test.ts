@@ -21,10 +21,10 @@ const named = (count: number) => Object.fromEntries(many(count).map((each, at) =
 
 describe('readSubject', () => {
   test.each<[string, JsonValue, unknown]>([
-    ['members the format does not describe (R63)', { ...ada, name: 'Ada', id: 5 }, ada],
+    ['members the format does not describe (SSF-R63)', { ...ada, name: 'Ada', id: 5 }, ada],
     ['a phone number with spaces', phone('+1 206 555 0123'), phone('+1 206 555 0123')],
     [
-      'an issuer that is not the token’s (R65)',
+      'an issuer that is not the token’s (SSF-R65)',
       issSub('https://other.example', 'a'),
       issSub('https://other.example', 'a'),
     ],
@@ -33,9 +33,9 @@ describe('readSubject', () => {
       { format: 'email', email: '"a b@c"@d.e' },
       { format: 'email', email: '"a b@c"@d.e' },
     ],
-    ['format beside subject_type (R70)', { ...ada, subject_type: 'email' }, ada],
+    ['format beside subject_type (SSF-R70)', { ...ada, subject_type: 'email' }, ada],
     [
-      'a proprietary format (R4)',
+      'a proprietary format (SSF-R4)',
       { format: 'x-badge', no: 7, at: [1] },
       { format: 'x-badge', no: 7, at: [1] },
     ],
@@ -45,14 +45,14 @@ describe('readSubject', () => {
       { format: 'Email', email: 5 },
       { format: 'Email', email: 5 },
     ],
-    ['Okta’s formatless user (E76)', { user: ada }, { format: 'complex', user: ada }],
+    ['Okta’s formatless user (OKTA-E76)', { user: ada }, { format: 'complex', user: ada }],
     [
-      'Okta’s formatless user and device (E75, E77)',
+      'Okta’s formatless user and device (OKTA-E75, OKTA-E77)',
       { user: ada, device: laptop },
       { format: 'complex', user: ada, device: laptop },
     ],
     [
-      'Okta’s device whose id is called sub (E77)',
+      'Okta’s device whose id is called sub (OKTA-E77)',
       { device: { format: 'opaque', sub: 'd1' } },
       { format: 'complex', device: { format: 'opaque', id: 'd1' } },
     ],
@@ -109,7 +109,7 @@ describe('readSubject', () => {
     ['a format that is a number', { format: 1 }, /has no `format`/],
     ['iss and sub without format', { iss: 'https://a', sub: 'b' }, /has no `format`/],
     [
-      'Google’s older form (R70)',
+      'Google’s older form (SSF-R70)',
       { subject_type: 'iss-sub', iss: 'a', sub: 'b' },
       /`subject_type`.*`format`.*google-risc/,
     ],
@@ -138,10 +138,10 @@ describe('readSubject', () => {
     ['ip addresses under another name', { format: 'ip-addresses', ip_addresses: ['::1'] }, /non-empty array/],
     ['a host name for an ip address', ips('::1', 'example.com'), /no IP address at ip-addresses\[1\]/],
     ['too many ip addresses', ips(...Array<string>(51).fill('::1')), /more than 50/],
-    ['no aliases (R64)', { format: 'aliases', identifiers: [] }, /non-empty array/],
+    ['no aliases (SSF-R64)', { format: 'aliases', identifiers: [] }, /non-empty array/],
     ['aliases that are no array', { format: 'aliases', identifiers: ada }, /non-empty array/],
     [
-      'aliases in aliases (R64)',
+      'aliases in aliases (SSF-R64)',
       { format: 'aliases', identifiers: [ada, { format: 'aliases', identifiers: [ada] }] },
       /sub_id\.identifiers\[1\].*aliases inside aliases/,
     ],

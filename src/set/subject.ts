@@ -51,8 +51,8 @@ export const subjectTermsMax = 20
 export const subjectTermCharsMax = 256
 
 /**
- * Reads a subject identifier in any format (R4, R62–R65), Okta's formatless `{user, device}` included (E75–E77).
- * Members that the format does not describe are ignored (R63).
+ * Reads a subject identifier in any format (SSF-R4, SSF-R62–SSF-R65), Okta's formatless `{user, device}` included (OKTA-E75–OKTA-E77).
+ * Members that the format does not describe are ignored (SSF-R63).
  * @param where - how to name it in a refusal, such as `sub_id`
  * @throws HubError `set.subject_invalid`
  */
@@ -183,7 +183,7 @@ function emailAddress(from: Plain): string {
   return email
 }
 
-/** Okta's log shows devices whose identifier is called `sub` (E77). */
+/** Okta's log shows devices whose identifier is called `sub` (OKTA-E77). */
 function opaqueId(from: Plain): string {
   return meant(from.object['id']) === undefined && meant(from.object['sub']) !== undefined
     ? text(from, 'sub')

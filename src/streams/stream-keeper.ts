@@ -49,7 +49,7 @@ interface Failures {
 }
 
 /**
- * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (R18), and asks
+ * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (SSF-R18), and asks
  * for verification as a heartbeat, not more often than the transmitter allows.
  */
 export function createStreamKeeper(

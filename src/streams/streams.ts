@@ -76,12 +76,12 @@ export interface Streams {
   connect(providerId: string, draft: StreamDraft, by: Actor): Promise<Stream>
   /** The draft that a PATCH starts from, with its secrets. @throws HubError `stream.not_found` */
   draftOf(providerId: string): Promise<KnownDraft>
-  /** Asks for a verification event with a new state (R26). @throws HubError `stream.*` */
+  /** Asks for a verification event with a new state (SSF-R26). @throws HubError `stream.*` */
   verify(providerId: string, by: Actor): Promise<Stream>
   /** Reads the status at the transmitter. @throws HubError `stream.*` */
   readStatus(providerId: string): Promise<Stream>
   setStatus(providerId: string, wanted: StatusAnswer, by: Actor): Promise<Stream>
-  /** Success promises nothing (R30). @throws HubError `stream.*` */
+  /** Success promises nothing (SSF-R30). @throws HubError `stream.*` */
   addSubject(providerId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
   removeSubject(providerId: string, subject: JsonObject): Promise<void>
   /**
@@ -96,7 +96,7 @@ export interface Streams {
   disconnect(providerId: string, forced: boolean, by: Actor): Promise<void>
   /**
    * Sees whether a connected stream is still as we want it and repairs what is not; one that is gone is created anew
-   * (R18, R25). @throws HubError `stream.*`
+   * (SSF-R18, SSF-R25). @throws HubError `stream.*`
    */
   check(providerId: string): Promise<Stream>
   /** Looks at the stream at the transmitter and changes nothing there. @throws HubError `stream.*` */
@@ -313,7 +313,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     return wishedStream({ stream, pushUrl: pushUrl(stream), pushAuthorization, dialects })
   }
 
-  /** The stream with what the metadata says now; its issuer must be the provider's, character for character (R7, R15). */
+  /** The stream with what the metadata says now; its issuer must be the provider's, character for character (SSF-R7, SSF-R15). */
   async function located(
     stream: Stream,
     provider: Provider,
@@ -349,7 +349,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     if (existing !== undefined) return adopt(client, existing, wanted, asked)
     const created = await client.create(wanted)
     if (created !== undefined) return { found: created, repaired: false, adopted: false }
-    const others = await client.list() // R21
+    const others = await client.list() // SSF-R21
     const [only] = others
     if (only === undefined || others.length > 1) {
       throw new HubError('stream.transmitter_refused', {
@@ -684,7 +684,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         const stream = getConnected(providerId)
         const { client, provider } = await sessionOf(stream)
         const answer = await client.setStatus(stream.remote.streamId, wanted)
-        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (R23)
+        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (SSF-R23)
         return commit({ kind: 'status', provider, before: stream, by }, { status, statusReason: reason })
       }),
     addSubject: (providerId, subject, verified) =>
@@ -900,7 +900,7 @@ const unmanaged: Omit<TransmitterEndpoints, 'metadataUrl' | 'configuration'> = {
   criticalSubjectMembers: [],
 }
 
-/** Whether another verification may be asked for already (R18). */
+/** Whether another verification may be asked for already (SSF-R18). */
 function mayAsk({ remote, verificationAskedAt }: ConnectedStream, now: Date): boolean {
   const { minVerificationIntervalS = 0 } = remote
   return (

@@ -25,7 +25,7 @@ export interface TransmitterRequest {
 /** The way to a transmitter, with our credentials. */
 export interface TransmitterAccess {
   /**
-   * Sends one request; after a 401 once more with a new token (R16, R74).
+   * Sends one request; after a 401 once more with a new token (SSF-R16, SSF-R74).
    * @returns the answer, whatever its status
    * @throws HubError `stream.token_refused`, `stream.transmitter_unavailable` (of the token endpoint), `outbound.*`
    */
@@ -44,12 +44,12 @@ export interface AccessDeps {
 export interface AccessOptions {
   readonly auth: StreamAuth
   readonly secrets: StreamSecrets
-  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (R80). */
+  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (SSF-R80). */
   readonly issuer: string
   readonly resource: string
   /**
    * Whom client assertions are for: the authorization server by its issuer, or its token endpoint, as Okta demands
-   * (contract O12). Both are right (RFC 7523 §3); the issuer unless given.
+   * (OKTA-O12). Both are right (RFC 7523 §3); the issuer unless given.
    */
   readonly assertionsFor?: 'issuer' | 'token_endpoint'
 }
@@ -70,7 +70,7 @@ export function requestWith(
   return fetchBytes(fetch, url, init, limits)
 }
 
-/** SSF's scopes in the interoperability profile, where the transmitter names none (R80). */
+/** SSF's scopes in the interoperability profile, where the transmitter names none (SSF-R80). */
 const defaultScope = 'ssf.read ssf.manage'
 const tokenLimits = { timeoutMs: 10_000, bytesMax: 64 * 1024 }
 /** A token that ends within this share of its life, or this time if that is shorter, is not used any more. */

@@ -56,13 +56,13 @@ export interface TransmitterClient {
    * transmitter lets us.
    */
   create(wanted: StreamRequest): Promise<StreamConfiguration | undefined>
-  /** Every stream that is ours there (R25). */
+  /** Every stream that is ours there (SSF-R25). */
   list(): Promise<readonly StreamConfiguration[]>
   /** Undefined when there is none with this id. */
   read(streamId: string): Promise<StreamConfiguration | undefined>
   /**
    * Changes these members; replaces all where the transmitter cannot do that, and to take one away: what a PATCH does not
-   * name stays (R22). Undefined when it will do so later (R23).
+   * name stays (SSF-R22). Undefined when it will do so later (SSF-R23).
    */
   change(
     streamId: string,
@@ -72,7 +72,7 @@ export interface TransmitterClient {
   /** One that is gone already is no error. */
   delete(streamId: string): Promise<void>
   status(streamId: string): Promise<StatusAnswer>
-  /** Undefined when the transmitter will do so later (R23). */
+  /** Undefined when the transmitter will do so later (SSF-R23). */
   setStatus(streamId: string, wanted: StatusAnswer): Promise<StatusAnswer | undefined>
   verify(streamId: string, state: string): Promise<void>
   addSubject(streamId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
@@ -82,7 +82,7 @@ export interface TransmitterClient {
 export interface TransmitterClientDeps {
   readonly access: TransmitterAccess
   readonly endpoints: TransmitterEndpoints
-  /** The provider's issuer: what every answer's `iss` must be (R19). */
+  /** The provider's issuer: what every answer's `iss` must be (SSF-R19). */
   readonly issuer: string
   /**
    * What `aud` is asked to be when a stream is created, and taken to be where the transmitter does not say, as before
@@ -136,10 +136,10 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
     },
     async read(streamId) {
       const step = 'Reading the stream'
-      const url = withQuery(configuration, streamId) // R24
+      const url = withQuery(configuration, streamId) // SSF-R24
       const { status, json } = await call(step, { method: 'GET', url }, 200, 404)
       if (status === 404) return undefined
-      const listed = isJsonArray(json) // R25
+      const listed = isJsonArray(json) // SSF-R25
       const found = listed ? json.find((each) => isJsonObject(each) && each['stream_id'] === streamId) : json
       if (listed && found === undefined) return undefined
       const read = readConfiguration(deps, step, found)
@@ -156,14 +156,14 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
       } as const
       const put = { method: 'PUT', url: configuration, json: { stream_id: streamId, ...whole } } as const
       const removes = Object.values(changes).includes(undefined)
-      let answer = removes ? undefined : await call(step, patch, 200, 202, 405, 501) // R22
+      let answer = removes ? undefined : await call(step, patch, 200, 202, 405, 501) // SSF-R22
       if (answer === undefined || answer.status === 405 || answer.status === 501) {
         answer = await call(step, put, 200, 202)
       }
       return answer.status === 202 ? undefined : one(step, answer)
     },
     async delete(streamId) {
-      const url = withQuery(configuration, streamId) // R24
+      const url = withQuery(configuration, streamId) // SSF-R24
       await call('Deleting the stream', { method: 'DELETE', url }, 204, 200, 404)
     },
     async status(streamId) {
@@ -319,7 +319,7 @@ function readStatus(step: string, { json }: Answered): StatusAnswer {
   return { status: known, reason: typeof reason === 'string' ? printable(reason, textCharsMax) : undefined }
 }
 
-/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (R15, R19) */
+/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (SSF-R15, SSF-R19) */
 function readConfiguration(
   { issuer, audience, urlProblem }: TransmitterClientDeps,
   step: string,

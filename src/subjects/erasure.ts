@@ -94,7 +94,7 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     }
     if (isJsonArray(value)) return value.some((each) => concerns(each, issuer))
     if (!isJsonObject(value)) return false
-    const within = typeof value['issuer'] === 'string' ? value['issuer'] : issuer // as the System Log has it (L62)
+    const within = typeof value['issuer'] === 'string' ? value['issuer'] : issuer // as the System Log has it (OKTA-L62)
     return (
       identifies(value, issuer) ||
       Object.entries(value).some(([name, member]) => speaksOf(name) || concerns(member, within))
@@ -207,7 +207,7 @@ function subjectIn(value: JsonObject): Subject | undefined {
   }
 }
 
-/** JSON within a string, as the System Log has it (L62). */
+/** JSON within a string, as the System Log has it (OKTA-L62). */
 function innerJson(text: string): JsonValue | undefined {
   if (!/^[{[]/.test(text)) return undefined
   const parsed = parseIJson(Buffer.from(text))

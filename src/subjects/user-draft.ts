@@ -23,7 +23,7 @@ const members = ['kind', 'login', 'emails', 'identifiers', 'display_name']
 
 /**
  * Reads `{kind: "user", login, emails, identifiers, display_name}`; all but kind and login may be left out. A sign-in name
- * that is an email address counts as one, too (E76).
+ * that is an email address counts as one, too (OKTA-E76).
  * `identifiers` are subject identifiers (RFC 9493) that name one thing; an `opaque` one needs `iss` beside its id, since
  * it means something to one issuer only.
  * @throws HubError `subject.invalid` with every problem

@@ -34,7 +34,7 @@ describe('providerEntry', () => {
     ['delete', 'Delete a security events provider'],
     ['activate', 'Activate a security events provider'],
     ['deactivate', 'Deactivate a security events provider'],
-  ] as const)('L60: %s', (kind, displayMessage) => {
+  ] as const)('OKTA-L60: %s', (kind, displayMessage) => {
     const entry = providerEntry(world, { kind, provider, before: undefined, by })
     expect(entry).toMatchObject({ eventType: `security.events.provider.${kind}`, displayMessage })
     expect(entry.actor).toMatchObject({ id: '00u1', displayName: 'Ada' })
@@ -56,7 +56,7 @@ describe('providerEntry', () => {
     ])
   })
 
-  test('L40: an update says what changed from what to what, and nothing else', () => {
+  test('OKTA-L40: an update says what changed from what to what, and nothing else', () => {
     const before = { ...provider, name: 'Old', wellKnownUrl: 'https://vendor.example/.well-known/ssf' }
     const [target] = providerEntry(world, { kind: 'update', provider, before, by }).target ?? []
     expect(target?.changeDetails).toEqual({
@@ -97,7 +97,7 @@ function received(event: SecurityEvent, kind?: string) {
 }
 
 describe('receiveEventEntry', () => {
-  test('L61: type, message, outcome and actor', () => {
+  test('OKTA-L61: type, message, outcome and actor', () => {
     expect(received(event({ format: 'email', email: 'joe@example.com' }))).toMatchObject({
       eventType: 'security.events.provider.receive_event',
       displayMessage: 'Security events provider reported risk',
@@ -107,7 +107,7 @@ describe('receiveEventEntry', () => {
     })
   })
 
-  test('L45, L62: debugData holds texts: the report as JSON, and what ties the entry to its signal', () => {
+  test('OKTA-L45, OKTA-L62: debugData holds texts: the report as JSON, and what ties the entry to its signal', () => {
     const { debugData } = received(event({ format: 'email', email: 'joe@example.com' })).debugContext
     expect(debugData).toEqual({
       partnerRiskReportData: JSON.stringify({
@@ -151,13 +151,13 @@ describe('receiveEventEntry', () => {
       id: '42',
       alternateId: 'joe@example.com',
     },
-  ])('L61: the subject $subject is the target', ({ subject, id, alternateId = id, type = 'User' }) => {
+  ])('OKTA-L61: the subject $subject is the target', ({ subject, id, alternateId = id, type = 'User' }) => {
     expect(received(event(subject)).target).toEqual([
       { id, type, alternateId, displayName: alternateId, detailEntry: subject },
     ])
   })
 
-  test('L61: a complex subject has a target for each of its members', () => {
+  test('OKTA-L61: a complex subject has a target for each of its members', () => {
     const subject: Subject = {
       format: 'complex',
       user: { format: 'email', email: 'joe@example.com' },
@@ -225,7 +225,7 @@ describe('receiveEventEntry', () => {
     expect(entry.debugContext.debugData).toEqual({ ...plain.debugContext.debugData, reportedUser: '42' })
   })
 
-  test('L46: without a subject there is no target', () => {
+  test('OKTA-L46: without a subject there is no target', () => {
     expect(received(event(undefined)).target).toBeNull()
   })
 })

@@ -23,7 +23,7 @@ const changed = {
   revoke: 'Revoke',
 } as const
 
-/** A provider was created, changed, deleted, activated or deactivated (L60). */
+/** A provider was created, changed, deleted, activated or deactivated (OKTA-L60). */
 export function providerEntry(world: Source, { kind, provider, before, by }: ProviderChange): LogEvent {
   const detailEntry = providerDetails(provider)
   const target: LogTarget = {
@@ -62,7 +62,7 @@ const streamMessages: Readonly<Record<'verification' | 'stream-updated', string>
 }
 
 /**
- * One event of a handled SET (L61, E90). `debugData` ties it to its SET and to the signals API.
+ * One event of a handled SET (OKTA-L61, OKTA-E90). `debugData` ties it to its SET and to the signals API.
  * @param kind - what the event's simple subject names, as far as that was worked out
  */
 export function receiveEventEntry(

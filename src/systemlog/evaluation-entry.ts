@@ -48,7 +48,7 @@ export function evaluationEntry(
   })
 }
 
-/** A pseudo-map, to be searched with `co "level=HIGH"` (L66). */
+/** A pseudo-map, to be searched with `co "level=HIGH"` (OKTA-L66). */
 function riskOf({ level, grounds, groundsTotal }: Opinion): string {
   const more = groundsTotal - grounds.length
   const texts = [...grounds.map(({ text }) => text), ...(more > 0 ? [`And ${more} more.`] : [])]

@@ -5,7 +5,7 @@ const version = 1
 const cursorCharsMax = 200
 
 /**
- * A position as the opaque text of `after` (L3). It is neither secret nor signed: whoever may read the log may start
+ * A position as the opaque text of `after` (OKTA-L3). It is neither secret nor signed: whoever may read the log may start
  * anywhere in it.
  */
 export function printCursor(position: LogPosition): string {

@@ -16,7 +16,7 @@ function entry(facts: Partial<LogFacts> = {}): LogEvent {
   })
 }
 
-test('L40–L46: every member is there, in the order of real entries, absent ones null', () => {
+test('OKTA-L40–OKTA-L46: every member is there, in the order of real entries, absent ones null', () => {
   expect(Object.keys(entry())).toEqual([
     'actor',
     'client',
@@ -63,11 +63,11 @@ test('L40–L46: every member is there, in the order of real entries, absent one
   })
 })
 
-test('L43: entries that stem from one job share its id', () => {
+test('OKTA-L43: entries that stem from one job share its id', () => {
   expect(entry({ job: 'sig1' }).transaction).toEqual({ type: 'JOB', id: 'sig1', detail: null })
 })
 
-test('L43: what a request did names the request, its address and its program', () => {
+test('OKTA-L43: what a request did names the request, its address and its program', () => {
   const by = { ...ada, ip: '192.0.2.1', userAgent: 'curl/8', requestId: 'req1' }
   const { client, request, transaction } = entry({ by, job: 'sig1' })
   expect(transaction).toEqual({ type: 'WEB', id: 'req1', detail: null })

@@ -2,7 +2,7 @@ import type { Actor } from '../base/actor.ts'
 import type { JsonObject } from '../base/json.ts'
 import type { World } from '../base/world.ts'
 
-/** One entry of the System Log in Okta's shape, its members in the order of real entries (contract 6.4, L40–L46). */
+/** One entry of the System Log in Okta's shape, its members in the order of real entries (OKTA §6.4, OKTA-L40–OKTA-L46). */
 export interface LogEvent {
   readonly actor: LogActor
   /** Who called over HTTP; null when nobody did. */
@@ -12,7 +12,7 @@ export interface LogEvent {
   readonly displayMessage: string
   readonly eventType: string
   readonly outcome: { readonly result: LogResult; readonly reason: string | null }
-  /** ISO 8601 in UTC with milliseconds (A2). */
+  /** ISO 8601 in UTC with milliseconds (OKTA-A2). */
   readonly published: string
   readonly securityContext: null
   readonly severity: LogSeverity
@@ -25,7 +25,7 @@ export interface LogEvent {
   readonly target: readonly LogTarget[] | null
 }
 
-/** L41. */
+/** OKTA-L41. */
 export type LogResult =
   | 'SUCCESS'
   | 'FAILURE'
@@ -40,10 +40,10 @@ export type LogResult =
   | 'ABANDONED'
   | 'UNANSWERED'
 
-/** L42. */
+/** OKTA-L42. */
 export type LogSeverity = 'DEBUG' | 'INFO' | 'WARN' | 'ERROR'
 
-/** L40. */
+/** OKTA-L40. */
 export interface LogActor {
   readonly id: string
   readonly type: string
@@ -67,7 +67,7 @@ export interface LogClient {
   readonly geographicalContext: null
 }
 
-/** L43. */
+/** OKTA-L43. */
 export interface LogTransaction {
   readonly type: 'WEB' | 'JOB'
   readonly id: string
@@ -93,7 +93,7 @@ export interface LogFacts {
   readonly legacyEventType?: string
   /** Unless it simply succeeded. */
   readonly outcome?: LogEvent['outcome']
-  /** Unless it is only information: WARN is for what somebody should look at, ERROR for what no longer works (L42). */
+  /** Unless it is only information: WARN is for what somebody should look at, ERROR for what no longer works (OKTA-L42). */
   readonly severity?: LogSeverity
 }
 

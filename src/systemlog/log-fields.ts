@@ -15,7 +15,7 @@ const ipDetails: Shape = {
 }
 const entity = { ...values('id', 'type', 'alternateId', 'displayName'), detailEntry: 'open' } as const
 
-/** Everything Okta's LogEvent has, the members that we never fill included: a filter on them is valid (contract 6.4). */
+/** Everything Okta's LogEvent has, the members that we never fill included: a filter on them is valid (OKTA §6.4). */
 const logEvent: Shape = {
   ...values('displayMessage', 'eventType', 'legacyEventType', 'published', 'severity', 'uuid', 'version'),
   actor: entity,

@@ -76,13 +76,13 @@ describe('parseLogFilter takes', () => {
     ],
     ['not (actor.id eq "a") and actor.id eq "b"', { kind: 'and', terms: [{ kind: 'not', term: a }, b] }],
     ['NOT(not(actor.id eq "a"))', { kind: 'not', term: { kind: 'not', term: a } }],
-  ])('L4: %s', (filter, expected) => {
+  ])('OKTA-L4: %s', (filter, expected) => {
     expect(parseLogFilter(filter)).toEqual(expected)
   })
 })
 
 describe('parseLogFilter refuses', () => {
-  test("L21: an unknown operator, in Okta's words", () => {
+  test("OKTA-L21: an unknown operator, in Okta's words", () => {
     const { code, detail } = refusal('display_message eqq "Create okta user"')
     expect(code).toBe('log.filter_invalid')
     expect(detail).toBe(
@@ -99,7 +99,7 @@ describe('parseLogFilter refuses', () => {
     'eventType.x',
     'constructor',
     'actor.__proto__',
-  ])('L22: the unknown field %s', (field) => {
+  ])('OKTA-L22: the unknown field %s', (field) => {
     const { code, detail } = refusal(`eventType eq "x" and ${field} eq "x"`)
     expect([code, detail]).toEqual(['log.filter_invalid', `field is not valid: ${field}`])
   })
@@ -112,7 +112,7 @@ describe('parseLogFilter refuses', () => {
     ['target.changeDetails.to.name eq "x"', 'eq', 'target.changeDetails.to.name'],
     ['actor eq "x"', 'eq', 'actor'],
     ['debugContext.debugData co "x"', 'co', 'debugContext.debugData'],
-  ])('L4, L24: %s', (filter, operator, field) => {
+  ])('OKTA-L4, OKTA-L24: %s', (filter, operator, field) => {
     const { code, detail } = refusal(filter)
     expect(code).toBe('log.filter_unsupported')
     expect(detail).toBe(

@@ -3,7 +3,7 @@ import { printable } from '../base/printable.ts'
 import { findLogField } from './log-fields.ts'
 
 /**
- * A filter expression of the System Log: SCIM's language (RFC 7644 §3.4.2.2) without `[ ]` (L4). Attribute names and
+ * A filter expression of the System Log: SCIM's language (RFC 7644 §3.4.2.2) without `[ ]` (OKTA-L4). Attribute names and
  * comparisons respect case, keywords do not: that is how Okta describes filters ("identical", lexicographical).
  */
 export type LogFilter =
@@ -30,7 +30,7 @@ export const filterDepthMax = 32
 const fieldShownCharsMax = 256
 
 /**
- * @throws HubError `log.filter_invalid` (L21, L22), `log.filter_unsupported` (L24); both `detail`s are the wire's text
+ * @throws HubError `log.filter_invalid` (OKTA-L21, OKTA-L22), `log.filter_unsupported` (OKTA-L24); both `detail`s are the wire's text
  */
 export function parseLogFilter(text: string): LogFilter {
   if (text.length > filterCharsMax) {
@@ -63,7 +63,7 @@ export function printLogFilter(filter: LogFilter): string {
 interface Token {
   readonly kind: 'word' | 'string' | 'open' | 'close' | 'end'
   readonly text: string
-  /** Characters from the start, counted from 0 as in Okta's sample (L21). */
+  /** Characters from the start, counted from 0 as in Okta's sample (OKTA-L21). */
   readonly at: number
 }
 
@@ -257,7 +257,7 @@ function checkFields(filter: LogFilter): LogFilter {
   }
 }
 
-/** `co` is not answered on these (L4). */
+/** `co` is not answered on these (OKTA-L4). */
 const neverContains: ReadonlySet<string> = new Set([
   'debugContext.debugData.url',
   'debugContext.debugData.requestUri',

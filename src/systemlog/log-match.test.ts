@@ -105,7 +105,7 @@ describe('filterPredicate', () => {
     ['not (device pr)', true],
     ['eventType eq "x" or severity eq "INFO"', true],
     ['eventType eq "x" and severity eq "INFO"', false],
-  ])('L4: %s is %s', (filter, expected) => {
+  ])('OKTA-L4: %s is %s', (filter, expected) => {
     expect(filterPredicate(parseLogFilter(filter))(entry)).toBe(expected)
   })
 
@@ -115,7 +115,7 @@ describe('filterPredicate', () => {
     ['target.id eq "ada" and target.type eq "AppInstance"', true],
     ['target.id ne "ada"', true],
     ['not (target.id eq "ada")', false],
-  ])('L5: each comparison holds for any element of a list: %s is %s', (filter, expected) => {
+  ])('OKTA-L5: each comparison holds for any element of a list: %s is %s', (filter, expected) => {
     expect(filterPredicate(parseLogFilter(filter))(entry)).toBe(expected)
   })
 
@@ -124,7 +124,7 @@ describe('filterPredicate', () => {
     ['target.id ne "ada"', true],
     ['target.id eq null', true],
     ['target pr', false],
-  ])('L46: an entry without targets: %s is %s', (filter, expected) => {
+  ])('OKTA-L46: an entry without targets: %s is %s', (filter, expected) => {
     expect(filterPredicate(parseLogFilter(filter))({ ...entry, target: null })).toBe(expected)
   })
 })
@@ -173,11 +173,11 @@ describe('keywords', () => {
     ['.*', false],
     ['', true],
     ['   ', true],
-  ])('L6: %j is found: %s', (q, expected) => {
+  ])('OKTA-L6: %j is found: %s', (q, expected) => {
     expect(keywordPredicate(wordsOf(q))(entry)).toBe(expected)
   })
 
-  test('L6: letters beyond ASCII make words, and other signs end them', () => {
+  test('OKTA-L6: letters beyond ASCII make words, and other signs end them', () => {
     const found = (q: string): boolean => {
       const message = { ...entry, displayMessage: 'Grüße \u{1D400}b \u{1F514}bell' }
       return keywordPredicate(wordsOf(q))(message)
@@ -185,7 +185,7 @@ describe('keywords', () => {
     expect(['GRÜSSE', 'grüße', 'gr', 'b', 'bell'].map(found)).toEqual([false, true, false, false, true])
   })
 
-  test('L6, L25: ten keywords of forty characters are taken, no more and no longer', () => {
+  test('OKTA-L6, OKTA-L25: ten keywords of forty characters are taken, no more and no longer', () => {
     const words = (count: number, length: number): string =>
       Array<string>(count).fill('x'.repeat(length)).join(' ')
     expect(readKeywords(words(10, 40))).toHaveLength(10)

@@ -5,7 +5,7 @@ import type { LogEvent } from './log-event.ts'
 
 export type LogPredicate = (event: LogEvent) => boolean
 
-/** The filter as a question to an entry. Over lists a comparison holds when it holds for any element (L5). */
+/** The filter as a question to an entry. Over lists a comparison holds when it holds for any element (OKTA-L5). */
 export function filterPredicate(filter: LogFilter): LogPredicate {
   switch (filter.kind) {
     case 'and': {

@@ -6,7 +6,7 @@ import type { LogPosition, StoredLogEvent, SystemLogStore } from './system-log-s
 
 export interface LogPage {
   readonly events: readonly LogEvent[]
-  /** The `after` of the next page; undefined on the last page of a query that ends (L11). */
+  /** The `after` of the next page; undefined on the last page of a query that ends (OKTA-L11). */
   readonly next: string | undefined
 }
 
@@ -22,7 +22,7 @@ export interface ScanBudget {
   readonly ms: number
 }
 
-/** An empty page gets the larger one, because some clients take an empty page for the end (L14). */
+/** An empty page gets the larger one, because some clients take an empty page for the end (OKTA-L14). */
 export interface ScanBudgets {
   readonly some: ScanBudget
   readonly none: ScanBudget

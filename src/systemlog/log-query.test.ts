@@ -58,17 +58,17 @@ describe('where a query starts', () => {
         after: undefined,
       },
     ],
-  ])('L1, L2, L8, L10, L11: %s', (query, position) => {
+  ])('OKTA-L1, OKTA-L2, OKTA-L8, OKTA-L10, OKTA-L11: %s', (query, position) => {
     expect(read(query).position).toEqual(position)
   })
 
-  test('L3: after wins over since, even over one that is too old by now, or cannot be read', () => {
+  test('OKTA-L3: after wins over since, even over one that is too old by now, or cannot be read', () => {
     const position = { order: 'persisted', after: 7 } as const
     expect(read(`since=2020-01-01&after=${printCursor(position)}`).position).toEqual(position)
     expect(read(`since=yesterday&after=${printCursor(position)}`).position).toEqual(position)
   })
 
-  test('L23: since may be 180 days old, and no older', () => {
+  test('OKTA-L23: since may be 180 days old, and no older', () => {
     expect(read('since=2025-09-18T06:00:14Z').position).toMatchObject({ order: 'persisted' })
     const { code, detail } = refusal('since=2025-09-18T06:00:13.999Z')
     expect([code, detail]).toEqual([
@@ -83,7 +83,7 @@ test.each([
   ['limit=', 100],
   ['limit=0', 0],
   ['limit=1000', 1_000],
-])('L7: %j asks for %i entries', (query, limit) => {
+])('OKTA-L7: %j asks for %i entries', (query, limit) => {
   expect(read(query).limit).toBe(limit)
 })
 
@@ -103,7 +103,7 @@ describe('what is refused', () => {
   const badDate =
     'The date format in your query is not recognized. Please enter dates using ISO8601 string format.'
 
-  test('L20: a bad date, in the words and with the causes of Okta', () => {
+  test('OKTA-L20: a bad date, in the words and with the causes of Okta', () => {
     const { code, problems, facts } = refusal('until=yesterday')
     expect(code).toBe('log.query_invalid')
     expect(facts['summary']).toBe(`'until': ${badDate} 'until': must be a valid date-time or empty.`)
@@ -113,13 +113,13 @@ describe('what is refused', () => {
     ])
   })
 
-  test('L25: a keyword that is too long', () => {
+  test('OKTA-L25: a keyword that is too long', () => {
     expect(refusal(`q=short+${'x'.repeat(41)}`).facts['summary']).toBe(
       "'q': Freeform search cannot contain items longer than 40 characters. Please shorten the items in your search or use an advanced filter to query by specific fields.",
     )
   })
 
-  test('X4: every problem is named', () => {
+  test('OKTA-X4: every problem is named', () => {
     const { problems } = refusal('since=x&limit=-1&sortOrder=up&q=1+2+3+4+5+6+7+8+9+10+11&after=y')
     expect(new Set(problems.map(({ field }) => field))).toEqual(
       new Set(['since', 'limit', 'sortOrder', 'q', 'after']),
@@ -135,7 +135,7 @@ describe('what is refused', () => {
     'limit=0x10',
     'sortOrder=descending',
     'sortOrder=ASC',
-  ])('L27: %s', (query) => {
+  ])('OKTA-L27: %s', (query) => {
     const { code, problems } = refusal(query)
     expect([code, problems[0]?.field]).toEqual(['log.query_invalid', query.split('=')[0]])
   })
@@ -146,7 +146,7 @@ describe('what is refused', () => {
     ])
   })
 
-  test('L22: the filter is checked as well', () => {
+  test('OKTA-L22: the filter is checked as well', () => {
     expect(refusal('filter=nothing+pr').detail).toBe('field is not valid: nothing')
   })
 
@@ -177,12 +177,12 @@ describe('what is refused', () => {
     Buffer.from('null').toString('base64url'),
     bounded,
     'A'.repeat(10_000),
-  ])('L3: an after that no next link of such a query had: %s', (after) => {
+  ])('OKTA-L3: an after that no next link of such a query had: %s', (after) => {
     const { code, problems } = refusal(`after=${encodeURIComponent(after)}`)
     expect([code, problems[0]?.field]).toEqual(['log.query_invalid', 'after'])
   })
 
-  test('L3: a cursor of a query that runs the other way', () => {
+  test('OKTA-L3: a cursor of a query that runs the other way', () => {
     expect(refusal(`after=${bounded}&until=2026-03-17&sortOrder=DESCENDING`).problems[0]?.field).toBe('after')
     expect(read(`after=${bounded}&until=2026-03-17`).position).toMatchObject({ order: 'published' })
   })

@@ -31,11 +31,11 @@ const sinceDaysMax = 180
 const eventTypesMax = 20
 
 /**
- * Reads the parameters (L1–L8). A parameter that is there and empty is as good as absent: Okta's own links have `q=`.
+ * Reads the parameters (OKTA-L1–OKTA-L8). A parameter that is there and empty is as good as absent: Okta's own links have `q=`.
  *
- * Ascending and without `until` it is a polling query, and runs in the order of storing (L10); all others run by
- * `published` and end (L11). `since` is inclusive and `until` exclusive, so that windows that touch share nothing.
- * @throws HubError `log.query_invalid` (L20, L25, L27), `log.too_old` (L23), `log.filter_invalid`,
+ * Ascending and without `until` it is a polling query, and runs in the order of storing (OKTA-L10); all others run by
+ * `published` and end (OKTA-L11). `since` is inclusive and `until` exclusive, so that windows that touch share nothing.
+ * @throws HubError `log.query_invalid` (OKTA-L20, OKTA-L25, OKTA-L27), `log.too_old` (OKTA-L23), `log.filter_invalid`,
  *   `log.filter_unsupported`
  */
 export function readLogQuery(parameters: URLSearchParams, now: Date): LogQuery {
@@ -92,7 +92,7 @@ function startOf({ since, until, descending, now }: Window): LogPosition {
   }
 }
 
-/** Collects every problem before it refuses (X4). */
+/** Collects every problem before it refuses (OKTA-X4). */
 class ParameterReader {
   readonly #parameters: URLSearchParams
   readonly #problems: FieldProblem[] = []
@@ -145,7 +145,7 @@ class ParameterReader {
     return []
   }
 
-  /** The position in `after`. It wins over `since`, whatever that says, and over `until` (L3), but must be of the same kind of query. */
+  /** The position in `after`. It wins over `since`, whatever that says, and over `until` (OKTA-L3), but must be of the same kind of query. */
   cursor(kind: 'persisted' | 'ascending' | 'descending'): LogPosition | undefined {
     const text = this.text('after')
     if (text === undefined) return undefined
@@ -160,7 +160,7 @@ class ParameterReader {
     return undefined
   }
 
-  /** The summary strings all problems together, as Okta's does (L20). */
+  /** The summary strings all problems together, as Okta's does (OKTA-L20). */
   refuse(): void {
     if (this.#problems.length === 0) return
     const summary = this.#problems.map(({ field, message }) => `'${field}': ${message}`).join(' ')

@@ -20,7 +20,7 @@ export interface RiskCause {
   readonly signalId?: string
 }
 
-/** Okta's names (U23) where it has one. */
+/** Okta's names (OKTA-U23) where it has one. */
 export type DetectionName =
   | 'Security Events Provider Reported Risk'
   | 'Risk Provider Reported Risk'
@@ -45,7 +45,7 @@ const targetTypes: ReadonlyMap<string, string> = new Map([
 ])
 
 /**
- * The level of an entity changed (L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. A warning
+ * The level of an entity changed (OKTA-L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. A warning
  * when it rose to what keeps people out by default.
  */
 export function riskEntry(world: Source, change: LevelChange, cause: RiskCause): LogEvent {
@@ -150,7 +150,7 @@ export function refusedClaimEntry(
 }
 
 /**
- * The pseudo-map of L66, a string: `{previousLevel=LOW, level=MEDIUM, …}`. A filter `co "level=HIGH"` finds what is
+ * The pseudo-map of OKTA-L66, a string: `{previousLevel=LOW, level=MEDIUM, …}`. A filter `co "level=HIGH"` finds what is
  * HIGH now and not what was: `previousLevel` has a capital L and `co` tells letters by case. Nothing else in it can hold
  * the text, because the marks that the form consists of are taken out of senders' words.
  */

@@ -12,7 +12,7 @@ type Source = Pick<World, 'now' | 'newUuid'>
 
 const changed = { create: 'Create', update: 'Update', delete: 'Delete' } as const
 
-/** A risk provider was created, changed or deleted. Okta documents no type for it (L75), so this one is plainly ours. */
+/** A risk provider was created, changed or deleted. Okta documents no type for it (OKTA-L75), so this one is plainly ours. */
 export function riskProviderEntry(
   world: Source,
   { kind, provider, before, by }: RiskProviderChange,
@@ -41,7 +41,7 @@ function targetOf({ id, name, clientId }: RiskProvider): LogTarget {
   return { id, type: 'RiskProvider', alternateId: clientId, displayName: name, detailEntry: null }
 }
 
-/** A security events provider's word counts for more or less than before: a change of the provider (L60). */
+/** A security events provider's word counts for more or less than before: a change of the provider (OKTA-L60). */
 export function providerActionEntry(
   world: Source,
   { provider, from, to, by }: ProviderActionChange,
@@ -83,7 +83,7 @@ export function providerTrustEntry(world: Source, { provider, trust, by }: Provi
   })
 }
 
-/** One risk event that a risk provider sent (L72). Values are strings, the list one of pseudo-maps. */
+/** One risk event that a risk provider sent (OKTA-L72). Values are strings, the list one of pseudo-maps. */
 export function riskSignalEntry(
   world: Source,
   { provider, event, by }: { readonly provider: RiskProvider; readonly event: RiskEvent; readonly by: Actor },

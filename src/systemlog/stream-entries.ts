@@ -38,7 +38,7 @@ export function streamEntry(world: Source, { kind, provider, stream, before, by 
     by,
     target: [target, providerTarget(provider)],
     debugData: requestData(by),
-    // L42: what was set right by itself and what may go on is a warning, what no longer delivers an error.
+    // OKTA-L42: what was set right by itself and what may go on is a warning, what no longer delivers an error.
     ...(kind === 'repair' && { severity: 'WARN' as const }),
     ...(stopped && {
       severity: stream.status === 'disabled' ? ('ERROR' as const) : ('WARN' as const),
@@ -77,7 +77,7 @@ function providerTarget({ id, name, issuer }: StreamChange['provider']): LogTarg
   return { id, type: 'SecurityEventProvider', alternateId: name, displayName: issuer, detailEntry: null }
 }
 
-/** Other dialects of a provider: a change of the provider (L60). */
+/** Other dialects of a provider: a change of the provider (OKTA-L60). */
 export function dialectsEntry(world: Source, { provider, from, to, by }: DialectsChange): LogEvent {
   return logEvent(world, {
     eventType: 'security.events.provider.update',

@@ -150,12 +150,12 @@ const recipes = {
     make: () => '{"events":"this is JSON, and not a signed token"}',
   },
   'blank-field': {
-    broken: 'a device-compliance-change whose previous_status is blank (E20)',
+    broken: 'a device-compliance-change whose previous_status is blank (OKTA-E20)',
     code: 'set.event_invalid',
     make: withEvent('device-compliance-change', { previous_status: '' }),
   },
   'wrong-level': {
-    broken: 'a user-risk-change whose current_level is none of the allowed values (E22)',
+    broken: 'a user-risk-change whose current_level is none of the allowed values (OKTA-E22)',
     code: 'set.event_invalid',
     make: withEvent('user-risk-change', { current_level: 'extreme' }),
   },

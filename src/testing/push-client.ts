@@ -11,7 +11,7 @@ export interface PushAnswer {
   readonly retryAfterS: number | undefined
 }
 
-/** Okta's path for pushed SETs, and Watchbell's (contract section 2). */
+/** Okta's path for pushed SETs, and Watchbell's (OKTA §2). */
 export const oktaPushPath = '/security/api/v1/security-events'
 const descriptionCharsMax = 2_000
 

@@ -7,7 +7,7 @@ export type SetDraft = (OneEvent | SeveralEvents) & {
   readonly aud: string | readonly string[]
   /**
    * The subject identifier (RFC 9493). It stands where the event's family wants it: `sub_id` of the token (SSF 1.0 §3.1),
-   * or for Okta's own events inside the event, below `user` or `device` (contract E75).
+   * or for Okta's own events inside the event, below `user` or `device` (OKTA-E75).
    */
   readonly subject?: object
   readonly jti?: string

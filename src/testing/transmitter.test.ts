@@ -100,13 +100,13 @@ describe('what it signs', () => {
     ['an event about a simple subject', { type: 'session-revoked', subject: ada }, { sub_id: ada }, {}],
     ['an event without a subject', { type: 'session-revoked' }, {}, {}],
     [
-      "Okta's event about a user (E75)",
+      "Okta's event about a user (OKTA-E75)",
       { type: 'okta/user-risk-change', subject: ada },
       {},
       { subject: { user: ada } },
     ],
     [
-      "Okta's event about a device (E77)",
+      "Okta's event about a device (OKTA-E77)",
       { type: 'device-risk-change', subject: { format: 'opaque', id: 'd1' } },
       {},
       { subject: { device: { format: 'opaque', id: 'd1' } } },

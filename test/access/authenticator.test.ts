@@ -40,7 +40,7 @@ async function change(access: TestAccess, app: App, over: object): Promise<void>
   await access.serviceApps.replace(app.clientId, readClientMetadata(metadata), 'operator')
 }
 
-describe('no usable credentials (X10)', () => {
+describe('no usable credentials (OKTA-X10)', () => {
   test.each([
     undefined,
     '',
@@ -61,7 +61,7 @@ describe('no usable credentials (X10)', () => {
   })
 })
 
-describe('API tokens (O1, X11, X16)', () => {
+describe('API tokens (OKTA-O1, OKTA-X11, OKTA-X16)', () => {
   test('an admin token may do everything; the scheme is written in any case', async () => {
     await using access = await openAccess()
     const { secret, token } = await access.apiTokens.create({ name: 'admin', role: 'admin' })
@@ -87,7 +87,7 @@ describe('API tokens (O1, X11, X16)', () => {
   })
 
   test.each<Scope>(['okta.clients.manage', 'okta.riskEvents.manage', 'watchbell.providers.manage'])(
-    'a read_only token may not %s (X16)',
+    'a read_only token may not %s (OKTA-X16)',
     async (scope) => {
       await using access = await openAccess()
       const { secret } = await access.apiTokens.create({ name: 'reader', role: 'read_only' })
@@ -129,7 +129,7 @@ describe('API tokens (O1, X11, X16)', () => {
   })
 })
 
-describe('access tokens (O2, X12, X13, O16)', () => {
+describe('access tokens (OKTA-O2, OKTA-X12, OKTA-X13, OKTA-O16)', () => {
   test('a bearer token says who calls and what it may do; .manage includes .read', async () => {
     await using access = await openAccess()
     const app = await registered(access, { scope: 'okta.logs.read okta.clients.manage' })
@@ -186,7 +186,7 @@ describe('access tokens (O2, X12, X13, O16)', () => {
     })
   })
 
-  test('garbage is invalid, `Bearer undefined` too (O16)', async () => {
+  test('garbage is invalid, `Bearer undefined` too (OKTA-O16)', async () => {
     await using access = await openAccess()
     const token = await bearerToken(access, await registered(access))
     const [header = '', payload = '', signature = ''] = token.split('.')
@@ -288,7 +288,7 @@ describe('access tokens (O2, X12, X13, O16)', () => {
   })
 })
 
-describe('DPoP at resources (O24)', () => {
+describe('DPoP at resources (OKTA-O24)', () => {
   test('a bound token with a proof passes once for each proof', async () => {
     await using access = await openAccess()
     const app = await registered(access, { dpop_bound_access_tokens: true })
@@ -353,7 +353,7 @@ describe('DPoP at resources (O24)', () => {
   })
 
   test.each(['', '/', '?limit=5', '/?limit=5#x'])(
-    'takes a proof for the same URL with %j behind it (A6)',
+    'takes a proof for the same URL with %j behind it (OKTA-A6)',
     async (end) => {
       await using access = await openAccess()
       const app = await registered(access, { dpop_bound_access_tokens: true })
@@ -399,7 +399,7 @@ describe('DPoP at resources (O24)', () => {
     }
   })
 
-  test('a missing scope of a bound token is told in the form for DPoP (X14)', async () => {
+  test('a missing scope of a bound token is told in the form for DPoP (OKTA-X14)', async () => {
     await using access = await openAccess()
     const app = await registered(access, { dpop_bound_access_tokens: true })
     const token = await dpopToken(access, app)

@@ -189,7 +189,7 @@ test('very many keys are told in several exchanges', async () => {
   expect(sizes).toEqual([keysPerExchangeMax, 10])
 })
 
-test('the numbers of the headers stay within their bounds when others have used up the budget (Q1)', async () => {
+test('the numbers of the headers stay within their bounds when others have used up the budget (OKTA-Q1)', async () => {
   stopClock()
   const until = new Date(noon + 30_000)
   const counts = createRateCounts({

@@ -48,7 +48,7 @@ async function nonceFor(access: TestAccess, app: App, key: TestKey): Promise<str
 }
 
 describe('a token for a good assertion', () => {
-  test('is a JWT with the members of O14, signed with a published key, and says what was granted (O13)', async () => {
+  test('is a JWT with the members of OKTA-O14, signed with a published key, and says what was granted (OKTA-O13)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey(), { scope: 'okta.logs.read okta.clients.manage' })
     const issued = await access.requestToken(app, {
@@ -105,7 +105,7 @@ describe('a token for a good assertion', () => {
     }
   })
 
-  test('an assertion without kid is tried with each of the client keys, also when those have kids (O12)', async () => {
+  test('an assertion without kid is tried with each of the client keys, also when those have kids (OKTA-O12)', async () => {
     await using access = await openAccess()
     const keys = await Promise.all(['a', 'b', 'c'].map((kid) => makeKey('ES256', kid)))
     const { clientId } = await access.register({ jwks: { keys: keys.map(({ publicJwk }) => publicJwk) } })
@@ -115,7 +115,7 @@ describe('a token for a good assertion', () => {
     }
   })
 
-  test('the audience is the token endpoint or the issuer, alone or in a list; exp may be an hour and a minute away (O12)', async () => {
+  test('the audience is the token endpoint or the issuer, alone or in a list; exp may be an hour and a minute away (OKTA-O12)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey())
     for (const claims of [
@@ -149,7 +149,7 @@ describe('a token for a good assertion', () => {
     expect(await access.requestToken(app, { assertion: later })).toMatchObject({ type: 'Bearer' })
   })
 
-  test('it may not be used again, ever, while it lives (O12)', async () => {
+  test('it may not be used again, ever, while it lives (OKTA-O12)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey())
     const once = await assert(app, { iat: access.nowS() })
@@ -187,7 +187,7 @@ describe('a token for a good assertion', () => {
   })
 })
 
-describe('assertions that are refused with invalid_client (O12, O15)', () => {
+describe('assertions that are refused with invalid_client (OKTA-O12, OKTA-O15)', () => {
   const audience = /audience claim for client_assertion must be the endpoint invoked/
   test.each<[string, Record<string, unknown>, RegExp]>([
     ['expired', { exp: -61 }, /token is expired/],
@@ -429,7 +429,7 @@ describe('keys by reference (jwks_uri)', () => {
 })
 
 describe('DPoP at the token endpoint', () => {
-  test('a proof of a client that is not bound is ignored, even a broken one (O20, O21)', async () => {
+  test('a proof of a client that is not bound is ignored, even a broken one (OKTA-O20, OKTA-O21)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey())
     for (const dpop of [await prove(app, { iat: access.nowS() }), 'garbage']) {
@@ -439,7 +439,7 @@ describe('DPoP at the token endpoint', () => {
     }
   })
 
-  test('no proof, then no nonce, then a token bound to the key of the proof (O22, O23)', async () => {
+  test('no proof, then no nonce, then a token bound to the key of the proof (OKTA-O22, OKTA-O23)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey(), { dpop_bound_access_tokens: true })
     const key = await makeKey('RS256')
@@ -550,7 +550,7 @@ describe('DPoP at the token endpoint', () => {
     expect(await access.requestToken(app, { dpop: await prove(app, claims) })).toMatchObject({ type: 'DPoP' })
   })
 
-  test('htu may have a query, a double slash and the default port (A6, RFC 9449 §4.3)', async () => {
+  test('htu may have a query, a double slash and the default port (OKTA-A6, RFC 9449 §4.3)', async () => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey(), { dpop_bound_access_tokens: true })
     const nonce = await nonceFor(access, app, app)

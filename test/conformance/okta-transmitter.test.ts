@@ -136,7 +136,7 @@ describe('over a stream', () => {
     expect(await receiver.verdict('on')).toBe('taken')
   })
 
-  test('times in milliseconds alone need no dialect: the foundation’s suite sends them, too (E72)', async () => {
+  test('times in milliseconds alone need no dialect: the foundation’s suite sends them, too (OKTA-E72)', async () => {
     await using site = await startStreamSite()
     await site.connect()
     const token = site.signClaims({ ...claimsOf(`${caep}session-revoked`, {}), sub_id: ada })
@@ -160,21 +160,24 @@ describe('over a stream', () => {
 })
 
 describe('on Okta’s path, where Okta’s receiver takes it from everybody', () => {
-  test.each(published)('%s is taken with the dialect off (E72, E75, E78)', async (_, type, event) => {
-    await using site = await startStreamSite()
-    await site.connect()
-    const token = site.signClaims(claimsOf(type, event))
-    expect((await site.hub.push(token)).status).toBe(202)
-  })
+  test.each(published)(
+    '%s is taken with the dialect off (OKTA-E72, OKTA-E75, OKTA-E78)',
+    async (_, type, event) => {
+      await using site = await startStreamSite()
+      await site.connect()
+      const token = site.signClaims(claimsOf(type, event))
+      expect((await site.hub.push(token)).status).toBe(202)
+    },
+  )
 
-  test('so are quotes (E5)', async () => {
+  test('so are quotes (OKTA-E5)', async () => {
     await using site = await startStreamSite()
     await site.connect()
     expect((await site.hub.push(`"${site.sign()}"`)).status).toBe(202)
   })
 })
 
-test('at its token endpoint a client assertion is for that endpoint (O12), elsewhere for the issuer', async () => {
+test('at its token endpoint a client assertion is for that endpoint (OKTA-O12), elsewhere for the issuer', async () => {
   const key = await generateSigningKey('RS256')
   await using site = await startStreamSite({
     transmitter: { clients: [{ id: 'hub', jwks: { keys: [publicJwk(key)] } }] },

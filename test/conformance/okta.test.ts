@@ -1,4 +1,4 @@
-// Okta's samples: the examples of its API description for POST /security/api/v1/security-events (E60–E77), and the
+// Okta's samples: the examples of its API description for POST /security/api/v1/security-events (OKTA-E60–OKTA-E77), and the
 // shapes that shipping integrations send.
 import { describe, expect, test } from 'vitest'
 import { readEvents } from '../../src/events/read-events.ts'
@@ -50,7 +50,7 @@ describe('the examples of Okta’s API description', () => {
     ])
   })
 
-  test('the example value non-compliant is outside its own enumeration, and refused (E71)', async () => {
+  test('the example value non-compliant is outside its own enumeration, and refused (OKTA-E71)', async () => {
     const event = { ...common, current_status: 'non-compliant', previous_status: 'compliant', subject }
     const set = await verifiedSet({ ...token, events: { [`${caep}device-compliance-change`]: event } })
     expect(() => readEvents(set)).toThrow(
@@ -61,7 +61,7 @@ describe('the examples of Okta’s API description', () => {
     )
   })
 
-  test('the refusal that it prints is ours, byte for byte (E20)', async () => {
+  test('the refusal that it prints is ours, byte for byte (OKTA-E20)', async () => {
     const event = { ...common, current_status: 'compliant', subject }
     const set = await verifiedSet({ ...token, events: { [`${caep}device-compliance-change`]: event } })
     expect(() => readEvents(set)).toThrow(
@@ -79,14 +79,14 @@ describe('as others send to Okta', () => {
   test.each([
     ['milliseconds, as in the guide', 1_615_304_991_643, 1_615_304_991_643],
     ['seconds with a fraction, as a vendor sends', 1_615_304_991.643_21, 1_615_304_991_643],
-  ])('time in %s (E72)', async (_, event_timestamp, occurredAt) => {
+  ])('time in %s (OKTA-E72)', async (_, event_timestamp, occurredAt) => {
     const events = {
       [`${okta}user-risk-change`]: { ...risk, event_timestamp, subject: { user: subject.user } },
     }
     expect(readEvents(await verifiedSet({ ...token, events }))).toMatchObject([{ occurredAt }])
   })
 
-  test('a flat iss_sub, in the event and in sub_id (E44, E78)', async () => {
+  test('a flat iss_sub, in the event and in sub_id (OKTA-E44, OKTA-E78)', async () => {
     const flat = { format: 'iss_sub', iss: 'https://acme.okta.com', sub: '00u1abcd' }
     const events = { [`${okta}user-risk-change`]: { ...common, ...risk, subject: flat } }
     expect(readEvents(await verifiedSet({ ...token, sub_id: flat, events }))).toMatchObject([
@@ -94,7 +94,7 @@ describe('as others send to Okta', () => {
     ])
   })
 
-  test('a device whose identifier is called sub (E77)', async () => {
+  test('a device whose identifier is called sub (OKTA-E77)', async () => {
     const device = { format: 'opaque', sub: 'device-identifier-001' }
     const events = { [`${okta}device-risk-change`]: { ...common, ...risk, subject: { device } } }
     expect(readEvents(await verifiedSet({ ...token, events }))).toMatchObject([

@@ -31,7 +31,7 @@ async function verified(receiver: Receiver): Promise<void> {
 }
 
 describe.each(deliveries)('by %s', (delivery) => {
-  test('a solicited verification proves the stream (R26)', async () => {
+  test('a solicited verification proves the stream (SSF-R26)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     const [asked] = receiver.transmitter.requests.filter(({ endpoint }) => endpoint === 'verification')
@@ -57,7 +57,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     ])
   })
 
-  test('a verification can be asked for at any time, each with a state of its own (R26)', async () => {
+  test('a verification can be asked for at any time, each with a state of its own (SSF-R26)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     expect((await receiver.hub.api('POST', `${streamPath(receiver)}/verify`)).ok).toBe(true)
@@ -68,14 +68,14 @@ describe.each(deliveries)('by %s', (delivery) => {
     await expect.poll(async () => (await receiver.signals('?outcome=refused')).length).toBe(0)
   })
 
-  test('an unsolicited verification is taken, without a state (R27)', async () => {
+  test('an unsolicited verification is taken, without a state (SSF-R27)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     await receiver.transmitter.verify()
     expect(await receiver.verdict(newest(receiver))).toBe('taken')
   })
 
-  test('one that comes before the create is answered is taken as well (R27, R28)', async () => {
+  test('one that comes before the create is answered is taken as well (SSF-R27, SSF-R28)', async () => {
     await using receiver = await startReceiver(delivery, {
       transmitter: { misbehaving: ['verify-at-creation'] },
     })
@@ -87,7 +87,7 @@ describe.each(deliveries)('by %s', (delivery) => {
   test.each([
     ['verify-wrong-state', 'invalid_state'],
     ['verify-wrong-subject', 'invalid_request'],
-  ] as const)('a verification is refused: %s gives %s (R26, T14, 2.5)', async (misbehaviour, err) => {
+  ] as const)('a verification is refused: %s gives %s (SSF-R26, SSF-T14, 2.5)', async (misbehaviour, err) => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: [misbehaviour] } })
     await settled(receiver)
     const { pushes, setErrs } = receiver.stream()
@@ -103,7 +103,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(newest(receiver))).toBe('invalid_state')
   })
 
-  test('a state is good once: another SET with it is refused, the same SET again is a repeat (R26, R36)', async () => {
+  test('a state is good once: another SET with it is refused, the same SET again is a repeat (SSF-R26, SSF-R36)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['sets-again'] } })
     await verified(receiver)
     await settled(receiver)
@@ -119,7 +119,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict('again')).toBe('invalid_state')
   })
 
-  test('events queued before the verification are taken, whatever comes first (R28)', async () => {
+  test('events queued before the verification are taken, whatever comes first (SSF-R28)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['verify-never'] } })
     const jtis = [
       receiver.transmitter.send({ type: revoked, subject: ada }),
@@ -131,7 +131,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     for (const jti of jtis) expect(await receiver.verdict(jti)).toBe('taken')
   })
 
-  test('every supported event type is taken and handled (R17, R76)', async () => {
+  test('every supported event type is taken and handled (SSF-R17, SSF-R76)', async () => {
     await using receiver = await startReceiver(delivery)
     const types = eventCatalogue
       .filter(({ family }) => family === 'caep' || family === 'risc')
@@ -145,7 +145,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     )
   })
 
-  test('the events of the CAEP interoperability profile are taken with every value (R78, R82, T23)', async () => {
+  test('the events of the CAEP interoperability profile are taken with every value (SSF-R78, SSF-R82, SSF-T23)', async () => {
     await using receiver = await startReceiver(delivery)
     const reason = { reason_admin: { en: 'Policy violation' } }
     const subjects = [ada, { format: 'iss_sub', iss: 'https://idp.example', sub: 'ada' }]
@@ -188,7 +188,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.signals('?outcome=refused')).toEqual([])
   })
 
-  test('every invalid SET is refused for its reason, and the next sound one is taken (R33, R39, R49)', async () => {
+  test('every invalid SET is refused for its reason, and the next sound one is taken (SSF-R33, SSF-R39, SSF-R49)', async () => {
     await using receiver = await startReceiver(delivery)
     const { transmitter } = receiver
     await verified(receiver)
@@ -218,7 +218,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     ['sets-wrong-iss', 'invalid_issuer'],
     ['sets-wrong-aud', 'invalid_audience'],
     ['sets-tampered', 'invalid_key'],
-  ] as const)('%s gives %s (R7, R33)', async (misbehaviour, err) => {
+  ] as const)('%s gives %s (SSF-R7, SSF-R33)', async (misbehaviour, err) => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.misbehaving.add(misbehaviour)
@@ -227,7 +227,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(receiver.transmitter.send({ type: revoked, subject: ada }))).toBe('taken')
   })
 
-  test('redelivered SETs are taken again and change nothing (R36, R48, R55)', async () => {
+  test('redelivered SETs are taken again and change nothing (SSF-R36, SSF-R48, SSF-R55)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['sets-again'] } })
     const jti = receiver.transmitter.send({ type: revoked, subject: ada })
     expect(await receiver.verdict(jti)).toBe('taken')
@@ -243,7 +243,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(entries.filter((entry) => entry.debugContext.debugData.jti === jti)).toHaveLength(1)
   })
 
-  test('a pause by the transmitter is shown, and what it held comes when it resumes (R29)', async () => {
+  test('a pause by the transmitter is shown, and what it held comes when it resumes (SSF-R29)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.setStatus('paused', 'licence expired')
@@ -266,7 +266,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.shown()).toMatchObject({ status: 'enabled' })
   })
 
-  test('events about a removed subject are no error (R31)', async () => {
+  test('events about a removed subject are no error (SSF-R31)', async () => {
     await using receiver = await startReceiver(delivery, {
       connect: { subjects: 'listed' },
       transmitter: { defaultSubjects: 'NONE', misbehaving: ['removed-subjects-go-on'] },
@@ -279,7 +279,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(receiver.transmitter.send({ type: revoked, subject: ada }))).toBe('taken')
   })
 
-  test('access tokens may end in the midst of it (R51, R74)', async () => {
+  test('access tokens may end in the midst of it (SSF-R51, SSF-R74)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { tokenLifetimeS: 60 } })
     for (let round = 0; round < 3; round++) {
       receiver.transmitter.revokeTokens()
@@ -287,7 +287,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     }
   })
 
-  test('a new key is taken at once, announced or not (R6)', async () => {
+  test('a new key is taken at once, announced or not (SSF-R6)', async () => {
     await using receiver = await startReceiver(delivery)
     const { transmitter } = receiver
     for (const withdrawn of [false, true]) {
@@ -298,7 +298,7 @@ describe.each(deliveries)('by %s', (delivery) => {
 })
 
 describe('only by push', () => {
-  test('a push without the agreed Authorization is 401 with WWW-Authenticate (R42)', async () => {
+  test('a push without the agreed Authorization is 401 with WWW-Authenticate (SSF-R42)', async () => {
     await using receiver = await startReceiver('push')
     const { endpointUrl, authorization = '' } = receiver.stream()
     for (const given of [undefined, '', 'Bearer wrong', authorization.slice(0, -1), `${authorization}x`]) {
@@ -316,7 +316,7 @@ describe('only by push', () => {
 })
 
 describe('only by poll', () => {
-  test('a key that is published late is waited for (R6, R49)', { timeout: 90_000 }, async () => {
+  test('a key that is published late is waited for (SSF-R6, SSF-R49)', { timeout: 90_000 }, async () => {
     await using receiver = await startReceiver('poll')
     await verified(receiver)
     await receiver.transmitter.rotateKey({ unpublished: true })
@@ -329,7 +329,7 @@ describe('only by poll', () => {
     expect(receiver.stream().setErrs).toEqual([])
   })
 
-  test('a SET under another name than its jti is refused under that name (R50)', async () => {
+  test('a SET under another name than its jti is refused under that name (SSF-R50)', async () => {
     await using receiver = await startReceiver('poll')
     await verified(receiver)
     receiver.transmitter.misbehaving.add('poll-wrong-key')
@@ -338,7 +338,7 @@ describe('only by poll', () => {
     expect(await receiver.signals(`?jti=${jti}&outcome=handled`)).toEqual([])
   })
 
-  test('errors are reported with description and Content-Language (R49)', async () => {
+  test('errors are reported with description and Content-Language (SSF-R49)', async () => {
     await using receiver = await startReceiver('poll')
     await verified(receiver)
     receiver.transmitter.misbehaving.add('sets-tampered')

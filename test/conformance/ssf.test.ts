@@ -77,13 +77,13 @@ test('§4.3: a complex subject', async () => {
   ])
 })
 
-test('§4.3: a proprietary subject is kept (R4)', async () => {
+test('§4.3: a proprietary subject is kept (SSF-R4)', async () => {
   const sub_id = { format: 'catalog_item', catalog_id: 'c0384/winter/2354122' }
   const events = { [`${prefix}caep/event-type/token-claims-change`]: { claims: { role: 'ro-admin' } } }
   expect(readEvents(await verifiedSet({ ...common, sub_id, events }))).toMatchObject([{ subject: sub_id }])
 })
 
-test('§4.1.1: the HS256 of the example header is not for receivers that verify with published keys (R59)', async () => {
+test('§4.1.1: the HS256 of the example header is not for receivers that verify with published keys (SSF-R59)', async () => {
   const key = await generateSigningKey('EdDSA')
   const compact = signSet({ key, claims: common, header: { alg: 'HS256' } })
   expect(() => parseToken(compact)).toThrow(expect.objectContaining({ code: 'set.algorithm_refused' }))

@@ -95,7 +95,7 @@ export function providerStoreContract(
       expect(await store.list()).toHaveLength(2)
     })
 
-    test('a second provider with the name or the issuer of a first is refused and leaves no trace (R20, R24)', async () => {
+    test('a second provider with the name or the issuer of a first is refused and leaves no trace (OKTA-R20, OKTA-R24)', async () => {
       await using opened = await open()
       const { store } = opened
       const first = sampleProvider()
@@ -130,7 +130,7 @@ export function providerStoreContract(
       expect(await store.list()).toHaveLength(2)
     })
 
-    test('replace changes every member but the id, and can take the well-known URL away (R29)', async () => {
+    test('replace changes every member but the id, and can take the well-known URL away (OKTA-R29)', async () => {
       await using opened = await open()
       const { store } = opened
       const before = sampleProvider({ wellKnownUrl: 'https://idp.example/.well-known/ssf-configuration' })

@@ -50,7 +50,7 @@ export function riskProviderStoreContract(
       expect(await store.findByClientId(provider.clientId.toUpperCase())).toBeUndefined()
     })
 
-    test('name and client are unique, character for character (K20, K29)', async () => {
+    test('name and client are unique, character for character (OKTA-K20, OKTA-K29)', async () => {
       await using opened = await open()
       const { store } = opened
       const [one, other] = [sampleRiskProvider({ name: 'One' }), sampleRiskProvider({ name: 'one' })]

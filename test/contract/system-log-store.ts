@@ -83,7 +83,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await names(storage, { position: published('descending') })).toEqual([])
     })
 
-    test('L10: in the order of storing, whatever was published when', async () => {
+    test('OKTA-L10: in the order of storing, whatever was published when', async () => {
       await using storage = await open()
       await storage.stores.systemLog.append([entry('a', 5), entry('b', 3)])
       await storage.stores.systemLog.append([entry('c', 4)])
@@ -114,7 +114,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { direction: 'ascending' as const, expected: ['a', 'b1', 'b2', 'b3', 'c'] },
       { direction: 'descending' as const, expected: ['c', 'b3', 'b2', 'b1', 'a'] },
     ])(
-      'L11: by published, $direction, also over pages that end inside one millisecond',
+      'OKTA-L11: by published, $direction, also over pages that end inside one millisecond',
       async ({ direction, expected }) => {
         await using storage = await open()
         await storage.stores.systemLog.append([entry('c', 3), entry('b1', 2), entry('a', 1), entry('b2', 2)])

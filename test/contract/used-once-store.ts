@@ -8,7 +8,7 @@ export function usedOnceStoreContract(
   open: () => Promise<{ readonly store: UsedOnceStore } & AsyncDisposable>,
 ): void {
   describe(`UsedOnceStore on ${name}`, () => {
-    test('a key can be used once, whatever expiry the second try names (O12)', async () => {
+    test('a key can be used once, whatever expiry the second try names (OKTA-O12)', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.useOnce('a', at(5))).toBe(true)

@@ -255,7 +255,7 @@ describe('three nodes on one database', () => {
 })
 
 describe('what takes nodes a while', { concurrent: true }, () => {
-  test('limits hold over three nodes together, but for what passes between two exchanges (Q1, Q2)', async ({
+  test('limits hold over three nodes together, but for what passes between two exchanges (OKTA-Q1, OKTA-Q2)', async ({
     expect,
   }) => {
     const limit = 150

@@ -62,7 +62,7 @@ async function errorOf(response: Response): Promise<ErrorBody> {
   return body
 }
 
-/** What every answer of the API carries (A9, Q1, Q3), each header once. */
+/** What every answer of the API carries (OKTA-A9, OKTA-Q1, OKTA-Q3), each header once. */
 function expectMarked(headers: Headers): void {
   expect(headers.get('x-okta-request-id')).toMatch(/^req[0-9A-Za-z]{17}$/)
   for (const name of ['x-rate-limit-limit', 'x-rate-limit-remaining', 'x-rate-limit-reset']) {
@@ -83,28 +83,28 @@ const post = (body: string | Uint8Array<ArrayBuffer>, headers: Call['headers'] =
 })
 
 const cases: readonly Case[] = [
-  ['X10: no Authorization', 'E0000005', 403, providers, { headers: { authorization: '' } }],
-  ['X10: only a scheme', 'E0000005', 403, providers, { headers: { authorization: 'SSWS' } }],
-  ['X10: an unknown scheme', 'E0000005', 403, providers, { headers: { authorization: 'Basic Og==' } }],
-  ['X10: a token without scheme', 'E0000005', 403, providers, { headers: { authorization: 'abcdef' } }],
-  ['X11: a wrong SSWS', 'E0000011', 401, providers, { headers: { authorization: 'SSWS wrong' } }],
-  ['X11: an SSWS with a space', 'E0000011', 401, providers, { headers: { authorization: 'SSWS a b' } }],
+  ['OKTA-X10: no Authorization', 'E0000005', 403, providers, { headers: { authorization: '' } }],
+  ['OKTA-X10: only a scheme', 'E0000005', 403, providers, { headers: { authorization: 'SSWS' } }],
+  ['OKTA-X10: an unknown scheme', 'E0000005', 403, providers, { headers: { authorization: 'Basic Og==' } }],
+  ['OKTA-X10: a token without scheme', 'E0000005', 403, providers, { headers: { authorization: 'abcdef' } }],
+  ['OKTA-X11: a wrong SSWS', 'E0000011', 401, providers, { headers: { authorization: 'SSWS wrong' } }],
+  ['OKTA-X11: an SSWS with a space', 'E0000011', 401, providers, { headers: { authorization: 'SSWS a b' } }],
   [
-    'X11: an endless SSWS',
+    'OKTA-X11: an endless SSWS',
     'E0000011',
     401,
     providers,
     { headers: { authorization: `SSWS ${'x'.repeat(5000)}` } },
   ],
   [
-    'X12: an OAuth token that is none',
+    'OKTA-X12: an OAuth token that is none',
     'E0000011',
     401,
     providers,
     { headers: { authorization: 'Bearer x.y.z' } },
   ],
   [
-    'X11: a wrong SSWS without a space',
+    'OKTA-X11: a wrong SSWS without a space',
     'E0000011',
     401,
     providers,
@@ -117,7 +117,13 @@ const cases: readonly Case[] = [
     providers,
     { headers: { authorization: 'SSWX x' } },
   ],
-  ['O16: Bearer undefined', 'E0000011', 401, providers, { headers: { authorization: 'Bearer undefined' } }],
+  [
+    'OKTA-O16: Bearer undefined',
+    'E0000011',
+    401,
+    providers,
+    { headers: { authorization: 'Bearer undefined' } },
+  ],
   ['an unknown path', 'E0000008', 404, '/api/v1/nothing'],
   [
     'an unknown path below a known one',
@@ -150,8 +156,8 @@ const cases: readonly Case[] = [
     providers,
     post('{}', { 'content-type': 'application/jsonp' }),
   ],
-  ['R66: JSON cut short', 'E0000003', 400, providers, post('{"name":')],
-  ['R66: no JSON', 'E0000003', 400, providers, post('name=vendor')],
+  ['OKTA-R66: JSON cut short', 'E0000003', 400, providers, post('{"name":')],
+  ['OKTA-R66: no JSON', 'E0000003', 400, providers, post('name=vendor')],
   ['only white space', 'E0000003', 400, providers, post('  \n ')],
   ['a comma too many', 'E0000003', 400, providers, post('{"name":"a",}')],
   ['a member twice', 'E0000003', 400, providers, post('{"name":"a","name":"b"}')],
@@ -189,12 +195,17 @@ const cases: readonly Case[] = [
     providers,
     { headers: { accept: 'application/json;q=0, text/html' } },
   ],
-  ['R12: an unknown id', 'E0000007', 404, `${providers}/sse00000000000000000`],
+  ['OKTA-R12: an unknown id', 'E0000007', 404, `${providers}/sse00000000000000000`],
   ['an id in percent-encoding', 'E0000007', 404, `${providers}/%73%73%65%2F..%2f%00%22`],
   ['an id that is too long', 'E0000007', 404, `${providers}/${'x'.repeat(1_000)}`],
-  ['R12: an id of great length', 'E0000007', 404, `${providers}/${'x'.repeat(15_000)}`],
-  ['K3: a risk provider of great length', 'E0000007', 404, `/api/v1/risk/providers/${'x'.repeat(15_000)}`],
-  ['U8: a user of great length', 'E0000007', 404, `/api/v1/users/${'x'.repeat(15_000)}/risk`],
+  ['OKTA-R12: an id of great length', 'E0000007', 404, `${providers}/${'x'.repeat(15_000)}`],
+  [
+    'OKTA-K3: a risk provider of great length',
+    'E0000007',
+    404,
+    `/api/v1/risk/providers/${'x'.repeat(15_000)}`,
+  ],
+  ['OKTA-U8: a user of great length', 'E0000007', 404, `/api/v1/users/${'x'.repeat(15_000)}/risk`],
   ['a signal of great length', 'E0000007', 404, `/v1/signals/${'x'.repeat(15_000)}`],
   ['a subject of great length', 'E0000007', 404, `/v1/subjects/${'x'.repeat(15_000)}`],
   ['a service app of great length', 'E0000007', 404, `/oauth2/v1/clients/${'x'.repeat(15_000)}`],
@@ -221,7 +232,7 @@ describe('errors (9.1, 9.2)', () => {
     ['/oauth2/v1/clients', 'client'],
     ['/v1/subjects', 'user'],
   ])(
-    'X3: a body that is wrong as a whole: the summary names it, the cause says why (%s)',
+    'OKTA-X3: a body that is wrong as a whole: the summary names it, the cause says why (%s)',
     async (path, name) => {
       const { errorCode, errorSummary, errorCauses } = await errorOf(await call(path, post('"x"')))
       expect([errorCode, errorSummary]).toEqual(['E0000001', `Api validation failed: ${name}`])
@@ -331,7 +342,7 @@ describe('errors (9.1, 9.2)', () => {
     expect(new Set(ids.flat()).size).toBe(40)
   })
 
-  test('an answer says how often it may be repeated exactly once (Q3)', async () => {
+  test('an answer says how often it may be repeated exactly once (OKTA-Q3)', async () => {
     const { headers } = await rawRequest(
       hub.origin,
       `GET ${providers} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: SSWS ${hub.adminToken}\r\n\r\n`,
@@ -349,7 +360,7 @@ describe('errors (9.1, 9.2)', () => {
     }
   })
 
-  test('A9: what is no part of the API has its request id as well', async () => {
+  test('OKTA-A9: what is no part of the API has its request id as well', async () => {
     for (const [path, method] of [
       ['/security/api/v1/security-events', 'POST'],
       ['/security/api/v1/security-events', 'PUT'],
@@ -363,7 +374,7 @@ describe('errors (9.1, 9.2)', () => {
     }
   })
 
-  test('A1: an answer with a body is application/json, and one without has none', async () => {
+  test('OKTA-A1: an answer with a body is application/json, and one without has none', async () => {
     const list = await call(providers)
     expect([list.status, list.headers.get('content-type')]).toEqual([
       200,
@@ -377,7 +388,7 @@ describe('errors (9.1, 9.2)', () => {
 })
 
 describe('who may what (9.4)', () => {
-  test('X16: a read_only token looks at everything and changes nothing', async () => {
+  test('OKTA-X16: a read_only token looks at everything and changes nothing', async () => {
     await using hub = await startTestHub()
     const { secret } = await hub.hub.apiTokens.create({ name: 'reader', role: 'read_only' })
     const as = (method: string, path: string, body?: object): Promise<Response> =>
@@ -418,7 +429,7 @@ describe('who may what (9.4)', () => {
     })
   })
 
-  test('X11: a revoked token is a wrong token, at once', async () => {
+  test('OKTA-X11: a revoked token is a wrong token, at once', async () => {
     await using hub = await startTestHub()
     const { secret, token } = await hub.hub.apiTokens.create({ name: 'leaver', role: 'admin' })
     const list = (): Promise<Response> =>
@@ -429,7 +440,7 @@ describe('who may what (9.4)', () => {
     expect([response.status, (await errorOf(response)).errorCode]).toEqual([401, 'E0000011'])
   })
 
-  test('X12: a Bearer token that has expired', async () => {
+  test('OKTA-X12: a Bearer token that has expired', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, 'okta.logs.read')
     const headers = { authorization: `Bearer ${await accessTokenOf(hub, app, 'okta.logs.read')}` }
@@ -447,7 +458,7 @@ describe('who may what (9.4)', () => {
     }
   })
 
-  test('X13: a scope that is missing: 403, an empty body, and the header to the byte', async () => {
+  test('OKTA-X13: a scope that is missing: 403, an empty body, and the header to the byte', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '100' } })
     const app = await registerApp(hub, 'okta.securityEventsProviders.read')
     const token = await accessTokenOf(hub, app, 'okta.securityEventsProviders.read')
@@ -490,11 +501,11 @@ describe('targets as clients send them', () => {
     )
 
   test.each([
-    ['A6: //', `/${providers}`],
-    ['A6: ////', `///${providers}`],
-    ['A7: absolute form', `http://acme.okta.com${providers}`],
-    ['A7: absolute form with //', `https://acme.okta.com/${providers}`],
-    ['A7: absolute form with a port and a query', `http://acme.okta.com:8080${providers}?limit=5`],
+    ['OKTA-A6: //', `/${providers}`],
+    ['OKTA-A6: ////', `///${providers}`],
+    ['OKTA-A7: absolute form', `http://acme.okta.com${providers}`],
+    ['OKTA-A7: absolute form with //', `https://acme.okta.com/${providers}`],
+    ['OKTA-A7: absolute form with a port and a query', `http://acme.okta.com:8080${providers}?limit=5`],
     ['a slash at the end', `${providers}/`],
     ["a slash before the query, as Okta's Python SDK 2 has it", `${providers}/?limit=5`],
     ['slashes in the query', `${providers}?limit=5&q=//`],
@@ -526,7 +537,7 @@ describe('targets as clients send them', () => {
     },
   )
 
-  test('A8: a lifecycle POST without body needs no media type, and one with a body is taken too', async () => {
+  test('OKTA-A8: a lifecycle POST without body needs no media type, and one with a body is taken too', async () => {
     await using hub = await startTestHub()
     const { id } = (await (await hub.api('POST', providers, draft)).json()) as { id: string }
     const head = `POST ${providers}/${id}/lifecycle/deactivate HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: SSWS ${hub.adminToken}\r\n`
@@ -566,8 +577,8 @@ describe('targets as clients send them', () => {
   })
 })
 
-describe('rate limits (section 10)', () => {
-  test('Q1, Q2: the request after the last allowed one is 429 E0000047, and says until when', async () => {
+describe('rate limits (OKTA §10)', () => {
+  test('OKTA-Q1, OKTA-Q2: the request after the last allowed one is 429 E0000047, and says until when', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '3' } })
     const remaining: (string | null)[] = []
     for (let times = 0; times < 3; times++) {
@@ -637,7 +648,7 @@ describe('rate limits (section 10)', () => {
     expect(await from('203.0.113.6')).toBe(404)
   })
 
-  test('Q6: keys, well-known documents and health are not limited', async () => {
+  test('OKTA-Q6: keys, well-known documents and health are not limited', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     for (const path of [
       '/oauth2/v1/keys',

@@ -87,7 +87,7 @@ describe('forms that anybody may send', () => {
     ])
   })
 
-  test('parameters in the query count too (O11)', async () => {
+  test('parameters in the query count too (OKTA-O11)', async () => {
     await using hub = await startTestHub()
     const query = Array.from({ length: 26 }, (_, at) => `q${at}=`).join('&')
     const answer = await post(hub, new URLSearchParams(query.replaceAll('q', 'b')), {})
@@ -141,7 +141,7 @@ describe('an independent OAuth client', () => {
     },
   )
 
-  test('gets a DPoP token by answering the challenge, and uses it (O23, O24)', async () => {
+  test('gets a DPoP token by answering the challenge, and uses it (OKTA-O23, OKTA-O24)', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, { dpop_bound_access_tokens: true })
     const server = await discover(hub)
@@ -181,7 +181,7 @@ describe('an independent OAuth client', () => {
 
 describe("Okta's own SDK in PrivateKey mode", () => {
   test.each([false, true])(
-    'lists and creates providers and reads the log, DPoP: %s (O20, O21)',
+    'lists and creates providers and reads the log, DPoP: %s (OKTA-O20, OKTA-O21)',
     async (bound) => {
       await using hub = await startTestHub()
       const app = await registerApp(hub, { dpop_bound_access_tokens: bound }, 'RS256')
@@ -213,7 +213,7 @@ describe("Okta's own SDK in PrivateKey mode", () => {
 })
 
 describe('POST /oauth2/v1/token over HTTP', () => {
-  test('takes its parameters from the query too (O11), and forbids storing the answer', async () => {
+  test('takes its parameters from the query too (OKTA-O11), and forbids storing the answer', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const response = await fetch(`${hub.origin}/oauth2/v1/token?${(await form(hub, app)).toString()}`, {
@@ -230,7 +230,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     })
   })
 
-  test('says no as O15 does', async () => {
+  test('says no as OKTA-O15 does', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const some = expect.any(String)
@@ -263,7 +263,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     ['', 400],
     [';;;', 400],
     ['application/x-www-form-urlencoded', 413],
-  ])('a body that it does not take is refused in the words of OAuth (O15): %j', async (type, status) => {
+  ])('a body that it does not take is refused in the words of OAuth (OKTA-O15): %j', async (type, status) => {
     await using hub = await startTestHub()
     const response = await fetch(`${hub.origin}/oauth2/v1/token`, {
       method: 'POST',
@@ -277,7 +277,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
-  test('who tries Basic is told that in the challenge of the 401 (O15, RFC 6749 §5.2), and nobody else', async () => {
+  test('who tries Basic is told that in the challenge of the 401 (OKTA-O15, RFC 6749 §5.2), and nobody else', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const challenge = async (authorization: string | undefined): Promise<unknown> => {
@@ -291,7 +291,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     expect([await challenge(undefined), await challenge('Bearer undefined')]).toEqual([null, null])
   })
 
-  test('challenges a DPoP client step by step (O22, O23)', async () => {
+  test('challenges a DPoP client step by step (OKTA-O22, OKTA-O23)', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, { dpop_bound_access_tokens: true })
     const bare = await post(hub, await form(hub, app))
@@ -314,7 +314,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
 })
 
 describe('failures of authorisation over HTTP (9.4)', () => {
-  test('an invalid token is told in header and status (X12, O16)', async () => {
+  test('an invalid token is told in header and status (OKTA-X12, OKTA-O16)', async () => {
     await using hub = await startTestHub()
     const response = await fetch(`${hub.origin}/api/v1/logs?since=x`, {
       headers: { authorization: 'Bearer undefined' },
@@ -325,7 +325,7 @@ describe('failures of authorisation over HTTP (9.4)', () => {
     )
   })
 
-  test('a missing scope is told in the header alone (X13)', async () => {
+  test('a missing scope is told in the header alone (OKTA-X13)', async () => {
     await using hub = await startTestHub()
     const token = await accessToken(hub, await registerApp(hub))
     const response = await fetch(`${hub.origin}/oauth2/v1/clients`, {
@@ -338,7 +338,7 @@ describe('failures of authorisation over HTTP (9.4)', () => {
     )
   })
 
-  test('nobody in particular and a wrong API token (X10, X11)', async () => {
+  test('nobody in particular and a wrong API token (OKTA-X10, OKTA-X11)', async () => {
     await using hub = await startTestHub()
     const bare = await fetch(`${hub.origin}/api/v1/logs`)
     expect([bare.status, await bare.json()]).toEqual([
@@ -420,7 +420,7 @@ describe('service apps over HTTP (RFC 7591, RFC 7592)', () => {
 })
 
 describe('what clients ask before they start', () => {
-  test('the server metadata and the keys are public and not limited (Q6, O30)', async () => {
+  test('the server metadata and the keys are public and not limited (OKTA-Q6, OKTA-O30)', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     for (const path of [
       '/.well-known/oauth-authorization-server',
@@ -439,7 +439,7 @@ describe('what clients ask before they start', () => {
     ])
   })
 
-  test('the organisation is of the newer pipeline and always has the same id (O32)', async () => {
+  test('the organisation is of the newer pipeline and always has the same id (OKTA-O32)', async () => {
     await using hub = await startTestHub()
     const ask = async () => (await fetch(`${hub.origin}/.well-known/okta-organization`)).json()
     expect(await ask()).toMatchObject({
@@ -450,7 +450,7 @@ describe('what clients ask before they start', () => {
     expect(await ask()).toEqual(await ask())
   })
 
-  test('the holder of an API token is a user; a service app is none (O31)', async () => {
+  test('the holder of an API token is a user; a service app is none (OKTA-O31)', async () => {
     await using hub = await startTestHub()
     const me = await hub.api('GET', '/api/v1/users/me')
     expect(me.status).toBe(200)

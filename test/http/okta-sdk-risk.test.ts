@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { registerApp, type TestApp } from './oauth-app.ts'
 
-const withoutCache = { cacheMiddleware: null } as const // the default one hides what the server does (contract 12)
+const withoutCache = { cacheMiddleware: null } as const // the default one hides what the server does (OKTA §12)
 
 function tokenClient(hub: TestHub): Client {
   return new Client({ orgUrl: hub.origin, token: hub.adminToken, ...withoutCache })
@@ -49,35 +49,42 @@ describe('risk providers', () => {
     ],
   ]
 
-  test.each(modes)('create, list, get, get-edit-put, delete with %s (K1 to K5, K23)', async (_, connect) => {
-    await using hub = await startTestHub()
-    const { riskProviderApi } = await connect(hub)
-    const { clientId } = await registerApp(hub, 'okta.riskEvents.manage')
-    const made = await riskProviderApi.createRiskProvider({
-      instance: { name: 'Risk-Partner-X', clientId, action: 'log_only', id: 'ignored', _links: {} },
-    })
-    expect(made).toMatchObject({ name: 'Risk-Partner-X', clientId, action: 'log_only' })
-    expect(made.created).toBeInstanceOf(Date)
-    const riskProviderId = made.id
+  test.each(modes)(
+    'create, list, get, get-edit-put, delete with %s (OKTA-K1 to OKTA-K5, OKTA-K23)',
+    async (_, connect) => {
+      await using hub = await startTestHub()
+      const { riskProviderApi } = await connect(hub)
+      const { clientId } = await registerApp(hub, 'okta.riskEvents.manage')
+      const made = await riskProviderApi.createRiskProvider({
+        instance: { name: 'Risk-Partner-X', clientId, action: 'log_only', id: 'ignored', _links: {} },
+      })
+      expect(made).toMatchObject({ name: 'Risk-Partner-X', clientId, action: 'log_only' })
+      expect(made.created).toBeInstanceOf(Date)
+      const riskProviderId = made.id
 
-    const listed: unknown[] = []
-    await (await riskProviderApi.listRiskProviders()).each((provider) => void listed.push(provider))
-    expect(listed).toEqual([made])
+      const listed: unknown[] = []
+      await (await riskProviderApi.listRiskProviders()).each((provider) => void listed.push(provider))
+      expect(listed).toEqual([made])
 
-    const fetched = await riskProviderApi.getRiskProvider({ riskProviderId })
-    fetched.action = 'enforce_and_log'
-    const replaced = await riskProviderApi.replaceRiskProvider({ riskProviderId, instance: fetched })
-    expect(replaced).toMatchObject({ id: riskProviderId, name: 'Risk-Partner-X', action: 'enforce_and_log' })
-    expect(replaced.created).toEqual(made.created)
+      const fetched = await riskProviderApi.getRiskProvider({ riskProviderId })
+      fetched.action = 'enforce_and_log'
+      const replaced = await riskProviderApi.replaceRiskProvider({ riskProviderId, instance: fetched })
+      expect(replaced).toMatchObject({
+        id: riskProviderId,
+        name: 'Risk-Partner-X',
+        action: 'enforce_and_log',
+      })
+      expect(replaced.created).toEqual(made.created)
 
-    await riskProviderApi.deleteRiskProvider({ riskProviderId })
-    expect(await thrownBy(riskProviderApi.getRiskProvider({ riskProviderId }))).toMatchObject({
-      status: 404,
-      errorCode: 'E0000007',
-    })
-  })
+      await riskProviderApi.deleteRiskProvider({ riskProviderId })
+      expect(await thrownBy(riskProviderApi.getRiskProvider({ riskProviderId }))).toMatchObject({
+        status: 404,
+        errorCode: 'E0000007',
+      })
+    },
+  )
 
-  test('refusals reach the caller with code and causes (X1)', async () => {
+  test('refusals reach the caller with code and causes (OKTA-X1)', async () => {
     await using hub = await startTestHub()
     const { riskProviderApi } = tokenClient(hub)
     const instance = {
@@ -96,7 +103,7 @@ describe('risk providers', () => {
 })
 
 describe('risk events', () => {
-  test('are sent, logged, and count at sign-in; the SDK strips milliseconds (V10 to V18)', async () => {
+  test('are sent, logged, and count at sign-in; the SDK strips milliseconds (OKTA-V10 to OKTA-V18)', async () => {
     await using hub = await startTestHub()
     const { sender, provider } = await registerPartner(hub, 'enforce_and_log')
     await sender.riskEventApi.sendRiskEvents({
@@ -139,7 +146,7 @@ describe('risk events', () => {
     })
   })
 
-  test('bad addresses are refused with their places, and others than risk providers altogether (V16, V19)', async () => {
+  test('bad addresses are refused with their places, and others than risk providers altogether (OKTA-V16, OKTA-V19)', async () => {
     await using hub = await startTestHub()
     const { sender } = await registerPartner(hub, 'log_only')
     const instance = [{ subjects: [{ ip: '010.0.0.1', riskLevel: 'HIGH' as const }] }]

@@ -5,7 +5,7 @@ import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { registerApp } from './oauth-app.ts'
 
 const scopes = ['okta.securityEventsProviders.manage', 'okta.logs.read']
-const withoutCache = { cacheMiddleware: null } as const // the default one hides what the server does (contract 12)
+const withoutCache = { cacheMiddleware: null } as const // the default one hides what the server does (OKTA §12)
 
 function tokenClient(hub: TestHub, orgUrl = hub.origin): Client {
   return new Client({ orgUrl, token: hub.adminToken, ...withoutCache })
@@ -59,7 +59,7 @@ async function collected<T>(items: {
 }
 
 describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
-  test("R70, R71: walks the way of Okta's own integration test", async () => {
+  test("OKTA-R70, OKTA-R71: walks the way of Okta's own integration test", async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { ssfReceiverApi: api } = await connect(hub)
@@ -90,7 +90,7 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
     })
   })
 
-  test('R27: gets, edits and puts back the very object, of both kinds', async () => {
+  test('OKTA-R27: gets, edits and puts back the very object, of both kinds', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { ssfReceiverApi: api } = await connect(hub)
@@ -106,7 +106,7 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
       fetched.name = `${name} edited`
       const replaced = await api.replaceSecurityEventsProviderInstance({
         securityEventProviderId,
-        instance: fetched as Parameters<typeof api.replaceSecurityEventsProviderInstance>[0]['instance'], // R27: what was fetched is sent back
+        instance: fetched as Parameters<typeof api.replaceSecurityEventsProviderInstance>[0]['instance'], // OKTA-R27: what was fetched is sent back
       })
       expect(replaced.name).toBe(`${name} edited`)
       expect(JSON.stringify(replaced.settings)).toBe(before)
@@ -192,7 +192,7 @@ describe('credentials that do not do', () => {
     })
   })
 
-  test.each([false, true])('X13, X14: a scope that the token lacks; DPoP: %s', async (dpop) => {
+  test.each([false, true])('OKTA-X13, OKTA-X14: a scope that the token lacks; DPoP: %s', async (dpop) => {
     await using hub = await startTestHub()
     const read = 'okta.securityEventsProviders.read'
     const { ssfReceiverApi: api } = await oauthClient(hub, { granted: read, scopes: [read], dpop })
@@ -206,7 +206,7 @@ describe('credentials that do not do', () => {
     )
   })
 
-  test('O16: after a refused token request it calls with "Bearer undefined", and is told 401', async () => {
+  test('OKTA-O16: after a refused token request it calls with "Bearer undefined", and is told 401', async () => {
     await using hub = await startTestHub()
     const client = await oauthClient(hub, { granted: 'okta.clients.read' })
     const error = await thrownBy(
@@ -228,14 +228,14 @@ describe('credentials that do not do', () => {
 })
 
 describe('the ways of the wire', () => {
-  test('A6: an org URL that ends in a slash', async () => {
+  test('OKTA-A6: an org URL that ends in a slash', async () => {
     await using hub = await startTestHub()
     const client = tokenClient(hub, `${hub.origin}/`)
     const created = await client.ssfReceiverApi.createSecurityEventsProviderInstance({ instance: plain('a') })
     expect(created.id).toMatch(/^sse/)
   })
 
-  test('Q2 to Q4: at 429 it waits until the reset, says what it retries, and gets its answer', async () => {
+  test('OKTA-Q2 to OKTA-Q4: at 429 it waits until the reset, says what it retries, and gets its answer', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     const requestExecutor = new DefaultRequestExecutor()
     const client = new Client({ orgUrl: hub.origin, token: hub.adminToken, requestExecutor, ...withoutCache })

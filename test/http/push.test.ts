@@ -37,7 +37,7 @@ describe('a SET that verifies', () => {
     expect((await site.signals()).map(({ outcome }) => outcome)).toEqual(subjects.map(() => 'handled'))
   })
 
-  test('E3, R38: is answered 202 with an empty body, kept, handled and logged', async () => {
+  test('OKTA-E3, SSF-R38: is answered 202 with an empty body, kept, handled and logged', async () => {
     await using site = await startHubWithProvider()
     const answer = await site.hub.push(site.sign({ jti: 'one' }))
     expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([202, '', '0'])
@@ -56,7 +56,7 @@ describe('a SET that verifies', () => {
     ])
   })
 
-  test('E42, R36: a repeat is 202 as well, is counted, and has no second effect', async () => {
+  test('OKTA-E42, SSF-R36: a repeat is 202 as well, is counted, and has no second effect', async () => {
     await using site = await startHubWithProvider()
     const set = site.sign()
     for (let time = 0; time < 3; time += 1) expect((await site.hub.push(set)).status).toBe(202)
@@ -120,7 +120,7 @@ describe('a SET that verifies', () => {
     },
   )
 
-  test('of an unknown type only is kept as it came (not E48)', async () => {
+  test('of an unknown type only is kept as it came (not OKTA-E48)', async () => {
     await using site = await startHubWithProvider()
     const events = { 'https://vendor.example/events/odd': { subject: ada, deep: { er: [1, 'two', null] } } }
     expect((await site.hub.push(site.sign({ events }))).status).toBe(202)
@@ -130,7 +130,7 @@ describe('a SET that verifies', () => {
     ])
   })
 
-  test('E47: with several events, all are handled and none is dropped', async () => {
+  test('OKTA-E47: with several events, all are handled and none is dropped', async () => {
     await using site = await startHubWithProvider()
     const events = Object.fromEntries(
       eventCatalogue
@@ -149,14 +149,14 @@ describe('a SET that verifies', () => {
     ['with a trailing slash', (origin: string) => `${origin}/`],
     ['in an array', (origin: string) => [origin]],
     ['in an array with others', (origin: string) => ['https://other.example', `${origin}/`]],
-  ])('E41, R8: aud %s', async (_name, aud) => {
+  ])('OKTA-E41, SSF-R8: aud %s', async (_name, aud) => {
     const site = shared
     expect((await site.hub.push(site.sign({ aud: aud(site.hub.origin) }))).status).toBe(202)
   })
 
   test.each([
     ['bare', (set: string) => set],
-    ['E5: in double quotes', (set: string) => `"${set}"`],
+    ['OKTA-E5: in double quotes', (set: string) => `"${set}"`],
     ['with white space around', (set: string) => `\r\n ${set} \n`],
   ])('body %s', async (_name, body) => {
     const site = shared
@@ -164,14 +164,14 @@ describe('a SET that verifies', () => {
   })
 
   test.each(['secevent+jwt', 'application/secevent+jwt', 'SECEVENT+JWT', 'Application/SecEvent+JWT'])(
-    'E30, R57: typ %s',
+    'OKTA-E30, SSF-R57: typ %s',
     async (typ) => {
       const site = shared
       expect((await site.hub.push(site.sign({ header: { typ } }))).status).toBe(202)
     },
   )
 
-  test('E1: an Authorization header is ignored', async () => {
+  test('OKTA-E1: an Authorization header is ignored', async () => {
     const site = shared
     const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {
       method: 'POST',
@@ -181,7 +181,7 @@ describe('a SET that verifies', () => {
     expect(answer.status).toBe(202)
   })
 
-  test('A6, A7: paths with // and absolute-form targets arrive', async () => {
+  test('OKTA-A6, OKTA-A7: paths with // and absolute-form targets arrive', async () => {
     const site = shared
     const { port } = new URL(site.hub.origin)
     const statuses = [
@@ -211,7 +211,7 @@ describe('a SET that does not verify', () => {
   const names = Object.keys(breakages) as BreakageName[] // the record's own keys
 
   test.each(names.filter((name) => name !== 'oversized'))(
-    'E4, R39, R40: broken by %s is 400 in the words of RFC 8935, and shown with the reason',
+    'OKTA-E4, SSF-R39, SSF-R40: broken by %s is 400 in the words of RFC 8935, and shown with the reason',
     async (name) => {
       await using site = await startHubWithProvider()
       const set = await site.transmitter.signBroken(name, {
@@ -234,11 +234,11 @@ describe('a SET that does not verify', () => {
         accepted: 0,
         refused: [{ code, count: 1 }],
       })
-      expect(await site.logs(`?filter=${receiveEvent}`)).toEqual([]) // L75
+      expect(await site.logs(`?filter=${receiveEvent}`)).toEqual([]) // OKTA-L75
     },
   )
 
-  test('E10: without an aud a SET is invalid_request; with that of another receiver invalid_audience (E12)', async () => {
+  test('OKTA-E10: without an aud a SET is invalid_request; with that of another receiver invalid_audience (OKTA-E12)', async () => {
     const site = shared
     const answers = [undefined, 'https://another-receiver.example'].map(async (aud) => {
       const answer = await site.hub.push(site.sign({ token: { aud } }))
@@ -250,7 +250,7 @@ describe('a SET that does not verify', () => {
     ])
   })
 
-  test('E20, E22: wording byte for byte', async () => {
+  test('OKTA-E20, OKTA-E22: wording byte for byte', async () => {
     await using site = await startHubWithProvider()
     const words = async (type: string, claims: object): Promise<unknown> =>
       ((await (await site.hub.push(site.sign({ type, claims }))).json()) as { description: string })
@@ -278,7 +278,7 @@ describe('a SET that does not verify', () => {
     expect(await site.signals()).toMatchObject([{ outcome: 'handled', repeats: 0 }, { outcome: 'refused' }])
   })
 
-  test('E93, Z3: of a deactivated provider is refused at once, and taken again after activation', async () => {
+  test('OKTA-E93, OKTA-Z3: of a deactivated provider is refused at once, and taken again after activation', async () => {
     await using site = await startHubWithProvider()
     const path = `/api/v1/security-events-providers/${site.providerId}/lifecycle`
     await site.hub.api('POST', `${path}/deactivate`)
@@ -304,7 +304,7 @@ describe('a SET that does not verify', () => {
   })
 
   test.each([[undefined], ['application/json'], ['text/plain'], ['application/jwt']])(
-    'R37: media type %s is 400',
+    'SSF-R37: media type %s is 400',
     async (type) => {
       const site = shared
       const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {
@@ -388,7 +388,7 @@ describe('a SET that does not verify', () => {
     })
   })
 
-  test('a flood of garbage meets 429 (E7), is counted whole, and does not keep honest SETs out', async () => {
+  test('a flood of garbage meets 429 (OKTA-E7), is counted whole, and does not keep honest SETs out', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '5' } } })
     const forged = await site.transmitter.signBroken('signature', {
       type: 'session-revoked',

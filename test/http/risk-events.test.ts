@@ -60,7 +60,7 @@ const counts = async (hub: TestHub, { providerId }: Sender): Promise<unknown> =>
   (await hub.api('GET', `/v1/risk/providers/${providerId}/counts`)).json()
 
 describe('events that are taken', () => {
-  test('202 without a body, a log entry in the documented form, and the address is risky at once (V10, V11, V18, L72)', async () => {
+  test('202 without a body, a log entry in the documented form, and the address is risky at once (OKTA-V10, OKTA-V11, OKTA-V18, OKTA-L72)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const answer = await sender.send([
@@ -107,7 +107,7 @@ describe('events that are taken', () => {
     expect(await counts(hub, sender)).toEqual({ taken: 2, ignored: 0 })
   })
 
-  test('20 events of 50 subjects (V12, V13)', async () => {
+  test('20 events of 50 subjects (OKTA-V12, OKTA-V13)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const events = Array.from({ length: 20 }, (_, at) => ({
@@ -118,7 +118,7 @@ describe('events that are taken', () => {
     expect(await logEntries(hub, 'security.risk.signal.consume')).toHaveLength(20)
   })
 
-  test('an event holds 24 hours unless it says otherwise (V14)', async () => {
+  test('an event holds 24 hours unless it says otherwise (OKTA-V14)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const before = Date.now()
@@ -160,7 +160,7 @@ describe('events that are taken', () => {
   })
 })
 
-describe("the provider's action (V18)", () => {
+describe("the provider's action (OKTA-V18)", () => {
   test('log_only is logged and reported, and decides nothing', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub, 'log_only')
@@ -244,7 +244,7 @@ describe('refusals', () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 
-  test('shapes and limits (V12, V13, V15)', async () => {
+  test('shapes and limits (OKTA-V12, OKTA-V13, OKTA-V15)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const bodies: unknown[] = [
@@ -266,7 +266,7 @@ describe('refusals', () => {
     expect(await logEntries(hub, 'security.risk.signal.consume')).toEqual([])
   })
 
-  test('who is no risk provider: an API token, and a service app that is none (V10, V16, V19)', async () => {
+  test('who is no risk provider: an API token, and a service app that is none (OKTA-V10, OKTA-V16, OKTA-V19)', async () => {
     await using hub = await startTestHub()
     const other = await registerServiceApp(hub, scope)
     await newSender(hub)
@@ -279,7 +279,7 @@ describe('refusals', () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 
-  test('the three forms of refused credentials (X10, X11, X13)', async () => {
+  test('the three forms of refused credentials (OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
     await using hub = await startTestHub()
     const post = (headers: Record<string, string>) => fetch(hub.origin + path, { method: 'POST', headers })
     expect(await refusal(await post({}))).toMatchObject({ status: 403, code: 'E0000005' })
@@ -292,7 +292,7 @@ describe('refusals', () => {
     expect([answer.status, await answer.text()]).toEqual([403, ''])
   })
 
-  test('the setting limits requests of each provider, apart from the rest of the API (V17, Q1 to Q3)', async () => {
+  test('the setting limits requests of each provider, apart from the rest of the API (OKTA-V17, OKTA-Q1 to OKTA-Q3)', async () => {
     await using hub = await startTestHub({
       settings: { riskEventRequestsPerMinute: '2', apiRequestsPerMinute: '600' },
     })

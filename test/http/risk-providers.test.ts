@@ -21,12 +21,12 @@ async function newClient(hub: TestHub): Promise<string> {
 async function create(hub: TestHub, over: object = {}): Promise<Body> {
   const clientId = await newClient(hub)
   const answer = await hub.api('POST', path, { name: `Partner ${clientId}`, clientId, ...over })
-  expect(answer.status).toBe(201) // K2
+  expect(answer.status).toBe(201) // OKTA-K2
   return (await answer.json()) as Body // checked by its use
 }
 
 describe('the life of a risk provider', () => {
-  test('create answers 201 with the object, and it is there (K1 to K3, K20 to K26)', async () => {
+  test('create answers 201 with the object, and it is there (OKTA-K1 to OKTA-K3, OKTA-K20 to OKTA-K26)', async () => {
     await using hub = await startTestHub()
     const clientId = await newClient(hub)
     const answer = await hub.api('POST', path, { name: 'Partner', clientId, action: 'enforce_and_log' })
@@ -48,12 +48,12 @@ describe('the life of a risk provider', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([made])
   })
 
-  test('an action that is not given is log_only (K22)', async () => {
+  test('an action that is not given is log_only (OKTA-K22)', async () => {
     await using hub = await startTestHub()
     expect(await create(hub)).toMatchObject({ action: 'log_only' })
   })
 
-  test('what was fetched can be edited and put back whole, with times without milliseconds (K23)', async () => {
+  test('what was fetched can be edited and put back whole, with times without milliseconds (OKTA-K23)', async () => {
     await using hub = await startTestHub()
     const made = await create(hub)
     const short = (time: string): string => time.replace(/\.\d{3}/, '')
@@ -70,7 +70,7 @@ describe('the life of a risk provider', () => {
     expect(await (await hub.api('GET', `${path}/${made.id}`)).json()).toEqual({ ...rest, lastUpdated })
   })
 
-  test('delete answers 204 without a body, and name and client are free again (K5)', async () => {
+  test('delete answers 204 without a body, and name and client are free again (OKTA-K5)', async () => {
     await using hub = await startTestHub()
     const made = await create(hub)
     const answer = await hub.api('DELETE', `${path}/${made.id}`)
@@ -80,7 +80,7 @@ describe('the life of a risk provider', () => {
     expect((await hub.api('POST', path, { name, clientId })).status).toBe(201)
   })
 
-  test('every change is in the System Log under a type of our own, with what changed (L75)', async () => {
+  test('every change is in the System Log under a type of our own, with what changed (OKTA-L75)', async () => {
     await using hub = await startTestHub()
     const { id, name, clientId } = await create(hub)
     await hub.api('PUT', `${path}/${id}`, { name, clientId, action: 'enforce_and_log' })
@@ -118,7 +118,7 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([])
   })
 
-  test('every bad field is a cause that starts with its name (X1, X4)', async () => {
+  test('every bad field is a cause that starts with its name (OKTA-X1, OKTA-X4)', async () => {
     await using hub = await startTestHub()
     const { status, code, summary, causes } = await refusal(
       await hub.api('POST', path, { name: 'n'.repeat(51), clientId: 7, action: 'maybe' }),
@@ -127,7 +127,7 @@ describe('refusals', () => {
     expect(causes.map((cause) => cause.split(':')[0])).toEqual(['name', 'clientId', 'action'])
   })
 
-  test('a client id that is no service app of this hub (K30)', async () => {
+  test('a client id that is no service app of this hub (OKTA-K30)', async () => {
     await using hub = await startTestHub()
     for (const clientId of ['0oaNoSuchServiceApp1', 'null', '%']) {
       const { status, code, causes } = await refusal(await hub.api('POST', path, { name: 'a', clientId }))
@@ -142,7 +142,7 @@ describe('refusals', () => {
     expect(status).toBe(400)
   })
 
-  test('a name or client that another has, on create and on replace (K20, K29)', async () => {
+  test('a name or client that another has, on create and on replace (OKTA-K20, OKTA-K29)', async () => {
     await using hub = await startTestHub()
     const [one, other] = [await create(hub), await create(hub)]
     const clientId = await newClient(hub)
@@ -160,7 +160,7 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
   })
 
-  test('a name and a client that are both taken are both told of, the name first (X4, K20, K29)', async () => {
+  test('a name and a client that are both taken are both told of, the name first (OKTA-X4, OKTA-K20, OKTA-K29)', async () => {
     await using hub = await startTestHub({ settings: { riskProvidersMax: '2' } })
     const [one, other] = [await create(hub), await create(hub)]
     for (const request of [
@@ -174,7 +174,7 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
   })
 
-  test('the fourth, or one more than the setting allows (K27)', async () => {
+  test('the fourth, or one more than the setting allows (OKTA-K27)', async () => {
     await using hub = await startTestHub()
     for (let n = 0; n < 3; n++) await create(hub)
     const clientId = await newClient(hub)
@@ -208,7 +208,7 @@ describe('refusals', () => {
     },
   )
 
-  test('other methods are 405, other media types 400 (contract 9.2)', async () => {
+  test('other methods are 405, other media types 400 (OKTA §9.2)', async () => {
     await using hub = await startTestHub()
     expect(await refusal(await hub.api('PATCH', path))).toMatchObject({ status: 405, code: 'E0000022' })
     const answer = await fetch(hub.origin + path, {
@@ -219,7 +219,7 @@ describe('refusals', () => {
     expect(await refusal(answer)).toMatchObject({ status: 400, code: 'E0000021' })
   })
 
-  test('the three forms of refused credentials (K6, X10, X11, X13)', async () => {
+  test('the three forms of refused credentials (OKTA-K6, OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
     await using hub = await startTestHub()
     expect(await refusal(await fetch(hub.origin + path))).toMatchObject({ status: 403, code: 'E0000005' })
     const wrong = await fetch(hub.origin + path, { headers: { authorization: 'SSWS nope' } })

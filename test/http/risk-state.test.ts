@@ -219,7 +219,7 @@ describe('events that are not matched say why', () => {
     ])
   })
 
-  test('unknown users are ignored when the setting says so, and known ones are not (E79)', async () => {
+  test('unknown users are ignored when the setting says so, and known ones are not (OKTA-E79)', async () => {
     await using world = await startHubWithProvider({ hub: { settings: { unknownUsers: 'ignored' } } })
     await told(world, 'user-risk-change', ada, { current_level: 'high' })
     expect(await shown(world)).toMatchObject([
@@ -236,7 +236,7 @@ describe('events that are not matched say why', () => {
   })
 })
 
-describe('the System Log (L64, L66)', () => {
+describe('the System Log (OKTA-L64, OKTA-L66)', () => {
   test('each change of level is one entry, in the documented form, and found by the documented filter', async () => {
     await using world = await startHubWithProvider()
     await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(30) })
@@ -282,7 +282,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     return world
   }
 
-  test('U2, U6: a user without risk has no reason', async () => {
+  test('OKTA-U2, OKTA-U6: a user without risk has no reason', async () => {
     await using world = await known()
     const { id } = await subject(world.hub, 'ada@example.com')
     const user = `${world.hub.origin}/api/v1/users/${id}`
@@ -296,7 +296,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
   })
 
   test.each(['HIGH', 'MEDIUM', 'LOW'])(
-    'U3, U5, U7: %s, 201 the first time and 200 from then on',
+    'OKTA-U3, OKTA-U5, OKTA-U7: %s, 201 the first time and 200 from then on',
     async (riskLevel) => {
       await using world = await known()
       const first = await setRisk(world.hub, 'ada@example.com', { riskLevel })
@@ -307,7 +307,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     },
   )
 
-  test('by entity id, with a reason (U4), and it is logged with who did it', async () => {
+  test('by entity id, with a reason (OKTA-U4), and it is logged with who did it', async () => {
     await using world = await known()
     const { id } = await subject(world.hub, 'ada@example.com')
     const answer = await setRisk(world.hub, id, { riskLevel: 'HIGH', riskReason: 'Called us, 3 times.' })
@@ -333,7 +333,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'HIGH' })
   })
 
-  test('U3, U4, U8: what is refused', async () => {
+  test('OKTA-U3, OKTA-U4, OKTA-U8: what is refused', async () => {
     await using world = await known()
     for (const body of [
       undefined,
@@ -356,13 +356,13 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'NONE' })
   })
 
-  test.each(['HIGH', ''])('U4: 500 characters are taken (%j)', async (reason) => {
+  test.each(['HIGH', ''])('OKTA-U4: 500 characters are taken (%j)', async (reason) => {
     await using world = await known()
     const body = { riskLevel: 'HIGH', riskReason: reason.padEnd(500, ' a') }
     expect((await setRisk(world.hub, 'ada@example.com', body)).status).toBe(201)
   })
 
-  test.each(['bob@example.com', '00u00000000000000000', 'me@'])('U8: %s is not known', async (name) => {
+  test.each(['bob@example.com', '00u00000000000000000', 'me@'])('OKTA-U8: %s is not known', async (name) => {
     await using world = await known()
     for (const answer of [
       await world.hub.api('GET', `/api/v1/users/${encodeURIComponent(name)}/risk`),
@@ -376,7 +376,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     }
   })
 
-  test('U1, U8: scopes', async () => {
+  test('OKTA-U1, OKTA-U8: scopes', async () => {
     await using world = await known()
     const reader = await registerServiceApp(world.hub, 'okta.userRisk.read okta.logs.read')
     const path = '/api/v1/users/ada%40example.com/risk'

@@ -60,7 +60,7 @@ async function refused(hub: TestHub, method: string, below = '', body?: unknown)
 }
 
 async function list(hub: TestHub): Promise<readonly ShownProvider[]> {
-  return (await (await hub.api('GET', path)).json()) as readonly ShownProvider[] // R1
+  return (await (await hub.api('GET', path)).json()) as readonly ShownProvider[] // OKTA-R1
 }
 
 /** Somebody's web server with documents at paths, made with its own origin. */
@@ -83,7 +83,7 @@ beforeAll(async () => {
 afterAll(() => shared[Symbol.asyncDispose]())
 
 describe('what is answered (1.1, 1.3)', () => {
-  test('R2, R40 to R46, A3, A4: create answers 200 with exactly this, in this order', async () => {
+  test('OKTA-R2, OKTA-R40 to OKTA-R46, OKTA-A3, OKTA-A4: create answers 200 with exactly this, in this order', async () => {
     await using hub = await startTestHub()
     const response = await hub.api('POST', path, draft('vendor'))
     expect(response.status).toBe(200)
@@ -104,11 +104,11 @@ describe('what is answered (1.1, 1.3)', () => {
         },
       }),
     )
-    expect(await (await hub.api('GET', `${path}/${id}`)).text()).toBe(text) // R3
-    expect(await (await hub.api('GET', path)).text()).toBe(`[${text}]`) // R1
+    expect(await (await hub.api('GET', `${path}/${id}`)).text()).toBe(text) // OKTA-R3
+    expect(await (await hub.api('GET', path)).text()).toBe(`[${text}]`) // OKTA-R1
   })
 
-  test('A4: hrefs stand on the public origin, whatever host was asked', async () => {
+  test('OKTA-A4: hrefs stand on the public origin, whatever host was asked', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const answer = await rawRequest(
@@ -120,7 +120,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect(body._links['self']?.href).toBe(`${hub.origin}${path}/${body.id}`)
   })
 
-  test('R1: the list is in the order of creation and not cut below 20', async () => {
+  test('OKTA-R1: the list is in the order of creation and not cut below 20', async () => {
     await using hub = await startTestHub()
     expect(await list(hub)).toEqual([])
     const names = Array.from({ length: 25 }, (_, at) => `vendor-${25 - at}`)
@@ -128,7 +128,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect((await list(hub)).map(({ name }) => name)).toEqual(names)
   })
 
-  test('R7, R46, R47: deactivating answers 200 and turns the link round', async () => {
+  test('OKTA-R7, OKTA-R46, OKTA-R47: deactivating answers 200 and turns the link round', async () => {
     await using hub = await startTestHub()
     const { body: created } = await ask(hub, 'POST', '', draft('vendor'))
     const { status, body } = await ask(hub, 'POST', `/${created.id}/lifecycle/deactivate`)
@@ -149,7 +149,7 @@ describe('what is answered (1.1, 1.3)', () => {
     })
   })
 
-  test('R8, R9: a lifecycle step that changes nothing is no error', async () => {
+  test('OKTA-R8, OKTA-R9: a lifecycle step that changes nothing is no error', async () => {
     await using hub = await startTestHub()
     const { body: created } = await ask(hub, 'POST', '', draft('vendor'))
     const step = (verb: string) => ask(hub, 'POST', `/${created.id}/lifecycle/${verb}`)
@@ -158,19 +158,22 @@ describe('what is answered (1.1, 1.3)', () => {
     expect(await step('deactivate')).toEqual(inactive)
   })
 
-  test.each(['ACTIVE', 'INACTIVE'])('R5, R10: delete of an %s one is 204 and empty', async (status) => {
-    await using hub = await startTestHub()
-    const { body } = await ask(hub, 'POST', '', draft('vendor'))
-    if (status === 'INACTIVE') await ask(hub, 'POST', `/${body.id}/lifecycle/deactivate`)
-    const response = await hub.api('DELETE', `${path}/${body.id}`)
-    expect([response.status, await response.text(), response.headers.get('content-type')]).toEqual([
-      204,
-      '',
-      null,
-    ])
-    expect(await list(hub)).toEqual([])
-    expect((await ask(hub, 'POST', '', draft('vendor'))).status).toBe(200) // name and issuer are free again
-  })
+  test.each(['ACTIVE', 'INACTIVE'])(
+    'OKTA-R5, OKTA-R10: delete of an %s one is 204 and empty',
+    async (status) => {
+      await using hub = await startTestHub()
+      const { body } = await ask(hub, 'POST', '', draft('vendor'))
+      if (status === 'INACTIVE') await ask(hub, 'POST', `/${body.id}/lifecycle/deactivate`)
+      const response = await hub.api('DELETE', `${path}/${body.id}`)
+      expect([response.status, await response.text(), response.headers.get('content-type')]).toEqual([
+        204,
+        '',
+        null,
+      ])
+      expect(await list(hub)).toEqual([])
+      expect((await ask(hub, 'POST', '', draft('vendor'))).status).toBe(200) // name and issuer are free again
+    },
+  )
 
   test.each([
     ['GET', ''],
@@ -178,7 +181,7 @@ describe('what is answered (1.1, 1.3)', () => {
     ['DELETE', ''],
     ['POST', '/lifecycle/activate'],
     ['POST', '/lifecycle/deactivate'],
-  ])('R12: %s …/{id}%s of an unknown id is 404 E0000007', async (method, step) => {
+  ])('OKTA-R12: %s …/{id}%s of an unknown id is 404 E0000007', async (method, step) => {
     for (const id of [unknownId, 'sse', 'null', '..%2F', '%00', "'%20OR%201=1--", '🔔']) {
       const body = method === 'PUT' ? draft('nobody') : undefined
       const answer = await refused(shared, method, `/${encodeURI(decodeURI(id))}${step}`, body)
@@ -203,7 +206,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect((await refused(hub, 'PUT', `/${body.id}`, draft('vendor'))).status).toBe(404)
   })
 
-  test('R20, R21, R24, A2: texts are kept as they were given, to the last character', async () => {
+  test('OKTA-R20, OKTA-R21, OKTA-R24, OKTA-A2: texts are kept as they were given, to the last character', async () => {
     await using hub = await startTestHub()
     const wanted = {
       name: `Ünï 🔔 "quoted" \\ <b>${'x'.repeat(70)}`,
@@ -218,7 +221,7 @@ describe('what is answered (1.1, 1.3)', () => {
   })
 })
 
-describe('create from a well-known URL (R23, R43)', () => {
+describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
   test('stores the URL, and the issuer and JWKS URL that it leads to', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'ES256' })
@@ -309,7 +312,7 @@ describe('create from a well-known URL (R23, R43)', () => {
     ['a member twice', () => '{"issuer":"a","issuer":"b"}', /repeated/],
     ['nothing', () => undefined, /status 404/],
     ['too much', () => JSON.stringify({ padding: 'x'.repeat(300_000) }), /bytes/],
-  ])('R63: metadata with %s is refused, and nothing is created', async (name, document, reason) => {
+  ])('OKTA-R63: metadata with %s is refused, and nothing is created', async (name, document, reason) => {
     await using server = await startDocuments((origin) => ({ [at]: document(origin) }))
     const answer = await refused(shared, 'POST', '', {
       name,
@@ -328,7 +331,7 @@ describe('create from a well-known URL (R23, R43)', () => {
     expect(await list(shared)).toEqual([])
   })
 
-  test('R63: served as HTML', async () => {
+  test('OKTA-R63: served as HTML', async () => {
     await using server = await startDocuments((origin) => ({ [at]: metadata(origin) }), 'text/html')
     const { causes } = await refused(shared, 'POST', '', {
       name: 'vendor',
@@ -338,7 +341,7 @@ describe('create from a well-known URL (R23, R43)', () => {
     expect(causes).toEqual([expect.stringMatching(/Content-Type text\/html; it must be application\/json/)])
   })
 
-  test('R63: a transmitter that cannot be reached, one that closes and one that redirects', async () => {
+  test('OKTA-R63: a transmitter that cannot be reached, one that closes and one that redirects', async () => {
     await using transmitter = await startTransmitter()
     transmitter.down = true
     await using redirecting = await startLocalServer((_request, response) => {
@@ -425,7 +428,7 @@ describe('where we may be sent to fetch', () => {
   })
 })
 
-describe('checking keys on create (R64)', () => {
+describe('checking keys on create (OKTA-R64)', () => {
   const settings = { checkKeysOnCreate: 'true' }
 
   test('is off unless asked for: nobody is called for a JWKS URL', async () => {
@@ -456,7 +459,7 @@ describe('checking keys on create (R64)', () => {
     ['no JSON', 'keys', 'application/json'],
     ['another media type', { keys: [] }, 'text/plain'],
     ['a symmetric key', { keys: [{ kty: 'oct', k: 'c2VjcmV0' }] }, 'application/json'],
-  ])('R63: refuses %s', async (_name, document, contentType) => {
+  ])('OKTA-R63: refuses %s', async (_name, document, contentType) => {
     await using hub = await startTestHub({ settings })
     await using server = await startDocuments(
       (origin) => ({
@@ -479,7 +482,7 @@ describe('checking keys on create (R64)', () => {
 })
 
 describe('replace', () => {
-  test('R27, A5: what was fetched can be edited and sent back, all of it', async () => {
+  test('OKTA-R27, OKTA-A5: what was fetched can be edited and sent back, all of it', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { body: plain } = await ask(hub, 'POST', '', draft('plain'))
@@ -491,16 +494,16 @@ describe('replace', () => {
     for (const body of [plain, known]) {
       const edited = { ...body, name: `${body.name} edited`, created: '2026-01-01', extra: { a: [1] } }
       const answer = await ask(hub, 'PUT', `/${body.id}`, edited)
-      expect(answer).toEqual({ status: 200, body: { ...body, name: `${body.name} edited` } }) // R4, R28
+      expect(answer).toEqual({ status: 200, body: { ...body, name: `${body.name} edited` } }) // OKTA-R4, OKTA-R28
     }
   })
 
-  test('R27: with well_known_url null, as the SDK sends it, issuer and JWKS URL count', async () => {
+  test('OKTA-R27: with well_known_url null, as the SDK sends it, issuer and JWKS URL count', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const settings = { well_known_url: null, ...body.settings }
     expect(await ask(hub, 'PUT', `/${body.id}`, { ...body, settings })).toEqual({ status: 200, body })
-    expect('well_known_url' in (await ask(hub, 'GET', `/${body.id}`)).body.settings).toBe(false) // R42, R44
+    expect('well_known_url' in (await ask(hub, 'GET', `/${body.id}`)).body.settings).toBe(false) // OKTA-R42, OKTA-R44
     const created = await ask(hub, 'POST', '', {
       ...draft('second'),
       settings: { well_known_url: null, issuer: 'second', jwks_url: 'https://second.example' },
@@ -508,7 +511,7 @@ describe('replace', () => {
     expect(created.body.settings).toEqual({ issuer: 'second', jwks_url: 'https://second.example' })
   })
 
-  test('R27: a well-known URL wins over what stands beside it', async () => {
+  test('OKTA-R27: a well-known URL wins over what stands beside it', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
@@ -520,7 +523,7 @@ describe('replace', () => {
     })
   })
 
-  test('R29, R30: the shape of the settings can be switched, and back; the status stays', async () => {
+  test('OKTA-R29, OKTA-R30: the shape of the settings can be switched, and back; the status stays', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
@@ -532,7 +535,7 @@ describe('replace', () => {
       settings: { well_known_url: wellKnownUrl, issuer, jwks_url: jwksUrl },
     })
     const set = transmitter.sign({ type: 'session-revoked', aud: hub.origin, subject: ada })
-    expect((await hub.push(set)).status).toBe(400) // E93
+    expect((await hub.push(set)).status).toBe(400) // OKTA-E93
     const back = await ask(hub, 'PUT', `/${body.id}`, draft('vendor'))
     expect(back.body).toMatchObject({ status: 'INACTIVE' })
     expect(back.body.settings).toEqual(body.settings)
@@ -552,7 +555,7 @@ describe('replace', () => {
     expect([await push(old), await push(next)]).toEqual([400, 202])
   })
 
-  test('R28: everything is required, and a refused one changes nothing', async () => {
+  test('OKTA-R28: everything is required, and a refused one changes nothing', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     for (const missing of ['name', 'type', 'settings']) {
@@ -564,7 +567,7 @@ describe('replace', () => {
     expect((await ask(hub, 'GET', `/${body.id}`)).body).toEqual(body)
   })
 
-  test('a member beside the known ones changes neither id nor status (R26)', async () => {
+  test('a member beside the known ones changes neither id nor status (OKTA-R26)', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', { id: unknownId, status: 'INACTIVE', ...draft('vendor') })
     expect(body).toMatchObject({ status: 'ACTIVE' })
@@ -578,7 +581,7 @@ describe('what is unique', () => {
   const nameTaken = 'Security Events Provider name must be unique'
   const issuerTaken = 'The provided issuer already exists for this organization.'
 
-  test('R61, R62: name and issuer, on create and on replace, in the words that vendors look for', async () => {
+  test('OKTA-R61, OKTA-R62: name and issuer, on create and on replace, in the words that vendors look for', async () => {
     await using hub = await startTestHub()
     const { body: a } = await ask(hub, 'POST', '', draft('a'))
     const { body: b } = await ask(hub, 'POST', '', draft('b'))
@@ -602,7 +605,7 @@ describe('what is unique', () => {
     expect(await list(hub)).toEqual([a, b])
   })
 
-  test('R61, R62, X4: a name and an issuer that are both taken are both told of, the name first', async () => {
+  test('OKTA-R61, OKTA-R62, OKTA-X4: a name and an issuer that are both taken are both told of, the name first', async () => {
     await using hub = await startTestHub()
     const { body: a } = await ask(hub, 'POST', '', draft('a'))
     const { body: b } = await ask(hub, 'POST', '', draft('b'))
@@ -623,7 +626,7 @@ describe('what is unique', () => {
     expect(await list(hub)).toEqual([a, b, c])
   })
 
-  test('R62: the issuer that a well-known URL leads to counts as well', async () => {
+  test('OKTA-R62: the issuer that a well-known URL leads to counts as well', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { issuer, jwksUrl, wellKnownUrl } = transmitter
@@ -725,7 +728,7 @@ describe('a transmitter that takes its time', () => {
   })
 })
 
-describe('validation (R60, 9.3)', () => {
+describe('validation (OKTA-R60, OKTA §9.3)', () => {
   const blank = 'The field cannot be left blank'
   test.each([
     ['nothing', {}, [`name: ${blank}`, `type: ${blank}`, `settings: ${blank}`]],
@@ -785,7 +788,7 @@ describe('validation (R60, 9.3)', () => {
       [/^name: /, /^type: /, /^settings\.issuer: /, /^settings\.jwks_url: /],
     ],
   ])(
-    '%s: every problem is a cause, and the summary names one field (X1 to X5)',
+    '%s: every problem is a cause, and the summary names one field (OKTA-X1 to OKTA-X5)',
     async (_name, body, causes) => {
       const answer = await refused(shared, 'POST', '', body)
       expect([answer.status, answer.body.errorCode]).toEqual([400, 'E0000001'])
@@ -798,7 +801,7 @@ describe('validation (R60, 9.3)', () => {
   )
 })
 
-describe('System Log (L60)', () => {
+describe('System Log (OKTA-L60)', () => {
   interface Entry {
     readonly eventType: string
     readonly actor: { readonly id: string; readonly type: string; readonly displayName: string }
@@ -867,7 +870,7 @@ describe('System Log (L60)', () => {
   })
 })
 
-describe('as Terraform does it (R72)', () => {
+describe('as Terraform does it (OKTA-R72)', () => {
   test('create, then the lifecycle step at once; the state comes from its answer', async () => {
     await using hub = await startTestHub()
     for (const [verb, status] of [

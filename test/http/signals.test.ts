@@ -128,7 +128,7 @@ describe('filters', () => {
       type: 'test',
       settings: { issuer: other.issuer, jwks_url: other.jwksUrl },
     })
-    otherId = ((await created.json()) as { id: string }).id // R2
+    otherId = ((await created.json()) as { id: string }).id // OKTA-R2
     await hub.push(site.sign({ jti: 'a', type: 'session-revoked', subject: ada }))
     await hub.push(site.sign({ jti: 'b', type: 'credential-change', subject: bob }))
     await hub.push(other.sign({ jti: 'a', type: 'session-revoked', subject: bob, aud: hub.origin }))

@@ -50,7 +50,7 @@ async function addProvider(hub: TestHub, name: string): Promise<string> {
     settings: { issuer: `https://${name}.example`, jwks_url: `https://${name}.example/jwks.json` },
   })
   expect(response.status).toBe(200)
-  const { id } = (await response.json()) as { id: string } // R2
+  const { id } = (await response.json()) as { id: string } // OKTA-R2
   return id
 }
 
@@ -58,7 +58,7 @@ async function addProvider(hub: TestHub, name: string): Promise<string> {
 const providers = { filter: 'eventType sw "security.events.provider."' }
 
 describe('what is written', () => {
-  test('L60: everything that happens to a provider, and who did it', async () => {
+  test('OKTA-L60: everything that happens to a provider, and who did it', async () => {
     await using hub = await startTestHub()
     const id = await addProvider(hub, 'vendor')
     const one = `/api/v1/security-events-providers/${id}`
@@ -81,7 +81,7 @@ describe('what is written', () => {
     })
   })
 
-  test('L61, E90: an event that was received, tied to its signal', async () => {
+  test('OKTA-L61, OKTA-E90: an event that was received, tied to its signal', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     await hub.api('POST', '/api/v1/security-events-providers', {
@@ -127,7 +127,7 @@ describe('what is written', () => {
 })
 
 describe('paging', () => {
-  test('L10, L12, L13, L15: a poller gets every entry once, over links on our origin', async () => {
+  test('OKTA-L10, OKTA-L12, OKTA-L13, OKTA-L15: a poller gets every entry once, over links on our origin', async () => {
     await using hub = await startTestHub()
     await addProvider(hub, 'a')
     await addProvider(hub, 'b')
@@ -149,7 +149,7 @@ describe('paging', () => {
     expect(third.next).toEqual(expect.any(String))
   })
 
-  test('L3: after wins over a since beside it, also over one that cannot be read', async () => {
+  test('OKTA-L3: after wins over a since beside it, also over one that cannot be read', async () => {
     await using hub = await startTestHub()
     await addProvider(hub, 'a')
     const after = new URL((await logs(hub, providers)).next ?? '').searchParams.get('after') ?? ''
@@ -160,7 +160,7 @@ describe('paging', () => {
     }
   })
 
-  test('L11: a bounded query ends', async () => {
+  test('OKTA-L11: a bounded query ends', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b', 'c']) await addProvider(hub, name)
     const since = new Date(Date.now() - 3_600_000).toISOString()
@@ -170,7 +170,7 @@ describe('paging', () => {
     expect(last.self).toBe(first.next)
   })
 
-  test('L8: the newest first', async () => {
+  test('OKTA-L8: the newest first', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b']) await addProvider(hub, name)
     const { entries, next } = await logs(hub, { ...providers, sortOrder: 'DESCENDING' })
@@ -181,7 +181,7 @@ describe('paging', () => {
     expect(next).toBeUndefined()
   })
 
-  test('L13: each relation has a header of its own', async () => {
+  test('OKTA-L13: each relation has a header of its own', async () => {
     await using hub = await startTestHub()
     const request = get(hub.origin + path, { headers: { authorization: `SSWS ${hub.adminToken}` } })
     const [response] = (await once(request, 'response')) as [IncomingMessage] // of this event
@@ -199,7 +199,7 @@ describe('paging', () => {
   })
 })
 
-test('L4, L6: filter and keywords', async () => {
+test('OKTA-L4, OKTA-L6: filter and keywords', async () => {
   await using hub = await startTestHub()
   await addProvider(hub, 'alpha-one')
   await addProvider(hub, 'beta')
@@ -278,7 +278,7 @@ describe('what is refused', () => {
     expect(await response.json()).toMatchObject(body)
   })
 
-  test('X10: nobody reads the log without credentials', async () => {
+  test('OKTA-X10: nobody reads the log without credentials', async () => {
     await using hub = await startTestHub()
     expect((await fetch(hub.origin + path)).status).toBe(403)
   })
@@ -337,7 +337,7 @@ describe("Okta's Node SDK", () => {
     return new okta.Client({ orgUrl: hub.origin, token: hub.adminToken, cacheMiddleware: null })
   }
 
-  test('L11: reads a bounded window over all of its pages', async () => {
+  test('OKTA-L11: reads a bounded window over all of its pages', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b', 'c']) await addProvider(hub, name)
     const found: unknown[] = []
@@ -351,7 +351,7 @@ describe("Okta's Node SDK", () => {
     expect(found).toEqual(['https://a.example', 'https://b.example', 'https://c.example'])
   })
 
-  test('L14: reads a polling query up to the first empty page', async () => {
+  test('OKTA-L14: reads a polling query up to the first empty page', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b', 'c']) await addProvider(hub, name)
     const found: unknown[] = []
@@ -360,7 +360,7 @@ describe("Okta's Node SDK", () => {
     expect(found).toEqual(Array<string>(3).fill('security.events.provider.create'))
   })
 
-  test('L21: throws our error with its code and text', async () => {
+  test('OKTA-L21: throws our error with its code and text', async () => {
     await using hub = await startTestHub()
     const collection = await client(hub).systemLogApi.listLogEvents({ filter: 'eventType eqq "x"' })
     await expect(collection.each(() => undefined)).rejects.toMatchObject({

@@ -73,7 +73,7 @@ async function open(storage: Storage): Promise<RiskEvents & { readonly commits: 
   }
 }
 
-test('requests that come together share commits; each is taken whole, in its provider’s name (V10, V18, V19)', async () => {
+test('requests that come together share commits; each is taken whole, in its provider’s name (OKTA-V10, OKTA-V18, OKTA-V19)', async () => {
   await using storage = await openTemporarySqlite()
   const riskEvents = await open(storage)
   const clients = ['first', 'second', 'third', 'stranger', undefined]

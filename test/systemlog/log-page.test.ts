@@ -76,7 +76,7 @@ const bounded = 'since=2026-03-17T05:00:00Z&until=2026-03-17T06:00:14Z'
 const filtered = (filter: string): string => `filter=${encodeURIComponent(filter)}`
 
 describe('polling', () => {
-  test('L10: next is there on an empty page too, and goes on where the page ended', async () => {
+  test('OKTA-L10: next is there on an empty page too, and goes on where the page ended', async () => {
     await using storage = await openTemporarySqlite()
     const first = await read(storage, 'limit=2')
     expect([first.names, first.next]).toEqual([[], expect.any(String)])
@@ -92,7 +92,7 @@ describe('polling', () => {
     expect((await read(storage, `limit=2&after=${first.next}`)).names).toEqual(['a', 'b'])
   })
 
-  test('L10: an entry that was published earlier and stored later comes later, and is not missed', async () => {
+  test('OKTA-L10: an entry that was published earlier and stored later comes later, and is not missed', async () => {
     await using storage = await openTemporarySqlite()
     await storage.stores.systemLog.append([entry('a', before(10))])
     const page = await read(storage, '')
@@ -112,7 +112,7 @@ describe('polling', () => {
     expect((await read(storage, `after=${page.next}`)).names).toEqual(['c'])
   })
 
-  test('L7: limit=0 is an empty page that moves nowhere', async () => {
+  test('OKTA-L7: limit=0 is an empty page that moves nowhere', async () => {
     await using storage = await openTemporarySqlite()
     await storage.stores.systemLog.append([entry('a')])
     const page = await read(storage, 'limit=0')
@@ -120,7 +120,7 @@ describe('polling', () => {
     expect((await read(storage, `after=${page.next}`)).names).toEqual(['a'])
   })
 
-  test('L1: since defaults to seven days ago', async () => {
+  test('OKTA-L1: since defaults to seven days ago', async () => {
     await using storage = await openTemporarySqlite()
     const week = 7 * 86_400
     await storage.stores.systemLog.append([entry('old', before(week + 1)), entry('new', before(week))])
@@ -135,7 +135,7 @@ describe('bounded', () => {
     { count: 2, pages: [2] },
     { count: 3, pages: [2, 1] },
     { count: 4, pages: [2, 2] },
-  ])('L11: $count entries are pages of $pages, and the last has no next', async ({ count, pages }) => {
+  ])('OKTA-L11: $count entries are pages of $pages, and the last has no next', async ({ count, pages }) => {
     await using storage = await openTemporarySqlite()
     await storage.stores.systemLog.append(Array.from({ length: count }, (_, at) => entry(`${at}`)))
     const found: number[] = []
@@ -148,7 +148,7 @@ describe('bounded', () => {
     expect(found).toEqual(pages)
   })
 
-  test('L8, L11: ordered by published, either way', async () => {
+  test('OKTA-L8, OKTA-L11: ordered by published, either way', async () => {
     await using storage = await openTemporarySqlite()
     await storage.stores.systemLog.append([
       entry('b', before(20)),
@@ -168,7 +168,7 @@ describe('bounded', () => {
     expect((await read(storage, `sortOrder=DESCENDING&limit=1&after=${page.next}`)).names).toEqual(['a'])
   })
 
-  test('L7: limit=0 is an empty page and the last one', async () => {
+  test('OKTA-L7: limit=0 is an empty page and the last one', async () => {
     await using storage = await openTemporarySqlite()
     await storage.stores.systemLog.append([entry('a')])
     expect(await read(storage, `${bounded}&limit=0`)).toMatchObject({ names: [], next: undefined })
