@@ -24,6 +24,7 @@ import type { SecretBox } from './base/secret-box.ts'
 import { succeedsWithin } from './base/succeeds-within.ts'
 import { silentTracer, type Tracer } from './base/tracer.ts'
 import { createWorker } from './base/worker.ts'
+import { createWriteProbe } from './base/write-probe.ts'
 import type { World } from './base/world.ts'
 import { createInbox } from './ingest/inbox.ts'
 import { accept, refuse, type Receipt } from './ingest/accept.ts'
@@ -150,7 +151,7 @@ export interface Hub extends AsyncDisposable {
   refuseUnread(error: HubError, source: string): Promise<void>
   /** How many SETs wait in memory to be stored. */
   waitingSets(): number
-  /** Whether the storage answers, and soon. */
+  /** Whether the storage answers, and takes what is to be stored, and soon. */
   isReady(): Promise<boolean>
 }
 
@@ -368,7 +369,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     },
   })
   await clockFloor.at() // before retention moves the mark
-  const inbox = createInbox(stores.signals, undefined, meter)
+  const writes = createWriteProbe({
+    world,
+    write: () => stores.hubMarks.put('written', world.now().toISOString()),
+  })
+  const inbox = createInbox({ append: (sets) => writes.watch(stores.signals.append(sets)) }, undefined, meter)
   const refusals = createRefusalRecorder(stores.signals, logger)
   const { refusalsPerMinute, apiRequestsPerMinute } = settings
   const acceptDeps = {
@@ -547,8 +552,17 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     },
     refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }, () => false),
     waitingSets: () => inbox.waiting(),
-    // What every request with a token asks as well: on SQLite in a thread that no search holds up.
-    isReady: () => succeedsWithin(readyWaitMs, stores.apiTokens.findLiveByHash('')),
+    async isReady() {
+      // What every request with a token asks as well: on SQLite in a thread that no search holds up.
+      const reads = stores.apiTokens.findLiveByHash('')
+      const asks = Promise.all([writes.succeeds(), reads])
+      return succeedsWithin(
+        readyWaitMs,
+        asks.then(([succeeds]) => {
+          if (!succeeds) throw new HubError('hub.unavailable')
+        }),
+      )
+    },
     async [Symbol.asyncDispose]() {
       await following[Symbol.asyncDispose]()
       await Promise.all(underWay)

@@ -16,6 +16,7 @@ import { standbyReason } from './config/standby.ts'
 import { shownAddress, starting } from './config/start-error.ts'
 import type { ClusteredOptions } from './clustered.ts'
 import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
+import { boundConnections } from './file-limit.ts'
 import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
@@ -146,6 +147,7 @@ export async function startHub(
   })
   opened.defer(() => drain(server))
   await held?.[Symbol.asyncDispose]()
+  boundConnections(server.server, logger)
   await starting('listen', settings, () => server.listen(listen))
   const metrics = await starting('metricsListen', settings, () => telemetry.serve({ hub, storage }))
   if (metrics !== undefined) opened.use(metrics)

@@ -24,7 +24,10 @@ export function healthRoutes(hub: Pick<Hub, 'isReady'> & Partial<Pick<Hub, 'stan
               status: 200,
               body: { status: 'ready', ...(hub.standby !== undefined && { standby: hub.standby }) },
             }
-          : { status: 503, body: { status: 'unavailable', reason: 'The storage does not answer.' } },
+          : {
+              status: 503,
+              body: { status: 'unavailable', reason: 'The storage does not answer, or takes nothing.' },
+            },
     },
   ]
 }

@@ -153,6 +153,30 @@ test('serve --standby says that it is one, and so does health', async () => {
   await hub.stop('SIGTERM')
 })
 
+test.runIf(existsSync('/proc/self/limits'))(
+  'few file descriptors are said at the start, and when connections are hung up on',
+  async () => {
+    await using folder = await temporaryFolder()
+    const port = await freePort()
+    const hub = await serve(port, { WATCHBELL_DATA: folder.path }, { filesMax: 100 })
+    expect(hub.output()).toMatch(/the process may open 100 files, which is room for \d+ connections/)
+    const sockets = Array.from({ length: 120 }, () => connect(port, '127.0.0.1').on('error', () => undefined))
+    await expect.poll(() => hub.output(), { timeout: 20_000 }).toContain('connections were hung up on')
+    for (const socket of sockets) socket.destroy()
+    await expect
+      .poll(
+        () =>
+          fetch(`${hub.origin}/readyz`).then(
+            ({ status }) => status,
+            () => 0,
+          ),
+        { timeout: 20_000 },
+      )
+      .toBe(200)
+    expect(await hub.stop('SIGTERM')).toBe(0)
+  },
+)
+
 test('the start line tells where it listens from what it is reached as', async () => {
   await using folder = await temporaryFolder()
   const port = await freePort()
@@ -373,6 +397,9 @@ test(
       expect(statuses.length).toBeLessThan(5_000)
     }
     expect(new Set(statuses)).toEqual(new Set([202, 503]))
+    const ready = await fetch(`${hub.origin}/readyz`)
+    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('takes nothing')])
+    expect((await fetch(`${hub.origin}/healthz`)).status).toBe(200)
     const page = await hub.api('GET', '/v1/signals?limit=1')
     expect([page.status, ((await page.json()) as { signals: object[] }).signals.length]).toEqual([200, 1])
     expect((await hub.api('GET', '/api/v1/logs?limit=1')).status).toBe(200)

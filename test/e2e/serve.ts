@@ -32,6 +32,7 @@ export async function register(
  * A real `watchbell serve` in a process of its own; ready when it resolves.
  * @param environment - where it keeps its data (see places.ts), and other settings
  * @param fileBytesMax - no file may become longer: to whoever writes it, the disk is full
+ * @param filesMax - how many files the process may open
  * @param flags - of the command
  * @param logTo - a file that the log goes to, instead of our `output`
  */
@@ -41,12 +42,19 @@ export async function serve(
   {
     fileBytesMax,
     logTo,
+    filesMax,
     flags = [],
-  }: { readonly fileBytesMax?: number; readonly logTo?: string; readonly flags?: readonly string[] } = {},
+  }: {
+    readonly fileBytesMax?: number
+    readonly logTo?: string
+    readonly filesMax?: number
+    readonly flags?: readonly string[]
+  } = {},
 ): Promise<ServeProcess> {
   const limited = fileBytesMax === undefined ? '' : `ulimit -f ${Math.ceil(fileBytesMax / 512)}; `
   const redirected = logTo === undefined ? '' : ` 2>'${logTo}'`
-  const script = `${limited}exec "$@"${redirected}`
+  const few = filesMax === undefined ? '' : `ulimit -n ${filesMax}; `
+  const script = `${limited}${few}exec "$@"${redirected}`
   const child = spawn('sh', ['-c', script, 'sh', process.execPath, main, 'serve', ...flags], {
     env: {
       PATH: process.env['PATH'],

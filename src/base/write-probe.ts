@@ -1,0 +1,44 @@
+import type { World } from './world.ts'
+
+/** Whether writes succeed, by those that were made anyway, else by one of its own now and then. */
+export interface WriteProbe {
+  /** Notes how a write that was made anyway comes out. @returns the write itself */
+  watch<T>(write: Promise<T>): Promise<T>
+  /** Whether the last write succeeded; waits for one of its own where none was made lately. */
+  succeeds(): Promise<boolean>
+}
+
+export interface WriteProbeDeps {
+  readonly world: Pick<World, 'monotonicMs'>
+  /** A small write, durable when it resolves. */
+  readonly write: () => Promise<unknown>
+}
+
+/** For how long a write that came out so tells how the next would. */
+const tellsForMs = 5_000
+
+/** However often it is asked, one write of its own is under way at most: one that hangs costs no more than that. */
+export function createWriteProbe({ world, write }: WriteProbeDeps): WriteProbe {
+  let last: { readonly at: number; readonly succeeded: boolean } | undefined
+  let own: Promise<boolean> | undefined
+  const note = (succeeded: boolean): boolean => {
+    last = { at: world.monotonicMs(), succeeded }
+    return succeeded
+  }
+  const outcome = (work: Promise<unknown>): Promise<boolean> =>
+    work.then(
+      () => note(true),
+      () => note(false),
+    )
+  return {
+    watch(work) {
+      void outcome(work)
+      return work
+    },
+    async succeeds() {
+      if (last !== undefined && world.monotonicMs() - last.at < tellsForMs) return last.succeeded
+      own ??= outcome(write()).finally(() => (own = undefined))
+      return own
+    },
+  }
+}

@@ -1,0 +1,48 @@
+import { readdirSync, readFileSync } from 'node:fs'
+import type { Server } from 'node:net'
+import type { Logger } from './base/logger.ts'
+
+/** Files that the process opens beside connections from others: to transmitters, to the database, for a moment. */
+const reservedFiles = 32
+const connectionsFew = 256
+const saidEveryMs = 60_000
+
+/**
+ * Keeps connections below what the process may open: a connection beyond it is hung up on without an answer, and the log
+ * says so, also at the start when there is room for few. Where the system does not tell (only Linux does), nothing is done.
+ */
+export function boundConnections(server: Server, logger: Logger): void {
+  const limit = openFilesMax()
+  if (limit === undefined) return
+  const opened = readdirSync('/proc/self/fd').length
+  const connections = Math.max(4, limit - opened - reservedFiles)
+  server.maxConnections = connections
+  const cure = 'raise the limit of open files (ulimit -n, LimitNOFILE, --ulimit nofile)'
+  if (connections < connectionsFew) {
+    logger.warn(
+      { limit, connections },
+      `the process may open ${limit} files, which is room for ${connections} connections: ${cure}`,
+    )
+  }
+  let dropped = 0
+  let saidAt = -Infinity
+  server.on('drop', () => {
+    dropped += 1
+    if (performance.now() - saidAt < saidEveryMs) return
+    saidAt = performance.now()
+    logger.warn(
+      { dropped, connections },
+      `connections were hung up on, because the process may not open more files: ${cure}; said again once a minute`,
+    )
+  })
+}
+
+/** Node.js has raised its own limit as far as it may go. */
+function openFilesMax(): number | undefined {
+  try {
+    const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []
+    return soft === undefined ? undefined : Number(soft)
+  } catch {
+    return undefined
+  }
+}
