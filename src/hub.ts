@@ -26,6 +26,7 @@ import { silentTracer, type Tracer } from './base/tracer.ts'
 import { createWorker } from './base/worker.ts'
 import { createWriteProbe } from './base/write-probe.ts'
 import type { World } from './base/world.ts'
+import { createHealthLog } from './streams/health-log.ts'
 import { createInbox } from './ingest/inbox.ts'
 import { accept, refuse, type Receipt } from './ingest/accept.ts'
 import { createErasures, type Erasures } from './ingest/erase.ts'
@@ -479,6 +480,14 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     }),
   ]
   if (standby === undefined) for (const worker of workers) worker.start()
+  const healthLog = createHealthLog({
+    keys,
+    registry: intake.registry,
+    nameOf: async (id) => (await stores.providers.findById(id))?.name,
+    logger,
+  })
+  healthLog.start()
+  workers.push(healthLog)
   if (storage.onChange !== undefined) {
     const exchange = createWorker({
       name: 'rate counts',

@@ -16,7 +16,7 @@ import { standbyReason } from './config/standby.ts'
 import { shownAddress, starting } from './config/start-error.ts'
 import type { ClusteredOptions } from './clustered.ts'
 import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
-import { boundConnections } from './file-limit.ts'
+import { boundConnections } from './http/bound-connections.ts'
 import { drain } from './http/drain.ts'
 import { hubServer } from './http/index.ts'
 import { createHub, type Hub } from './hub.ts'
@@ -66,7 +66,7 @@ export async function startHub(
   settings: Settings,
   openStorage: (options: HubStorageOptions) => Promise<HandledStorage> = openInThreads,
 ): Promise<RunningHub> {
-  const logger = stderrLogger({ level: settings.logLevel })
+  const logger = stderrLogger({ level: settings.logLevel, format: settings.logFormat })
   for (const warning of settings.warnings) logger.warn({}, warning)
   await using opened = new AsyncDisposableStack()
 
@@ -90,6 +90,7 @@ export async function startHub(
         logger,
         now: world.now(),
         logLevel: settings.logLevel,
+        logFormat: settings.logFormat,
         origin,
         riskOverrides: settings.riskRules,
         unknownUsers: settings.unknownUsers,
@@ -157,6 +158,16 @@ export async function startHub(
       ? await starting('firstToken', settings, () => ensureFirst(hub, settings.firstToken))
       : {}
   isStarted = true
+  logger.info(
+    {
+      version: ownVersion(),
+      listener: shownAddress(listen),
+      origin,
+      database: databaseUrl === undefined ? 'sqlite' : 'postgresql',
+      ...(metrics !== undefined && { metrics: metrics.origin }),
+    },
+    'the hub has started',
+  )
 
   const running = opened.move()
   return {
@@ -169,7 +180,11 @@ export async function startHub(
       while ((await storage.handle()) > 0);
     },
     died: death.promise,
-    [Symbol.asyncDispose]: () => running.disposeAsync(),
+    async [Symbol.asyncDispose]() {
+      logger.info({ listener: shownAddress(listen) }, 'the hub stops')
+      await running.disposeAsync()
+      logger.info({ listener: shownAddress(listen) }, 'the hub has stopped')
+    },
   }
 }
 

@@ -4,12 +4,13 @@ import { realWorld } from './base/world.ts'
 import { createHandler, type HandlerPace } from './ingest/handle.ts'
 import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
 import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
-import { stderrLogger } from './stderr-logger.ts'
+import { stderrLogger, type LogFormat } from './stderr-logger.ts'
 import type { Storage } from './stores.ts'
 
 /** How signals are handled, whichever database they are in. Crosses into a thread as it is. */
 export interface HandlingOptions {
   readonly logLevel: string
+  readonly logFormat?: LogFormat | undefined
   /** The hub's: issuer of our own users' ids. */
   readonly origin: string
   /** Where events are read otherwise than the table of detections reads them. */
@@ -20,8 +21,11 @@ export interface HandlingOptions {
 }
 
 /** A thread has a logger of its own, which writes where the hub's does. */
-export function threadLogger({ logLevel }: Pick<HandlingOptions, 'logLevel'>): Logger {
-  return stderrLogger({ level: logLevel })
+export function threadLogger({
+  logLevel,
+  logFormat,
+}: Pick<HandlingOptions, 'logLevel' | 'logFormat'>): Logger {
+  return stderrLogger({ level: logLevel, format: logFormat })
 }
 
 /** The handler, composed in the thread that calls this, and at work. */

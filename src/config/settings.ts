@@ -105,6 +105,12 @@ const hubEntries = {
     meaning: "How much the process's own log says: debug, info, warn or error.",
     read: (text) => oneOf(text, ['debug', 'info', 'warn', 'error']),
   }),
+  logFormat: setting<'json' | 'text'>('WATCHBELL_LOG_FORMAT', 'json', {
+    default: 'json',
+    meaning:
+      "How the process's own log is written: an object of JSON on each line (json), or a line of text (text).",
+    read: (text) => oneOf(text, ['json', 'text']),
+  }),
   signalRetentionDays: setting('WATCHBELL_SIGNAL_RETENTION_DAYS', 365, {
     default: '365',
     meaning:

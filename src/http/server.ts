@@ -11,7 +11,7 @@ import { printable } from '../base/printable.ts'
 import type { World } from '../base/world.ts'
 import { anonymousBodyBytesMax, createBodyRoom, provenBodyBytesMax, type BodyRoom } from './body-room.ts'
 import { plainForwardedFor } from './forwarded-for.ts'
-import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
+import { internalErrorAnswer, oktaErrorAnswer, type OktaError } from './okta-errors.ts'
 import { answerParserError, parsedHeadBytesMax } from './parser-errors.ts'
 import { withRequestBody } from './read-body.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
@@ -276,6 +276,7 @@ async function answer(
     if (!spent) await spend(deps, reply, { ip: request.ip })
     throw error
   })
+  callers.set(request, caller)
   requireAcceptable(request)
   return withBody(route, bare, request, rooms.proven, (whole) => route.handle(whole, caller))
 }
@@ -432,6 +433,7 @@ export function sendError(
   }
   const { status, body } = oktaErrorAnswer(error, errorId)
   logCause(deps.logger, error, { status, errorId })
+  if (request !== undefined) logRefusal(deps.logger, request, { status, errorId, error, body })
   const headers: Record<string, string> = { ...errorHeaders(error) }
   const { limit, resetAt } = error.facts
   if (error.code === 'request.rate_limited' && limit !== undefined && resetAt !== undefined) {
@@ -442,6 +444,39 @@ export function sendError(
   // OKTA-X13: a missing scope is told in the header alone.
   return send(reply, { status, headers, ...(error.code !== 'access.scope_missing' && { body }) })
 }
+
+/** Who made a request, once that is known. */
+const callers = new WeakMap<FastifyRequest, Caller>()
+
+/**
+ * A write of an administrator is told whatever its client shows of the answer (Okta's Terraform provider shows nothing of
+ * it); everything else that is refused for debugging, as anybody may cause it.
+ */
+function logRefusal(
+  logger: Logger,
+  request: FastifyRequest,
+  { status, errorId, error, body }: { status: number; errorId: string; error: HubError; body: OktaError },
+): void {
+  const caller = callers.get(request)
+  const causes = body.errorCauses.map(({ errorSummary }) => printable(errorSummary, causeCharsMax))
+  const facts = {
+    status,
+    code: error.code,
+    errorId,
+    method: request.method,
+    path: printable(request.url.split('?')[0] ?? '', causeCharsMax), // the query may hold a secret, or somebody's name
+    requestId: request.id,
+    ...(caller !== undefined && { by: caller.name }),
+    ...(causes.length > 0 && { causes: causes.slice(0, causesMax) }),
+  }
+  if (caller !== undefined && request.method !== 'GET') {
+    logger.info(facts, `a change was refused: ${printable(body.errorSummary, causeCharsMax)}`)
+  } else if (status < 500) {
+    logger.debug(facts, `a request was refused: ${printable(body.errorSummary, causeCharsMax)}`)
+  }
+}
+
+const causesMax = 20
 
 /** What made us say no: whole where the fault is ours, in a line where it is the caller's, who may repeat it at will. */
 export function logCause(

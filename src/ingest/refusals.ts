@@ -65,6 +65,11 @@ export function createRefusalRecorder(
 
   return {
     record(refusal) {
+      const { id, code, reason, iss, jti, providerId, via, source } = refusal
+      logger.debug(
+        { refusal: id, code, iss, jti, provider: providerId, via, source },
+        `a SET was refused: ${reason}`,
+      )
       const key = refusal.providerId ?? ''
       const kind = refusal.proven ? rings.proven : rings.unproven
       const ring = kind.get(key)
@@ -78,6 +83,7 @@ export function createRefusalRecorder(
       return round()
     },
     count(providerId, code) {
+      logger.debug({ code, provider: providerId }, 'a SET was refused, and is only counted')
       add(providerId, code, 1)
       return round()
     },

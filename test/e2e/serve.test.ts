@@ -177,6 +177,48 @@ test.runIf(existsSync('/proc/self/limits'))(
   },
 )
 
+test('the log tells of starts and stops, of refused changes with their causes, and of refusals for debugging', async () => {
+  await using folder = await temporaryFolder()
+  await using transmitter = await startTransmitter({ alg: 'ES256' })
+  const hub = await serve(await freePort(), { WATCHBELL_DATA: folder.path, WATCHBELL_LOG_LEVEL: 'debug' })
+  const refused = await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'x',
+    type: 't',
+    settings: {},
+  })
+  const { errorId } = (await refused.json()) as { errorId: string }
+  await fetch(`${hub.origin}/v1/signals?secret=1`)
+  await register(hub, { issuer: transmitter.issuer, jwksUrl: `http://127.0.0.1:${await freePort()}/keys` })
+  const draft = { type: 'session-revoked', aud: hub.origin, subject: { format: 'opaque', id: '1' } } as const
+  expect((await hub.push(await transmitter.signBroken('iss', draft))).status).toBe(400)
+  expect((await hub.push(transmitter.sign(draft))).status).toBe(503)
+  await expect.poll(() => hub.output(), { timeout: 20_000 }).toContain('keys of a provider cannot be fetched')
+  await hub.stop('SIGTERM')
+  const told = hub
+    .output()
+    .split('\n')
+    .filter((line) => line.startsWith('{'))
+    .map((line) => JSON.parse(line) as { level: number; msg: string; path?: string })
+  const said = (level: number, msg: string, facts: object = {}) =>
+    expect(told).toContainEqual(
+      expect.objectContaining({ level, msg: expect.stringContaining(msg), ...facts }),
+    )
+  said(30, 'the hub has started', { origin: hub.origin, database: 'sqlite' })
+  said(30, 'a change was refused', {
+    errorId,
+    code: 'provider.invalid',
+    status: 400,
+    by: 'WATCHBELL_ADMIN_TOKEN',
+    causes: expect.arrayContaining([expect.stringContaining('settings')]),
+  })
+  said(20, 'a request was refused', { code: 'access.no_credentials', path: '/v1/signals' })
+  said(20, 'a SET was refused', { code: 'set.unknown_issuer' })
+  said(30, 'the keys of a provider cannot be fetched', { name: 'idp' })
+  said(30, 'the hub stops')
+  said(30, 'the hub has stopped')
+  expect(hub.output()).not.toContain('secret=1')
+})
+
 test('the start line tells where it listens from what it is reached as', async () => {
   await using folder = await temporaryFolder()
   const port = await freePort()
