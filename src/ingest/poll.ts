@@ -11,6 +11,7 @@ import type { StreamStore } from '../streams/stream-store.ts'
 import type { OpenPoll } from '../streams/poll-gate.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
+import { scopesInWords, theirWords } from '../streams/transmitter-client.ts'
 import type { Receipt } from './accept.ts'
 import { readPollAnswer, type PollAnswer } from './poll-answer.ts'
 import { defaultPaceLimits, pauseMs, type PaceLimits, type PollOutcome } from './poll-pace.ts'
@@ -463,9 +464,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     for (const [name] of errs) state.errs.delete(name)
   }
 
-  function refused({ remote }: PolledStream, { status, headers }: FetchedBytes): Failed {
-    const { host } = new URL(remote.endpointUrl)
-    const words = `${host} answered a poll with status ${status}. ${adviceOf(status)}`
+  function refused(stream: PolledStream, answer: FetchedBytes): Failed {
+    const { status, headers } = answer
+    const { host } = new URL(stream.remote.endpointUrl)
+    const theirs = theirWords(answer)
+    const said = theirs === '' ? '' : ` and said: ${theirs}`
+    const scopes = status === 401 || status === 403 ? scopesInWords(streams.accessTo(stream)) : ''
+    const words = `${host} answered a poll with status ${status}${said}. ${adviceOf(status)} ${scopes}`.trim()
     const soon = status < 300 || status >= 500 || status === 429 || status === 408
     return failed(soon ? 'soon' : 'slow', causeOfStatus(status), words, {
       retryAfterS: readRetryAfter(headers.get('retry-after'), world.now()),

@@ -802,6 +802,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         return { stream: { ...stream, status, statusReason: reason }, state: 'there', drifted }
       }),
     accessTo: (stream) => ({
+      scopeAsked: () => accesses.get(stream.id)?.access.scopeAsked?.(),
       async request(request) {
         const current = registry.find(stream.id) ?? stream
         const secrets = await secretsOf(current)

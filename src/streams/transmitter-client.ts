@@ -249,7 +249,7 @@ interface Refused {
 
 function refusal(step: string, { host, request, access }: Refused, answer: FetchedBytes): HubError {
   const { status, headers } = answer
-  const theirs = wordsOf(answer, request)
+  const theirs = theirWords(answer, secretsIn(request))
   const said = theirs === '' ? '' : ` and said: ${theirs}`
   const retryAfterS = readRetryAfter(headers.get('retry-after'), access.now?.())
   const unavailable = status >= 500 || status === 429
@@ -267,7 +267,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
 }
 
 /** What was asked for at the token endpoint: that is what is missing where a transmitter lets us do too little. */
-function scopesInWords(access: TransmitterAccess): string {
+export function scopesInWords(access: Pick<TransmitterAccess, 'scopeAsked'>): string {
   const scope = access.scopeAsked?.()
   if (scope === undefined) return ''
   return scope === ''
@@ -278,20 +278,24 @@ function scopesInWords(access: TransmitterAccess): string {
 const theirWordsMax = 300
 
 /** The words of an error body, whatever its members are called; the start of one that has none of these members. */
-function wordsOf({ body, headers }: FetchedBytes, request: Call): string {
+export function theirWords({ body, headers }: FetchedBytes, secrets: readonly string[] = []): string {
   const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   if (!parsed.ok) {
     const isText = /^text\/plain\b/i.test(headers.get('content-type') ?? '')
-    return isText ? startOf(Buffer.from(body).toString(), request) : ''
+    return isText ? startOf(Buffer.from(body).toString(), secrets) : ''
   }
-  return startOf(memberWords(parsed.value) || JSON.stringify(parsed.value), request)
+  return startOf(memberWords(parsed.value) || JSON.stringify(parsed.value), secrets)
+}
+
+/** What of a request nobody may be shown. */
+function secretsIn({ json }: Call): readonly string[] {
+  const { delivery } = (json ?? {}) as Partial<StreamRequest> // ours; of other requests it has no such member
+  const authorization = delivery && 'authorization_header' in delivery ? delivery.authorization_header : ''
+  return [authorization, ...authorization.split(' ').slice(1)].filter((secret) => secret !== '')
 }
 
 /** Some transmitters repeat what they were sent: nothing secret of it is passed on. */
-function startOf(words: string, { json }: Call): string {
-  const { delivery } = (json ?? {}) as Partial<StreamRequest> // ours; of other requests it has no such member
-  const authorization = delivery && 'authorization_header' in delivery ? delivery.authorization_header : ''
-  const secrets = [authorization, ...authorization.split(' ').slice(1)].filter((secret) => secret !== '')
+function startOf(words: string, secrets: readonly string[]): string {
   const shown = secrets
     .reduce((text, secret) => text.replaceAll(secret, '…'), words)
     .replace(/\b(bearer|dpop|basic)\s+[\w.~+/=-]+/gi, '$1 …')

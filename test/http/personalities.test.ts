@@ -65,10 +65,7 @@ async function revoke(site: StreamSite): Promise<void> {
 }
 
 describe.each(personalityNames)('%s', (name) => {
-  // Keycloak pushes within its answer and waits a second, while the hub holds what comes until it is connected.
-  const deliveries = name === 'keycloak' ? ['poll'] : ['push', 'poll']
-
-  test.each(deliveries)('by %s: connected, verified, and nothing to worry about', async (delivery) => {
+  test.each(['push', 'poll'])('by %s: connected, verified, and nothing to worry about', async (delivery) => {
     await using site = await startPeer(name)
     expect(await site.connect(draftFor(name, delivery))).toMatchObject({
       status: 'enabled',
@@ -107,15 +104,18 @@ describe.each(personalityNames)('%s', (name) => {
     expect(site.transmitter.streams).toEqual([])
   })
 
-  test.each(deliveries)('by %s: what is taken away is changed by PUT, and events go on', async (delivery) => {
-    await using site = await startPeer(name)
-    await site.connect(draftFor(name, delivery, { description: 'Ours' }))
-    await untilVerified(site)
-    const answer = await site.api('PATCH', '', { description: null })
-    expect([answer.status, await answer.json()]).toMatchObject([200, { last_error: null }])
-    expect(site.transmitter.stream().description).toBeUndefined()
-    await revoke(site)
-  })
+  test.each(['push', 'poll'])(
+    'by %s: what is taken away is changed by PUT, and events go on',
+    async (delivery) => {
+      await using site = await startPeer(name)
+      await site.connect(draftFor(name, delivery, { description: 'Ours' }))
+      await untilVerified(site)
+      const answer = await site.api('PATCH', '', { description: null })
+      expect([answer.status, await answer.json()]).toMatchObject([200, { last_error: null }])
+      expect(site.transmitter.stream().description).toBeUndefined()
+      await revoke(site)
+    },
+  )
 })
 
 test('Keycloak: a token without scope is refused, and the words name what was asked', async () => {
@@ -174,4 +174,21 @@ test('ProtocolSoup: an account that is disabled and enabled within a second', as
   await site.transmitter.pushAll()
   await site.hub.handleAll()
   for (const jti of jtis) expect(await site.signals(`?jti=${jti}`)).toMatchObject([{ outcome: 'handled' }])
+})
+
+test('a poll that is refused shows the transmitter’s words and the scopes that were asked for', async () => {
+  await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
+  await site.connect({ delivery: 'poll', auth: client })
+  const body = { events: ['not now'], echoed: 'Bearer s3cret.token' }
+  site.transmitter.fail('poll', { status: 403, body }, Infinity)
+  const { last_error: error } = await vi.waitFor(
+    async () => {
+      const shown = await site.shown()
+      expect(shown.last_error).not.toBeNull()
+      return shown
+    },
+    { timeout: 20_000 },
+  )
+  expect(error).toMatch(/status 403 and said: \{"events":\["not now"\].*scopes ssf\.read ssf\.manage/)
+  expect(error).not.toContain('s3cret')
 })
