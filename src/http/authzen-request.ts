@@ -107,7 +107,11 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
     return { problem: 'context.user_agent must be a string' }
   }
   const userIssuer = about['iss'] ?? undefined
+  const deviceIssuer = context['device_iss'] ?? undefined
+  const sessionIssuer = context['session_iss'] ?? undefined
   if (userIssuer !== undefined && !isText(userIssuer)) return unreadableText('subject.properties.iss')
+  if (deviceIssuer !== undefined && !isText(deviceIssuer)) return unreadableText('context.device_iss')
+  if (sessionIssuer !== undefined && !isText(sessionIssuer)) return unreadableText('context.session_iss')
   const issuedAt = readIssuedAt(context['issued_at'] ?? undefined)
   if (issuedAt === 'unreadable') {
     return {
@@ -128,7 +132,9 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
     resource: { type: resource['type'], id: resource['id'] },
     ip: address,
     device,
+    deviceIssuer,
     session,
+    sessionIssuer,
     userAgent,
     issuedAt,
   }

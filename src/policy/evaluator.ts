@@ -46,8 +46,9 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
   const { neverDenied = new Set() } = deps
 
   async function decide({ question, by, untimed }: Asked, span: TracedWork): Promise<Verdict> {
-    const { user, userIssuer, device, session, ip } = question
-    const picture = await reader.read({ user, userIssuer, device, session, address: ip }, world.now())
+    const { ip, user, userIssuer, device, deviceIssuer, session, sessionIssuer } = question
+    const about = { user, userIssuer, device, deviceIssuer, session, sessionIssuer, address: ip }
+    const picture = await reader.read(about, world.now())
     const evaluated = evaluate(question, picture, deps)
     const judged =
       untimed === undefined || question.issuedAt !== undefined

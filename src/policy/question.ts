@@ -10,7 +10,9 @@ export interface Question {
   /** Canonical; see canonicalAddress. */
   readonly ip: string | undefined
   readonly device: string | undefined
+  readonly deviceIssuer?: string | undefined
   readonly session: string | undefined
+  readonly sessionIssuer?: string | undefined
   readonly userAgent: string | undefined
   /** When the session began. */
   readonly issuedAt: Date | undefined

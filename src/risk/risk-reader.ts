@@ -21,8 +21,10 @@ export interface EntityRisk {
 
 /** What a question is about, in the words of the asker: see `askedOf`. */
 export interface AskedAbout extends Readonly<Partial<Record<SubjectKind, string | undefined>>> {
-  /** Whose id the user's is, if it is one that means something to one issuer only. */
+  /** Whose id each is, if it is one that means something to one issuer only. */
   readonly userIssuer?: string | undefined
+  readonly deviceIssuer?: string | undefined
+  readonly sessionIssuer?: string | undefined
 }
 
 export interface RiskPicture {

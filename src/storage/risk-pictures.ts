@@ -2,7 +2,15 @@ import type { Reach, Revocation } from '../risk/revocation.ts'
 import type { RiskSource } from '../risk/risk-reason.ts'
 import type { AskedAbout, EntityRisk, RiskPicture } from '../risk/risk-reader.ts'
 import { reasonsInForce, spokenFor, type KnownAbout } from '../risk/risk-state.ts'
-import { askedOf, formatOf, kindOf, subjectKinds, type Anchor, type Asked } from '../subjects/anchor.ts'
+import {
+  askedOf,
+  formatOf,
+  kindOf,
+  scopeOf,
+  subjectKinds,
+  type Anchor,
+  type Asked,
+} from '../subjects/anchor.ts'
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { AnchorRow, MembershipRow, RevocationRow, RiskReasonRow } from './schema.ts'
 
@@ -36,6 +44,8 @@ type NodeRow = Pick<AnchorRow, 'entity' | 'anchor' | 'bare' | 'id'> & {
   readonly node: number
   /** What the word of the provider counts for that vouches for its bare id; null where none does. */
   readonly vouched: 'none' | 'log_only' | 'enforce_and_log' | null
+  /** The provider's issuer now; null where an administrator vouches for it. */
+  readonly issuer: string | null
 }
 
 /** Many questions on their way to their answers. The database looks up what they name; the rest is done here. */
@@ -67,7 +77,7 @@ function askedIn(about: AskedAbout): readonly Asked[] {
   return subjectKinds.flatMap((kind) => {
     const text = about[kind]
     if (text === undefined) return []
-    return askedOf(kind, text, kind === 'user' ? about.userIssuer : undefined) ?? []
+    return askedOf(kind, text, kind === 'address' ? undefined : about[`${kind}Issuer`]) ?? []
   })
 }
 
@@ -82,7 +92,13 @@ function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => R
   const byAnchor = new Map(nodes.map((node) => [node.anchor, node]))
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const byBare = Map.groupBy(
-    nodes.filter(({ bare, vouched }) => bare !== null && vouched !== null && vouched !== 'none'),
+    nodes.filter(
+      ({ anchor, bare, vouched, issuer }) =>
+        bare !== null &&
+        vouched !== null &&
+        vouched !== 'none' &&
+        (issuer === null || issuer === scopeOf(anchor)),
+    ),
     ({ bare }) => bare,
   )
   return (asked) => {

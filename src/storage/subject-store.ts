@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
-import { bareOf, kindOf, type Anchor } from '../subjects/anchor.ts'
+import { bareOf, kindOf, scopeOf, type Anchor } from '../subjects/anchor.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
@@ -267,9 +267,17 @@ export function createSubjectStore(
     },
 
     async findBare(bare) {
-      const found = await rows(sql<{ entity: number; vouched_by: string }>`
-        SELECT DISTINCT entity, vouched_by FROM anchors WHERE bare = ${bare} AND vouched_by IS NOT NULL`)
-      return found.map(({ entity, vouched_by }) => ({ entity, vouchedBy: vouched_by }))
+      const found = await rows(sql<{
+        entity: number
+        anchor: Anchor
+        vouched_by: string
+        issuer: string | null
+      }>`
+        SELECT entity, anchor, vouched_by, issuer FROM anchors LEFT JOIN providers ON providers.id = vouched_by
+        WHERE bare = ${bare} AND vouched_by IS NOT NULL`)
+      return found.flatMap(({ entity, anchor, vouched_by, issuer }) =>
+        issuer === null || issuer === scopeOf(anchor) ? [{ entity, vouchedBy: vouched_by }] : [],
+      )
     },
 
     async list({ kind, level, text, before = Number.MAX_SAFE_INTEGER, limit }) {

@@ -137,6 +137,7 @@ export function refusedClaimEntry(
   return logEvent(world, {
     eventType: 'watchbell.subject.claim',
     displayMessage: 'Join identifiers',
+    severity: 'WARN',
     by,
     outcome: { result: 'FAILURE', reason: refused ?? null },
     target: anchors.slice(0, shownIdentifiersMax).map((anchor) => {

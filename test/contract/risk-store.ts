@@ -7,7 +7,6 @@ import { rejoinSource, rejoinStep } from '../../src/risk/rejoin.ts'
 import { riskLevels, type RiskLevel } from '../../src/risk/risk-level.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import { reasonsInForce } from '../../src/risk/risk-state.ts'
-import { scopeOf } from '../../src/subjects/anchor.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { AskedAbout } from '../../src/risk/risk-reader.ts'
 import type { Anchor, SubjectKind } from '../../src/subjects/anchor.ts'
@@ -23,7 +22,7 @@ const world = { ...realWorld(globalThis.fetch), now: () => now }
 const ada: Anchor = 'user:email:ada@example.com'
 const sub1: Anchor = 'user:iss_sub:https://idp.example|1'
 const sub2: Anchor = 'user:iss_sub:https://idp.example|2'
-const laptop: Anchor = 'device:opaque:https://mdm.example|42'
+const laptop: Anchor = 'device:opaque:https://idp.example|42'
 const session: Anchor = 'session:opaque:https://idp.example|s'
 
 /** News of one provider about one thing, by these names. */
@@ -31,11 +30,11 @@ function news(at: number, level: RiskLevel, names: readonly Anchor[], over: Part
   const anchors = names.toSorted()
   const id = over.id ?? `sig-${at}-${level}-${names.join()}`
   const source = over.source ?? { kind: 'security_events_provider', id: 'sse1' }
-  const issuer = anchors.map(scopeOf).find((scope) => scope !== undefined)
+  const issuer = over.source?.id === 'sse2' ? 'https://sse2.example' : 'https://idp.example'
   return {
     id,
     source,
-    ...(issuer !== undefined && { issuer }), // each speaks for whose ids it names
+    issuer,
     occurredAt: t(at),
     receivedAt: t(at),
     things: [{ kind: anchors[0]?.split(':')[0] ?? '', anchors }],
@@ -82,7 +81,10 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
   /** With the providers that the judge knows. */
   const open = async (): Promise<Storage> => {
     const storage = await openEmpty()
-    for (const id of ['sse1', 'sse2']) await storage.stores.providers.insert(sampleProvider({ id }))
+    for (const id of ['sse1', 'sse2'])
+      await storage.stores.providers.insert(
+        sampleProvider({ id, issuer: id === 'sse1' ? 'https://idp.example' : `https://${id}.example` }),
+      )
     return storage
   }
   describe(`RiskStore, SubjectStore and RiskReader on ${database}`, () => {
@@ -184,7 +186,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('a name may be as long as a SET', async () => {
       await using storage = await open()
       const long = randomBytes(20_000).toString('base64url')
-      const names = [`device:uri:${long}`, `device:uri:${long}+`, `device:opaque:https://mdm.example|${long}`]
+      const names = [`device:uri:${long}`, `device:uri:${long}+`, `device:opaque:https://idp.example|${long}`]
       await hear(storage, [
         ...names.map((name) => news(1, 'HIGH', [name])),
         news(2, 'LOW', names.slice(0, 2), { message: long }),
@@ -213,28 +215,38 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('a bare id finds those of all issuers that vouch for it, and no made-up ones', async () => {
       await using storage = await open()
       const names = Array.from({ length: 25 }, (_, at): Anchor => `device:opaque:https://${at}.example|7`)
-      for (const name of names) await hear(storage, [news(1, 'LOW', [name])])
+      const ids = names.map((_, at) => `sse-${at}`)
+      const judge = judgeOf(...ids)
+      for (const [at, name] of names.entries()) {
+        const [id = '', issuer] = [ids[at], `https://${at}.example`]
+        await storage.stores.providers.insert(sampleProvider({ id, issuer }))
+        const told = {
+          ...news(1, 'LOW', [name], { source: { kind: 'security_events_provider', id } }),
+          issuer,
+        }
+        await storage.transaction(({ subjects, risk }) =>
+          applyNews({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, [told]),
+        )
+      }
       const made: Anchor = 'device:iss_sub:https://elsewhere.example|7'
-      await hear(storage, [{ ...news(1, 'HIGH', [made]), issuer: 'https://idp.example' }])
+      await hear(storage, [news(1, 'HIGH', [made])])
       const read = (text: string) => storage.stores.riskReader.read(asked(['device', text]), now)
       const { entities } = await read('7')
       expect(entities.map(({ reasons }) => reasons[0]?.anchor ?? '').toSorted()).toEqual(names.toSorted())
       expect(await storage.stores.subjects.findBare('device:7')).toHaveLength(25)
-      for (const [action, reach] of [
-        ['log_only', ['reported']],
-        ['none', []],
-      ] as const) {
-        await storage.stores.riskSources.setAction('sse1', action)
-        expect([...new Set((await read('7')).entities.map(({ reach }) => reach))]).toEqual(reach)
-      }
-      await storage.stores.providers.delete('sse1')
-      expect((await read('7')).entities).toEqual([])
+      const reaches = async () => (await read('7')).entities.map(({ reach }) => reach)
+      await storage.stores.riskSources.setAction('sse-0', 'log_only')
+      expect((await reaches()).filter((reach) => reach === 'reported')).toHaveLength(1)
+      await storage.stores.riskSources.setAction('sse-0', 'none')
+      expect(await reaches()).toHaveLength(24)
+      await storage.stores.providers.delete('sse-1')
+      expect(await reaches()).toHaveLength(23)
     })
 
     test('a reason with two names counts for each by itself while they are not believed to be one', async () => {
       await using storage = await open()
       const reported = (id: string) => ({ source: { kind: 'security_events_provider', id } as const })
-      await hear(storage, [news(2, 'NONE', [ada, sub1])])
+      await hear(storage, [news(2, 'NONE', [ada, sub1]), news(1, 'NONE', [sub2])])
       const [heard] = await hear(storage, [news(3, 'HIGH', [ada, sub2], reported('sse2'))])
       expect(heard).toMatchObject({ refused: expect.stringContaining('exclude') as string })
       const look = async (anchor: Anchor, text: string) => {

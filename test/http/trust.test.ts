@@ -200,6 +200,37 @@ describe('bare ids', () => {
     expect((await site.ask('u-7')).context.level).toBe('NONE')
   })
 
+  test('an issuer that its provider has no more vouches for nothing', async () => {
+    await using site = await startSite()
+    const idp = await site.source()
+    await idp.say('user-risk-change', idp.sub('u-7'), high)
+    expect((await site.ask('u-7')).decision).toBe(false)
+    const path = `/api/v1/security-events-providers/${idp.id}`
+    const { settings, ...rest } = (await (await site.hub.api('GET', path)).json()) as {
+      name: string
+      type: string
+      settings: { jwks_url: string }
+    }
+    const { name, type } = rest
+    const elsewhere = { issuer: 'https://elsewhere.example', jwks_url: settings.jwks_url }
+    expect((await site.hub.api('PUT', path, { name, type, settings: elsewhere })).status).toBe(200)
+    expect((await site.ask('u-7')).decision).toBe(true)
+    expect((await site.hub.api('GET', '/api/v1/users/u-7/risk')).status).toBe(404)
+    expect((await site.ask('u-7', {}, { iss: idp.issuer })).decision).toBe(false)
+  })
+
+  test('a session of another issuer is found when the question names that issuer', async () => {
+    await using site = await startSite()
+    const siem = await site.source()
+    const session = { format: 'jwt_id', iss: 'https://idp.example', jti: 's-1' }
+    await siem.say('session-revoked', { format: 'complex', user: ada, session })
+    const asked = { session: 's-1', issued_at: hourAgo() }
+    expect((await site.ask('ada@example.com', asked)).decision).toBe(true)
+    const named = { ...asked, session_iss: 'https://idp.example' }
+    expect((await site.ask('ada@example.com', named)).decision).toBe(false)
+    expect((await site.ask('ada@example.com', { ...named, session: 's-2' })).decision).toBe(true)
+  })
+
   test('an id that two issuers vouch for denies for the worse, and is told apart for administrators', async () => {
     await using site = await startSite()
     const [one, two] = [await site.source(), await site.source()]

@@ -43,7 +43,8 @@ const riskRows = `
       WHEN n.vouched_by = 'admin' THEN 'enforce_and_log'
       ELSE (
         SELECT coalesce(x.action, 'enforce_and_log') FROM providers p LEFT JOIN provider_actions x ON x.provider_id = p.id
-        WHERE p.id = n.vouched_by) END AS vouched
+        WHERE p.id = n.vouched_by) END AS vouched,
+      (SELECT p.issuer FROM providers p WHERE p.id = n.vouched_by) AS issuer
     FROM named n),
   roots AS (SELECT DISTINCT m.root, m.source FROM named n JOIN memberships m ON m.node = n.node),
   everyone AS (

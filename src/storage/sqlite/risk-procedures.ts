@@ -120,7 +120,8 @@ const nodeRows = `
     WHEN vouched_by = 'admin' THEN 'enforce_and_log'
     ELSE (
       SELECT coalesce(action, 'enforce_and_log') FROM providers p LEFT JOIN provider_actions ON provider_id = p.id
-      WHERE p.id = vouched_by) END AS vouched
+      WHERE p.id = vouched_by) END AS vouched,
+    (SELECT issuer FROM providers p WHERE p.id = vouched_by) AS issuer
   FROM nodes`
 const membershipRows = `
   WITH roots AS MATERIALIZED (
