@@ -89,6 +89,8 @@ export interface HubSettings {
   readonly setsPerMinute?: number
   readonly setBytesPerMinute?: number
   readonly checkKeysOnCreate: boolean
+  /** Seconds for one request to a transmitter, polls apart; 10 unless given. */
+  readonly transmitterTimeoutS?: number
   readonly riskProvidersMax: number
   /** Per risk provider; 0 is without limit. */
   readonly riskEventRequestsPerMinute: number
@@ -169,6 +171,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const { meter = silentMeter, tracer = silentTracer } = deps
   const { origin } = settings
   const { stores } = storage
+  const requestTimeoutMs = (settings.transmitterTimeoutS ?? 10) * 1_000
 
   const access = journaledAccess(world, storage)
   const apiTokens = createApiTokens({ world, storage: access, logger })
@@ -244,7 +247,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
           })
         }),
     },
-    readMetadata: (url) => readTransmitterMetadata({ world, urlProblem }, url, defaultDiscoveryLimits),
+    readMetadata: (url) =>
+      readTransmitterMetadata({ world, urlProblem }, url, {
+        ...defaultDiscoveryLimits,
+        fetchTimeoutMs: requestTimeoutMs,
+      }),
     checkKeys: settings.checkKeysOnCreate
       ? async (jwksUrl) => void (await fetchKeySet(world, jwksUrl, defaultKeyLimits))
       : undefined,
@@ -259,6 +266,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     origin,
     urlProblem,
     providers,
+    requestTimeoutMs,
   })
 
   const deleteProvider = async (...[id, by]: Parameters<Providers['delete']>): Promise<void> => {

@@ -50,6 +50,73 @@ describe('streams over a real hub and a real transmitter', () => {
     }
   })
 
+  test('connecting that was not verified fails, and shows what was set up', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    transmitter.fail('verification', { status: 400, body: { error: 'stream_verification_error' } }, 2)
+    const connect = ['connect', transmitter.wellKnownUrl, '--secret', 'static-token', '--wait', '0']
+    const refused = await run(hub, connect)
+    expect(refused).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('stream_verification_error'),
+    })
+    expect(refused.stdout).toContain(transmitter.stream().id)
+    const json = await run(hub, [...connect, '--json'])
+    expect(json.exitCode).toBe(1)
+    expect(JSON.parse(json.stdout)).toMatchObject({ connected: true, verified_at: null })
+
+    await using silent = await startEmulatedTransmitter({ alg: 'ES256', misbehaving: ['verify-never'] })
+    const waited = [
+      'connect',
+      silent.wellKnownUrl,
+      '--name',
+      'Silent',
+      '--secret',
+      'static-token',
+      '--wait',
+      '1',
+    ]
+    expect(await run(hub, waited)).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('no verification event came within 1 s'),
+    })
+  })
+
+  test('event types have short names, and options that would be ignored are refused', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    const connect = ['connect', transmitter.wellKnownUrl, '--secret', 'static-token']
+    const events = ['--events', 'session-revoked,urn:example:own']
+    expect(await run(hub, [...connect, '--name', 'First', ...events])).toMatchObject({ exitCode: 0 })
+    expect(transmitter.stream().eventsRequested).toEqual([
+      'https://schemas.openid.net/secevent/caep/event-type/session-revoked',
+      'urn:example:own',
+    ])
+    expect(await run(hub, [...connect, '--events', 'session-revokd'])).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('There is no event type'),
+    })
+    for (const [option, value] of [
+      ['--name', 'Second'],
+      ['--type', 'other'],
+    ] as const) {
+      const refused = await run(hub, [...connect, option, value])
+      expect(refused.exitCode).toBe(2)
+      expect(refused.stderr).toContain(option)
+    }
+    expect((await run(hub, [...connect, '--name', 'First', '--type', 'custom'])).exitCode).toBe(0)
+  })
+
+  test('a dialect is put back when connecting with it fails', async () => {
+    await using hub = await startTestHub()
+    await using transmitter = await startEmulatedTransmitter({ alg: 'ES256' })
+    const connect = ['connect', transmitter.wellKnownUrl, '--name', 'P', '--secret']
+    expect((await run(hub, [...connect, 'static-token'])).exitCode).toBe(0)
+    expect((await run(hub, [...connect, 'wrong', '--dialect', 'scim'])).exitCode).toBe(1)
+    expect((await run(hub, ['dialects', 'P'])).stdout).toMatch(/dialects +none/)
+    expect((await run(hub, ['show', 'P'])).stdout).toMatch(/verified +\d{4}-/)
+  })
+
   test('all streams are listed and examined, and each is found by name, id, issuer and URL', async () => {
     await using hub = await startTestHub()
     const none = 'There are no streams yet; `watchbell stream connect --help` tells how to set one up.\n'

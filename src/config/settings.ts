@@ -156,6 +156,12 @@ const hubEntries = {
     meaning: 'Bytes of such SETs per minute for each provider, likewise; 0 is without limit.',
     read: (text) => integer(text, 0, 1_000_000_000_000),
   }),
+  transmitterTimeoutS: setting('WATCHBELL_TRANSMITTER_TIMEOUT_SECONDS', 10, {
+    default: '10',
+    meaning:
+      'How many seconds one request to a transmitter may take, 1 to 120: for its metadata, an access token, or something about a stream. Polls have limits of their own.',
+    read: (text) => integer(text, 1, 120),
+  }),
   checkKeysOnCreate: setting('WATCHBELL_CHECK_KEYS_ON_CREATE', false, {
     default: 'false',
     meaning:

@@ -26,6 +26,8 @@ export interface StreamIntakeDeps {
   readonly origin: string
   readonly urlProblem: (url: string) => string | undefined
   readonly providers: Pick<Providers, 'get' | 'findByIssuer'>
+  /** For one request to a transmitter, polls apart. */
+  readonly requestTimeoutMs: number
 }
 
 /** Everything about our streams at transmitters, wired over storage and System Log. */
@@ -65,11 +67,10 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
       ),
   })
   const readMetadata = (provider: Provider) =>
-    readTransmitterMetadata(
-      { world, urlProblem },
-      metadataPlace(provider, dialects.of),
-      defaultDiscoveryLimits,
-    )
+    readTransmitterMetadata({ world, urlProblem }, metadataPlace(provider, dialects.of), {
+      ...defaultDiscoveryLimits,
+      fetchTimeoutMs: deps.requestTimeoutMs,
+    })
   const pollGate = createPollGate()
   const streams = createStreams({
     world,
@@ -82,6 +83,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     readMetadata,
     urlProblem,
     dialectsOf: dialects.of,
+    requestTimeoutMs: deps.requestTimeoutMs,
     pollGate,
     onDoubt: (stream) => keeper.hurry(stream),
   })

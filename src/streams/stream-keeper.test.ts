@@ -78,6 +78,26 @@ test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }
     { verificationAskedAt: ago(120), remote: { ...remote, minVerificationIntervalS: 7_200 } },
     { check: false, verify: true },
   ],
+  [
+    'the last request failed, and it is too soon',
+    { verificationAskedAt: undefined, verifyNotBefore: ago(-0.5) },
+    nothing,
+  ],
+  [
+    'the last request failed, and the time has come',
+    { verificationAskedAt: undefined, verifyNotBefore: ago(0) },
+    { check: false, verify: true },
+  ],
+  [
+    'the last request failed by a clock a day ahead',
+    { verificationAskedAt: undefined, verifyNotBefore: ago(-1_440) },
+    { check: false, verify: true },
+  ],
+  [
+    'a change to poll that was promised',
+    { settings: { ...stream.settings, delivery: 'poll' } },
+    { check: true, verify: false },
+  ],
   ['a paused stream is not asked', { verificationAskedAt: undefined, status: 'paused' }, nothing],
   [
     'one of unknown status is',

@@ -165,8 +165,12 @@ export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: K
     const waitMs = at === undefined ? 0 : at.getTime() - nowMs
     return waitMs > 0 && waitMs <= limits.checkEveryMs
   }
+  // A poll stream whose transmitter promised to change it (R23): only a look tells where to poll.
+  const isPending =
+    isConnected(stream) && stream.settings.delivery === 'poll' && remote?.endpointUrl === undefined
+  const lookEveryMs = isPending ? limits.retryAfterMs : checkEveryMs
   return {
-    check: hurried || since(checkedAt ?? stream.createdAt) >= checkEveryMs,
+    check: hurried || since(checkedAt ?? stream.createdAt) >= lookEveryMs,
     verify:
       isConnected(stream) &&
       endpoints?.verification !== undefined &&

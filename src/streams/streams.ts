@@ -56,6 +56,8 @@ export interface StreamsDeps {
   readonly readMetadata: (provider: Provider) => Promise<TransmitterMetadata>
   readonly urlProblem: (url: string) => string | undefined
   readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
+  /** For one request to a transmitter, polls apart. */
+  readonly requestTimeoutMs: number
   readonly pollGate: PollGate
   /** Told when a stream had better be looked after now. */
   readonly onDoubt: (stream: Stream) => void
@@ -227,6 +229,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         issuer,
         resource,
         assertionsFor: okta ? 'token_endpoint' : 'issuer',
+        timeoutMs: deps.requestTimeoutMs,
       },
     )
     accesses.set(stream.id, { key, access })
@@ -259,6 +262,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       issuer,
       audience: stream.settings.audience,
       urlProblem: deps.urlProblem,
+      timeoutMs: deps.requestTimeoutMs,
     })
   }
 

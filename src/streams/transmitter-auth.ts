@@ -52,6 +52,8 @@ export interface AccessOptions {
    * (OKTA-O12). Both are right (RFC 7523 §3); the issuer unless given.
    */
   readonly assertionsFor?: 'issuer' | 'token_endpoint'
+  /** For each request on the way to a token; 10 s unless given. */
+  readonly timeoutMs?: number
 }
 
 /** Sends one request with this Authorization value, as it is. @throws HubError `outbound.*` */
@@ -72,7 +74,8 @@ export function requestWith(
 
 /** SSF's scopes in the interoperability profile, where the transmitter names none (SSF-R80). */
 const defaultScope = 'ssf.read ssf.manage'
-const tokenLimits = { timeoutMs: 10_000, bytesMax: 64 * 1024 }
+const tokenTimeoutMs = 10_000
+const tokenBytesMax = 64 * 1024
 /** A token that ends within this share of its life, or this time if that is shorter, is not used any more. */
 const tokenMarginShare = 0.1
 const tokenMarginMaxMs = 30_000
@@ -196,9 +199,10 @@ interface Grant {
 
 function createGrant(
   world: AccessDeps['world'],
-  { issuer, resource, secrets, assertionsFor = 'issuer' }: AccessOptions,
+  { issuer, resource, secrets, assertionsFor = 'issuer', timeoutMs = tokenTimeoutMs }: AccessOptions,
   auth: ClientCredentials,
 ): Grant {
+  const limits = { timeoutMs, bytesMax: tokenBytesMax }
   const client: oauth.Client = { client_id: auth.clientId }
   const dpop = auth.dpop ? oauth.generateKeyPair('ES256').then((pair) => oauth.DPoP(client, pair)) : undefined
   let place: Promise<TokenPlace> | undefined
@@ -206,7 +210,7 @@ function createGrant(
   const http = {
     ...lenient,
     [oauth.customFetch]: async (url: string, init: { headers: Record<string, string> }) =>
-      asPlainResponse(await fetchBytes(world.fetch, url, asRequest(init), tokenLimits)),
+      asPlainResponse(await fetchBytes(world.fetch, url, asRequest(init), limits)),
   }
 
   async function request(): Promise<AccessToken> {

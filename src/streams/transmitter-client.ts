@@ -90,10 +90,12 @@ export interface TransmitterClientDeps {
    */
   readonly audience: readonly string[] | undefined
   readonly urlProblem: (url: string) => string | undefined
+  /** For each request; 10 s unless given. */
+  readonly timeoutMs?: number
 }
 
 /** For each request to a management API. */
-export const managementLimits = { timeoutMs: 10_000, bytesMax: 256 * 1024 } as const
+const managementLimits = { timeoutMs: 10_000, bytesMax: 256 * 1024 } as const
 const streamsMax = 100
 const textCharsMax = 1_000
 
@@ -101,7 +103,7 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
   const { endpoints } = deps
   const { configuration } = endpoints
   const call = (step: string, request: Call, ...expected: readonly number[]): Promise<Answered> =>
-    callTransmitter(deps.access, step, request, expected)
+    callTransmitter(deps, step, request, expected)
   const one = (step: string, { json }: Answered): StreamConfiguration => readConfiguration(deps, step, json)
 
   /** Best effort: what went wrong before is what matters. */
@@ -213,19 +215,21 @@ interface Answered {
 }
 
 async function callTransmitter(
-  access: TransmitterAccess,
+  { access, timeoutMs = managementLimits.timeoutMs }: TransmitterClientDeps,
   step: string,
   request: Call,
   expected: readonly number[],
 ): Promise<Answered> {
   const host = new URL(request.url).host
-  const answer = await access.request({ ...request, ...managementLimits }).catch((error: unknown) => {
-    if (!isHubError(error, 'outbound.failed', 'outbound.refused')) throw error
-    throw new HubError('stream.transmitter_unavailable', {
-      detail: `${step} failed: ${error.detail}`,
-      cause: error,
+  const answer = await access
+    .request({ ...request, ...managementLimits, timeoutMs })
+    .catch((error: unknown) => {
+      if (!isHubError(error, 'outbound.failed', 'outbound.refused')) throw error
+      throw new HubError('stream.transmitter_unavailable', {
+        detail: `${step} failed: ${error.detail}`,
+        cause: error,
+      })
     })
-  })
   if (!expected.includes(answer.status)) throw refusal(step, { host, request, access }, answer)
   if (answer.body.byteLength === 0) return { status: answer.status, json: undefined }
   const parsed = parseIJson(answer.body, { wideNumbers: 'as_text' })

@@ -318,3 +318,30 @@ test('an event type is a URI, and a stream that delivers none is told of', async
   await site.connect({ events_requested: [sessionRevoked] })
   expect((await health(site))['events']).toMatch(/^ok: /)
 })
+
+test('a push finds a stream, and an Authorization value, that only another node knows of yet', async () => {
+  await using site = await startStreamSite()
+  const { id, push_url: url } = await site.connect()
+  const { registry } = site.hub.hub.intake
+  const { authorization = '' } = site.transmitter.stream()
+  const push = (): Promise<Response> =>
+    fetch(url, {
+      method: 'POST',
+      headers: { 'content-type': 'application/secevent+jwt', authorization },
+      body: site.sign(),
+    })
+  registry.forget(id)
+  expect((await push()).status).toBe(202)
+  expect((await site.shown()).id).toBe(id)
+})
+
+test.each(['metadata', 'token', 'configuration'] as const)(
+  'a request that hangs is given up after the time that is set: %s',
+  async (endpoint) => {
+    await using site = await startStreamSite({ hub: { settings: { transmitterTimeoutS: '1' } } })
+    site.transmitter.fail(endpoint, 'hang', 5)
+    const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
+    const { status, words } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
+    expect([status, words]).toEqual([502, expect.stringContaining('within 1000 ms')])
+  },
+)
