@@ -20,6 +20,9 @@ const touchesSql = [
   'system-log',
 ].map((name) => `test/http/${name}.test.ts`)
 
+/** `npm run upgrade-fixture`: keeps the databases of this version, and runs no test. */
+const upgradeFixture = { name: 'upgrade-fixture', include: ['test/upgrade/make-fixture.ts'] }
+
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line-reporter.ts'],
@@ -27,20 +30,23 @@ export default defineConfig({
     testTimeout: isLongRun ? 300_000 : 30_000,
     hookTimeout: 30_000,
     maxWorkers: Math.min(availableParallelism(), workersMax),
-    projects: [
-      { extends: true, test: { name: 'sqlite', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] } },
-      {
-        extends: true,
-        test: {
-          name: 'postgres',
-          env: { WATCHBELL_TEST_STORAGE: 'postgres' },
-          // Of conformance only how streams are set up. Contract suites run on both in one go.
-          include: isLongRun
-            ? ['test/http/**/*.test.ts', 'test/conformance/**/*.test.ts']
-            : [...touchesSql, 'test/conformance/receiver-streams.test.ts'],
-          setupFiles: ['./test/on-postgres.ts'],
-        },
-      },
-    ],
+    projects:
+      process.env['WATCHBELL_UPGRADE_FIXTURE'] === '1'
+        ? [{ extends: true, test: upgradeFixture }]
+        : [
+            { extends: true, test: { name: 'sqlite', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] } },
+            {
+              extends: true,
+              test: {
+                name: 'postgres',
+                env: { WATCHBELL_TEST_STORAGE: 'postgres' },
+                // Of conformance only how streams are set up. Contract suites run on both in one go.
+                include: isLongRun
+                  ? ['test/http/**/*.test.ts', 'test/conformance/**/*.test.ts']
+                  : [...touchesSql, 'test/conformance/receiver-streams.test.ts'],
+                setupFiles: ['./test/on-postgres.ts'],
+              },
+            },
+          ],
   },
 })

@@ -351,12 +351,13 @@ const steps: readonly Step[] = [
 ]
 
 /** What is to be typed, a command or a whole program at a time. */
+/** What needs a container engine (`console`) is held to the repository by test/deploy/readme.test.ts. */
 function linesOf(blocks: readonly PageBlock[]): readonly { readonly block: string; readonly line: string }[] {
-  return blocks.flatMap(({ language, text, commands }) =>
-    language === 'sh'
-      ? commands.map((line) => ({ block: language, line }))
-      : [{ block: language, line: text }],
-  )
+  return blocks.flatMap(({ language, text, commands }) => {
+    if (language === 'console') return []
+    if (language === 'sh') return commands.map((line) => ({ block: language, line }))
+    return [{ block: language, line: text }]
+  })
 }
 
 function shortened(line: string): string {
