@@ -44,6 +44,8 @@ import { createProviders, type Providers } from './providers/providers.ts'
 import type { Provider } from './providers/provider.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
 import type { NeverDenied } from './policy/never-denied.ts'
+import type { OutcomeTable } from './policy/outcome-table.ts'
+import type { RiskAction } from './risk/risk-action.ts'
 import type { OutcomeRules } from './policy/outcome.ts'
 import { applyNews, newsOfReason } from './risk/news.ts'
 import { createPeople, type People } from './risk/people.ts'
@@ -95,9 +97,15 @@ export interface HubSettings {
   /** Per risk provider; 0 is without limit. */
   readonly riskEventRequestsPerMinute: number
   readonly riskOutcomes: OutcomeRules
+  readonly outcomeTable: OutcomeTable
+  /** What the word of a security events provider counts for when it is registered. */
+  readonly newProviderAction: RiskAction
   readonly neverDenied: NeverDenied
   readonly logEvaluations: 'all' | 'non_allow'
 }
+
+/** Of a security events provider for which none was set. */
+const defaultProviderAction: RiskAction = 'enforce_and_log'
 
 export interface HubDeps {
   readonly world: World
@@ -232,6 +240,9 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
             providers,
             journal: {
               async record(change) {
+                if (change.kind === 'create' && settings.newProviderAction !== defaultProviderAction) {
+                  await riskSources.setAction(change.provider.id, settings.newProviderAction)
+                }
                 if (change.kind === 'delete') {
                   await riskSources.forget(change.provider.id)
                   await rejoin(stores, { source: change.provider.id, by: change.by })
@@ -350,6 +361,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       reader: stores.riskReader,
       sources,
       rules: settings.riskOutcomes,
+      outcomeTable: settings.outcomeTable,
       neverDenied: settings.neverDenied,
       untimedSessions: createUntimedSessions({
         world,

@@ -38,6 +38,38 @@ describe('providers over a real hub', () => {
     expect(JSON.parse((await run(hub, 'list', '--json')).stdout)).toEqual([])
   })
 
+  test('say at creation what their word counts for, and begin as they are told to', async () => {
+    await using hub = await startTestHub()
+    const created = await run(hub, 'create', ...mdm)
+    expect(created.stdout).toMatch(
+      /\nMDM has the action enforce_and_log: what it says counts at once, for everybody whom it names[^]*provider action sse\w+ log_only` lets/,
+    )
+    await run(hub, 'delete', 'MDM')
+    const logOnly = await run(hub, 'create', ...mdm, '--log-only')
+    expect(logOnly.stdout).toMatch(/\nMDM has the action log_only: what it says is shown and logged/)
+    expect((await run(hub, 'action', 'MDM')).stdout).toContain('MDM has the action log_only')
+    const set = await run(hub, 'action', 'MDM', 'none', '--json')
+    expect(JSON.parse(set.stdout)).toMatchObject({ action: 'none' })
+    expect((await run(hub, 'action', 'https://mdm.example')).stdout).toBe(
+      'MDM has the action none: what it says counts for nothing.\n',
+    )
+    expect(await run(hub, 'action', 'MDM', 'block')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringContaining('log_only'),
+    })
+    expect(await run(hub, 'action', 'nobody')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('nobody'),
+    })
+  })
+
+  test('begin with what the setting says', async () => {
+    await using hub = await startTestHub({ settings: { newProviderAction: 'log_only' } })
+    expect((await run(hub, 'create', ...mdm)).stdout).toContain('MDM has the action log_only')
+    expect((await run(hub, 'action', 'MDM', 'enforce_and_log')).stdout).toContain('enforce_and_log')
+    expect((await run(hub, 'action', 'MDM')).stdout).toContain('MDM has the action enforce_and_log')
+  })
+
   test('are created by their metadata', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })

@@ -1,4 +1,6 @@
-import type { Command } from 'commander'
+import { Argument, type Command } from 'commander'
+import { riskActions, type RiskAction } from '../risk/risk-action.ts'
+import { printable } from '../base/printable.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
@@ -35,6 +37,7 @@ interface CreateOptions extends HubOptions {
   readonly wellKnownUrl?: string
   readonly issuer?: string
   readonly jwksUrl?: string
+  readonly logOnly?: boolean
 }
 
 export function registerProvider(program: Command, io: CliIo): void {
@@ -66,6 +69,7 @@ export function registerProvider(program: Command, io: CliIo): void {
     .option('--well-known-url <url>', 'its metadata; the hub reads issuer and JWKS URL there')
     .option('--issuer <issuer>', 'the `iss` of its tokens, character for character')
     .option('--jwks-url <url>', 'where it publishes its keys')
+    .option('--log-only', 'what it says is shown and logged, and keeps nobody out, until you let it count')
     .addHelpText('after', createExamples)
     .action(async (options: CreateOptions) => {
       const hub = openHub(io, options)
@@ -73,8 +77,26 @@ export function registerProvider(program: Command, io: CliIo): void {
       const created = asProvider(
         await hub.request('POST', providersPath, { name, type, settings: settingsOf(options) }),
       )
+      const action = await (options.logOnly === true
+        ? setAction(hub, created, 'log_only')
+        : readAction(hub, created).catch(() => undefined)) // who may register need not be allowed to look
       if (options.json === true) return printJson(io.stdout, created)
-      printLine(io.stdout, described(io, created))
+      const meaning = action === undefined ? '' : `\n\n${actionInWords(created, action)}`
+      printLine(io.stdout, described(io, created) + meaning)
+    })
+
+  hubOptions(provider.command('action'))
+    .description(
+      'Show or set what the word of a provider counts for. A change counts at once, for what it said before too.',
+    )
+    .argument('<provider>', providerNames)
+    .addArgument(new Argument('[action]', 'what it is to count for from now on').choices(riskActions))
+    .action(async (wanted: string, to: RiskAction | undefined, options: HubOptions) => {
+      const hub = openHub(io, options)
+      const found = await findProvider(hub, wanted)
+      const action = await (to === undefined ? readAction(hub, found) : setAction(hub, found, to))
+      if (options.json === true) return printJson(io.stdout, { id: found.id, action })
+      printLine(io.stdout, actionInWords(found, action))
     })
 
   hubOptions(provider.command('show'))
@@ -131,6 +153,37 @@ export function registerProvider(program: Command, io: CliIo): void {
       if (options.json === true) return printJson(io.stdout, { id, deleted: true })
       printLine(io.stdout, `${name} (${id}) is deleted.`)
     })
+}
+
+const nameCharsMax = 100
+
+const actionMeanings: Record<RiskAction, string> = {
+  enforce_and_log:
+    'what it says counts at once, for everybody whom it names: it can raise risk, end sessions and keep people out.\n`watchbell provider action <provider> log_only` lets you look first.',
+  log_only:
+    'what it says is shown and logged, and keeps nobody out.\n`watchbell provider action <provider> enforce_and_log` lets it count.',
+  none: 'what it says counts for nothing.',
+}
+
+function actionInWords({ name, id }: ProviderBody, action: RiskAction): string {
+  const meaning = actionMeanings[action].replace('<provider>', id)
+  return `${printable(name, nameCharsMax)} has the action ${action}: ${meaning}`
+}
+
+async function readAction(hub: HubClient, { id }: ProviderBody): Promise<RiskAction> {
+  return actionIn(await hub.request('GET', `/v1/providers/${id}/action`))
+}
+
+async function setAction(hub: HubClient, { id }: ProviderBody, action: RiskAction): Promise<RiskAction> {
+  return actionIn(await hub.request('PUT', `/v1/providers/${id}/action`, { action }))
+}
+
+/** @throws CliError when it is none that we know */
+function actionIn(answer: unknown): RiskAction {
+  const given = (answer as { readonly action?: unknown } | null | undefined)?.action // whatever the hub is
+  const action = riskActions.find((known) => known === given)
+  if (action === undefined) throw new CliError('The hub answered with an action that is unknown here.')
+  return action
 }
 
 const lifecycles = [

@@ -311,3 +311,11 @@ describe('the secret key', () => {
     expect(secretKey(given, data)).toEqual(given)
   })
 })
+
+test('a table of outcomes is checked at the start, and each row that is wrong is named', () => {
+  const from = (text: string) => () => load({ environment: { WATCHBELL_OUTCOME_TABLE: file(text) } })
+  expect(from('[{"action":"a","outcomes":"HIGH=deny"},{"outcomes":"x"},{"action":"b"}]')).toThrow(
+    /WATCHBELL_OUTCOME_TABLE: in the file '.*' row 2: .*; row 3: outcomes must be a text/,
+  )
+  expect(from('nonsense')).toThrow(/is not JSON/)
+})

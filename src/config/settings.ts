@@ -2,9 +2,12 @@ import { X509Certificate } from 'node:crypto'
 import { readFileSync } from 'node:fs'
 import ipaddr from 'ipaddr.js'
 import { parseIJson } from '../base/i-json.ts'
+import type { JsonValue } from '../base/json.ts'
 import { parseOutboundAllow, nothingAllowed, type OutboundAllow } from '../base/outbound-allow.ts'
 import { readNeverDenied, type NeverDenied } from '../policy/never-denied.ts'
 import { defaultOutcomeRules, readOutcomeRules, type OutcomeRules } from '../policy/outcome.ts'
+import { readOutcomeTable, type OutcomeTable } from '../policy/outcome-table.ts'
+import { riskActions, type RiskAction } from '../risk/risk-action.ts'
 import { untimedTreatments, type UntimedTreatment } from '../policy/untimed-sessions.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
 import { readSecret } from './secret-file.ts'
@@ -207,6 +210,18 @@ const hubEntries = {
     meaning:
       'What each risk level of a user, device, session or address leads to at sign-in: allow, challenge or deny; a level that is not named allows.',
     read: readOutcomes,
+  }),
+  outcomeTable: setting<OutcomeTable>('WATCHBELL_OUTCOME_TABLE', [], {
+    default: 'WATCHBELL_RISK_OUTCOMES for every question',
+    meaning:
+      'Path of a JSON file that says for some actions and resources what risk levels lead to; see docs/access-evaluation.md.',
+    read: readTable,
+  }),
+  newProviderAction: setting<RiskAction>('WATCHBELL_NEW_PROVIDER_ACTION', 'enforce_and_log', {
+    default: 'enforce_and_log',
+    meaning:
+      'What the word of a security events provider counts for from when it is registered, until somebody sets it: enforce_and_log, log_only or none. Risk providers begin with log_only.',
+    read: (text) => oneOf(text, riskActions),
   }),
   logEvaluations: setting<'all' | 'non_allow'>('WATCHBELL_LOG_EVALUATIONS', 'all', {
     default: 'all',
@@ -548,7 +563,7 @@ function readFirstTokenPlace(text: string): FirstTokenPlace {
   return { file }
 }
 
-function readRiskRules(file: string): readonly RiskOverride[] {
+function readJsonFile(file: string): JsonValue {
   let bytes: Uint8Array
   try {
     bytes = readFileSync(file)
@@ -559,7 +574,17 @@ function readRiskRules(file: string): readonly RiskOverride[] {
   }
   const parsed = parseIJson(bytes)
   if (!parsed.ok) throw new SettingProblem(`the file '${file}' is not JSON: ${parsed.reason}`)
-  const overrides = readRiskOverrides(parsed.value)
+  return parsed.value
+}
+
+function readTable(file: string): OutcomeTable {
+  const table = readOutcomeTable(readJsonFile(file))
+  if ('problems' in table) throw new SettingProblem(`in the file '${file}' ${table.problems.join('; ')}`)
+  return table
+}
+
+function readRiskRules(file: string): readonly RiskOverride[] {
+  const overrides = readRiskOverrides(readJsonFile(file))
   if (!overrides.ok) throw new SettingProblem(`in the file '${file}' ${overrides.problems.join('; ')}`)
   return overrides.value
 }

@@ -15,9 +15,10 @@ import { providerRoutes } from './provider-routes.ts'
 import { mountPush, mountStreamPush } from './push-route.ts'
 import { riskEventCountRoute, riskEventRoutes } from './risk-event-routes.ts'
 import { deprecated, riskProviderRoutes } from './risk-provider-routes.ts'
+import { mountRoot } from './root-route.ts'
 import type { Route } from './route.ts'
 import type { RequestObserver } from './request-observer.ts'
-import { createServer, type ServerDeps } from './server.ts'
+import { createServer, spend, type ServerDeps } from './server.ts'
 import { signalRoutes } from './signal-routes.ts'
 import { streamRoutes } from './stream-routes.ts'
 import { subjectRoutes } from './subject-routes.ts'
@@ -75,6 +76,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
       mountStreamPush(app, { world, logger, origin, refuseUnread, room: proven }, hub.pushToStream)
       const { authenticate } = hub.authenticator
       mountEvaluation(app, { world, logger, origin, evaluator, authenticate, takeBudget, room: proven })
+      mountRoot(app, { origin, spend: (reply, of) => spend({ world, takeBudget }, reply, of) })
       mountForwardAuth(app, { world, origin, evaluator, trustedProxies, ...forwardAuth })
     },
     authenticate: (request, needed, admit) => {

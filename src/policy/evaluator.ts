@@ -6,6 +6,7 @@ import type { RiskReader } from '../risk/risk-reader.ts'
 import type { RiskSources } from '../risk/risk-sources.ts'
 import { evaluate, unplacedNote, type UntimedOutcome, type Verdict } from './evaluate.ts'
 import { worstOutcome, type OutcomeRules } from './outcome.ts'
+import { outcomesFor, type OutcomeTable } from './outcome-table.ts'
 import { spareNeverDenied, type NeverDenied } from './never-denied.ts'
 import type { Question } from './question.ts'
 import type { UntimedRules, UntimedSessions } from './untimed-sessions.ts'
@@ -23,6 +24,8 @@ export interface EvaluatorDeps {
   readonly reader: RiskReader
   readonly sources: RiskSources
   readonly rules: OutcomeRules
+  /** Where the outcomes of some actions and resources are others. */
+  readonly outcomeTable: OutcomeTable
   readonly untimedSessions: UntimedSessions
   readonly neverDenied?: NeverDenied
   /** Whether evaluations that allow are journaled. */
@@ -49,7 +52,8 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
     const { ip, user, userIssuer, device, deviceIssuer, session, sessionIssuer } = question
     const about = { user, userIssuer, device, deviceIssuer, session, sessionIssuer, address: ip }
     const picture = await reader.read(about, world.now())
-    const evaluated = evaluate(question, picture, deps)
+    const rules = outcomesFor(deps.outcomeTable, question, deps.rules)
+    const evaluated = evaluate(question, picture, { ...deps, rules })
     const judged =
       untimed === undefined || question.issuedAt !== undefined
         ? evaluated

@@ -4,7 +4,7 @@ export interface Question {
   readonly user: string
   /** Whose id that is; undefined where it is not said. */
   readonly userIssuer?: string | undefined
-  /** What the user wants to do: `authenticate`, or any other name. It makes no difference to the answer. */
+  /** What the user wants to do: `authenticate`, or any other name. Levels may lead to other outcomes for some: see {@link OutcomeTable}. */
   readonly action: string
   readonly resource: { readonly type: string; readonly id: string }
   /** Canonical; see canonicalAddress. */

@@ -75,6 +75,8 @@ export async function openAccess(): Promise<TestAccess> {
       riskEventRequestsPerMinute: 0,
       neverDenied: new Set(),
       riskOutcomes: defaultOutcomeRules,
+      outcomeTable: [],
+      newProviderAction: 'enforce_and_log',
       logEvaluations: 'all',
     },
   })

@@ -1,3 +1,7 @@
+import { readFileSync } from 'node:fs'
+import { writeFile } from 'node:fs/promises'
+import { join } from 'node:path'
+import { temporaryFolder } from '../temporary-folder.ts'
 import { describe, expect, test } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { logEntries, registerServiceApp } from './service-app.ts'
@@ -145,6 +149,23 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
       decision: false,
       context: { outcome: 'challenge', level: 'HIGH' },
     })
+  })
+
+  test('other outcomes for some actions and resources, by the table of the docs', async () => {
+    await using folder = await temporaryFolder()
+    const page = readFileSync(new URL('../../docs/access-evaluation.md', import.meta.url), 'utf8')
+    const [, table = ''] = /### Outcomes by action and resource[^]*?```json\n([^]*?)```/.exec(page) ?? []
+    const file = join(folder.path, 'outcomes.json')
+    await writeFile(file, table)
+    await using hub = await startTestHub({ settings: { outcomeTable: file } })
+    await setRisk(hub, 'ada@example.com', 'MEDIUM')
+    const outcome = async (over: object): Promise<unknown> => (await ask(hub, {}, over)).context['outcome']
+    const bank = { type: 'app', id: 'bank' }
+    expect(await outcome({})).toBe('challenge')
+    expect(await outcome({ action: { name: 'transfer' }, resource: bank })).toBe('deny')
+    expect(await outcome({ action: { name: 'look' }, resource: bank })).toBe('challenge')
+    expect(await outcome({ action: { name: 'read' }, resource: bank })).toBe('allow')
+    expect(await outcome({ resource: { type: 'http', id: 'PAYROLL.example:443' } })).toBe('deny')
   })
 
   test('any action and resource, and members that nobody knows', async () => {

@@ -1,0 +1,49 @@
+import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+
+export interface RootDeps {
+  readonly origin: string
+  /** @see spend */
+  spend(reply: FastifyReply, of: { readonly ip: string }): Promise<void>
+}
+
+const what =
+  'Watchbell, a self-hosted Shared Signals hub: it takes in security events and answers how risky a sign-in is.'
+
+/** Says to whoever finds the hub what it is: as JSON, or as text to a browser. No version, which would help attackers. */
+export function mountRoot(app: FastifyInstance, { origin, spend }: RootDeps): void {
+  const links = {
+    health: `${origin}/healthz`,
+    readiness: `${origin}/readyz`,
+    security_events: `${origin}/security/api/v1/security-events`,
+    access_evaluation: `${origin}/access/v1/evaluation`,
+    authzen_configuration: `${origin}/.well-known/authzen-configuration`,
+    system_log: `${origin}/api/v1/logs`,
+  }
+  const text = [
+    what,
+    '',
+    ...Object.entries(links).map(([name, url]) => `${name.replaceAll('_', ' ')}: ${url}`),
+    '',
+    'An API token or a service app is needed for all but health and readiness; its administrators have them.',
+    '',
+  ].join('\n')
+
+  app.get('/', async (request, reply) => {
+    await spend(reply, { ip: request.ip })
+    return asksForText(request)
+      ? reply.type('text/plain; charset=utf-8').send(text)
+      : reply.type('application/json').send(JSON.stringify({ name: 'Watchbell', description: what, links }))
+  })
+  // Browsers ask for it by themselves.
+  app.get('/favicon.ico', async (request, reply) => {
+    await spend(reply, { ip: request.ip })
+    return reply.code(204).send()
+  })
+}
+
+/** Browsers name `text/html` first. */
+function asksForText({ headers: { accept = '' } }: FastifyRequest): boolean {
+  const textAt = accept.search(/text\/(html|plain|\*)/i)
+  const jsonAt = accept.search(/application\/(json|\*)/i)
+  return textAt !== -1 && (jsonAt === -1 || textAt < jsonAt)
+}
