@@ -4,6 +4,7 @@ import { openPostgres } from './storage/postgres.ts'
 
 export interface ClusteredHandlerOptions extends HandlingOptions {
   readonly url: string
+  readonly extraCa?: readonly string[] | undefined
 }
 
 /** The handler of a hub on PostgreSQL, wherever it runs. Disposing ends it and closes its connections. */
@@ -18,12 +19,13 @@ const connectionsMax = 3
 
 /** The handler in the calling thread, over connections of its own. */
 export async function startClusteredHandler(options: ClusteredHandlerOptions): Promise<ClusteredHandler> {
-  const { url, ...handling } = options
+  const { url, extraCa, ...handling } = options
   const logger = threadLogger(handling)
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(
     await openPostgres({
       url,
+      extraCa,
       connectionsMax,
       onBroken: (error) =>
         logger.warn({ err: error }, 'a connection to PostgreSQL broke; another takes its place'),

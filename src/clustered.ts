@@ -7,6 +7,8 @@ import { startThread } from './storage/start-thread.ts'
 
 export interface ClusteredOptions extends HandlingOptions {
   readonly url: string
+  /** Certificate authorities to trust besides the system's, PEM. */
+  readonly extraCa?: readonly string[]
   readonly logger: Logger
   /** The time to note for steps of the schema that are taken now, and what numbers run with. */
   readonly now: Date
@@ -37,11 +39,12 @@ export async function openHandledPostgres(
   options: Omit<ClusteredOptions, 'onDeath'>,
   start: (options: ClusteredHandlerOptions) => Promise<ClusteredHandler>,
 ): Promise<ClusteredStorage> {
-  const { url, logger, now, ...handling } = options
+  const { url, extraCa, logger, now, ...handling } = options
   await using opened = new AsyncDisposableStack()
   const storage = opened.use(
     await openPostgres({
       url,
+      extraCa,
       connectionsMax,
       migrateAt: now,
       onBroken: (error) =>
@@ -54,7 +57,7 @@ export async function openHandledPostgres(
     }),
   )
   await storage.raiseLogNumbers(now)
-  const handler = opened.use(await start({ ...handling, url }))
+  const handler = opened.use(await start({ ...handling, url, extraCa }))
   const running = opened.move()
   return {
     ...wakeAfterAppend(storage, () => handler.wake()),

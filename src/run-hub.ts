@@ -52,10 +52,10 @@ export interface HubStorageOptions extends Omit<ClusteredOptions, 'url'>, Embedd
 
 /** The settings' database, with threads that leave the event loop to requests. */
 async function openInThreads(options: HubStorageOptions): Promise<HandledStorage> {
-  const { url, folder, logger, ...both } = options
+  const { url, extraCa = [], folder, logger, ...both } = options
   if (url === undefined) return openEmbedded({ folder, ...both })
   const { openClustered } = await import('./clustered.ts') // loads the driver
-  return openClustered({ url, logger, ...both })
+  return openClustered({ url, extraCa, logger, ...both })
 }
 
 /**
@@ -86,6 +86,7 @@ export async function startHub(
     await starting(databaseUrl === undefined ? 'data' : 'databaseUrl', settings, () =>
       openStorage({
         url: databaseUrl,
+        extraCa: settings.caFile,
         folder: settings.data,
         logger,
         now: world.now(),

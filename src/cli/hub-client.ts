@@ -121,7 +121,7 @@ export function hubOrigin({ env }: Pick<CliIo, 'env'>, given: string | undefined
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol)) {
     throw wrongUsage(
-      `'${text}' is not the URL of a hub, such as https://hub.example or http://127.0.0.1:8080.`,
+      `${text.includes('@') ? 'What was given, with a user or password,' : `'${text}'`} is not the URL of a hub, such as https://hub.example or http://127.0.0.1:8080.`,
     )
   }
   return url.origin

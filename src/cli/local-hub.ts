@@ -39,8 +39,8 @@ export function localSettings({ env }: Pick<CliIo, 'env'>, { data, envFile }: Lo
  * @throws SettingsError, CliError when it cannot be used, or when its folder has none: another folder was meant
  */
 export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
-  const { databaseUrl, folder } = placeOf(io, options)
-  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, io.world.now())
+  const { databaseUrl, extraCa, folder } = placeOf(io, options)
+  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, { now: io.world.now(), extraCa })
   if (await hasNoDatabase(folder)) {
     throw new CliError(
       `There is no database in ${resolve(folder)}: it holds no file watchbell.db. The first start of a hub makes one; ` +
@@ -55,8 +55,8 @@ export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<Lo
  * it is, because a token that was made in another is none to the hub.
  */
 export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
-  const { databaseUrl, folder } = placeOf(io, options)
-  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, io.world.now())
+  const { databaseUrl, extraCa, folder } = placeOf(io, options)
+  if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, { now: io.world.now(), extraCa })
   const isNew = await hasNoDatabase(folder)
   const hub = await openFolder(folder, io.world.now())
   printLine(
@@ -72,9 +72,14 @@ export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Prom
 function placeOf(
   io: CliIo,
   options: LocalOptions,
-): { readonly databaseUrl: string | undefined; readonly folder: string } {
-  const { data, secrets } = localSettings(io, options)
-  return { databaseUrl: options.data === undefined ? secrets.databaseUrl : undefined, folder: data }
+): {
+  readonly databaseUrl: string | undefined
+  readonly extraCa: readonly string[]
+  readonly folder: string
+} {
+  const { data, caFile, secrets } = localSettings(io, options)
+  const databaseUrl = options.data === undefined ? secrets.databaseUrl : undefined
+  return { databaseUrl, extraCa: caFile, folder: data }
 }
 
 /** What else keeps one from a database is told when it is opened. */
@@ -102,10 +107,13 @@ async function openFolder(folder: string, now: Date): Promise<LocalHub> {
   }
 }
 
-async function openPostgresHub(url: string, now: Date): Promise<LocalHub> {
+async function openPostgresHub(
+  url: string,
+  { now, extraCa }: { readonly now: Date; readonly extraCa: readonly string[] },
+): Promise<LocalHub> {
   const { openPostgres } = await import('../storage/postgres.ts') // loads the driver
   try {
-    return await openPostgres({ url, connectionsMax: 2, migrateAt: now })
+    return await openPostgres({ url, extraCa, connectionsMax: 2, migrateAt: now })
   } catch (error) {
     throw new CliError(error instanceof Error ? error.message : String(error))
   }

@@ -2,6 +2,7 @@ import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { SettingsError } from '../config/settings.ts'
+import { connectionProblem } from '../storage/postgres/connection-problem.ts'
 import { TransferError } from '../storage/transfer-format.ts'
 import type { TransferSource, TransferTarget } from '../storage/transfer-tables.ts'
 import { CliError, type CliIo } from './cli-io.ts'
@@ -11,6 +12,8 @@ import { localSettings, type LocalOptions } from './local-hub.ts'
 export interface TransferPlace {
   /** Of PostgreSQL; undefined for the embedded database in the folder. */
   readonly databaseUrl: string | undefined
+  /** Certificate authorities to trust besides the system's, PEM. */
+  readonly extraCa: readonly string[]
   readonly folder: string
   /** In words, without secrets. */
   readonly name: string
@@ -23,6 +26,7 @@ export function transferPlace(io: Pick<CliIo, 'env'>, options: LocalOptions): Tr
   const databaseUrl = options.data === undefined ? settings.secrets.databaseUrl : undefined
   return {
     databaseUrl,
+    extraCa: settings.caFile,
     folder: settings.data,
     name: databaseUrl === undefined ? `the data folder ${settings.data}` : nameOf(databaseUrl),
     secretKey: settings.secrets.secretKey,
@@ -30,23 +34,29 @@ export function transferPlace(io: Pick<CliIo, 'env'>, options: LocalOptions): Tr
 }
 
 function nameOf(databaseUrl: string): string {
-  const { hostname, pathname } = new URL(databaseUrl)
-  return `the PostgreSQL database ${pathname.slice(1)}${hostname === '' ? '' : ` at ${hostname}`}`
+  const { hostname, pathname, searchParams } = new URL(databaseUrl)
+  const host = searchParams.get('host') ?? hostname
+  return `the PostgreSQL database ${pathname.slice(1)}${host === '' ? '' : ` at ${host}`}`
 }
 
-export async function openSource({ databaseUrl, folder, name }: TransferPlace): Promise<TransferSource> {
+export async function openSource({
+  databaseUrl,
+  extraCa,
+  folder,
+  name,
+}: TransferPlace): Promise<TransferSource> {
   return opened(name, async () => {
     if (databaseUrl === undefined) {
       const { openSqliteSource } = await import('../storage/transfer-sqlite.ts') // loads the driver
       return openSqliteSource(folder)
     }
     const { openPostgresSource } = await import('../storage/transfer-postgres.ts') // loads the driver
-    return openPostgresSource(databaseUrl)
+    return openPostgresSource(databaseUrl, extraCa)
   })
 }
 
 export async function openTarget(
-  { databaseUrl, folder, name }: TransferPlace,
+  { databaseUrl, extraCa, folder, name }: TransferPlace,
   { world }: Pick<CliIo, 'world'>,
 ): Promise<TransferTarget> {
   return opened(name, async () => {
@@ -55,7 +65,7 @@ export async function openTarget(
       return openSqliteTarget(folder, world.now())
     }
     const { openPostgresTarget } = await import('../storage/transfer-postgres.ts') // loads the driver
-    return openPostgresTarget(databaseUrl, world.now())
+    return openPostgresTarget(databaseUrl, world.now(), extraCa)
   })
 }
 
@@ -63,9 +73,7 @@ async function opened<T>(name: string, open: () => Promise<T>): Promise<T> {
   return open().catch((error: unknown) => {
     if (error instanceof TransferError) throw new CliError(error.message)
     const cause = isHubError(error) && error.cause instanceof Error ? error.cause : error
-    throw new CliError(
-      `It is not possible to use ${name}: ${cause instanceof Error ? cause.message : String(cause)}.`,
-    )
+    throw new CliError(`It is not possible to use ${name}: ${connectionProblem(cause)}.`)
   })
 }
 

@@ -99,7 +99,39 @@ test.each([
   expect(secrets.databaseUrl).toBe(url)
 })
 
+test('PostgreSQL at a socket that the query names, with a user, as libpq takes it', () => {
+  const key = Buffer.alloc(32, 7).toString('base64')
+  const url = 'postgres://u:p@/hub?host=/run/postgresql'
+  const { secrets } = load({ environment: { WATCHBELL_DATABASE_URL: url, WATCHBELL_SECRET_KEY: key } })
+  expect(secrets.databaseUrl).toBe('postgres://u:p@localhost/hub?host=/run/postgresql')
+})
+
 describe('values that cannot be used', () => {
+  test.each([
+    'postgres://wb:S3cr@et/Pa55@db/hub',
+    'postgres://wb:S3cr@Pa55@db/hub',
+    'postgres://wb:12/Pa55@db/hub',
+    'postgres://wb:1/2?Pa55@db/hub',
+    'postgres://wb:1/2?x=Pa55@db/hub',
+    'postgres://wb:Pa55#x@db/hub',
+    'postgres://wb:Pa55?x@db/hub',
+    'postgres://wb:Pa55 x@db/hub',
+    'postgres://wb:Pa55\tx@db/hub',
+    'postgres://wb:Pa55%@db/hub',
+    'postgres://wb:Pa55%zz@db/hub',
+    'postgres://wb:Pa55%ff@db/hub',
+    'postgres://wb:Pa55@db,other/hub',
+    'postgres://wb:Pa55@/hub',
+    'postgres://wb:Pa55@db',
+    'postgres://wb:Pa55@db/',
+    'postgres://wb:Pa55@db:x/hub',
+    'wb:Pa55@db/hub',
+  ])('a database URL that could be read in two ways is refused, and nothing of it is shown: %s', (url) => {
+    const problems = problemsOf({ environment: { WATCHBELL_DATABASE_URL: url } })
+    expect(problems).toEqual([expect.stringMatching(/^WATCHBELL_DATABASE_URL: .*percent-encoded/)])
+    expect(problems.join()).not.toMatch(/S3cr|Pa55|db\/|other/)
+  })
+
   test('all of them are named at once, each with where it came from', () => {
     const path = file('WATCHBELL_LOG_LEVEL=loud\n')
     const problems = problemsOf({
@@ -169,9 +201,10 @@ describe('values that cannot be used', () => {
         WATCHBELL_ADMIN_TOKEN: 'hunter2 hunter2',
         WATCHBELL_SECRET_KEY: 'hunter2',
         WATCHBELL_DATABASE_URL: 'mysql://u:hunter2@db/hub',
+        WATCHBELL_ORIGIN: 'https://u:hunter2@hub.example',
       },
     })
-    expect(problems).toHaveLength(3)
+    expect(problems).toHaveLength(4)
     expect(problems.join()).not.toContain('hunter2')
   })
 

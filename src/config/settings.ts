@@ -94,7 +94,7 @@ const hubEntries = {
   caFile: setting<readonly string[]>('WATCHBELL_CA_FILE', [], {
     default: "the system's certificate authorities alone",
     meaning:
-      'Path of a PEM file with certificate authorities that are trusted besides those of the system, wherever the hub fetches from.',
+      'Path of a PEM file with certificate authorities that are trusted besides those of the system, wherever the hub fetches from, and for a PostgreSQL database with SSL.',
     read: readCaFile,
   }),
   trustedProxies: setting<readonly string[]>('WATCHBELL_TRUSTED_PROXIES', [], {
@@ -469,7 +469,7 @@ function readOrigin(text: string): string {
   const plain = url !== null && (url.protocol === 'https:' || url.protocol === 'http:') && url.username === ''
   if (!plain || (text !== url.origin && text !== `${url.origin}/`)) {
     throw new SettingProblem(
-      `'${text}' is not an origin, such as https://hub.example: scheme, host and port, no path`,
+      `${text.includes('@') ? 'what stands there, with a user or password,' : `'${text}'`} is not an origin, such as https://hub.example: scheme, host and port, no path`,
     )
   }
   return url.origin
@@ -484,14 +484,27 @@ function readAdminToken(text: string): string {
 
 /** The message says nothing of what was given: it may hold a password. */
 function readDatabaseUrl(text: string): string {
-  const url = URL.parse(text)
-  const named = url !== null && (url.hostname !== '' || url.searchParams.has('host'))
-  if (!named || !['postgres:', 'postgresql:'].includes(url.protocol) || url.pathname.length < 2) {
+  // Where the host stands in the query, as with libpq, URLs do not allow a user before the one that is missing.
+  const complete = text.replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=\/[^@]*[?&]host=)/, '$1localhost')
+  const url = databaseUrlPattern.test(complete) && isPercentEncoded(complete) ? URL.parse(complete) : null
+  if (url === null || (url.hostname === '' && (url.searchParams.get('host') ?? '') === '')) {
     throw new SettingProblem(
-      'it is not the URL of a PostgreSQL database, such as postgres://user:password@host:5432/database; what is special in a user or password is percent-encoded',
+      'it is not the URL of a PostgreSQL database, such as postgres://user:password@host:5432/database or postgres:///database?host=/run/postgresql; what is special in a user or password (@ / : ? # %) is percent-encoded',
     )
   }
-  return text
+  return complete
+}
+
+/** No part may hold what begins another: a password would be taken for a host, and be looked up and shown. */
+const databaseUrlPattern =
+  /^postgres(?:ql)?:\/\/(?:[^\s/?#@:]*(?::[^\s/?#@]*)?@)?(?:[\w.%-]*|\[[\da-f:.]+\])(?::\d{1,5})?\/[^\s/?#@:]+(?:\?(?:[a-z_]+=[^\s?#@&]*(?:&|$))+)?$/i
+
+function isPercentEncoded(text: string): boolean {
+  try {
+    return decodeURIComponent(text) !== ''
+  } catch {
+    return false
+  }
 }
 
 function readSecretKey(text: string): Uint8Array {

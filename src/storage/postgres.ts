@@ -4,6 +4,7 @@ import type { PoolStats, Storage } from '../stores.ts'
 import { migrate } from './migrate.ts'
 import { accessProcedures } from './postgres/access-procedures.ts'
 import { alone } from './postgres/alone.ts'
+import { connectionProblem } from './postgres/connection-problem.ts'
 import { listenForChanges } from './postgres/changes.ts'
 import { poolDialect } from './postgres/dialect.ts'
 import { retried } from './postgres/errors.ts'
@@ -17,6 +18,8 @@ import { postgresWords } from './words.ts'
 export interface PostgresOptions {
   /** `postgres://user:password@host:5432/database`, and behind a question mark what node-postgres reads there. */
   readonly url: string
+  /** Certificate authorities to trust besides the system's where the URL asks for SSL, PEM. */
+  readonly extraCa?: readonly string[] | undefined
   /** Connections at most. */
   readonly connectionsMax: number
   /** Brings the schema up to date first, and is the time to note for it. */
@@ -41,7 +44,7 @@ const serverVersionMin = 12
  */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresStorage> {
   const { url, connectionsMax, migrateAt, onBroken } = options
-  const broken = onBroken === undefined ? {} : { onBroken }
+  const broken = { ...(onBroken !== undefined && { onBroken }), extraCa: options.extraCa }
   if (migrateAt !== undefined) {
     const pool = openPool({ url, connectionsMax: 1, applicationName, patient: true, ...broken })
     await using migrating = storageOver(pool)
@@ -52,7 +55,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
       await makeWeeks(pool, migrateAt)
     } catch (error) {
       if (!(error instanceof HubError)) throw error
-      throw new Error(`${nameOf(url)} cannot be used: ${reasonOf(error.cause)}`, { cause: error })
+      throw new Error(`${nameOf(url)} cannot be used: ${connectionProblem(error.cause)}`, { cause: error })
     }
   }
   const pool = openPool({ url, connectionsMax, applicationName, ...broken })
@@ -103,8 +106,9 @@ function sumOf(one: PoolStats, other: PoolStats): PoolStats {
 }
 
 function nameOf(url: string): string {
-  const { hostname, port, pathname } = new URL(url)
-  return `The PostgreSQL database ${pathname.slice(1)} at ${hostname || 'the local socket'}${port && `:${port}`}`
+  const { hostname, port, pathname, searchParams } = new URL(url)
+  const host = searchParams.get('host') ?? decodeURIComponent(hostname)
+  return `The PostgreSQL database ${pathname.slice(1)} at ${host || 'the local socket'}${port && `:${port}`}`
 }
 
 /** @returns the settings by which the server may lose what is committed: right for one that only tests use, so no reason to refuse it */
@@ -128,10 +132,4 @@ async function requireUsable(pool: PostgresPool): Promise<readonly string[]> {
     )
   }
   return unsafe
-}
-
-/** Some of the system's errors have a code and no words. */
-function reasonOf(cause: unknown): string {
-  if (!(cause instanceof Error)) return String(cause)
-  return cause.message || ('code' in cause ? String(cause.code) : cause.name)
 }

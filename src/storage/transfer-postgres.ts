@@ -1,11 +1,13 @@
 import { Kysely } from 'kysely'
 import { poolDialect } from './postgres/dialect.ts'
-import { openPool, type PostgresConnection } from './postgres/pool.ts'
+import { openPool, type PoolOptions, type PostgresConnection } from './postgres/pool.ts'
 import { openPostgres } from './postgres.ts'
 import type { Schema } from './schema.ts'
 import { TransferError } from './transfer-format.ts'
 import { movedTables, type TransferSource, type TransferTarget } from './transfer-tables.ts'
 import { postgresWords } from './words.ts'
+
+type PostgresPlace = Pick<PoolOptions, 'url' | 'extraCa'>
 
 /** What an operator sees in pg_stat_activity. */
 const applicationName = 'watchbell transfer'
@@ -17,8 +19,11 @@ const lockTimeoutMs = 10_000
  * A PostgreSQL database as it is at one moment, whether or not hubs run on it: they wait for nothing.
  * @throws HubError `hub.unavailable` when it cannot be reached
  */
-export async function openPostgresSource(url: string): Promise<TransferSource> {
-  const { source } = await begin(url, `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${unhurried}`)
+export async function openPostgresSource(url: string, extraCa?: readonly string[]): Promise<TransferSource> {
+  const { source } = await begin(
+    { url, extraCa },
+    `BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY; ${unhurried}`,
+  )
   return source
 }
 
@@ -27,12 +32,17 @@ export async function openPostgresSource(url: string): Promise<TransferSource> {
  * @throws HubError `hub.unavailable` when it cannot be reached, or others do not let go of it; Error when a newer
  * Watchbell made it
  */
-export async function openPostgresTarget(url: string, now: Date): Promise<TransferTarget> {
-  const migrated = await openPostgres({ url, connectionsMax: 1, migrateAt: now })
+export async function openPostgresTarget(
+  url: string,
+  now: Date,
+  extraCa?: readonly string[],
+): Promise<TransferTarget> {
+  const place = { url, extraCa }
+  const migrated = await openPostgres({ ...place, connectionsMax: 1, migrateAt: now })
   await migrated[Symbol.asyncDispose]()
   const tables = Object.keys(movedTables).join(', ')
   const { connection, source } = await begin(
-    url,
+    place,
     `BEGIN; ${unhurried}; SET LOCAL lock_timeout = ${lockTimeoutMs}; LOCK TABLE ${tables} IN ACCESS EXCLUSIVE MODE`,
   )
   return {
@@ -46,11 +56,11 @@ export async function openPostgresTarget(url: string, now: Date): Promise<Transf
 }
 
 async function begin(
-  url: string,
+  place: PostgresPlace,
   statements: string,
 ): Promise<{ readonly connection: PostgresConnection; readonly source: TransferSource }> {
   await using opened = new AsyncDisposableStack()
-  const pool = openPool({ url, connectionsMax: 1, applicationName, patient: true })
+  const pool = openPool({ ...place, connectionsMax: 1, applicationName, patient: true })
   opened.defer(() => pool.close())
   const connection = await pool.connect()
   opened.defer(async () => {

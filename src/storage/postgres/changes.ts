@@ -10,6 +10,7 @@ export interface ChangesOptions {
   readonly tell: (table: string) => void
   /** Told of a connection that broke. Another one is made by itself. */
   readonly onBroken?: (error: Error) => void
+  readonly extraCa?: readonly string[] | undefined
 }
 
 /** How often all is told anew: whatever notifications may miss, a node knows by then. */
@@ -18,13 +19,19 @@ const reconnectMs = 1_000
 const answerTimeoutMs = 5_000
 
 /** Listens on a connection of its own for what other nodes have changed, until it is disposed. */
-export function listenForChanges({ url, applicationName, tell, onBroken }: ChangesOptions): AsyncDisposable {
+export function listenForChanges({
+  url,
+  applicationName,
+  tell,
+  onBroken,
+  extraCa,
+}: ChangesOptions): AsyncDisposable {
   const stop = new AbortController()
 
   /** Ends when the connection breaks, by throwing, or when nobody wants to listen any more. */
   async function listen(): Promise<void> {
     const client = new pg.Client({
-      ...sessionSettings(url, applicationName),
+      ...sessionSettings(url, applicationName, { extraCa }),
       query_timeout: answerTimeoutMs,
     })
     const broken = new AbortController()

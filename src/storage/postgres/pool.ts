@@ -1,3 +1,4 @@
+import { getCACertificates } from 'node:tls'
 import pg from 'pg'
 import type { PoolStats } from '../../stores.ts'
 import { SqlError, type SqlResult } from '../sql-sessions.ts'
@@ -15,6 +16,8 @@ export interface PoolOptions {
   readonly joinsBatches?: boolean
   /** Told of idle connections that broke; whoever needs one next gets a new one. */
   readonly onBroken?: (error: Error) => void
+  /** Certificate authorities to trust besides the system's, PEM. */
+  readonly extraCa?: readonly string[] | undefined
 }
 
 /** A connection on loan. */
@@ -178,7 +181,11 @@ export function openPool(options: PoolOptions): PostgresPool {
 export function sessionSettings(
   url: string,
   applicationName: string,
-  { joinsBatches = false, patient = false }: Pick<PoolOptions, 'joinsBatches' | 'patient'> = {},
+  {
+    joinsBatches = false,
+    patient = false,
+    extraCa,
+  }: Pick<PoolOptions, 'joinsBatches' | 'patient' | 'extraCa'> = {},
 ): pg.ClientConfig {
   const parsed = new URL(url)
   const given = parsed.searchParams.get('options') ?? ''
@@ -187,14 +194,32 @@ export function sessionSettings(
     .map((option) => `-c ${option}`)
     .join(' ')
   parsed.searchParams.set('options', `${given} ${ours}`.trim())
+  const ssl = takeSsl(parsed, extraCa ?? [])
   return {
     connectionString: parsed.href,
+    ...(ssl !== undefined && { ssl }),
     application_name: applicationName,
     connectionTimeoutMillis: connectTimeoutMs,
     keepAlive: true,
     keepAliveInitialDelayMillis: keepAliveDelayMs,
     idle_in_transaction_session_timeout: idleInTransactionTimeoutMs,
   }
+}
+
+/** Modes that the driver takes for verify-full, with a warning on the way; `require` is what most people write. */
+const verifiedModes: ReadonlySet<string> = new Set(['prefer', 'require', 'verify-ca', 'verify-full'])
+/** Where one of these stands, the URL says all about SSL by itself. */
+const ownSslSettings = ['sslrootcert', 'sslcert', 'sslkey', 'uselibpqcompat'] as const
+
+/** Takes out of the URL that the server is to prove who it is, to have it checked with the authorities of the settings too. */
+function takeSsl({ searchParams }: URL, extraCa: readonly string[]): { readonly ca?: string[] } | undefined {
+  const mode = searchParams.get('sslmode') ?? ''
+  const wanted =
+    verifiedModes.has(mode) || (mode === '' && /^(?:true|1)$/.test(searchParams.get('ssl') ?? ''))
+  if (!wanted || ownSslSettings.some((name) => searchParams.has(name))) return undefined
+  searchParams.delete('sslmode')
+  searchParams.delete('ssl')
+  return extraCa.length === 0 ? {} : { ca: [...getCACertificates('default'), ...extraCa] }
 }
 
 const sessionOptions = [
