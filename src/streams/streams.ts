@@ -672,6 +672,8 @@ export function createStreams(deps: StreamsDeps): Streams {
     verify: (providerId, by) =>
       inTurn(providerId, async () => {
         const stream = getConnected(providerId)
+        // Whoever had the turn before may have asked already: the keeper decides before it has its turn.
+        if (by === hubActor && wasJustAsked(stream, world.now())) return stream
         const { client, provider } = await sessionOf(stream)
         const asked = await askVerification(stream, client)
         return by === hubActor ? asked : commit({ kind: 'verify', provider, before: stream, by }, {})
@@ -903,6 +905,11 @@ const unmanaged: Omit<TransmitterEndpoints, 'metadataUrl' | 'configuration'> = {
   deliveryMethods: undefined,
   defaultSubjects: undefined,
   criticalSubjectMembers: [],
+}
+
+function wasJustAsked({ remote, verificationAskedAt }: ConnectedStream, now: Date): boolean {
+  const pauseMs = Math.max(verifyRetryMs, (remote.minVerificationIntervalS ?? 0) * 1_000)
+  return verificationAskedAt !== undefined && now.getTime() - verificationAskedAt.getTime() < pauseMs
 }
 
 /** Whether another verification may be asked for already (SSF-R18). */

@@ -1,4 +1,5 @@
 import { describe, expect, test, vi } from 'vitest'
+import { hubActor } from '../../src/streams/stream-journal.ts'
 import { personalityNames, type PersonalityName } from '../../src/testing/personalities.ts'
 import { ada, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
 
@@ -191,4 +192,12 @@ test('a poll that is refused shows the transmitter’s words and the scopes that
   )
   expect(error).toMatch(/status 403 and said: \{"events":\["not now"\].*scopes ssf\.read ssf\.manage/)
   expect(error).not.toContain('s3cret')
+})
+
+test('Keycloak: the keeper does not ask again for what was asked for while it waited for its turn', async () => {
+  await using site = await startPeer('keycloak')
+  await site.connect(draftFor('keycloak', 'push'))
+  await site.hub.hub.intake.streams.verify(site.providerId, hubActor)
+  expect(site.transmitter.requests.filter(({ endpoint }) => endpoint === 'verification')).toHaveLength(1)
+  expect(await problems(site)).toEqual([])
 })
