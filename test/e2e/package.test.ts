@@ -171,6 +171,25 @@ describe('the package as npm packs it', () => {
     expect(await again.stop('SIGTERM')).toBe(0)
   })
 
+  test('runs the examples', async () => {
+    const env = {
+      PATH: process.env['PATH'],
+      WATCHBELL_LISTEN: '127.0.0.1:0',
+      WATCHBELL_DATA: join(app, 'example'),
+      WATCHBELL_LOG_LEVEL: 'error',
+    }
+    const said = await Promise.all(
+      ['embedded-hub.ts', 'test-a-receiver.ts'].map(async (name) => {
+        await cp(join(root, 'examples', name), join(app, name))
+        return (await run(process.execPath, [name], { cwd: app, env })).stdout
+      }),
+    )
+    expect(said).toEqual([
+      'ada@example.com may sign in\n',
+      'a sound event: 202\na broken signature: 202, and a receiver that verifies says 400\n',
+    ])
+  }, 60_000)
+
   test('says so in one line when it is run by an old Node.js', async () => {
     // It says so before it imports anything: what is imported need not even parse there.
     const old = `data:text/javascript,Object.defineProperty(process.versions,'node',{value:'20.11.0'})`
