@@ -93,8 +93,8 @@ async function fill(data: string, entities: number): Promise<void> {
     )
     .run(entities, Date.now())
   database.exec(
-    `INSERT INTO risk_reasons (node, source, slot, claims, id, source_kind, detection, level, occurred_at, received_at)
-     SELECT node, 'admin', 'user', '[]', 'bench', 'admin', 'Admin Reported User Risk', level, seen_at, seen_at
+    `INSERT INTO risk_reasons (node, source, slot, id, source_kind, detection, level, occurred_at, received_at)
+     SELECT node, 'admin', 'user', 'bench', 'admin', 'Admin Reported User Risk', level, seen_at, seen_at
      FROM anchors WHERE level > 0`,
   )
   database.exec('COMMIT')

@@ -123,11 +123,11 @@ function identifierOf(subject: Named, issuer: string): string {
     case 'opaque':
       return `opaque:${scoped(issuer, subject.id)}`
     case 'phone_number':
-      return `phone:${normalisePhone(subject.phone_number)}`
+      return phoneOf(subject.phone_number) ?? `uri:${subject.phone_number}`
     case 'account':
-      return `account:${normaliseAccount(subject.uri)}`
+      return accountOf(subject.uri) ?? `uri:${subject.uri}`
     case 'did':
-      return `did:${subject.url}`
+      return didOf(subject.url) ?? `uri:${subject.url}`
     case 'uri':
       return `uri:${subject.uri}`
     case 'jwt_id':
@@ -137,16 +137,25 @@ function identifierOf(subject: Named, issuer: string): string {
   }
 }
 
+// What its format does not allow is an identifier all the same, compared as it is: so a text that a question names finds it
+// without a look-up in every format.
+
 /** E.164 as people write it: spaces, dots, dashes and brackets mean nothing (SSF's own sample has spaces). */
-function normalisePhone(number: string): string {
-  return number.replace(/^tel:/i, '').replace(/[\s().\-\u{2010}-\u{2015}]/gu, '')
+function phoneOf(text: string): string | undefined {
+  const number = text.replace(/^tel:/i, '').replace(/[\s().\-\u{2010}-\u{2015}]/gu, '')
+  return /^\+?\d+$/.test(number) ? `phone:${number}` : undefined
 }
 
 /** Scheme and host without regard to case (RFC 7565 §4), the account's name as it is. */
-function normaliseAccount(uri: string): string {
+function accountOf(uri: string): string | undefined {
+  if (!/^acct:/i.test(uri)) return undefined
   const at = uri.lastIndexOf('@')
   const name = at === -1 ? uri : uri.slice(0, at)
-  return name.replace(/^acct:/i, 'acct:') + (at === -1 ? '' : uri.slice(at).toLowerCase())
+  return `account:${name.replace(/^acct:/i, 'acct:')}${at === -1 ? '' : uri.slice(at).toLowerCase()}`
+}
+
+function didOf(url: string): string | undefined {
+  return url.startsWith('did:') ? `did:${url}` : undefined
 }
 
 export const emailAnchor = (email: string): Anchor => `user:email:${normaliseEmail(email)}`
@@ -197,9 +206,9 @@ export function askedOf(kind: SubjectKind, text: string, issuer?: string): Asked
   const anchors = [
     ...(kind === 'user' ? [`user:login:${normaliseLogin(value)}`] : []),
     ...(value.includes('@') ? [`${kind}:email:${normaliseEmail(value)}`] : []),
-    `${kind}:phone:${normalisePhone(value)}`,
-    `${kind}:account:${normaliseAccount(value)}`,
-    `${kind}:did:${value}`,
+    ...[phoneOf(value), accountOf(value), didOf(value)].flatMap((identifier) =>
+      identifier === undefined ? [] : [`${kind}:${identifier}`],
+    ),
     `${kind}:uri:${value}`,
   ]
   return { ...asked, anchors }

@@ -77,32 +77,46 @@ export function readRisks(
       : connection.prepare(sql).all(...keys.map((list) => JSON.stringify(list)))
 
   const nodes = select(nodeRows, named.anchors, named.ids, named.bares) as RiskRows['nodes']
-  const own = new Set(nodes.map(({ node }) => node))
-  const memberships = select(membershipRows, [...own]) as RiskRows['memberships']
-  const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !own.has(node))
+  if (nodes.length === 0) {
+    return answer({ nodes, others: [], memberships: [], recycled: [], reasons: [], revocations: [] })
+  }
+  const own = [...new Set(nodes.map(({ node }) => node))]
+  const list = JSON.stringify(own)
+  const [has] = connection.prepare(whatThereIs).all(list, list, list) as readonly Existing[] // one row, always
+  const memberships = (has?.memberships === 1 ? select(membershipRows, own) : []) as RiskRows['memberships']
+  const isOwn = new Set(own)
+  const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !isOwn.has(node))
   const others = select(otherRows, elsewhere) as RiskRows['others']
   const numbers = [...own, ...elsewhere]
   const ofKind = (kind: string): readonly number[] => [
     0,
     ...[...nodes, ...others].flatMap(({ node, anchor }) => (kindOf(anchor) === kind ? [node] : [])),
   ]
+  const revoked = (): readonly unknown[] =>
+    select(revocationRows, numbers, ofKind('user'), ofKind('device'), ofKind('session'))
   return answer({
     nodes,
     others,
     memberships,
-    recycled: select(recycledRows, numbers) as RiskRows['recycled'],
+    recycled: (has?.endings === 1 || elsewhere.length > 0
+      ? select(recycledRows, numbers)
+      : []) as RiskRows['recycled'],
     reasons: select(reasonRows, numbers) as RiskRows['reasons'],
-    revocations: (numbers.length === 0
-      ? []
-      : select(
-          revocationRows,
-          numbers,
-          ofKind('user'),
-          ofKind('device'),
-          ofKind('session'),
-        )) as RiskRows['revocations'],
+    revocations: (has?.revocations === 1 || elsewhere.length > 0 ? revoked() : []) as RiskRows['revocations'],
   })
 }
+
+/** Of most people there is none of these: one look tells. */
+interface Existing {
+  readonly memberships: 0 | 1
+  readonly endings: 0 | 1
+  readonly revocations: 0 | 1
+}
+
+const whatThereIs = `SELECT
+  EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN memberships m ON m.node = value) AS memberships,
+  EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN endings e ON e.node = value AND e.recycled = 1) AS endings,
+  EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN revocations r ON r.node = value) AS revocations`
 
 // CROSS JOIN keeps the order: from the few keys to the many rows, never the other way round.
 const nodeRows = `
