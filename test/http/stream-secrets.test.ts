@@ -98,7 +98,7 @@ test('a hub whose secret key is another one does not start, and names the settin
   await site.api('PUT', '', bearer)
   await site.hub[Symbol.asyncDispose]()
   await expect(startTestHub(hub())).rejects.toMatchObject({
-    code: 'hub.secret_unreadable',
-    message: expect.stringContaining('secret key of the settings'),
+    cause: { code: 'hub.secret_unreadable' },
+    message: expect.stringContaining('WATCHBELL_SECRET_KEY'),
   })
 })
