@@ -521,9 +521,13 @@ describe('targets as clients send them', () => {
     ['up and out', `/api/v1/../v1/security-events-providers`],
     ['an encoded slash', '/api/v1%2Fsecurity-events-providers'],
     ['in the middle //', '/api//v1/security-events-providers'],
-    ['only a host', 'http://acme.okta.com'],
+    ['only a host, and a file', 'http://acme.okta.com/index.html'],
   ])('%s is no path of ours', async (_name, target) => {
     expect((await raw(target)).status).toBe(404)
+  })
+
+  test('only a host is the root', async () => {
+    expect((await raw('http://acme.okta.com')).status).toBe(200)
   })
 
   test.each(['SSWS', 'Bearer'])(
