@@ -24,6 +24,12 @@ export const catalogue = {
     help: 'Always 1; says which version of Watchbell runs on which version of Node.js.',
     labels: ['version', 'node'],
   },
+  watchbell_provider_info: {
+    type: 'gauge',
+    help: 'Always 1; the name and issuer of each provider, to join by `provider` with what has its id alone.',
+    labels: ['provider', 'name', 'issuer'],
+    shared: true,
+  },
   watchbell_sets_total: {
     type: 'counter',
     help: 'SETs that were taken: `stored`, or `repeated` when they were there before.',

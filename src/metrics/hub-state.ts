@@ -8,7 +8,7 @@ export interface HubStateDeps {
   readonly now: () => Date
   /** Requests that are being answered. */
   readonly inFlight: () => number
-  readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets'>
+  readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets' | 'providers'>
   readonly storage: Pick<Storage, 'poolStats'> & { readonly stores: Pick<Storage['stores'], 'signals'> }
 }
 
@@ -62,6 +62,11 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
 
   async function readDatabase(): Promise<void> {
     const { signals } = deps.storage.stores
+    const providers = await deps.hub.providers.list()
+    gauge('watchbell_provider_info').reset()
+    for (const { id: provider, name, issuer } of providers) {
+      gauge('watchbell_provider_info').set({ provider, name, issuer }, 1)
+    }
     const [counts, [oldest]] = await Promise.all([signals.counts(), signals.claimOldest(1)])
     gauge('watchbell_signals_pending').set(counts.pending)
     gauge('watchbell_signals_failed').set(counts.failed)

@@ -183,3 +183,36 @@ test.each<[string, readonly string[], readonly string[]]>([
   expect(read.metrics).toEqual(metrics)
   expect(read.labels.toSorted()).toEqual(labels)
 })
+
+test('every alert has a place in the runbook that is there', () => {
+  const headings = readFileSync('docs/operations.md', 'utf8').match(/^#{2,3} .+$/gm) ?? []
+  const anchors = new Set(
+    headings.map((heading) =>
+      heading
+        .replace(/^#+ /, '')
+        .toLowerCase()
+        .replace(/[^\w\- ]/g, '')
+        .replaceAll(' ', '-'),
+    ),
+  )
+  const runbooks = [...alertsText.matchAll(/^ {10}runbook: 'docs\/operations\.md#(.+)'$/gm)].map(
+    ([, to]) => to ?? '',
+  )
+  expect(runbooks).toHaveLength(alerts.length)
+  expect(runbooks.filter((anchor) => !anchors.has(anchor))).toEqual([])
+})
+
+test('dashboards can join the id of a provider with its name', async () => {
+  await using hub = await startTestHub({ settings: scraped })
+  const settings = { issuer: 'https://idp.example', jwks_url: 'https://idp.example/jwks' }
+  const made = await hub.api('POST', '/api/v1/security-events-providers', {
+    name: 'IdP',
+    type: 't',
+    settings,
+  })
+  const { id } = (await made.json()) as { id: string }
+  const text = await (await fetch(`${hub.metricsOrigin}/metrics`)).text()
+  expect(text).toContain(
+    `watchbell_provider_info{provider="${id}",name="IdP",issuer="https://idp.example"} 1`,
+  )
+})
