@@ -54,6 +54,7 @@ async function interrupt(folder: string): Promise<void> {
   )
   expect(await erasures.next()).toBeDefined()
   await storage.transaction(({ riskSources }) => riskSources.putRejoin('sse-gone', 'from here'))
+  await storage.stores.hubMarks.put('written', new Date().toISOString())
 }
 
 const revoked: SecurityEvent = {
