@@ -3,6 +3,7 @@ import {
   type IntakeLimiter,
   type OverBudget,
   type RefusalLimiter,
+  type RateState,
 } from '../access/rate-limits.ts'
 import { requireModestGrowth } from './growth.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
@@ -231,6 +232,16 @@ async function isSigned(
   }
 }
 
+/** Its address pays too: what comes from there without proof is refused the sooner. */
+async function provenRefusal(
+  refusalLimiter: RefusalLimiter,
+  providerId: string,
+  source: string,
+): Promise<RateState | undefined> {
+  await refusalLimiter.count(undefined, source)
+  return refusalLimiter.countProven(providerId)
+}
+
 /**
  * Remembers a refusal. What its provider sent, and what anybody may have sent in its name, have rings and budgets apart:
  * nobody flushes a provider's own refusals, and nobody spends their budget.
@@ -252,7 +263,7 @@ export async function refuse(
     source === undefined
       ? undefined
       : proven
-        ? await refusalLimiter.countProven(providerId)
+        ? await provenRefusal(refusalLimiter, providerId, source)
         : await refusalLimiter.count(iss, source)
   if (spent !== undefined) {
     deps.meter.setRefused(via, 'request.rate_limited')
