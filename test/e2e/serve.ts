@@ -17,7 +17,7 @@ export interface ServeProcess {
   ended(): Promise<number | undefined>
 }
 
-export const adminToken = 'e2e-admin-token'
+export const adminToken = 'e2e-admin-token-of-tests'
 
 /** Makes a transmitter known to a hub. */
 export async function register(

@@ -70,6 +70,7 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
 
   // what anybody may ask
   for (const path of [
+    '/',
     '/healthz',
     '/readyz',
     '/oauth2/v1/keys',
@@ -79,6 +80,7 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   ]) {
     await call(`GET ${path}`, 200, { headers: {} })
   }
+  await call('GET /favicon.ico', 204, { headers: {} })
   await call('GET /api/v1/users/me', 200)
 
   // providers
