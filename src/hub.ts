@@ -97,10 +97,12 @@ export interface HubSettings {
   /** Per risk provider; 0 is without limit. */
   readonly riskEventRequestsPerMinute: number
   readonly riskOutcomes: OutcomeRules
-  readonly outcomeTable: OutcomeTable
-  /** What the word of a security events provider counts for when it is registered. */
-  readonly newProviderAction: RiskAction
-  readonly neverDenied: NeverDenied
+  /** Empty unless given. */
+  readonly outcomeTable?: OutcomeTable
+  /** What the word of a security events provider counts for when it is registered; it enforces unless given. */
+  readonly newProviderAction?: RiskAction
+  /** Nobody unless given. */
+  readonly neverDenied?: NeverDenied
   readonly logEvaluations: 'all' | 'non_allow'
 }
 
@@ -177,7 +179,7 @@ const rateExchangeMs = 1_000
 export async function createHub(deps: HubDeps): Promise<Hub> {
   const { world, logger, storage, secretBox, urlProblem, settings, standby } = deps
   const { meter = silentMeter, tracer = silentTracer } = deps
-  const { origin } = settings
+  const { origin, newProviderAction = defaultProviderAction } = settings
   const { stores } = storage
   const requestTimeoutMs = (settings.transmitterTimeoutS ?? 10) * 1_000
 
@@ -240,8 +242,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
             providers,
             journal: {
               async record(change) {
-                if (change.kind === 'create' && settings.newProviderAction !== defaultProviderAction) {
-                  await riskSources.setAction(change.provider.id, settings.newProviderAction)
+                if (change.kind === 'create' && newProviderAction !== defaultProviderAction) {
+                  await riskSources.setAction(change.provider.id, newProviderAction)
                 }
                 if (change.kind === 'delete') {
                   await riskSources.forget(change.provider.id)
@@ -361,8 +363,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       reader: stores.riskReader,
       sources,
       rules: settings.riskOutcomes,
-      outcomeTable: settings.outcomeTable,
-      neverDenied: settings.neverDenied,
+      outcomeTable: settings.outcomeTable ?? [],
+      neverDenied: settings.neverDenied ?? new Set(),
       untimedSessions: createUntimedSessions({
         world,
         marks: stores.signInMarks,

@@ -14,8 +14,8 @@ export interface WriteProbeDeps {
   readonly write: () => Promise<unknown>
 }
 
-/** For how long a write that came out so tells how the next would. */
-const tellsForMs = 5_000
+/** For how long a write tells how the next would come out. A failure tells for less: what works again is used again soon. */
+const tellsForMs = { succeeded: 5_000, failed: 250 }
 
 /** However often it is asked, one write of its own is under way at most: one that hangs costs no more than that. */
 export function createWriteProbe({ world, write }: WriteProbeDeps): WriteProbe {
@@ -36,7 +36,8 @@ export function createWriteProbe({ world, write }: WriteProbeDeps): WriteProbe {
       return work
     },
     async succeeds() {
-      if (last !== undefined && world.monotonicMs() - last.at < tellsForMs) return last.succeeded
+      const forMs = last?.succeeded === false ? tellsForMs.failed : tellsForMs.succeeded
+      if (last !== undefined && world.monotonicMs() - last.at < forMs) return last.succeeded
       own ??= outcome(write()).finally(() => (own = undefined))
       return own
     },

@@ -151,12 +151,16 @@ export function createProviderKeys(
     kid: string,
     alg: SetAlgorithm,
     tried: readonly VerificationKey[],
+    askedAt: number,
   ): Promise<VerificationKey | undefined> {
     const isOther = (key: KeySetEntry): key is VerificationKey =>
       key.kid === kid &&
       'key' in key &&
       key.algorithms.has(alg) &&
       !tried.some((other) => other.key.equals(key.key))
+    const latest = trusted(now())
+    if (latest !== undefined && failure === undefined && latest.fetchedAt >= askedAt)
+      return latest.keys.find(isOther)
     const { keys } = await setThat((keys) => keys.some(isOther))
     return keys.find(isOther)
   }

@@ -46,7 +46,7 @@ export function createSetVerifier({ now }: Pick<World, 'now'>, floor?: ClockFloo
     async verify(token, trusted) {
       requireIssuer(token.claims, trusted)
       if (trusted.cheapFirst === true) requireAudience(token.claims, trusted)
-      await requireSignature(token, trusted.keys)
+      await requireSignature(token, trusted.keys, now().getTime())
       trusted.onProven?.()
       requireAudience(token.claims, trusted)
       await requireIssuedByNow(token.claims, now(), floor)
@@ -63,12 +63,12 @@ function requireIssuer({ iss }: SetClaims, { issuer }: TrustedIssuer): void {
   })
 }
 
-async function requireSignature(token: ParsedToken, keys: KeySource): Promise<void> {
+async function requireSignature(token: ParsedToken, keys: KeySource, askedAt: number): Promise<void> {
   const { alg, kid } = token.header
   const { signedBytes, signature } = token
   const shownKid = printable(kid, shownCharsMax)
   const tried: VerificationKey[] = []
-  let next: VerificationKey | undefined = await firstKey(keys, token)
+  let next: VerificationKey | undefined = await firstKey(keys, token, askedAt)
   while (next !== undefined && tried.length < keysTriedMax) {
     if (!next.algorithms.has(alg)) {
       throw new HubError('set.key_refused', {
@@ -77,7 +77,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource): Promise<vo
     }
     if (await signatureHolds({ alg, signedBytes, signature }, next.key)) return
     tried.push(next)
-    next = await keys.successorOf?.(kid, alg, tried)
+    next = await keys.successorOf?.(kid, alg, tried, askedAt)
   }
   throw new HubError('set.bad_signature', {
     detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // OKTA-E23
@@ -85,13 +85,13 @@ async function requireSignature(token: ParsedToken, keys: KeySource): Promise<vo
 }
 
 /** A key that is not for this use may have been replaced under the same `kid` by one that is. */
-async function firstKey(keys: KeySource, { header }: ParsedToken): Promise<VerificationKey> {
+async function firstKey(keys: KeySource, { header }: ParsedToken, askedAt: number): Promise<VerificationKey> {
   const { kid, alg } = header
   try {
     return await keys.get(kid, alg)
   } catch (error) {
     if (!isHubError(error, 'set.key_refused')) throw error
-    const successor = await keys.successorOf?.(kid, alg, [])
+    const successor = await keys.successorOf?.(kid, alg, [], askedAt)
     if (successor === undefined) throw error
     return successor
   }

@@ -61,6 +61,7 @@ export interface KeySource {
   /**
    * Another key with this `kid`, fit for `alg`, than those that were tried: looks at the key set once more, as its issuer may
    * have published a new key under an old name.
+   * @param askedAt - milliseconds since 1970, when the first key was asked for: a set that was fetched since is the latest
    * @returns undefined when there is none for sure
    * @throws HubError `keys.unavailable` when nobody could look
    */
@@ -68,6 +69,7 @@ export interface KeySource {
     kid: string,
     alg: SetAlgorithm,
     tried: readonly VerificationKey[],
+    askedAt: number,
   ): Promise<VerificationKey | undefined>
   /** The same of the keys that are there; they are fetched only when there are none. */
   getKnown?(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>

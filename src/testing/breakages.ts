@@ -59,6 +59,24 @@ const recipes = {
     code: 'set.wrong_type',
     make: withHeader({ typ: 'JWT' }),
   },
+  // These two publish a key, so they come before those that use up what a hub allows for unknown ones.
+  'weak-key': {
+    broken: 'signed with a published RSA key of 1024 bits',
+    code: 'set.key_refused',
+    async make({ keys, claims }, draft) {
+      const key = await keys.further('weak', generateWeakKey)
+      return signSet({ key, claims: claims(draft), ...headerOf(draft) })
+    },
+  },
+  'wrong-use': {
+    broken: 'signed with a key that is published for encryption (use=enc)',
+    code: 'set.key_refused',
+    async make({ keys, claims }, draft) {
+      const { alg } = keys.signing
+      const key = await keys.further(`enc ${alg}`, () => generateSigningKey(alg), { use: 'enc' })
+      return signSet({ key, claims: claims(draft), ...headerOf(draft) })
+    },
+  },
   aud: {
     broken: 'meant for another receiver',
     code: 'set.wrong_audience',
@@ -163,23 +181,6 @@ const recipes = {
     broken: `larger than ${setBytesMax} bytes`,
     code: 'request.too_large',
     make: withClaims(() => ({ padding: 'x'.repeat(setBytesMax) })),
-  },
-  'weak-key': {
-    broken: 'signed with a published RSA key of 1024 bits',
-    code: 'set.key_refused',
-    async make({ keys, claims }, draft) {
-      const key = await keys.further('weak', generateWeakKey)
-      return signSet({ key, claims: claims(draft), ...headerOf(draft) })
-    },
-  },
-  'wrong-use': {
-    broken: 'signed with a key that is published for encryption (use=enc)',
-    code: 'set.key_refused',
-    async make({ keys, claims }, draft) {
-      const { alg } = keys.signing
-      const key = await keys.further(`enc ${alg}`, () => generateSigningKey(alg), { use: 'enc' })
-      return signSet({ key, claims: claims(draft), ...headerOf(draft) })
-    },
   },
 } as const satisfies Record<string, Recipe>
 

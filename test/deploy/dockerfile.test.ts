@@ -97,7 +97,7 @@ describe('the image', () => {
   test('has all that the package has, and only the libraries that it needs', () => {
     const copied = copies.flatMap((copy) => copy.getArguments().map((argument) => argument.getValue()))
     // Pages and set-ups are for who has the package in an editor, and the image has no shell to read them with.
-    const pages = ['docs', 'deploy', 'compose.yaml', 'CONTRIBUTING.md']
+    const pages = ['docs', 'deploy', 'examples', 'compose.yaml', 'CONTRIBUTING.md']
     const files = manifest.files.filter((file) => !pages.includes(file))
     expect(files).toEqual(['dist', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'])
     for (const file of files) expect(copied.join(' ')).toContain(file)

@@ -131,7 +131,10 @@ describe('no command lets words of others steer a terminal', () => {
 
   test('names, tokens and arguments that are refused are told as safely', async () => {
     expect.hasAssertions()
-    for (const name of takenNames) await expectSafe(['provider', 'show', name])
+    for (const name of takenNames) {
+      await expectSafe(['provider', 'show', name])
+      await expectSafe(['provider', 'trust', name])
+    }
     for (const [, text] of texts) {
       await expectSafe(['provider', 'show', text])
       await expectSafe(['subject', 'show', text])
@@ -168,6 +171,7 @@ describe('no command lets words of others steer a terminal', () => {
       'key-command.ts', // no words of others
       'log-command.ts',
       'provider-command.ts',
+      'provider-trust-command.ts',
       'risk-command.ts',
       'risk-provider-command.ts',
       'send-command.ts', // the caller's own words
