@@ -245,6 +245,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
                 if (change.kind === 'create' && newProviderAction !== defaultProviderAction) {
                   await riskSources.setAction(change.provider.id, newProviderAction)
                 }
+                if (change.kind === 'update')
+                  await rejoin(stores, { source: change.provider.id, by: change.by })
                 if (change.kind === 'delete') {
                   await riskSources.forget(change.provider.id)
                   await rejoin(stores, { source: change.provider.id, by: change.by })

@@ -7,12 +7,20 @@ import type { News } from './news.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { WordJudge } from './risk-sources.ts'
-import { isLater, levelsOf, nextExpiry, reasonsInForce, type SpokenReason } from './risk-state.ts'
+import {
+  isLater,
+  levelsOf,
+  nextExpiry,
+  reasonsInForce,
+  spokenFor,
+  type SpokenFor,
+  type SpokenReason,
+} from './risk-state.ts'
 import type { EntityState, NewRevocation, RiskStore } from './risk-store.ts'
 
 /**
- * Reasons that are kept of one source about one entity. Beyond that the mildest give way, of these the oldest; they are
- * kept in the history.
+ * Reasons that are kept of one source about all that this source calls one. Beyond that the mildest give way, of these the
+ * oldest; they are kept in the history. What others join makes no difference.
  */
 export const reasonsPerSourceMax = 200
 
@@ -42,11 +50,15 @@ export interface LedgerDeps {
   readonly judge: WordJudge
 }
 
+/** Later than every statement. */
+const lastMoment = new Date(8_640_000_000_000_000)
+
 interface Page {
   readonly state: EntityState
   /** Places of the reasons that may count for it. */
   readonly places: Set<string>
-  /** By source: places of reasons with identifiers of its own. */
+  readonly spoken: SpokenFor
+  /** By source and what it calls one: places of its reasons. */
   readonly bySource: Map<string, Set<string>>
   level: number
   changesAt: Date | undefined
@@ -82,7 +94,8 @@ export async function openLedger(
   const pagesOfNode = new Map<number, Page[]>()
   for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
     const { known, level, changesAt } = state
-    const page: Page = { state, places: new Set(), bySource: new Map(), level, changesAt }
+    const spoken = spokenFor(known)
+    const page: Page = { state, spoken, places: new Set(), bySource: new Map(), level, changesAt }
     pages.set(state.entity, page)
     for (const node of new Set([...known.nodes, ...known.memberships.map(({ node }) => node)])) {
       const others = pagesOfNode.get(node)
@@ -100,11 +113,10 @@ export async function openLedger(
   const dropped = new Map<string, SpokenReason>()
   const revocations: NewRevocation[] = []
 
-  function note({ places, bySource, state }: Page, place: string, { node, reason }: SpokenReason): void {
-    places.add(place)
-    if (!state.known.nodes.has(node)) return
-    const own = bySource.get(reason.source.id) ?? new Set()
-    bySource.set(reason.source.id, own.add(place))
+  function note(page: Page, place: string, spoken: SpokenReason): void {
+    page.places.add(place)
+    const share = shareOf(page, spoken)
+    page.bySource.set(share, (page.bySource.get(share) ?? new Set()).add(place))
   }
 
   /** Once for each entity, with however many of its identifiers it stood. */
@@ -135,12 +147,13 @@ export async function openLedger(
     dropped.delete(place)
     for (const page of pagesOfNode.get(spoken.node) ?? []) {
       note(page, place, spoken)
-      giveWay(page, spoken.reason.source.id)
+      // Only the page of its own entity has everything that the source calls one with it.
+      if (page.state.known.nodes.has(spoken.node)) giveWay(page, shareOf(page, spoken))
     }
   }
 
-  function giveWay({ bySource }: Page, source: string): void {
-    const own = bySource.get(source)
+  function giveWay({ bySource }: Page, share: string): void {
+    const own = bySource.get(share)
     if (own === undefined || own.size <= reasonsPerSourceMax) return
     let least: [string, SpokenReason] | undefined
     for (const place of own) {
@@ -156,7 +169,7 @@ export async function openLedger(
     becomesHistory(spoken)
     for (const page of pagesOfNode.get(spoken.node) ?? []) {
       page.places.delete(place)
-      page.bySource.get(source)?.delete(place)
+      page.bySource.get(shareOf(page, spoken))?.delete(place)
     }
   }
 
@@ -259,4 +272,9 @@ export function relevel(
 
 function placeOf({ node, reason: { source, slot } }: SpokenReason): string {
   return `${node}\0${source.id}\0${slot}`
+}
+
+/** A source, and what it calls one with an identifier. */
+function shareOf({ spoken }: Page, { node, reason: { source } }: SpokenReason): string {
+  return `${spoken.rootOf(node, source.id, lastMoment)}\0${source.id}`
 }

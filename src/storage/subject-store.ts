@@ -227,6 +227,22 @@ export function createSubjectStore(
       }
     },
 
+    async forgetSuccessors(endings) {
+      const nodes = new Map(
+        (await store.resolve(endings.map(({ anchor }) => anchor))).map(({ anchor, node }) => [anchor, node]),
+      )
+      for (const { anchor, source, at } of endings) {
+        const node = nodes.get(anchor) ?? 0
+        await sql`
+          UPDATE endings SET successor = NULL
+          WHERE node = ${node} AND source = ${source} AND ended_at = ${at}`.execute(db)
+        await sql`
+          DELETE FROM claim_anchors WHERE claim = ${endingKey(source, node, at)} AND node <> ${node}`.execute(
+          db,
+        )
+      }
+    },
+
     async vouch(anchors, provider) {
       await sql`UPDATE anchors SET vouched_by = ${provider} WHERE anchor IN ${words.texts(anchors)}`.execute(
         db,

@@ -47,7 +47,16 @@ export interface Joined {
 export interface JoinDeps {
   readonly subjects: Pick<
     SubjectStore,
-    'resolve' | 'add' | 'vouch' | 'claims' | 'putClaims' | 'dropClaims' | 'component' | 'rejoin' | 'end'
+    | 'resolve'
+    | 'add'
+    | 'vouch'
+    | 'claims'
+    | 'putClaims'
+    | 'dropClaims'
+    | 'component'
+    | 'rejoin'
+    | 'end'
+    | 'forgetSuccessors'
   >
   readonly world: Pick<World, 'now' | 'newId'>
   readonly claimantOf: Claimants
@@ -94,7 +103,15 @@ export async function join(deps: JoinDeps, said: JoinStatements): Promise<Joined
   if (taken.length > 0) dirty.set(adminSource, new Set([...(dirty.get(adminSource) ?? []), ...taken]))
 
   const fresh = new Set(changes.flatMap(({ key }) => (known.has(key) ? [] : [key])))
-  const looked: Looked = { refused, fresh, claims, newlyRefused: [], changed: new Set(), entityOf: new Map() }
+  const looked: Looked = {
+    refused,
+    fresh,
+    claims,
+    endings: said.endings,
+    newlyRefused: [],
+    changed: new Set(),
+    entityOf: new Map(),
+  }
   const believed = new Set([adminSource, ...deps.believed])
   const together = [...dirty]
     .filter(([source]) => believed.has(source))
@@ -127,6 +144,7 @@ export async function rejoinAround(
     refused: new Map(),
     fresh: new Set(),
     claims: new Map(),
+    endings: [],
     newlyRefused: [],
     changed: new Set(),
     entityOf: new Map(),
@@ -140,6 +158,8 @@ interface Looked {
   readonly refused: Map<string, string>
   readonly fresh: ReadonlySet<string>
   readonly claims: ReadonlyMap<string, Claim>
+  /** Those that came just now. */
+  readonly endings: readonly Ending[]
   readonly newlyRefused: KnownClaim[]
   readonly changed: Set<number>
   /** Of nodes that moved. */
@@ -157,9 +177,11 @@ interface Look {
 async function lookAgain(
   { subjects, claimantOf }: Pick<JoinDeps, 'subjects' | 'claimantOf'>,
   { dirty, sources, isForEverybody }: Look,
-  { refused, fresh, claims, newlyRefused, changed, entityOf }: Looked,
+  { refused, fresh, claims, endings, newlyRefused, changed, entityOf }: Looked,
 ): Promise<void> {
-  const { component, dropped } = withinLimits(await subjects.component(dirty, [...sources]), fresh)
+  const reached = withoutLongChains(await subjects.component(dirty, [...sources]), endings)
+  if (reached.cut.length > 0) await subjects.forgetSuccessors(reached.cut)
+  const { component, dropped } = withinLimits(reached.component, fresh)
   if (dropped.length > 0) await subjects.dropClaims(dropped)
   for (const key of dropped) refused.set(key, tooManyClaims)
   const rejoined = rejoin(component, { sources, isForEverybody }, claimantOf)
@@ -200,7 +222,8 @@ async function makeKnown({ subjects, world }: JoinDeps, { anchors, vouched }: Jo
   const vouches = Map.groupBy(
     [...vouched].filter(([anchor, source]) => {
       const node = nodes.get(anchor)
-      return node !== undefined && node.vouchedBy !== source
+      // What an administrator loaded stays findable, whatever becomes of a provider.
+      return node !== undefined && node.vouchedBy !== source && node.vouchedBy !== adminSource
     }),
     ([, source]) => source,
   )
@@ -244,6 +267,23 @@ function changeOf(claim: Claim, known: KnownClaim | undefined): readonly Claim[]
     compareOccurrences(merged.last, known.last) > 0 ||
     merged.standing < known.standing
   return isNew ? [merged] : []
+}
+
+/** Names that follow each other hang together as claims do, and may be as many: what a further one follows is forgotten. */
+function withoutLongChains(component: Component, fresh: readonly Ending[]) {
+  const linked = component.endings.filter(({ successor }) => successor !== undefined)
+  const tooLong = new Set(
+    [...Map.groupBy(linked, ({ source }) => source)].flatMap(([source, own]) =>
+      own.length > sourceClaimsMax ? [source] : [],
+    ),
+  )
+  const cut = fresh.filter(({ source, successor }) => successor !== undefined && tooLong.has(source))
+  const isCut = ({ source, anchor, at }: Ending): boolean =>
+    cut.some((ending) => ending.source === source && ending.anchor === anchor && ending.at === at)
+  const endings = component.endings.map((ending) =>
+    isCut(ending) ? { ...ending, successor: undefined } : ending,
+  )
+  return { component: cut.length === 0 ? component : { ...component, endings }, cut }
 }
 
 /** Takes fresh claims out of what a source would let grow beyond its share; never what was loaded. */

@@ -137,6 +137,8 @@ export interface SubjectStore {
   rejoin(changes: Rejoined): Promise<void>
   /** Keeps what is new, of one source and identifier the latest 16. The nodes must be there. */
   end(endings: readonly Ending[]): Promise<void>
+  /** Forgets what these endings say takes the old name's place. */
+  forgetSuccessors(endings: readonly Pick<Ending, 'anchor' | 'source' | 'at'>[]): Promise<void>
   /** Makes known that a provider calls identifiers its own ids. */
   vouch(anchors: readonly Anchor[], provider: string): Promise<void>
   /**

@@ -381,6 +381,56 @@ describe('other people’s identities', () => {
   })
 })
 
+describe('what others do changes nothing for good', () => {
+  test('the id of a loaded user is found, whatever becomes of a provider that names it too', async () => {
+    await using site = await startSite()
+    const idp = await site.source()
+    const identifiers = [idp.sub('u-1')]
+    const loaded = await site.hub.api('POST', '/v1/subjects', { kind: 'user', login: 'ada', identifiers })
+    expect(loaded.status).toBe(201)
+    expect((await site.hub.api('PUT', '/api/v1/users/u-1/risk', { riskLevel: 'HIGH' })).status).toBe(201)
+    await idp.say('user-risk-change', idp.sub('u-1'), none)
+    await idp.leave()
+    expect((await site.ask('u-1')).decision).toBe(false)
+    expect((await site.hub.api('GET', '/api/v1/users/u-1/risk')).status).toBe(200)
+  })
+
+  test('reasons do not give way because somebody else joins people', async () => {
+    await using site = await startSite()
+    const [edr, other] = [await site.source(), await site.source()]
+    const hal = email('hal@example.com')
+    await edr.say('user-risk-change', ada, { current_level: 'medium' })
+    const names = Array.from({ length: 45 }, (_, at) => email(`${at}@example.com`))
+    for (const type of ['credential-compromise', 'account-disabled', 'user-risk-change']) {
+      const claims = { ...high, credential_type: 'password', reason: 'hijacking' }
+      await edr.say(type, aliases(hal, ...names), claims)
+    }
+    await other.say('token-claims-change', aliases(other.sub('x'), ada, hal))
+    for (const credential_type of ['pin', 'app', 'x509']) {
+      await edr.say('credential-compromise', aliases(hal, ...names), { credential_type })
+    }
+    await other.leave()
+    expect((await site.ask('ada@example.com')).context.level).toBe('MEDIUM')
+  })
+
+  test('names that follow each other without end do not hang together without end', async () => {
+    await using site = await startSite()
+    const source = await site.source()
+    const name = (at: number): string => `${at}@example.com`
+    await source.sayAll(
+      Array.from({ length: 620 }, (_, at) => [
+        'identifier-changed',
+        email(name(at)),
+        { 'new-value': name(at + 1), ...secondsAgo(1_000 - at) },
+      ]),
+    )
+    await source.say('identifier-changed', email(name(620)), { 'new-value': name(621) })
+    await source.say('user-risk-change', email(name(621)), high)
+    expect((await site.ask(name(621))).decision).toBe(false)
+    expect((await site.ask(name(620))).decision).toBe(true)
+  })
+})
+
 describe('limits of a provider', () => {
   test('of whom it may speak, and what it may send; what is outside leads to nothing, and says so', async () => {
     await using site = await startSite()
