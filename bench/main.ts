@@ -5,6 +5,7 @@ import { parseArgs } from 'node:util'
 import type { ContestRow } from './contest.ts'
 import { startBenchPostgres } from './databases.ts'
 import { measureEvaluations } from './evaluations.ts'
+import { measureHostile } from './hostile.ts'
 import { measureIngest, measureLag, measureSustained, type SustainedRow } from './ingest.ts'
 import { performancePage } from './page.ts'
 import { measurePoll } from './poll.ts'
@@ -20,6 +21,7 @@ const parts = [
   'evaluations',
   'risk-events',
   'poll',
+  'hostile',
   'scale',
 ] as const
 
@@ -156,6 +158,23 @@ async function put(title: string, table: string, how: string): Promise<void> {
         table,
         `Median of ${values.rounds} rounds, on SQLite`,
       )
+    }
+    if (wanted('hostile')) {
+      const rows = await measureHostile({ folder, rounds: plan.rounds, samples: 60, say })
+      const ms = (value: number): string => value.toFixed(1)
+      const table = markdown(
+        ['what', 'idle p50 ms', 'p99 ms', 'hostile p50 ms', 'p99 ms', 'of the medians'],
+        rows.map(({ what, idle, hostile, ratio }) => [
+          what,
+          ms(idle.p50Ms),
+          ms(idle.p99Ms),
+          ms(hostile.p50Ms),
+          ms(hostile.p99Ms),
+          `${ratio.toFixed(2)} times`,
+        ]),
+      )
+      const how = `${values.rounds} rounds, idle and hostile alternated, 60 SETs of the honest provider in each, on SQLite; the hostile one sends 500 SETs of 50 names a second`
+      await put('A hostile provider at its budget', table, how)
     }
     if (wanted('scale')) {
       const rows = await measureScale({

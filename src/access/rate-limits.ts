@@ -133,6 +133,8 @@ export interface IntakeLimiter {
   usedUp(providerId: string): Promise<OverBudget | undefined>
   /** Counts one SET. @returns as above, when this one is beyond the budget */
   count(providerId: string, bytes: number): Promise<OverBudget | undefined>
+  /** Counts further names in one SET as SETs: each costs as much to handle. The SET itself is not refused for them. */
+  countNames(providerId: string, further: number): Promise<void>
 }
 
 export interface OverBudget extends RateState {
@@ -154,6 +156,9 @@ export function createIntakeLimiter(
     },
     async count(id, size) {
       return reached(await sets?.(id), 'SETs', 0) ?? reached(await bytes?.(id, size), 'bytes of SETs', 0)
+    },
+    async countNames(id, further) {
+      if (further > 0) await sets?.(id, further)
     },
   }
 }

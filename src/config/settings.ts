@@ -151,7 +151,7 @@ const hubEntries = {
   setsPerMinute: setting('WATCHBELL_SETS_PER_MINUTE', 60_000, {
     default: '60000',
     meaning:
-      'SETs that verify per minute for each provider, over all hubs on one database together; more are answered 429 with Retry-After, and polled later. 0 is without limit.',
+      'SETs that verify per minute for each provider, over all hubs on one database together; one that names its subject by several identifiers counts once for each. More are answered 429 with Retry-After, and polled later. 0 is without limit.',
     read: (text) => integer(text, 0, 100_000_000),
   }),
   setBytesPerMinute: setting('WATCHBELL_SET_BYTES_PER_MINUTE', 134_217_728, {

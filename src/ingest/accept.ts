@@ -7,6 +7,8 @@ import {
 } from '../access/rate-limits.ts'
 import { requireModestGrowth } from './growth.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
+import type { SecurityEvent } from '../events/security-event.ts'
+import { identifiersIn } from '../set/subject.ts'
 import type { Meter } from '../base/meter.ts'
 import { inSentence, nameInSentence } from '../base/sentence.ts'
 import type { TracedWork, Tracer } from '../base/tracer.ts'
@@ -110,6 +112,7 @@ async function takeIn(
     await requireBudget(deps, provider, entrance, await deps.intakeLimiter.count(provider.id, size))
     const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
     requireModestGrowth(events, size)
+    await deps.intakeLimiter.countNames(provider.id, namesIn(events) - 1)
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
     const accepted = {
       provider,
@@ -230,6 +233,14 @@ async function isSigned(
     if (isHubError(error)) return false // there is no such key, or none can be had now
     throw error
   }
+}
+
+/** How many identifiers events name their subjects by, all together. */
+function namesIn(events: readonly SecurityEvent[]): number {
+  return events.reduce(
+    (names, { subject }) => names + (subject === undefined ? 1 : identifiersIn(subject)),
+    0,
+  )
 }
 
 /** Its address pays too: what comes from there without proof is refused the sooner. */

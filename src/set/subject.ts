@@ -243,6 +243,11 @@ function plainSubjects(subject: Subject): readonly PlainSubject[] {
   }
 }
 
+/** How many identifiers a subject has, of all its members. */
+export function identifiersIn(subject: Subject): number {
+  return plainSubjects(subject).length
+}
+
 /** The members of a complex subject by name, `format` apart. */
 export function complexMembers(subject: ComplexSubject): readonly (readonly [string, SimpleSubject])[] {
   return Object.entries(subject).flatMap(([name, member]) =>

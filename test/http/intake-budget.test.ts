@@ -49,6 +49,15 @@ describe('what one provider may send a minute', () => {
   })
 })
 
+test('a SET counts once for each identifier it names its subject by', async () => {
+  await using site = await startHubWithProvider({ hub: { settings: { setsPerMinute: '4' } } })
+  const identifiers = Array.from({ length: 4 }, (_, at) => opaque(`name-${at}`))
+  expect((await site.hub.push(site.sign({ subject: { format: 'aliases', identifiers } }))).status).toBe(202)
+  const next = await site.hub.push(site.sign({ subject: opaque('name-0') }))
+  expect(next.status).toBe(429)
+  expectLimit(next.headers, '4')
+})
+
 test('a SET that would grow to many times its size is refused, and says how to send it', async () => {
   await using site = await startHubWithProvider()
   const events = (count: number) =>
