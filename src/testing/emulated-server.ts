@@ -34,6 +34,8 @@ export type Fault =
   | 'lost_answer'
   /** Does its work after so many milliseconds. */
   | { readonly delayMs: number }
+  /** Does its work at once, and answers after so many milliseconds. */
+  | { readonly answerAfterMs: number }
 
 export interface EmulatedServer<Endpoint extends string> extends AsyncDisposable {
   readonly origin: string
@@ -91,8 +93,9 @@ export async function startEmulatedServer<Endpoint extends string>(
       return send(response, { status: 200, body: `{"padding":"${'x'.repeat(oversizedBytes)}"}` })
     }
     if (typeof fault === 'object' && 'status' in fault) return send(response, fault)
-    if (typeof fault === 'object') await sleep(fault.delayMs)
+    if (typeof fault === 'object' && 'delayMs' in fault) await sleep(fault.delayMs)
     const answer = await options.answer(endpoint, request)
+    if (typeof fault === 'object' && 'answerAfterMs' in fault) await sleep(fault.answerAfterMs)
     if (fault === 'lost_answer' || down) return void incoming.socket.destroy()
     send(response, answer)
   }

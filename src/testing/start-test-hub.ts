@@ -5,7 +5,10 @@ import { openInProcess } from './open-in-process.ts'
 import { testStorage } from './test-storage.ts'
 
 export interface TestHub extends AsyncDisposable {
+  /** What the hub calls itself. */
   readonly origin: string
+  /** Where this hub listens. Another than its origin when the setting `origin` says that something stands before it. */
+  readonly address: string
   /** An API token with the role admin. */
   readonly adminToken: string
   readonly hub: Hub
@@ -56,15 +59,17 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
   )
   const started = opened.move()
   const { origin, hub, metricsOrigin } = running
+  const address = `http://${running.listener}`
   const adminToken = texts.adminToken ?? ''
   return {
     origin,
+    address,
     adminToken,
     hub,
     metricsOrigin,
     handleAll: () => running.handleAll(),
     api: (method, path, body) =>
-      fetch(origin + path, {
+      fetch(address + path, {
         method,
         headers: {
           authorization: `SSWS ${adminToken}`,
@@ -73,7 +78,7 @@ export async function startTestHub(options: TestHubOptions = {}): Promise<TestHu
         ...(body !== undefined && { body: JSON.stringify(body) }),
       }),
     push: (set) =>
-      fetch(`${origin}/security/api/v1/security-events`, {
+      fetch(`${address}/security/api/v1/security-events`, {
         method: 'POST',
         headers: { 'content-type': 'application/secevent+jwt', accept: 'application/json' },
         body: set,

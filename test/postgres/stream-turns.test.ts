@@ -34,7 +34,7 @@ const statuses = async (answers: readonly Promise<Response>[]): Promise<number[]
   (await Promise.all(answers)).map(({ status }) => status)
 
 const push = (node: TestHub, url: string, authorization = ''): Promise<Response> =>
-  fetch(new URL(new URL(url).pathname, node.origin), {
+  fetch(new URL(new URL(url).pathname, node.address), {
     method: 'POST',
     headers: { 'content-type': 'application/secevent+jwt', authorization },
     body: 'no SET, but let in',
@@ -56,6 +56,8 @@ test('rotations at two nodes at once leave the transmitter with a value that eac
   const connected = await nodes[0].api('PUT', path, bearer)
   const { push_url: url } = (await connected.json()) as { push_url: string }
   for (let round = 0; round < 3; round++) {
+    // Without one turn for both, the answers would cross: the first to be asked for would be the last to be stored.
+    transmitter.fail('configuration', { answerAfterMs: 1_000 }, 1)
     const rotations = nodes.map((node) =>
       node.api('POST', `${path}/rotate-authorization`, { overlap_seconds: 0 }),
     )
