@@ -268,7 +268,7 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
       { scheme: 'https' },
     )
 
-  test('a certificate nobody vouches for is refused (SSF-R72)', async () => {
+  test('a certificate nobody vouches for is refused (CAEP interop §2.1)', async () => {
     await using server = await startTls()
     await using guard = guarded('tls.test', resolver(['127.0.0.1']).lookup)
     const error = await errorOf(guard.fetch(`https://tls.test:${server.port}/`))
@@ -279,7 +279,7 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
     expect(server.requests).toEqual([])
   })
 
-  test('an authority of one’s own is trusted besides the others, for the name it vouches for (SSF-R72)', async () => {
+  test('an authority of one’s own is trusted besides the others, for the name it vouches for (CAEP interop §2.1)', async () => {
     await using server = await startTls()
     const parsed = parseOutboundAllow('tls.test other.test')
     if (!parsed.ok) throw new Error('unreadable')
@@ -295,7 +295,7 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
     expect(error).toMatchObject({ code: 'outbound.failed', detail: expect.stringContaining('altnames') })
   })
 
-  test('the certificate must be for the name in the URL (SSF-R72)', async () => {
+  test('the certificate must be for the name in the URL (CAEP interop §2.1)', async () => {
     const before = getCACertificates('default')
     setDefaultCACertificates([...before, cert])
     try {

@@ -73,7 +73,7 @@ export const caep = {
         ...commonClaims,
         namespace: required(text), // six are listed, custom ones are allowed
         current_level: required(text),
-        previous_level: optional(text), // missing: unknown to the transmitter (SSF-R66)
+        previous_level: optional(text), // missing: unknown to the transmitter (CAEP 1.0 §3.4)
         change_direction: decisive(oneOf('increase', 'decrease')),
       },
       example: {
@@ -120,7 +120,7 @@ export const caep = {
         ...commonClaims,
         principal: required(text), // USER, DEVICE … or any other entity of SSF 1.0 §2
         current_level: required(riskLevel),
-        previous_level: optional(riskLevel), // missing: unknown to the transmitter (SSF-R66)
+        previous_level: optional(riskLevel), // missing: unknown to the transmitter (CAEP 1.0 §3.8)
         risk_reason: optional(text),
       },
       example: {

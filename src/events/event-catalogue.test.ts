@@ -13,7 +13,7 @@ test('lists every type once, by family', () => {
   ])
 })
 
-test('RISC’s sessions-revoked is the only alias, of CAEP’s session-revoked (SSF-R71)', () => {
+test('RISC’s sessions-revoked is the only alias, of CAEP’s session-revoked (RISC 1.0 §2.11)', () => {
   expect(eventCatalogue.filter(({ aliasOf }) => aliasOf !== undefined)).toEqual([
     expect.objectContaining({
       family: 'risc',

@@ -30,7 +30,7 @@ export interface EventClaim<T extends JsonValue, Required extends boolean> {
 
 export type EventClaims = Readonly<Record<string, EventClaim<JsonValue, boolean>>>
 
-/** The claims of an event as a table of members describes them. Members beside them are kept as they came (SSF-R10). */
+/** The claims of an event as a table of members describes them. Members beside them are kept as they came (SSF 1.0 §4.2.3). */
 export type ReadClaims<Table extends EventClaims> = {
   readonly [Name in keyof Table as Table[Name]['required'] extends true ? Name : never]: ValueOf<Table[Name]>
 } & {

@@ -8,7 +8,7 @@ export interface EventType<Claims extends EventClaims = EventClaims> {
   readonly title: string
   readonly claims: Claims
   readonly example: JsonObject
-  /** The type that replaces this one (SSF-R71). */
+  /** The type that replaces this one (RISC 1.0 §2.11). */
   readonly aliasOf?: string
 }
 
@@ -20,7 +20,7 @@ export interface EventFamily<
 > {
   readonly family: Family
   readonly prefix: Prefix
-  /** Whose word on the subject counts when both speak: the token's `sub_id` (SSF-R1) or the event's `subject` (OKTA-E44, OKTA-E75). */
+  /** Whose word on the subject counts when both speak: the token's `sub_id` (SSF 1.0 §3.1) or the event's `subject` (OKTA-E44, OKTA-E75). */
   readonly subjectFrom: 'token' | 'event'
   readonly types: Types
 }

@@ -302,7 +302,7 @@ describe('what is taken', () => {
     ['an empty session-revoked', `${caep}session-revoked`, {}, {}],
     ['a custom namespace', `${caep}assurance-level-change`, { namespace: 'Ours', current_level: '3' }, {}],
     [
-      'no previous_level (SSF-R66)',
+      'no previous_level (CAEP 1.0 §3.8)',
       `${caep}risk-level-change`,
       { principal: 'USER', current_level: 'LOW' },
       {},
@@ -315,7 +315,7 @@ describe('what is taken', () => {
       {},
     ],
     [
-      'members nobody described (SSF-R10)',
+      'members nobody described (SSF 1.0 §4.2.3)',
       `${caep}session-revoked`,
       { colour: 'red', constructor: 1, nested: { a: [1] } },
       {},
@@ -346,7 +346,7 @@ describe('what is taken', () => {
       {},
     ],
     ['RISC with the time (OKTA-E65)', `${risc}identifier-changed`, { ...at, 'new-value': 'a@b.c' }, {}],
-    ['a verification without state (SSF-R27)', `${ssf}verification`, {}, {}],
+    ['a verification without state (SSF 1.0 §8.1.4)', `${ssf}verification`, {}, {}],
     ['a long state', `${ssf}verification`, { state: 's'.repeat(1024) }, {}],
   ])('%s', async (_, type, event, read) => {
     expect((await readOne(type, event)).claims).toEqual({ ...event, ...read })
@@ -361,7 +361,7 @@ describe('what is taken', () => {
     expect(event.claims).toEqual({})
   })
 
-  test('several events are all decoded, in their order (OKTA-E47, SSF-R9)', async () => {
+  test('several events are all decoded, in their order (OKTA-E47, SSF-C3)', async () => {
     const events = { 'urn:x:new': { a: 1 }, [`${caep}session-revoked`]: {}, [`${risc}sessions-revoked`]: {} }
     expect((await read({ sub_id: ada, events })).map(({ family, name }) => [family, name])).toEqual([
       ['unknown', 'new'],
@@ -392,9 +392,9 @@ describe('the subject', () => {
   test.each<[string, string, object, object, unknown]>([
     ['sub_id alone', revoked, {}, { sub_id: ada }, ada],
     ['the event’s own alone', revoked, { subject: bob }, {}, bob],
-    ['sub_id before the event’s own (SSF-R1)', revoked, { subject: bob }, { sub_id: ada }, ada],
+    ['sub_id before the event’s own (SSF 1.0 §3.1)', revoked, { subject: bob }, { sub_id: ada }, ada],
     [
-      'sub_id, whatever stands in the event (SSF-R10)',
+      'sub_id, whatever stands in the event (SSF 1.0 §4.2.3)',
       revoked,
       { subject: 'nonsense' },
       { sub_id: ada },
@@ -424,7 +424,7 @@ describe('the subject', () => {
   })
 })
 
-describe('the time (OKTA-E72, SSF-R56)', () => {
+describe('the time (OKTA-E72, RFC 8417 §2.2)', () => {
   test.each<[object, object, number | undefined]>([
     [{ event_timestamp: 1_702_448_550 }, {}, 1_702_448_550_000],
     [{ event_timestamp: 1_615_304_991_643 }, {}, 1_615_304_991_643],

@@ -25,7 +25,7 @@ export const families = [caep, risc, ssf, okta] as const satisfies readonly Even
 /**
  * Decodes every event of a SET (OKTA-E47); types we do not know are kept as they came.
  *
- * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event (SSF-R1), and the event's own `subject` when
+ * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event, and the event's own `subject` when
  * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (OKTA-E44, OKTA-E75).
  * A member that cannot be read costs the event only where it is required or decides the event's effect; any other is left
  * out of its claims and noted in `leftOut`.

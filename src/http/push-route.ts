@@ -19,7 +19,7 @@ import { setErrorAnswer } from './set-errors.ts'
 
 /** Okta's path for pushed SETs (OKTA §2). The token is the credential; an Authorization header is ignored (OKTA-E1). */
 export const pushPath = '/security/api/v1/security-events'
-/** Where each stream has a URL of its own (SSF-R11). */
+/** Where each stream has a URL of its own (SSF 1.0 §6.1.1). */
 const streamPushPath = '/ssf/streams/:id/events'
 
 interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
@@ -69,7 +69,7 @@ export function mountStreamPush(
   })
 }
 
-/** @throws HubError `request.media_type` (SSF-R37) */
+/** @throws HubError `request.media_type` (RFC 8935 §2.1) */
 function requireSet(request: FastifyRequest): void {
   requireMediaType(request, 'application/secevent+jwt')
 }
@@ -104,9 +104,9 @@ async function answerRefusal(
     return
   }
   reply.code(refusal.status)
-  if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // SSF-R42
+  if (refusal.status === 401) reply.header('www-authenticate', `Bearer realm="${deps.origin}"`) // RFC 8935 §3
   reply.header('content-type', 'application/json')
-  reply.header('content-language', 'en') // SSF-R40
+  reply.header('content-language', 'en') // RFC 8935 §2.3
   void reply.send(JSON.stringify(refusal.body))
 }
 

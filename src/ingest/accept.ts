@@ -54,7 +54,7 @@ export interface Entrance {
   readonly source: string | undefined
   /** The stream that it came over: only that stream's provider speaks here. Okta's path has none and takes everybody's. */
   readonly stream?: Stream
-  /** What a poll answer calls it: its `jti`, or something is wrong (SSF-R50). */
+  /** What a poll answer calls it: its `jti`, otherwise the SET is refused (SSF-C7). */
   readonly named?: string
   /** It came as the `payload` of a JSON body, as Apple sends it. */
   readonly enveloped?: boolean
@@ -160,7 +160,7 @@ function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): voi
   })
 }
 
-/** The provider whose issuer the token claims, when it may come in here (SSF-R7). */
+/** The provider whose issuer the token claims, when it may come in here (SSF 1.0 §4.1.6). */
 function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
   const provider = providers.activeByIssuer(iss)
   if (stream === undefined) return provider
@@ -196,7 +196,7 @@ async function requireBudget(
   throw rateLimited(world, over, detail)
 }
 
-/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (SSF-R7, SSF-R20). */
+/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (SSF 1.0 §4.1.6, §8.1.1.1.1). */
 function trust(
   { audiences, dialects, keys }: AcceptDeps,
   provider: Provider,

@@ -11,8 +11,12 @@ test.each([
     '{"sets":{"a":1}}',
     { sets: [['a', 1]], moreAvailable: false },
   ],
-  ['members that we do not know (SSF-R10)', '{"sets":{},"extra":[]}', { sets: [], moreAvailable: false }],
-])('an answer with %s is read (RFC 8936 §2.3, SSF-R50)', (_, text, expected) => {
+  [
+    'members that we do not know (SSF 1.0 §4.2.3)',
+    '{"sets":{},"extra":[]}',
+    { sets: [], moreAvailable: false },
+  ],
+])('an answer with %s is read (RFC 8936 §2.3)', (_, text, expected) => {
   expect(read(text)).toEqual(expected)
 })
 

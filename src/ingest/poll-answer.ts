@@ -8,7 +8,7 @@ export interface PollAnswer {
 }
 
 /**
- * Reads the answer to a poll (RFC 8936 §2.3, SSF-R50).
+ * Reads the answer to a poll (RFC 8936 §2.3).
  * @param valuesMax - JSON values that it may hold: millions of tiny ones would keep everybody else waiting
  * @returns why it cannot be used, in words
  */

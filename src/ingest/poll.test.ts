@@ -134,7 +134,7 @@ function connected({ origin }: EmulatedTransmitter, id: string, polling: 'short'
 }
 
 describe('a poll', () => {
-  test('takes what there is, and acknowledges it with the next one (SSF-R46, SSF-R47)', async () => {
+  test('takes what there is, and acknowledges it with the next one (RFC 8936 §2.2, §2.4)', async () => {
     await using open = await openPoller()
     const jtis = open.send(3)
     expect(await open.turn()).toBe(3)
@@ -152,7 +152,7 @@ describe('a poll', () => {
     })
   })
 
-  test('goes on while there is more, at most maxEvents each time (SSF-R50)', async () => {
+  test('goes on while there is more, at most maxEvents each time (RFC 8936 §2.3)', async () => {
     await using open = await openPoller({ limits: { pollEventsMax: 2 } })
     const jtis = open.send(5)
     expect([await open.turn(), await open.turn(), await open.turn()]).toEqual([2, 2, 1])
@@ -178,7 +178,7 @@ describe('a poll', () => {
     expect(open.taken.toSorted()).toEqual(jtis.toSorted())
   })
 
-  test('short polling asks at its interval, and acknowledges at once (SSF-R47)', async () => {
+  test('short polling asks at its interval, and acknowledges at once (RFC 8936 §2.4)', async () => {
     await using open = await openPoller({ polling: 'short' })
     const [jti] = open.send()
     await open.turn()
@@ -193,7 +193,7 @@ describe('a poll', () => {
     expect(open.polls()).toHaveLength(3)
   })
 
-  test('what was stored before is acknowledged like what is new (SSF-R48)', async () => {
+  test('what was stored before is acknowledged like what is new (RFC 8936 §2.4)', async () => {
     await using open = await openPoller()
     const [jti = ''] = open.send()
     open.taken.push(jti)
@@ -202,7 +202,7 @@ describe('a poll', () => {
     expect(open.transmitter.stream().acked).toEqual([jti])
   })
 
-  test('what is refused is reported in words and never acknowledged (SSF-R49)', async () => {
+  test('what is refused is reported in words and never acknowledged (RFC 8936 §2.4.4)', async () => {
     await using open = await openPoller()
     const [good, bad = ''] = open.send(2)
     open.refuse.set(bad, new HubError('set.bad_signature'))
@@ -217,7 +217,7 @@ describe('a poll', () => {
     expect(open.polls()[0]?.headers['content-language']).toBeUndefined()
   })
 
-  test('a SET that is no token, or no string, is refused like any other (SSF-R49)', async () => {
+  test('a SET that is no token, or no string, is refused like any other (RFC 8936 §2.4.4)', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 200, body: { sets: { odd: { not: 'a token' }, bad: 'x' } } })
     await open.turn()
@@ -279,7 +279,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     expect(open.transmitter.stream()).toMatchObject({ setErrs: [], acked: open.taken })
   })
 
-  test('but not for ever for a key that never comes (SSF-R49)', async () => {
+  test('but not for ever for a key that never comes (RFC 8936 §2.6)', async () => {
     await using open = await openPoller()
     const [jti] = open.send()
     open.refuse.set('*', new HubError('set.unknown_key'))
@@ -293,7 +293,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
   })
 })
 
-test('a key that never comes is not waited for for ever where the transmitter pauses between deliveries (SSF-R49)', async () => {
+test('a key that never comes is not waited for for ever where the transmitter pauses between deliveries (RFC 8936 §2.6)', async () => {
   await using open = await openPoller()
   const [jti = ''] = open.send()
   open.refuse.set('*', new HubError('set.unknown_key'))
@@ -405,7 +405,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(await open.turn()).toBe(1)
   })
 
-  test('a token that ended or was revoked is replaced once, within the same poll (SSF-R51)', async () => {
+  test('a token that ended or was revoked is replaced once, within the same poll (SSF 1.0 §7.1.1)', async () => {
     await using open = await openPoller()
     for (const end of [() => open.transmitter.revokeTokens(), () => open.pass(3_600_000)]) {
       const issued = open.transmitter.tokensIssued
@@ -472,7 +472,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.polls()).toHaveLength(2)
   })
 
-  test('SETs that come again after each acknowledgement slow it down (SSF-R48)', async () => {
+  test('SETs that come again after each acknowledgement slow it down (RFC 8936 §2.4)', async () => {
     await using open = await openPoller()
     open.send()
     const sets = Object.fromEntries(open.transmitter.stream().waiting.map(({ jti, token }) => [jti, token]))
@@ -579,7 +579,7 @@ describe('every failure has its pace, and none spins', () => {
   })
 })
 
-test('an answer that is lost costs nothing: it comes again, and what was told is told again (SSF-R47, SSF-R48)', async () => {
+test('an answer that is lost costs nothing: it comes again, and what was told is told again (RFC 8936 §2.4)', async () => {
   await using open = await openPoller()
   const [first = ''] = open.send()
   await open.turn()
@@ -595,7 +595,7 @@ test('an answer that is lost costs nothing: it comes again, and what was told is
 })
 
 describe('polls at the same time', () => {
-  test('a stream has one, however often the crank is turned (SSF-R45)', async () => {
+  test('a stream has one, however often the crank is turned (RFC 8936 §2.2)', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 50 } })
     await Promise.all([open.turn(), open.turn(), open.turn()])
     expect(open.transmitter.stream().pollsAtOnceMax).toBe(1)
@@ -674,7 +674,7 @@ describe('polls at the same time', () => {
     expect(open.notes).toEqual([])
   })
 
-  test('what was taken or refused is told when it stops, although no poll is due (SSF-R47, SSF-R49)', async () => {
+  test('what was taken or refused is told when it stops, although no poll is due (RFC 8936 §2.4, §2.6)', async () => {
     await using open = await openPoller()
     const [good, bad = ''] = open.send(2)
     open.refuse.set(bad, new HubError('set.bad_signature'))

@@ -50,7 +50,7 @@ export interface PollerDeps {
   readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
   /**
    * Takes one SET of a poll answer to a durable signal.
-   * @param name - what the answer calls it; must be its `jti` (SSF-R50)
+   * @param name - what the answer calls it; must be its `jti` (SSF-C7)
    */
   readonly accept: (stream: PolledStream, name: string, token: string) => Promise<Receipt>
   readonly meter?: Pick<Meter, 'polled' | 'pollTold'>
@@ -388,7 +388,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     }
   }
 
-  /** Tells at once what became of SETs, where the next poll is not at once (SSF-R47). A failure leaves it for that poll. */
+  /** Tells at once what became of SETs, where the next poll is not at once (RFC 8936 §2.4). A failure leaves it for that poll. */
   async function report(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<void> {
     if (state.acks.size === 0 && state.errs.size === 0) return
     await ask(stream, state, { maxEvents: 0, long: false, signal })
@@ -445,7 +445,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       : { answer }
   }
 
-  /** Tells what waits to be told, of every stream at once: a hub that stops would be sent those SETs again (SSF-R47). */
+  /** Tells what waits to be told, of every stream at once: a hub that stops would be sent those SETs again (RFC 8936 §2.4). */
   async function sayFarewell(): Promise<void> {
     const signal = AbortSignal.timeout(limits.farewellMs)
     const untold = streams.polled().flatMap((stream) => {

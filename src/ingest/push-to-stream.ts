@@ -16,7 +16,7 @@ export interface StreamPushDeps extends AcceptDeps {
 }
 
 /**
- * Opens the URL that one stream has for itself (SSF-R11, SSF-R42): the credentials are looked at before the body.
+ * Opens the URL that one stream has for itself (SSF 1.0 §6.1.1, RFC 8935 §3): the credentials are looked at before the body.
  * @returns takes the body of the push. @throws HubError what `accept` throws
  * @throws HubError `request.path_not_found` when there is no such stream, `set.push_unauthorized`,
  *   `stream.not_connected` while the transmitter has not told us its audience

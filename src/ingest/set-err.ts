@@ -19,11 +19,11 @@ const setErr: Record<SetErrorCode, string> = {
   'set.unknown_key': 'invalid_key',
   'set.key_refused': 'invalid_key',
   'set.bad_signature': 'invalid_key',
-  'set.state_invalid': 'invalid_state', // SSF 1.0 §8.1.4.1, SSF-R26
+  'set.state_invalid': 'invalid_state', // SSF 1.0 §8.1.4.1
   'set.push_unauthorized': 'authentication_failed',
 }
 
-/** Why a SET was refused, as the wire has it: in the answer to a push, or in `setErrs` of the next poll (SSF-R39, SSF-R49). */
+/** Why a SET was refused, as the wire has it: in the answer to a push, or in `setErrs` of the next poll (RFC 8935 §2.3, RFC 8936 §2.4.4). */
 export interface SetErr {
   readonly err: string
   readonly description: string

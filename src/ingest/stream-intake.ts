@@ -132,7 +132,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
   }
 }
 
-/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (SSF-R13, SSF-R14). */
+/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (SSF 1.0 §7.2.1, §7.2.2). */
 function metadataPlace({ id, wellKnownUrl, issuer }: Provider, dialectsOf: ProviderDialects['of']): string {
   if (wellKnownUrl !== undefined) return wellKnownUrl
   const base = issuer.replace(/\/$/, '')

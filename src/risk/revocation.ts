@@ -2,7 +2,7 @@ import type { Anchor } from '../subjects/anchor.ts'
 
 /**
  * Sessions that were revoked: all those that match every member given, whoever they belong to where no user is given
- * (CAEP 1.0 §3.1, SSF-R67). Asked members that the revocation does not name make no difference; members that it names and
+ * (CAEP 1.0 §3.1). Asked members that the revocation does not name make no difference; members that it names and
  * the question leaves out mean that it does not match.
  */
 export interface Revocation {

@@ -86,7 +86,7 @@ describe('what counts', () => {
     expect(level(reasons.toReversed(), 10)).toBe(expected)
   })
 
-  test('an opt-out silences its provider until it is taken back (SSF-R69)', () => {
+  test('an opt-out silences its provider until it is taken back (RISC 1.0 §2.8)', () => {
     const opt = (at: number, what: string) =>
       reason({
         at,

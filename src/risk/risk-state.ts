@@ -102,7 +102,7 @@ export function spokenFor({ nodes, memberships, ended }: Omit<KnownAbout, 'reaso
  *
  * 1. Of each source and slot the latest, over all identifiers that the source itself calls the same; earlier ones are
  *    replaced, even when the latest has run out. No source replaces another's.
- * 2. Of a source that the user opted out of, none (SSF-R69).
+ * 2. Of a source that the user opted out of, none (RISC 1.0 §2.8).
  * 3. What happened before an administrator set the level of an identifier is set aside by it.
  * 4. What has run out, was dismissed, or has level NONE, is over.
  */

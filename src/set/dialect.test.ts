@@ -82,11 +82,11 @@ describe('a token of a dialect is foreign to who does not speak it', () => {
 test.each([
   ['sub_id', { sub_id: iss_sub, events: { [revoked]: {} } }],
   [
-    'sub_id and a subject in the event (SSF-R1)',
+    'sub_id and a subject in the event (SSF 1.0 §3.1)',
     { sub_id: iss_sub, events: { [revoked]: { subject: iss_sub } } },
   ],
   [
-    'sub_id and whatever in the event (SSF-R10)',
+    'sub_id and whatever in the event (SSF 1.0 §4.2.3)',
     { sub_id: iss_sub, events: { [revoked]: { subject: google } } },
   ],
   ['no subject at all', { events: { [revoked]: {}, [disabled]: { subject: null } } }],
@@ -95,7 +95,7 @@ test.each([
     'Okta’s own types (OKTA-E75)',
     { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } },
   ],
-  ['somebody’s own types (SSF-R4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
+  ['somebody’s own types (SSF 1.0 §3.4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
   [
     'a session ALL of nobody',
     { sub_id: { format: 'complex', session: allSessions }, events: { [revoked]: {} } },
@@ -138,7 +138,7 @@ test.each([
   expect(foreignness(token(payload), new Set())).toBeUndefined()
 })
 
-test('who speaks Google’s may leave subject_type behind (SSF-R70)', () => {
+test('who speaks Google’s may leave subject_type behind (RISC 1.0 §3.1)', () => {
   const raw = token({ events: { [disabled]: { subject: iss_sub } } })
   expect(foreignness(raw, new Set<Dialect>(['google-risc']))).toBeUndefined()
 })

@@ -163,7 +163,7 @@ function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
   }
 }
 
-/** SSF-R70: `format` wins, so that Google may leave its own form behind any day. */
+/** RISC 1.0 §3.1: `format` wins, so that Google may leave its own form behind any day. */
 function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObject {
   if (typeof type !== 'string' || meant(subject['format']) !== undefined) {
     return type === undefined ? subject : { subject_type: type, ...subject }
@@ -219,7 +219,7 @@ function namesAllSessions(subject: JsonValue | undefined): subject is JsonObject
   )
 }
 
-/** A subject that names no session is about all sessions that match its other members (CAEP 1.0 §3.1, SSF-R67). */
+/** A subject that names no session is about all sessions that match its other members (CAEP 1.0 §3.1). */
 function withoutAllSessions(subject: JsonObject): JsonObject {
   const { session: _, ...others } = subject
   return others

@@ -169,7 +169,7 @@ function readHeader(header: JsonObject): SetHeader {
   return { alg, typ, kid }
 }
 
-/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (SSF-R58, SSF-R61). */
+/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (RFC 8725 §3.10). */
 const refusedParameters = ['crit', 'b64', 'zip', 'enc']
 
 function readClaims(payload: JsonObject): SetClaims {

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../base/json.ts'
 import type { Subject } from './subject.ts'
 
-/** The claims of a SET, their types checked and nothing else (RFC 8417 §2.2). Claims not listed are ignored (SSF-R10). */
+/** The claims of a SET, their types checked and nothing else (RFC 8417 §2.2). Claims not listed are ignored (SSF 1.0 §4.2.3). */
 export interface SetClaims {
   readonly iss: string
   readonly jti: string

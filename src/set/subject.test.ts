@@ -21,10 +21,10 @@ const named = (count: number) => Object.fromEntries(many(count).map((each, at) =
 
 describe('readSubject', () => {
   test.each<[string, JsonValue, unknown]>([
-    ['members the format does not describe (SSF-R63)', { ...ada, name: 'Ada', id: 5 }, ada],
+    ['members the format does not describe (SSF-C1)', { ...ada, name: 'Ada', id: 5 }, ada],
     ['a phone number with spaces', phone('+1 206 555 0123'), phone('+1 206 555 0123')],
     [
-      'an issuer that is not the token’s (SSF-R65)',
+      'an issuer that is not the token’s (RFC 9493 §4.2)',
       issSub('https://other.example', 'a'),
       issSub('https://other.example', 'a'),
     ],
@@ -33,9 +33,9 @@ describe('readSubject', () => {
       { format: 'email', email: '"a b@c"@d.e' },
       { format: 'email', email: '"a b@c"@d.e' },
     ],
-    ['format beside subject_type (SSF-R70)', { ...ada, subject_type: 'email' }, ada],
+    ['format beside subject_type (RISC 1.0 §3.1)', { ...ada, subject_type: 'email' }, ada],
     [
-      'a proprietary format (SSF-R4)',
+      'a proprietary format (SSF 1.0 §3.4)',
       { format: 'x-badge', no: 7, at: [1] },
       { format: 'x-badge', no: 7, at: [1] },
     ],
@@ -109,7 +109,7 @@ describe('readSubject', () => {
     ['a format that is a number', { format: 1 }, /has no `format`/],
     ['iss and sub without format', { iss: 'https://a', sub: 'b' }, /has no `format`/],
     [
-      'Google’s older form (SSF-R70)',
+      'Google’s older form (RISC 1.0 §3.1)',
       { subject_type: 'iss-sub', iss: 'a', sub: 'b' },
       /`subject_type`.*`format`.*google-risc/,
     ],
@@ -138,10 +138,10 @@ describe('readSubject', () => {
     ['ip addresses under another name', { format: 'ip-addresses', ip_addresses: ['::1'] }, /non-empty array/],
     ['a host name for an ip address', ips('::1', 'example.com'), /no IP address at ip-addresses\[1\]/],
     ['too many ip addresses', ips(...Array<string>(51).fill('::1')), /more than 50/],
-    ['no aliases (SSF-R64)', { format: 'aliases', identifiers: [] }, /non-empty array/],
+    ['no aliases (RFC 9493 §3.2.8)', { format: 'aliases', identifiers: [] }, /non-empty array/],
     ['aliases that are no array', { format: 'aliases', identifiers: ada }, /non-empty array/],
     [
-      'aliases in aliases (SSF-R64)',
+      'aliases in aliases (RFC 9493 §3.2.8)',
       { format: 'aliases', identifiers: [ada, { format: 'aliases', identifiers: [ada] }] },
       /sub_id\.identifiers\[1\].*aliases inside aliases/,
     ],

@@ -51,8 +51,8 @@ export const subjectTermsMax = 20
 export const subjectTermCharsMax = 256
 
 /**
- * Reads a subject identifier in any format (SSF-R4, SSF-R62–SSF-R65), Okta's formatless `{user, device}` included (OKTA-E75–OKTA-E77).
- * Members that the format does not describe are ignored (SSF-R63).
+ * Reads a subject identifier in any format (RFC 9493 §3, §4.2, SSF 1.0 §3.4), Okta's formatless `{user, device}` included (OKTA-E75–OKTA-E77).
+ * Members that the format does not describe are ignored (SSF-C1).
  * @param where - how to name it in a refusal, such as `sub_id`
  * @throws HubError `set.subject_invalid`
  */

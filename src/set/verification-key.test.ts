@@ -56,7 +56,7 @@ describe('readVerificationKeys', () => {
     ['key_ops with verify', { ...jwk.ES256, key_ops: ['verify', 'wrapKey'] }, ['ES256']],
     ['unknown members', { ...jwk.ES256, x5t: 'abc', future: { a: 1 } }, ['ES256']],
     ['RSA of 8192 bits', bigRsa(8192), anyRsa],
-  ])('takes %s (SSF-R59)', (_, key, algorithms) => {
+  ])('takes %s (RFC 8725 §3.1)', (_, key, algorithms) => {
     expect(algorithmsOf(key)).toEqual(algorithms)
   })
 
@@ -102,7 +102,7 @@ describe('readVerificationKeys', () => {
     ['an alg of another type', { ...jwk.ES256, alg: 'RS256' }, /`alg`/],
     ['an alg of another curve', { ...jwk.ES256, alg: 'ES384' }, /`alg`/],
     ['an alg that is a number', { ...jwk.ES256, alg: 1 }, /`alg`/],
-  ])('remembers %s as unusable (SSF-R59, OKTA-E13)', (_, key, reason) => {
+  ])('remembers %s as unusable (RFC 8725 §3.1, OKTA-E13)', (_, key, reason) => {
     expect(algorithmsOf(key)).toMatch(reason)
   })
 

@@ -8,7 +8,7 @@ import { printable } from '../base/printable.ts'
 
 /**
  * The one list of algorithms that others' signatures may have: of SETs, client assertions and DPoP proofs, and what our
- * metadata announces. Anything else, `none` and HMAC included, is refused (SSF-R59, OKTA-E31). `Ed25519` is the name that RFC 9864
+ * metadata announces. Anything else, `none` and HMAC included, is refused (RFC 8725 §3.1, OKTA-E31). `Ed25519` is the name that RFC 9864
  * gives to `EdDSA` with that curve.
  */
 export const setAlgorithms = [
@@ -159,7 +159,7 @@ export function hasPrivatePart(jwk: JsonObject): boolean {
 
 const privateMembers = ['d', 'p', 'q', 'dp', 'dq', 'qi', 'oth', 'k', 'priv']
 
-/** @returns the key and every algorithm its type allows (SSF-R59), or why it is unusable */
+/** @returns the key and every algorithm its type allows (RFC 8725 §3.1), or why it is unusable */
 function importKey(jwk: JsonObject): { key: KeyObject; algorithms: ReadonlySet<SetAlgorithm> } | string {
   const members = publicMembers.get(jwk['kty'])
   if (members === undefined) return 'has a `kty` that we do not know'

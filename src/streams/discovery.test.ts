@@ -42,7 +42,7 @@ const jwks_uri = '{origin}/jwks'
 
 describe('where the metadata is, and whose it must be', () => {
   test.each([
-    // An issuer URL: insertion between host and path, a terminating slash dropped (SSF 1.0 §7.2.1, SSF-R13)
+    // An issuer URL: insertion between host and path, a terminating slash dropped (SSF 1.0 §7.2.1)
     ['', wellKnown, ''],
     ['/', wellKnown, ''],
     ['/', wellKnown, '/'],
@@ -50,7 +50,7 @@ describe('where the metadata is, and whose it must be', () => {
     ['/issuer1/', `${wellKnown}/issuer1`, '/issuer1'],
     ['/issuer1/', `${wellKnown}/issuer1`, '/issuer1/'],
     ['/a/b', `${wellKnown}/a/b`, '/a/b'],
-    // A well-known URL as given (SSF-R23), whatever its name (SSF-R14)
+    // A well-known URL as given (OKTA-R23), whatever its name (SSF 1.0 §7.2.2)
     [wellKnown, wellKnown, ''],
     [wellKnown, wellKnown, '/'],
     [`${wellKnown}/issuer1`, `${wellKnown}/issuer1`, '/issuer1'],
@@ -61,19 +61,22 @@ describe('where the metadata is, and whose it must be', () => {
     [`/tenant${wellKnown}`, `/tenant${wellKnown}`, '/tenant'],
     [`/tenant/a${wellKnown}`, `/tenant/a${wellKnown}`, '/tenant/a/'],
     [`${wellKnown}?v=1`, `${wellKnown}?v=1`, ''],
-  ])('{origin}%s is read at %s and belongs to {origin}%s (SSF-R13, SSF-R15)', async (given, path, issuer) => {
-    await using transmitter = await startTransmitter({
-      [path]: { issuer: `{origin}${issuer}`, jwks_uri, more: [1] },
-    })
-    const metadata = await discovered(transmitter.origin + given)
-    expect(metadata).toMatchObject({
-      issuer: transmitter.origin + issuer,
-      jwksUrl: `${transmitter.origin}/jwks`,
-      url: transmitter.origin + path.replace('?v=1', ''), // a query may hold a secret
-      document: { more: [1] },
-    })
-    expect(transmitter.requests).toEqual([path])
-  })
+  ])(
+    '{origin}%s is read at %s and belongs to {origin}%s (SSF 1.0 §7.2.1, §7.2.4)',
+    async (given, path, issuer) => {
+      await using transmitter = await startTransmitter({
+        [path]: { issuer: `{origin}${issuer}`, jwks_uri, more: [1] },
+      })
+      const metadata = await discovered(transmitter.origin + given)
+      expect(metadata).toMatchObject({
+        issuer: transmitter.origin + issuer,
+        jwksUrl: `${transmitter.origin}/jwks`,
+        url: transmitter.origin + path.replace('?v=1', ''), // a query may hold a secret
+        document: { more: [1] },
+      })
+      expect(transmitter.requests).toEqual([path])
+    },
+  )
 
   test.each(['/app', '/app?token=s', '/app/1', ''])(
     'an issuer may be the very URL of its metadata, as authentik’s: {origin}/.well-known/ssf-configuration%s',
@@ -99,7 +102,7 @@ describe('where the metadata is, and whose it must be', () => {
     ['/issuer1', '{origin}/issuer1?x'],
     ['/issuer1', ' {origin}/issuer1'],
     ['/issuer1', 'Issuer'],
-  ])('{origin}%s must not speak for the issuer %j (SSF-R15)', async (path, issuer) => {
+  ])('{origin}%s must not speak for the issuer %j (SSF 1.0 §7.2.4)', async (path, issuer) => {
     await using transmitter = await startTransmitter({ [wellKnown + path]: { issuer, jwks_uri } })
     const detail = await failure(transmitter.origin + path)
     expect(detail).toContain(issuer.replaceAll('{origin}', transmitter.origin))

@@ -28,13 +28,13 @@ export interface DiscoveryDeps {
   readonly urlProblem: (url: string) => string | undefined
 }
 
-/** In characters (SSF-R24, SSF-R25). */
+/** In characters (OKTA-R24, OKTA-R25). */
 const issuerMax = 700
 const urlMax = 1000
 
 /**
  * Reads a transmitter's metadata at a well-known URL as given, whatever its name, or at the one that belongs to an
- * issuer URL. Its `issuer` must be the one that the URL stands for, apart from a terminating slash (SSF-R15): otherwise
+ * issuer URL. Its `issuer` must be the one that the URL stands for, apart from a terminating slash (SSF 1.0 §7.2.4): otherwise
  * anybody could speak for an issuer from a host of their own. A metadata URL stands for the issuer it is made from, and
  * for an issuer that is this very URL, as authentik's are.
  *

@@ -356,7 +356,7 @@ function readList(
   const isText = (each: JsonValue): each is string =>
     typeof each === 'string' && each.trim() !== '' && each.length <= streamLimits.textMax
   if (isJsonArray(value) && value.length > 0 && value.length <= countMax && value.every(isText)) return value
-  problems.push({ field, message: `must be a list of 1 to ${countMax} strings` }) // SSF-R17: never an empty one
+  problems.push({ field, message: `must be a list of 1 to ${countMax} strings` }) // SSF 1.0 §8.1.1: never an empty one
   return undefined
 }
 

@@ -23,7 +23,7 @@ export interface StreamGate {
   /** The stream that was connected while the provider had the issuer that it has now. From memory. */
   ofProvider(provider: Pick<Provider, 'id' | 'issuer'>): Stream | undefined
   /**
-   * Checks what a SET says of the stream itself, before it is stored (SSF-R3, SSF-R26, SSF-R29; §2.5 of our requirements).
+   * Checks what a SET says of the stream itself, before it is stored (SSF 1.0 §3.6, §8.1.4.1, §8.1.5; SSF-C4, SSF-C5).
    * @throws HubError `set.state_invalid`, `set.subject_invalid`, `stream.not_connected`
    */
   admit(stream: Stream, set: StreamSet): Promise<void>
@@ -83,7 +83,7 @@ export function createStreamGate({
         if (event.name !== 'verification') continue
         const { state } = event.claims
         const isUnreadable = event.leftOut?.some(({ claim }) => claim === 'state') === true
-        if (state === undefined && !isUnreadable) continue // SSF-R27: unasked for
+        if (state === undefined && !isUnreadable) continue // SSF 1.0 §8.1.4: unasked for
         const hash = state && hashOf(state)
         if (hash !== undefined && (await store.useState({ streamId: stream.id, hash, jti }))) continue
         throw new HubError('set.state_invalid', {
@@ -123,7 +123,7 @@ function requireStreamSubject(stream: Stream, subject: Subject): void {
   })
 }
 
-/** What we understand of a complex subject; a transmitter may call others critical (SSF-R3). */
+/** What we understand of a complex subject; a transmitter may call others critical (SSF 1.0 §3.6). */
 const understoodMembers: ReadonlySet<string> = new Set([
   'user',
   'device',

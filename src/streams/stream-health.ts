@@ -174,7 +174,7 @@ function tlsFailed(place: string, why: string, code: string): HealthCheck {
   return { name: 'tls', result: 'failed', detail }
 }
 
-/** What to do about a certificate that Node.js refuses, by the code of the refusal (SSF-R72). */
+/** What to do about a certificate that Node.js refuses, by the code of the refusal (CAEP interop §2.1). */
 function certificateAdvice(code: string): string | undefined {
   if (/EXPIRED|NOT_YET_VALID/.test(code)) {
     return "The transmitter must renew its certificate; if it looks right there, set this machine's clock."

@@ -59,7 +59,7 @@ test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }
   ['asked by a clock some seconds ahead', { verificationAskedAt: ago(-0.1) }, nothing],
   ['never checked and new', { checkedAt: undefined }, nothing],
   ['never checked and old', { checkedAt: undefined, createdAt: ago(15) }, { check: true, verify: false }],
-  // SSF-R18: a management call in every third of the inactivity timeout
+  // SSF 1.0 §8.1.1: a management call in every third of the inactivity timeout
   [
     'a short inactivity timeout',
     { remote: { ...remote, inactivityTimeoutS: 180 } },

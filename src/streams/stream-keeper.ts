@@ -49,7 +49,7 @@ interface Failures {
 }
 
 /**
- * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (SSF-R18), and asks
+ * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (SSF 1.0 §8.1.1), and asks
  * for verification as a heartbeat, not more often than the transmitter allows.
  */
 export function createStreamKeeper(
@@ -165,7 +165,7 @@ export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: K
     const waitMs = at === undefined ? 0 : at.getTime() - nowMs
     return waitMs > 0 && waitMs <= limits.checkEveryMs
   }
-  // A poll stream whose transmitter promised to change it (R23): only a look tells where to poll.
+  // A poll stream whose transmitter promised to change it (SSF 1.0 §8.1.1.3): only a look tells where to poll.
   const isPending =
     isConnected(stream) && stream.settings.delivery === 'poll' && remote?.endpointUrl === undefined
   const lookEveryMs = isPending ? limits.retryAfterMs : checkEveryMs

@@ -26,7 +26,7 @@ describe('drift', () => {
   test.each<readonly [string, Partial<StreamConfiguration>, readonly string[]]>([
     ['all as wished, in another order', {}, []],
     ['nothing told of events and description', { eventsRequested: undefined, description: undefined }, []],
-    ['an event type left out that it may not know (SSF-T5)', { eventsRequested: ['urn:a'] }, []],
+    ['an event type left out that it may not know (SSF 1.0 §8.1.1)', { eventsRequested: ['urn:a'] }, []],
     [
       'one left out that it supports',
       { eventsRequested: ['urn:a'], eventsSupported: ['urn:b'] },
@@ -78,7 +78,7 @@ test('only what was asked otherwise before is asked anew', () => {
   })
 })
 
-test('what we understand has no framework events, and SCIM’s only with its dialect (SSF-R17)', () => {
+test('what we understand has no framework events, and SCIM’s only with its dialect (SSF 1.0 §8.1.1)', () => {
   const usual = understoodEvents(new Set())
   expect(usual.length).toBeGreaterThan(20)
   expect(usual.filter((type) => type.includes('/ssf/') || type.startsWith('urn:'))).toEqual([])

@@ -4,14 +4,14 @@ import { ssf } from '../events/ssf.ts'
 import type { StreamConfiguration, StreamRequest, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 
-/** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (SSF-R17). */
+/** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (SSF 1.0 §8.1.1). */
 export function understoodEvents(dialects: ReadonlySet<Dialect>): readonly string[] {
   return eventCatalogue
     .filter(({ family }) => family !== 'ssf' && (family !== 'scim' || dialects.has('scim')))
     .map(({ type }) => type)
 }
 
-/** Types that the framework sends whatever was asked, under their names of SSF 1.0, of its drafts, and of RISC (SSF-R27, SSF-R29). */
+/** Types that the framework sends whatever was asked, under their names of SSF 1.0, of its drafts, and of RISC (SSF 1.0 §8.1.4, §8.1.5). */
 export function isFrameworkEvent(type: string): boolean {
   return frameworkPrefixes.some((prefix) => type.startsWith(prefix)) || type === riscVerification
 }
@@ -35,7 +35,7 @@ export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: W
   return {
     delivery:
       delivery === 'push'
-        ? { method, endpoint_url: pushUrl, authorization_header: pushAuthorization } // SSF-R11
+        ? { method, endpoint_url: pushUrl, authorization_header: pushAuthorization } // SSF 1.0 §6.1.1
         : { method },
     events_requested: eventsRequested ?? understoodEvents(dialects),
     ...(description !== undefined && { description }),
@@ -45,7 +45,7 @@ export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: W
 /**
  * What a transmitter has otherwise than we want it, as the members of a PATCH; undefined when nothing.
  * A wanted event type that it does not show is missing only when it says that it supports it: many leave out those that
- * they do not know (SSF-T5). The framework's own types are nobody's wish: some transmitters add them to what was asked.
+ * they do not know (SSF 1.0 §8.1.1). The framework's own types are nobody's wish: some transmitters add them to what was asked.
  */
 export function drift(found: StreamConfiguration, wished: StreamRequest): Partial<StreamRequest> | undefined {
   const { delivery, events_requested: events, description } = wished

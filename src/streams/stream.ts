@@ -25,7 +25,7 @@ export interface ClientCredentials {
   readonly tokenUrl: string | undefined
   /** The authorization server's issuer, for discovery; found with the transmitter unless given. */
   readonly authorizationServer: string | undefined
-  /** Asked for at the token endpoint; what the transmitter's resource metadata names, else SSF's (SSF-R80), unless given. */
+  /** Asked for at the token endpoint; what the transmitter's resource metadata names, else SSF's (CAEP interop §2.7.2), unless given. */
   readonly scope: string | undefined
   /** Bind tokens to a key of ours (RFC 9449). */
   readonly dpop: boolean
@@ -49,9 +49,9 @@ export interface StreamSettings {
   readonly eventsRequested: readonly string[] | undefined
   readonly description: string | undefined
   readonly auth: StreamAuth
-  /** `all`: whoever the transmitter chooses (SSF-R75); `listed`: those added over our API. */
+  /** `all`: whoever the transmitter chooses (CAEP interop §2.4.2); `listed`: those added over our API. */
   readonly subjects: 'all' | 'listed'
-  /** What `aud` must be; whatever the transmitter says unless given (SSF-R20). */
+  /** What `aud` must be; whatever the transmitter says unless given (SSF 1.0 §8.1.1.1.1). */
   readonly audience: readonly string[] | undefined
   /** `host` or `host:port`: where credentials may go although only WATCHBELL_OUTBOUND_ALLOW makes it reachable. */
   readonly credentialHosts?: readonly string[]
@@ -82,7 +82,7 @@ export interface RemoteStream {
   readonly aud: readonly string[]
   /** Where to poll, or where the transmitter pushes to. */
   readonly endpointUrl: string | undefined
-  /** What to expect (SSF-R17); undefined when the transmitter does not say. */
+  /** What to expect (SSF 1.0 §8.1.1); undefined when the transmitter does not say. */
   readonly eventsDelivered: readonly string[] | undefined
   readonly minVerificationIntervalS: number | undefined
   readonly inactivityTimeoutS: number | undefined

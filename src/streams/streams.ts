@@ -78,12 +78,12 @@ export interface Streams {
   connect(providerId: string, draft: StreamDraft, by: Actor): Promise<Stream>
   /** The draft that a PATCH starts from, with its secrets. @throws HubError `stream.not_found` */
   draftOf(providerId: string): Promise<KnownDraft>
-  /** Asks for a verification event with a new state (SSF-R26). @throws HubError `stream.*` */
+  /** Asks for a verification event with a new state (SSF 1.0 §8.1.4.1). @throws HubError `stream.*` */
   verify(providerId: string, by: Actor): Promise<Stream>
   /** Reads the status at the transmitter. @throws HubError `stream.*` */
   readStatus(providerId: string): Promise<Stream>
   setStatus(providerId: string, wanted: StatusAnswer, by: Actor): Promise<Stream>
-  /** Success promises nothing (SSF-R30). @throws HubError `stream.*` */
+  /** Success promises nothing (SSF 1.0 §9.1). @throws HubError `stream.*` */
   addSubject(providerId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
   removeSubject(providerId: string, subject: JsonObject): Promise<void>
   /**
@@ -98,7 +98,7 @@ export interface Streams {
   disconnect(providerId: string, forced: boolean, by: Actor): Promise<void>
   /**
    * Sees whether a connected stream is still as we want it and repairs what is not; one that is gone is created anew
-   * (SSF-R18, SSF-R25). @throws HubError `stream.*`
+   * (SSF 1.0 §8.1.1, §8.1.1.2). @throws HubError `stream.*`
    */
   check(providerId: string): Promise<Stream>
   /** Looks at the stream at the transmitter and changes nothing there. @throws HubError `stream.*` */
@@ -317,7 +317,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     return wishedStream({ stream, pushUrl: pushUrl(stream), pushAuthorization, dialects })
   }
 
-  /** The stream with what the metadata says now; its issuer must be the provider's, character for character (SSF-R7, SSF-R15). */
+  /** The stream with what the metadata says now; its issuer must be the provider's, character for character (SSF 1.0 §4.1.6, §7.2.4). */
   async function located(
     stream: Stream,
     provider: Provider,
@@ -353,7 +353,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     if (existing !== undefined) return adopt(client, existing, wanted, asked)
     const created = await client.create(wanted)
     if (created !== undefined) return { found: created, repaired: false, adopted: false }
-    const others = await client.list() // SSF-R21
+    const others = await client.list() // SSF 1.0 §8.1.1.1
     const [only] = others
     if (only === undefined || others.length > 1) {
       throw new HubError('stream.transmitter_refused', {
@@ -690,7 +690,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         const stream = getConnected(providerId)
         const { client, provider } = await sessionOf(stream)
         const answer = await client.setStatus(stream.remote.streamId, wanted)
-        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (SSF-R23)
+        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (SSF 1.0 §8.1.2.2)
         return commit({ kind: 'status', provider, before: stream, by }, { status, statusReason: reason })
       }),
     addSubject: (providerId, subject, verified) =>
@@ -912,7 +912,7 @@ function wasJustAsked({ remote, verificationAskedAt }: ConnectedStream, now: Dat
   return verificationAskedAt !== undefined && now.getTime() - verificationAskedAt.getTime() < pauseMs
 }
 
-/** Whether another verification may be asked for already (SSF-R18). */
+/** Whether another verification may be asked for already (SSF 1.0 §8.1.1). */
 function mayAsk({ remote, verificationAskedAt }: ConnectedStream, now: Date): boolean {
   const { minVerificationIntervalS = 0 } = remote
   return (

@@ -25,7 +25,7 @@ export interface TransmitterRequest {
 /** The way to a transmitter, with our credentials. */
 export interface TransmitterAccess {
   /**
-   * Sends one request; after a 401 once more with a new token (SSF-R16, SSF-R74).
+   * Sends one request; after a 401 once more with a new token (SSF 1.0 §8, CAEP interop §2.7).
    * @returns the answer, whatever its status
    * @throws HubError `stream.token_refused`, `stream.transmitter_unavailable` (of the token endpoint), `outbound.*`
    */
@@ -44,7 +44,7 @@ export interface AccessDeps {
 export interface AccessOptions {
   readonly auth: StreamAuth
   readonly secrets: StreamSecrets
-  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (SSF-R80). */
+  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (CAEP interop §2.7.2). */
   readonly issuer: string
   readonly resource: string
   /**
@@ -72,7 +72,7 @@ export function requestWith(
   return fetchBytes(fetch, url, init, limits)
 }
 
-/** SSF's scopes in the interoperability profile, where the transmitter names none (SSF-R80). */
+/** SSF's scopes in the interoperability profile, where the transmitter names none (CAEP interop §2.7.2). */
 const defaultScope = 'ssf.read ssf.manage'
 const tokenTimeoutMs = 10_000
 const tokenBytesMax = 64 * 1024

@@ -67,7 +67,7 @@ async function problem(work: Promise<unknown>): Promise<string> {
 
 const whole = { delivery: { method: 'urn:ietf:rfc:8935' }, events_requested: ['urn:a'] }
 
-describe('what an answer must be (SSF-R19, SSF-R20, SSF-R25)', () => {
+describe('what an answer must be (SSF 1.0 §8.1.1.1.1, §8.1.1.2)', () => {
   test.each<readonly [string, unknown, string]>([
     ['another iss', { ...good, iss: `${issuer}/` }, 'its iss is'],
     ['no iss', { ...good, iss: undefined }, 'its iss is missing'],
@@ -99,7 +99,7 @@ describe('what an answer must be (SSF-R19, SSF-R20, SSF-R25)', () => {
   ])('%s is read', async (_, body, streamId) => {
     await using at = await startClient({ GET: [200, body] })
     expect((await at.client.read('s'))?.streamId).toBe(streamId)
-    expect(at.asked).toEqual(['GET /streams?tenant=1&stream_id=s']) // SSF-R24, whatever else stands in the query
+    expect(at.asked).toEqual(['GET /streams?tenant=1&stream_id=s']) // SSF 1.0 §8.1.1.5, whatever else stands in the query
   })
 
   test.each<readonly [number, unknown, number]>([
@@ -115,7 +115,7 @@ describe('what an answer must be (SSF-R19, SSF-R20, SSF-R25)', () => {
 
 describe('changes', () => {
   test.each([405, 501])(
-    'a transmitter that answers PATCH with %i gets the whole by PUT (SSF-R22)',
+    'a transmitter that answers PATCH with %i gets the whole by PUT (SSF 1.0 §8.1.1.4)',
     async (status) => {
       await using at = await startClient({ PATCH: [status, {}], PUT: [200, good] })
       expect(await at.client.change('s', { description: 'x' }, whole)).toMatchObject({ streamId: 's' })
@@ -123,20 +123,20 @@ describe('changes', () => {
     },
   )
 
-  test('a member that goes is taken away by PUT: what a PATCH does not name stays (SSF-R22)', async () => {
+  test('a member that goes is taken away by PUT: what a PATCH does not name stays (SSF 1.0 §8.1.1.4)', async () => {
     await using at = await startClient({ PUT: [200, good] })
     const changes = { description: undefined, events_requested: [] }
     expect(await at.client.change('s', changes, whole)).toMatchObject({ streamId: 's' })
     expect(at.asked.map((line) => line.split(' ')[0])).toEqual(['PUT'])
   })
 
-  test('202 tells nothing yet (SSF-R23)', async () => {
+  test('202 tells nothing yet (SSF 1.0 §8.1.1.3)', async () => {
     await using at = await startClient({ PATCH: [202, undefined], POST: [202, undefined] })
     expect(await at.client.change('s', {}, whole)).toBeUndefined()
     expect(await at.client.setStatus('s', { status: 'paused', reason: undefined })).toBeUndefined()
   })
 
-  test('409 is no stream but no failure (SSF-R21)', async () => {
+  test('409 is no stream but no failure (SSF 1.0 §8.1.1.1)', async () => {
     await using at = await startClient({ POST: [409, { error: 'exists' }] })
     expect(await at.client.create(whole)).toBeUndefined()
   })

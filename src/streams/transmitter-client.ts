@@ -56,13 +56,13 @@ export interface TransmitterClient {
    * transmitter lets us.
    */
   create(wanted: StreamRequest): Promise<StreamConfiguration | undefined>
-  /** Every stream that is ours there (SSF-R25). */
+  /** Every stream that is ours there (SSF 1.0 §8.1.1.2). */
   list(): Promise<readonly StreamConfiguration[]>
   /** Undefined when there is none with this id. */
   read(streamId: string): Promise<StreamConfiguration | undefined>
   /**
    * Changes these members; replaces all where the transmitter cannot do that, and to take one away: what a PATCH does not
-   * name stays (SSF-R22). Undefined when it will do so later (SSF-R23).
+   * name stays (SSF 1.0 §8.1.1.3). Undefined when it will do so later (SSF 1.0 §8.1.1.3).
    */
   change(
     streamId: string,
@@ -72,7 +72,7 @@ export interface TransmitterClient {
   /** One that is gone already is no error. */
   delete(streamId: string): Promise<void>
   status(streamId: string): Promise<StatusAnswer>
-  /** Undefined when the transmitter will do so later (SSF-R23). */
+  /** Undefined when the transmitter will do so later (SSF 1.0 §8.1.2.2). */
   setStatus(streamId: string, wanted: StatusAnswer): Promise<StatusAnswer | undefined>
   verify(streamId: string, state: string): Promise<void>
   addSubject(streamId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
@@ -82,7 +82,7 @@ export interface TransmitterClient {
 export interface TransmitterClientDeps {
   readonly access: TransmitterAccess
   readonly endpoints: TransmitterEndpoints
-  /** The provider's issuer: what every answer's `iss` must be (SSF-R19). */
+  /** The provider's issuer: what every answer's `iss` must be (SSF 1.0 §8.1.1.1.1). */
   readonly issuer: string
   /**
    * What `aud` is asked to be when a stream is created, and taken to be where the transmitter does not say, as before
@@ -138,10 +138,10 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
     },
     async read(streamId) {
       const step = 'Reading the stream'
-      const url = withQuery(configuration, streamId) // SSF-R24
+      const url = withQuery(configuration, streamId) // SSF 1.0 §8.1.1.5
       const { status, json } = await call(step, { method: 'GET', url }, 200, 404)
       if (status === 404) return undefined
-      const listed = isJsonArray(json) // SSF-R25
+      const listed = isJsonArray(json) // SSF 1.0 §8.1.1.2
       const found = listed ? json.find((each) => isJsonObject(each) && each['stream_id'] === streamId) : json
       if (listed && found === undefined) return undefined
       const read = readConfiguration(deps, step, found)
@@ -158,14 +158,14 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
       } as const
       const put = { method: 'PUT', url: configuration, json: { stream_id: streamId, ...whole } } as const
       const removes = Object.values(changes).includes(undefined)
-      let answer = removes ? undefined : await call(step, patch, 200, 202, 405, 501) // SSF-R22
+      let answer = removes ? undefined : await call(step, patch, 200, 202, 405, 501) // SSF 1.0 §8.1.1.3
       if (answer === undefined || answer.status === 405 || answer.status === 501) {
         answer = await call(step, put, 200, 202)
       }
       return answer.status === 202 ? undefined : one(step, answer)
     },
     async delete(streamId) {
-      const url = withQuery(configuration, streamId) // SSF-R24
+      const url = withQuery(configuration, streamId) // SSF 1.0 §8.1.1.5
       await call('Deleting the stream', { method: 'DELETE', url }, 204, 200, 404)
     },
     async status(streamId) {
@@ -327,7 +327,7 @@ function readStatus(step: string, { json }: Answered): StatusAnswer {
   return { status: known, reason: typeof reason === 'string' ? printable(reason, textCharsMax) : undefined }
 }
 
-/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (SSF-R15, SSF-R19) */
+/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (SSF 1.0 §7.2.4, §8.1.1.1.1) */
 function readConfiguration(
   { issuer, audience, urlProblem }: TransmitterClientDeps,
   step: string,

@@ -61,7 +61,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
     return fresh
   }
 
-  /** Those that may go out now, oldest first: all, or only announcements while the stream is not enabled (SSF-T9, SSF-T10). */
+  /** Those that may go out now, oldest first: all, or only announcements while the stream is not enabled (SSF 1.0 §8.1.2.1, §8.1.5). */
   function deliverable({ waiting, status }: EmulatedStream): readonly WaitingSet[] {
     return status === 'enabled' ? waiting : waiting.filter(({ announcement }) => announcement)
   }
@@ -177,7 +177,7 @@ export function createDelivery(options: DeliveryOptions): Delivery {
 
   return {
     add(stream, set) {
-      if (stream.status === 'disabled' && !set.announcement) return // SSF-T9
+      if (stream.status === 'disabled' && !set.announcement) return // SSF 1.0 §8.1.2.1
       stream.waiting.push({ ...set, times: 0 })
       changed(stream)
     },

@@ -15,7 +15,7 @@ const statuses: readonly unknown[] = ['enabled', 'paused', 'disabled'] satisfies
 export interface WaitingSet {
   readonly jti: string
   readonly token: string
-  /** A change of the stream's status: goes out even while the stream is paused (SSF-T10). */
+  /** A change of the stream's status: goes out even while the stream is paused (SSF 1.0 §8.1.5). */
   readonly announcement: boolean
   /** How often it was handed out. */
   times: number
@@ -75,7 +75,7 @@ export interface StreamRules {
   readonly switches: Switches
   readonly audienceOf: (receiver: string) => string
   readonly eventsSupported: readonly string[]
-  /** How many streams a receiver may have; one more is answered with 409 (SSF-T4). */
+  /** How many streams a receiver may have; one more is answered with 409 (SSF 1.0 §8.1.1.1). */
   readonly streamsPerReceiver: number
   readonly minVerificationIntervalS: number | undefined
   readonly inactivityTimeoutS: number | undefined
@@ -104,7 +104,7 @@ export interface EmulatedStreams {
   removeSubject(call: ManagementCall): EmulatedAnswer
   verification(call: ManagementCall): Promise<EmulatedAnswer>
   eventsDelivered(stream: EmulatedStream): readonly string[]
-  /** Whether events about the subject go to the stream (SSF-T12). */
+  /** Whether events about the subject go to the stream (SSF 1.0 §8.1.3.1). */
   wants(stream: EmulatedStream, subject: object | undefined): boolean
 }
 
@@ -126,14 +126,14 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     if (typeof id !== 'string' || id === '') return no(400, 'stream_id is missing.')
     const stream = all.get(id)
     if (stream === undefined || stream.receiver !== receiver) return no(404, 'There is no such stream.')
-    stream.touchedAt = now() // SSF-T11
+    stream.touchedAt = now() // SSF 1.0 §8.1.1
     return stream
   }
 
   function eventsDelivered({ eventsRequested }: EmulatedStream): readonly string[] {
     return eventsRequested === undefined
       ? eventsSupported
-      : eventsSupported.filter((type) => eventsRequested.includes(type)) // SSF-T5
+      : eventsSupported.filter((type) => eventsRequested.includes(type)) // SSF 1.0 §8.1.1
   }
 
   const [, defaultSubjects] = personality?.defaultSubjects ?? []
@@ -230,7 +230,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     id: string,
   ): Pick<EmulatedStream, 'method' | 'endpointUrl' | 'authorization'> {
     if (!isJsonObject(delivery) || delivery['method'] === pollMethod) {
-      return { method: pollMethod, endpointUrl: `${rules.origin()}/ssf/poll/${id}`, authorization: undefined } // SSF-T4, SSF-T17
+      return { method: pollMethod, endpointUrl: `${rules.origin()}/ssf/poll/${id}`, authorization: undefined } // SSF 1.0 §8.1.1.1, §6.1.2
     }
     const { endpoint_url: url, authorization_header: authorization } = delivery
     return {
@@ -261,7 +261,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     return switches.has('answers-202') ? { status: 202 } : { status: 200, body: answer }
   }
 
-  /** Transmitter-supplied members may be sent, and must then be as they are (SSF-T7). */
+  /** Transmitter-supplied members may be sent, and must then be as they are (SSF 1.0 §8.1.1.3). */
   function mismatchOf(stream: EmulatedStream, body: JsonObject): string | undefined {
     const current = configurationOf(stream)
     const wrong = transmitterSupplied.find(
@@ -275,7 +275,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
     if (!isStatus(status)) return no(400, 'status must be enabled, paused or disabled.')
     stream.status = status
     stream.reason = typeof reason === 'string' ? reason : undefined
-    if (status === 'disabled') stream.waiting = [] // SSF-T9
+    if (status === 'disabled') stream.waiting = [] // SSF 1.0 §8.1.2.1
     if (personality?.statusInObject === true) actions.announceStatus(stream)
     actions.changed(stream)
     return switches.has('answers-202') ? { status: 202 } : { status: 200, body: statusOf(stream) }
@@ -317,14 +317,14 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
             return 'id' in stream ? { status: 200, body: configurationOf(stream) } : stream
           }
           const mine = [...all.values()].filter((stream) => stream.receiver === receiver)
-          return { status: 200, body: mine.map(configurationOf) } // SSF-T6
+          return { status: 200, body: mine.map(configurationOf) } // SSF 1.0 §8.1.1.2
         }
         case 'DELETE': {
           const stream = own(receiver, streamId)
           if (!('id' in stream)) return stream
           all.delete(stream.id)
           stream.waiting = []
-          return noContent // SSF-T8
+          return noContent // SSF 1.0 §8.1.1.5
         }
         case 'POST':
         case 'PATCH':
@@ -351,7 +351,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
           return no(400, 'verified is true or false.')
         take(removed, subject)
         added.push(subject)
-        return { status: 200 } // SSF-T13
+        return { status: 200 } // SSF 1.0 §8.1.3.2
       }),
     removeSubject: (call) =>
       posted(call, ({ added, removed }, { subject }) => {
@@ -368,7 +368,7 @@ export function createEmulatedStreams(rules: StreamRules, actions: StreamActions
         const waitMs = stream.verifiedAt === undefined ? 0 : stream.verifiedAt + intervalMs - now()
         if (waitMs > 0) {
           const headers = { 'retry-after': String(Math.ceil(waitMs / 1_000)) }
-          return { ...no(429, 'min_verification_interval has not passed.'), headers } // SSF-T14
+          return { ...no(429, 'min_verification_interval has not passed.'), headers } // SSF 1.0 §8.1.4
         }
         stream.verifiedAt = now()
         verified = actions.verify(stream, state)

@@ -84,7 +84,7 @@ async function startReceiver(answers: number[] = []) {
 }
 
 describe('metadata', () => {
-  test('is whole, and readable by anybody (SSF-T1, SSF-T2, SSF-T21)', async () => {
+  test('is whole, and readable by anybody (SSF 1.0 §7.2.3, §7.1, CAEP interop §2.3)', async () => {
     await using transmitter = await start({ criticalSubjectMembers: ['tenant'] })
     const response = await fetch(transmitter.wellKnownUrl)
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json'])
@@ -118,7 +118,7 @@ describe('metadata', () => {
   })
 })
 
-describe('access tokens (SSF-T3, SSF-T22)', () => {
+describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
   const form = (members: Record<string, string>, headers: Record<string, string> = {}) => ({
     method: 'POST',
     headers,
@@ -249,7 +249,7 @@ describe('access tokens (SSF-T3, SSF-T22)', () => {
     ['an unknown one', 'Bearer who'],
     ['another scheme', 'SSWS static-token'],
   ])(
-    '%s is answered with 401 and where to get one, on every endpoint (SSF-T18, RFC 9728 §5.1)',
+    '%s is answered with 401 and where to get one, on every endpoint (SSF 1.0 §7.1.1, RFC 9728 §5.1)',
     async (_, authorization) => {
       await using transmitter = await start()
       const { stream_id: id } = await create(transmitter)
@@ -271,14 +271,14 @@ describe('access tokens (SSF-T3, SSF-T22)', () => {
     },
   )
 
-  test('a token in the query is not taken (SSF-T22)', async () => {
+  test('a token in the query is not taken (CAEP interop §2.7.3)', async () => {
     await using transmitter = await start()
     expect((await fetch(`${transmitter.origin}/ssf/streams?access_token=static-token`)).status).toBe(401)
   })
 })
 
 describe('stream configuration', () => {
-  test('create without delivery is a poll stream with a URL of its own (SSF-T4, SSF-T17)', async () => {
+  test('create without delivery is a poll stream with a URL of its own (SSF 1.0 §8.1.1.1, §6.1.2)', async () => {
     await using transmitter = await start({ minVerificationIntervalS: 60, inactivityTimeoutS: 3_600 })
     const stream = await create(transmitter, {
       description: 'ours',
@@ -316,13 +316,13 @@ describe('stream configuration', () => {
     ],
     ['events that are no array', { events_requested: revoked }],
     ['a description that is no string', { description: {} }],
-  ])('create with %s is answered with 400 (SSF-T4)', async (_, body) => {
+  ])('create with %s is answered with 400 (SSF 1.0 §8.1.1.1)', async (_, body) => {
     await using transmitter = await start()
     expect((await call(transmitter, 'POST', '/ssf/streams', body)).status).toBe(400)
     expect(transmitter.streams).toHaveLength(0)
   })
 
-  test('a second create is 409, or a second stream where that is allowed (SSF-T4)', async () => {
+  test('a second create is 409, or a second stream where that is allowed (SSF 1.0 §8.1.1.1)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     expect((await call(transmitter, 'POST', '/ssf/streams', {})).status).toBe(409)
@@ -332,7 +332,7 @@ describe('stream configuration', () => {
     expect((await call(generous, 'GET', '/ssf/streams')).json).toHaveLength(2)
   })
 
-  test('read is one by id, else all as an array, else 404 (SSF-T6)', async () => {
+  test('read is one by id, else all as an array, else 404 (SSF 1.0 §8.1.1.2)', async () => {
     await using transmitter = await start()
     expect((await call(transmitter, 'GET', '/ssf/streams')).json).toEqual([])
     const stream = await create(transmitter)
@@ -342,7 +342,7 @@ describe('stream configuration', () => {
     expect((await call(transmitter, 'GET', '/ssf/streams?stream_id=other')).status).toBe(404)
   })
 
-  test('PATCH changes what it names, PUT deletes what it does not name (SSF-T7)', async () => {
+  test('PATCH changes what it names, PUT deletes what it does not name (SSF 1.0 §8.1.1.3)', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
     const { stream_id: id } = await create(transmitter, { description: 'one', events_requested: [revoked] })
@@ -370,7 +370,7 @@ describe('stream configuration', () => {
     ['another iss', (id) => ({ stream_id: id, iss: 'https://other.example' }), 400],
     ['other events_delivered', (id) => ({ stream_id: id, events_delivered: [] }), 400],
     ['a malformed delivery', (id) => ({ stream_id: id, delivery: {} }), 400],
-  ])('PATCH and PUT with %s are refused (SSF-T7)', async (_, body, status) => {
+  ])('PATCH and PUT with %s are refused (SSF 1.0 §8.1.1.3)', async (_, body, status) => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     for (const method of ['PATCH', 'PUT']) {
@@ -378,7 +378,7 @@ describe('stream configuration', () => {
     }
   })
 
-  test('members of the transmitter may be sent as they are, and 202 may be all that is said (SSF-T7, SSF-R23)', async () => {
+  test('members of the transmitter may be sent as they are, and 202 may be all that is said (SSF 1.0 §8.1.1.3)', async () => {
     await using transmitter = await start({ misbehaving: ['answers-202'] })
     const stream = await create(transmitter)
     const answer = await call(transmitter, 'PUT', '/ssf/streams', { ...stream, description: 'new' })
@@ -386,7 +386,7 @@ describe('stream configuration', () => {
     expect(transmitter.stream().description).toBe('new')
   })
 
-  test('delete is 204 by id, 404 afterwards, 400 without id (SSF-T8)', async () => {
+  test('delete is 204 by id, 404 afterwards, 400 without id (SSF 1.0 §8.1.1.5)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const remove = async (query: string): Promise<number> =>
@@ -396,7 +396,7 @@ describe('stream configuration', () => {
     expect(await remove(`?stream_id=${String(id)}`)).toBe(404)
   })
 
-  test('one receiver does not see the stream of another (SSF-T3)', async () => {
+  test('one receiver does not see the stream of another (SSF 1.0 §8)', async () => {
     await using transmitter = await start({ bearerTokens: ['static-token', 'second'] })
     const { stream_id: id } = await create(transmitter)
     const second = (method: string, path: string, body?: object) =>
@@ -409,7 +409,7 @@ describe('stream configuration', () => {
 })
 
 describe('status', () => {
-  test('is read and set; nonsense is 400 (SSF-T9)', async () => {
+  test('is read and set; nonsense is 400 (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const path = `/ssf/status?stream_id=${String(id)}`
@@ -430,7 +430,7 @@ describe('status', () => {
     }
   })
 
-  test('paused holds events in order, disabled forgets them (SSF-T9)', async () => {
+  test('paused holds events in order, disabled forgets them (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const set = (status: string) => call(transmitter, 'POST', '/ssf/status', { stream_id: id, status })
@@ -448,7 +448,7 @@ describe('status', () => {
     expect((await poll(transmitter)).sets).toEqual({})
   })
 
-  test('its own changes are announced, even while nothing else goes out (SSF-T10)', async () => {
+  test('its own changes are announced, even while nothing else goes out (SSF 1.0 §8.1.5)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     transmitter.setStatus('paused', 'maintenance')
@@ -462,7 +462,7 @@ describe('status', () => {
     })
   })
 
-  test('a silent receiver is paused after inactivity_timeout; polls and calls count as signs of life (SSF-T11)', async () => {
+  test('a silent receiver is paused after inactivity_timeout; polls and calls count as signs of life (SSF 1.0 §8.1.1)', async () => {
     let now = 0
     const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), fetch }
     await using transmitter = await start({ world, inactivityTimeoutS: 60 })
@@ -506,7 +506,7 @@ describe('subjects', () => {
       false,
     ],
     ['not a complex one for a simple one', 'NONE', [ada], [], { format: 'complex', user: ada }, false],
-  ])('%s (SSF-T12, SSF-T13)', async (_, defaultSubjects, added, removed, subject, delivered) => {
+  ])('%s (SSF 1.0 §8.1.3.1, §8.1.3.2)', async (_, defaultSubjects, added, removed, subject, delivered) => {
     await using transmitter = await start({ defaultSubjects })
     const { stream_id: id } = await create(transmitter)
     for (const one of added) {
@@ -524,7 +524,7 @@ describe('subjects', () => {
     expect(Object.keys((await poll(transmitter)).sets)).toEqual(delivered ? [jti] : [])
   })
 
-  test('nonsense is 400, unknown streams are 404, and removed ones may go on (SSF-T13, SSF-T20)', async () => {
+  test('nonsense is 400, unknown streams are 404, and removed ones may go on (SSF 1.0 §8.1.3.2, §9.3)', async () => {
     await using transmitter = await start({ misbehaving: ['removed-subjects-go-on'] })
     const { stream_id: id } = await create(transmitter)
     for (const [body, status] of [
@@ -542,7 +542,7 @@ describe('subjects', () => {
 })
 
 describe('verification', () => {
-  test('is 204, and an event with the state about the stream follows (SSF-T14)', async () => {
+  test('is 204, and an event with the state about the stream follows (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start()
     const { stream_id: id, aud } = await create(transmitter)
     const { status } = await call(transmitter, 'POST', '/ssf/verify', { stream_id: id, state: 's' })
@@ -557,10 +557,10 @@ describe('verification', () => {
       txn: jti,
       sub_id: { format: 'opaque', id },
       events: { [verification]: { state: 's' } },
-    }) // SSF-T15: no sub, no exp
+    }) // SSF 1.0 §4.1: no sub, no exp
   })
 
-  test('unsolicited ones have no state, unless that is what goes wrong (SSF-T14)', async () => {
+  test('unsolicited ones have no state, unless that is what goes wrong (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     await transmitter.verify()
@@ -572,7 +572,7 @@ describe('verification', () => {
     expect(second?.['sub_id']).toEqual({ format: 'opaque', id: `not-${transmitter.stream().id}` })
   })
 
-  test('asked for too soon is 429, later and without an interval it is not (SSF-T14)', async () => {
+  test('asked for too soon is 429, later and without an interval it is not (SSF 1.0 §8.1.4)', async () => {
     let now = 0
     const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), fetch }
     await using strict = await start({ world, minVerificationIntervalS: 30 })
@@ -588,7 +588,7 @@ describe('verification', () => {
   })
 })
 
-describe('push delivery (SSF-T16)', () => {
+describe('push delivery (SSF 1.0 §6.1.1)', () => {
   test('has the type, Accept, and the Authorization that was registered', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
@@ -655,7 +655,7 @@ describe('push delivery (SSF-T16)', () => {
     expect(transmitter.stream().pushes.map(({ status }) => status)).toEqual([503, 500, 202])
   })
 
-  test('what a pause held back is pushed when it ends, however soon that is (SSF-T9)', async () => {
+  test('what a pause held back is pushed when it ends, however soon that is (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
     await create(transmitter, push(receiver))
@@ -666,7 +666,7 @@ describe('push delivery (SSF-T16)', () => {
     expect(transmitter.stream().pushes.map((push) => push.jti)).toContain(jti)
   })
 
-  test('every SET comes twice when told so (SSF-R36)', async () => {
+  test('every SET comes twice when told so (RFC 8935 §2)', async () => {
     await using transmitter = await start({ misbehaving: ['sets-again'] })
     await using receiver = await startReceiver()
     await create(transmitter, push(receiver))
@@ -676,7 +676,7 @@ describe('push delivery (SSF-T16)', () => {
     expect(receiver.pushed[0]?.token).toBe(receiver.pushed[1]?.token)
   })
 
-  test('a verification is pushed before the create is answered when told so (SSF-R27)', async () => {
+  test('a verification is pushed before the create is answered when told so (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start({ misbehaving: ['verify-at-creation'] })
     await using receiver = await startReceiver()
     const seen: number[] = []
@@ -687,7 +687,7 @@ describe('push delivery (SSF-T16)', () => {
   })
 })
 
-describe('poll delivery (SSF-T17)', () => {
+describe('poll delivery (SSF 1.0 §6.1.2)', () => {
   test('gives at most maxEvents and says whether there is more; unacknowledged ones come again', async () => {
     await using transmitter = await start()
     await create(transmitter)
@@ -705,7 +705,7 @@ describe('poll delivery (SSF-T17)', () => {
     expect(transmitter.stream()).toMatchObject({ acked: [a, b, c], waiting: [] })
   })
 
-  test('keeps errors with their language, and sends those SETs no more (SSF-R49)', async () => {
+  test('keeps errors with their language, and sends those SETs no more (RFC 8936 §2.6)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     const jti = transmitter.send({ type: revoked, subject: ada })
@@ -750,7 +750,7 @@ describe('poll delivery (SSF-T17)', () => {
     expect((await call(transmitter, 'POST', `/ssf/poll/${String(id)}`, {})).status).toBe(404)
   })
 
-  test('keys that are not the jti, everything at once, and SETs after their ack, when told so (SSF-R46, SSF-R48, SSF-R50)', async () => {
+  test('keys that are not the jti, everything at once, and SETs after their ack, when told so (RFC 8936 §2.2, §2.4, §2.3)', async () => {
     await using transmitter = await start({
       misbehaving: ['poll-wrong-key', 'poll-ignores-max', 'sets-again'],
     })

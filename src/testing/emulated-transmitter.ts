@@ -105,11 +105,11 @@ export interface EmulatedTransmitter extends AsyncDisposable {
   signBroken(name: BreakageName, draft: EmulatedDraft, stream?: EmulatedStream): Promise<string>
   /** A token made elsewhere, handed to the delivery of a stream; its `jti` is what the poll answer calls it. */
   enqueue(stream: EmulatedStream, jti: string, token: string): void
-  /** A verification that nobody asked for (SSF-T14). */
+  /** A verification that nobody asked for (SSF 1.0 §8.1.4). */
   verify(stream?: EmulatedStream): Promise<void>
-  /** Changes a stream's status as the transmitter does: announced before it stops, or as it resumes (SSF-T10). */
+  /** Changes a stream's status as the transmitter does: announced before it stops, or as it resumes (SSF 1.0 §8.1.5). */
   setStatus(status: EmulatedStatus, reason?: string, stream?: EmulatedStream): void
-  /** Pauses streams whose receivers were silent for longer than `inactivityTimeoutS` (SSF-T11). */
+  /** Pauses streams whose receivers were silent for longer than `inactivityTimeoutS` (SSF 1.0 §8.1.1). */
   pauseInactive(): void
   /** Tries every push that waits, whatever pause a failure earned it, and returns when each stream is done or failed. */
   pushAll(): Promise<void>
@@ -209,7 +209,7 @@ export async function startEmulatedTransmitter(
     },
   )
 
-  /** SETs about the stream itself are SSF-T14 and SSF-T10; `typ`, `iss`, `txn` and the rest are SSF-T15. */
+  /** SETs about the stream itself are SSF 1.0 §8.1.4 and SSF 1.0 §8.1.5; `typ`, `iss`, `txn` and the rest are SSF 1.0 §4.1. */
   function sign(stream: EmulatedStream, draft: SetDraft, jti: string): string {
     const claims = claimsOf(draft, { issuer, jti, issuedAt: world.now() })
     const token = signSet({
@@ -295,13 +295,13 @@ export async function startEmulatedTransmitter(
       if (request.headers['authorization'] === own.pollAuthorization) return delivery.poll(own, request)
       return { status: 401 }
     }
-    const who = await oauth.receiverOf(request, ['ssf.read', 'ssf.manage']) // SSF-T18
+    const who = await oauth.receiverOf(request, ['ssf.read', 'ssf.manage']) // SSF 1.0 §7.1.1
     if ('status' in who) return who
     const stream = streams.all.get(request.path.slice(paths.poll.length))
     if (stream === undefined || stream.receiver !== who.receiver || stream.method !== pollMethod) {
       return no(404, 'There is no such stream to poll.')
     }
-    stream.touchedAt = world.now().getTime() // SSF-T11
+    stream.touchedAt = world.now().getTime() // SSF 1.0 §8.1.1
     return delivery.poll(stream, request)
   }
 

@@ -134,7 +134,7 @@ describe('Google RISC', () => {
     [
       { ...googleSubject, format: 'email', email: 'new@example.com' },
       { format: 'email', email: 'new@example.com' },
-    ], // SSF-R70
+    ], // RISC 1.0 §3.1
   ])('the subject %j is understood', async (subject, understood) => {
     await using site = await startSite(google)
     await site.setDialects({ dialects: ['google-risc'], audiences: [google.aud] })

@@ -31,7 +31,7 @@ async function verified(receiver: Receiver): Promise<void> {
 }
 
 describe.each(deliveries)('by %s', (delivery) => {
-  test('a solicited verification proves the stream (SSF-R26)', async () => {
+  test('a solicited verification proves the stream (SSF 1.0 §8.1.4.1)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     const [asked] = receiver.transmitter.requests.filter(({ endpoint }) => endpoint === 'verification')
@@ -57,7 +57,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     ])
   })
 
-  test('a verification can be asked for at any time, each with a state of its own (SSF-R26)', async () => {
+  test('a verification can be asked for at any time, each with a state of its own (SSF 1.0 §8.1.4.1)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     expect((await receiver.hub.api('POST', `${streamPath(receiver)}/verify`)).ok).toBe(true)
@@ -68,14 +68,14 @@ describe.each(deliveries)('by %s', (delivery) => {
     await expect.poll(async () => (await receiver.signals('?outcome=refused')).length).toBe(0)
   })
 
-  test('an unsolicited verification is taken, without a state (SSF-R27)', async () => {
+  test('an unsolicited verification is taken, without a state (SSF 1.0 §8.1.4)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     await receiver.transmitter.verify()
     expect(await receiver.verdict(newest(receiver))).toBe('taken')
   })
 
-  test('one that comes before the create is answered is taken as well (SSF-R27, SSF-R28)', async () => {
+  test('one that comes before the create is answered is taken as well (SSF 1.0 §8.1.4, §8.1.4.2)', async () => {
     await using receiver = await startReceiver(delivery, {
       transmitter: { misbehaving: ['verify-at-creation'] },
     })
@@ -87,15 +87,18 @@ describe.each(deliveries)('by %s', (delivery) => {
   test.each([
     ['verify-wrong-state', 'invalid_state'],
     ['verify-wrong-subject', 'invalid_request'],
-  ] as const)('a verification is refused: %s gives %s (SSF-R26, SSF-T14, 2.5)', async (misbehaviour, err) => {
-    await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: [misbehaviour] } })
-    await settled(receiver)
-    const { pushes, setErrs } = receiver.stream()
-    expect([...pushes, ...setErrs].map((answer) => answer.err)).toEqual([err])
-    expect(await receiver.shown()).toMatchObject({ verified_at: null })
-  })
+  ] as const)(
+    'a verification is refused: %s gives %s (SSF 1.0 §8.1.4.1, SSF-C4, SSF-C5)',
+    async (misbehaviour, err) => {
+      await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: [misbehaviour] } })
+      await settled(receiver)
+      const { pushes, setErrs } = receiver.stream()
+      expect([...pushes, ...setErrs].map((answer) => answer.err)).toEqual([err])
+      expect(await receiver.shown()).toMatchObject({ verified_at: null })
+    },
+  )
 
-  test('a state that we never asked with is refused (2.5)', async () => {
+  test('a state that we never asked with is refused (SSF-C5)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.misbehaving.add('verify-unasked-state')
@@ -103,7 +106,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(newest(receiver))).toBe('invalid_state')
   })
 
-  test('a state is good once: another SET with it is refused, the same SET again is a repeat (SSF-R26, SSF-R36)', async () => {
+  test('a state is good once: another SET with it is refused, the same SET again is a repeat (SSF-C5, RFC 8935 §2)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['sets-again'] } })
     await verified(receiver)
     await settled(receiver)
@@ -119,7 +122,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict('again')).toBe('invalid_state')
   })
 
-  test('events queued before the verification are taken, whatever comes first (SSF-R28)', async () => {
+  test('events queued before the verification are taken, whatever comes first (SSF 1.0 §8.1.4.2)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['verify-never'] } })
     const jtis = [
       receiver.transmitter.send({ type: revoked, subject: ada }),
@@ -131,7 +134,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     for (const jti of jtis) expect(await receiver.verdict(jti)).toBe('taken')
   })
 
-  test('every supported event type is taken and handled (SSF-R17, SSF-R76)', async () => {
+  test('every supported event type is taken and handled (SSF 1.0 §8.1.1, CAEP interop §2.3.8.2)', async () => {
     await using receiver = await startReceiver(delivery)
     const types = eventCatalogue
       .filter(({ family }) => family === 'caep' || family === 'risc')
@@ -145,7 +148,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     )
   })
 
-  test('the events of the CAEP interoperability profile are taken with every value (SSF-R78, SSF-R82, SSF-T23)', async () => {
+  test('the events of the CAEP interoperability profile are taken with every value (CAEP interop §2.5, §3)', async () => {
     await using receiver = await startReceiver(delivery)
     const reason = { reason_admin: { en: 'Policy violation' } }
     const subjects = [ada, { format: 'iss_sub', iss: 'https://idp.example', sub: 'ada' }]
@@ -188,7 +191,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.signals('?outcome=refused')).toEqual([])
   })
 
-  test('every invalid SET is refused for its reason, and the next sound one is taken (SSF-R33, SSF-R39, SSF-R49)', async () => {
+  test('every invalid SET is refused for its reason, and the next sound one is taken (RFC 8935 §2, §2.3, RFC 8936 §2.6)', async () => {
     await using receiver = await startReceiver(delivery)
     const { transmitter } = receiver
     await verified(receiver)
@@ -218,7 +221,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     ['sets-wrong-iss', 'invalid_issuer'],
     ['sets-wrong-aud', 'invalid_audience'],
     ['sets-tampered', 'invalid_key'],
-  ] as const)('%s gives %s (SSF-R7, SSF-R33)', async (misbehaviour, err) => {
+  ] as const)('%s gives %s (SSF 1.0 §4.1.6, RFC 8935 §2)', async (misbehaviour, err) => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.misbehaving.add(misbehaviour)
@@ -227,7 +230,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(receiver.transmitter.send({ type: revoked, subject: ada }))).toBe('taken')
   })
 
-  test('redelivered SETs are taken again and change nothing (SSF-R36, SSF-R48, SSF-R55)', async () => {
+  test('redelivered SETs are taken again and change nothing (RFC 8935 §2, RFC 8936 §2.4, RFC 8417 §2.2)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['sets-again'] } })
     const jti = receiver.transmitter.send({ type: revoked, subject: ada })
     expect(await receiver.verdict(jti)).toBe('taken')
@@ -243,7 +246,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(entries.filter((entry) => entry.debugContext.debugData.jti === jti)).toHaveLength(1)
   })
 
-  test('a pause by the transmitter is shown, and what it held comes when it resumes (SSF-R29)', async () => {
+  test('a pause by the transmitter is shown, and what it held comes when it resumes (SSF 1.0 §8.1.5)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.setStatus('paused', 'licence expired')
@@ -255,7 +258,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     await expect.poll(async () => (await receiver.shown()).status, patience).toBe('enabled')
   })
 
-  test('a stream-updated about another stream is refused (2.5)', async () => {
+  test('a stream-updated about another stream is refused (SSF-C4)', async () => {
     await using receiver = await startReceiver(delivery)
     await verified(receiver)
     receiver.transmitter.misbehaving.add('verify-wrong-subject')
@@ -266,7 +269,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.shown()).toMatchObject({ status: 'enabled' })
   })
 
-  test('events about a removed subject are no error (SSF-R31)', async () => {
+  test('events about a removed subject are no error (SSF 1.0 §9.3)', async () => {
     await using receiver = await startReceiver(delivery, {
       connect: { subjects: 'listed' },
       transmitter: { defaultSubjects: 'NONE', misbehaving: ['removed-subjects-go-on'] },
@@ -279,7 +282,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     expect(await receiver.verdict(receiver.transmitter.send({ type: revoked, subject: ada }))).toBe('taken')
   })
 
-  test('access tokens may end in the midst of it (SSF-R51, SSF-R74)', async () => {
+  test('access tokens may end in the midst of it (SSF 1.0 §7.1.1, CAEP interop §2.7)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { tokenLifetimeS: 60 } })
     for (let round = 0; round < 3; round++) {
       receiver.transmitter.revokeTokens()
@@ -287,7 +290,7 @@ describe.each(deliveries)('by %s', (delivery) => {
     }
   })
 
-  test('a new key is taken at once, announced or not (SSF-R6)', async () => {
+  test('a new key is taken at once, announced or not (SSF 1.0 §4.1.4)', async () => {
     await using receiver = await startReceiver(delivery)
     const { transmitter } = receiver
     for (const withdrawn of [false, true]) {
@@ -298,7 +301,7 @@ describe.each(deliveries)('by %s', (delivery) => {
 })
 
 describe('only by push', () => {
-  test('a push without the agreed Authorization is 401 with WWW-Authenticate (SSF-R42)', async () => {
+  test('a push without the agreed Authorization is 401 with WWW-Authenticate (RFC 8935 §3)', async () => {
     await using receiver = await startReceiver('push')
     const { endpointUrl, authorization = '' } = receiver.stream()
     for (const given of [undefined, '', 'Bearer wrong', authorization.slice(0, -1), `${authorization}x`]) {
@@ -316,20 +319,24 @@ describe('only by push', () => {
 })
 
 describe('only by poll', () => {
-  test('a key that is published late is waited for (SSF-R6, SSF-R49)', { timeout: 90_000 }, async () => {
-    await using receiver = await startReceiver('poll')
-    await verified(receiver)
-    await receiver.transmitter.rotateKey({ unpublished: true })
-    const early = receiver.transmitter.send({ type: revoked, subject: ada })
-    await expect
-      .poll(async () => (await receiver.shown()).last_error, patience)
-      .toContain('wait at the transmitter')
-    receiver.transmitter.publishKeys()
-    expect(await receiver.verdict(early)).toBe('taken')
-    expect(receiver.stream().setErrs).toEqual([])
-  })
+  test(
+    'a key that is published late is waited for (SSF 1.0 §4.1.4, RFC 8936 §2.6)',
+    { timeout: 90_000 },
+    async () => {
+      await using receiver = await startReceiver('poll')
+      await verified(receiver)
+      await receiver.transmitter.rotateKey({ unpublished: true })
+      const early = receiver.transmitter.send({ type: revoked, subject: ada })
+      await expect
+        .poll(async () => (await receiver.shown()).last_error, patience)
+        .toContain('wait at the transmitter')
+      receiver.transmitter.publishKeys()
+      expect(await receiver.verdict(early)).toBe('taken')
+      expect(receiver.stream().setErrs).toEqual([])
+    },
+  )
 
-  test('a SET under another name than its jti is refused under that name (SSF-R50)', async () => {
+  test('a SET under another name than its jti is refused under that name (SSF-C7)', async () => {
     await using receiver = await startReceiver('poll')
     await verified(receiver)
     receiver.transmitter.misbehaving.add('poll-wrong-key')
@@ -338,7 +345,7 @@ describe('only by poll', () => {
     expect(await receiver.signals(`?jti=${jti}&outcome=handled`)).toEqual([])
   })
 
-  test('errors are reported with description and Content-Language (SSF-R49)', async () => {
+  test('errors are reported with description and Content-Language (RFC 8936 §2.6)', async () => {
     await using receiver = await startReceiver('poll')
     await verified(receiver)
     receiver.transmitter.misbehaving.add('sets-tampered')

@@ -15,7 +15,7 @@ const bodyOf = ({ body }: { readonly body: string }) => JSON.parse(body) as Reco
 const path = ({ providerId }: Receiver): string => `/v1/providers/${providerId}/stream`
 
 describe.each(deliveries)('a %s stream', (delivery) => {
-  test('is created with what a receiver may say and nothing else (SSF-R11, SSF-R17, SSF-T4)', async () => {
+  test('is created with what a receiver may say and nothing else (SSF 1.0 §6.1.1, §8.1.1, §8.1.1.1)', async () => {
     await using receiver = await startReceiver(delivery, { connect: { description: 'ours' } })
     const [create] = sent(receiver, 'POST')
     const body = bodyOf(create ?? { body: '{}' })
@@ -32,7 +32,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     if (delivery === 'push') expect(stream.authorization).toMatch(/^Bearer \S{32,}$/)
   })
 
-  test('is read, with its status (SSF-R24, SSF-R76)', async () => {
+  test('is read, with its status (SSF 1.0 §8.1.2.1, CAEP interop §2.3.8.2)', async () => {
     await using receiver = await startReceiver(delivery)
     expect(
       receiver.transmitter.requests.filter(
@@ -42,7 +42,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     ).not.toEqual([])
   })
 
-  test('is updated: PATCH names the stream, what changes, and no member of the transmitter (SSF-R22, 2.5)', async () => {
+  test('is updated: PATCH names the stream, what changes, and no member of the transmitter (SSF 1.0 §8.1.1.3, SSF-C6)', async () => {
     await using receiver = await startReceiver(delivery)
     const events = [caep('session-revoked'), caep('credential-change')]
     const answer = await receiver.hub.api('PATCH', path(receiver), {
@@ -61,14 +61,14 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     }
   })
 
-  test('is replaced by another PUT, and stays one stream (SSF-R21, SSF-R22)', async () => {
+  test('is replaced by another PUT, and stays one stream (SSF 1.0 §8.1.1.1, §8.1.1.4)', async () => {
     await using receiver = await startReceiver(delivery)
     const { id } = receiver.stream()
     expect((await receiver.connect({ events_requested: [caep('session-revoked')] })).ok).toBe(true)
     expect(receiver.stream()).toMatchObject({ id, eventsRequested: [caep('session-revoked')] })
   })
 
-  test('is deleted by its id, at the transmitter too (SSF-R24)', async () => {
+  test('is deleted by its id, at the transmitter too (SSF 1.0 §8.1.1.5)', async () => {
     await using receiver = await startReceiver(delivery)
     const { id } = receiver.stream()
     const answer = await receiver.hub.api('DELETE', path(receiver))
@@ -78,7 +78,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     expect((await receiver.hub.api('GET', path(receiver))).status).toBe(404)
   })
 
-  test('that is there already is adopted and repaired (SSF-R21)', async () => {
+  test('that is there already is adopted and repaired (SSF 1.0 §8.1.1.1)', async () => {
     await using receiver = await startReceiver(delivery, { connect: false })
     const { transmitter } = receiver
     const token = await accessToken(transmitter.tokenUrl)
@@ -96,7 +96,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     expect(await receiver.verdict(jti)).toBe('taken')
   })
 
-  test('has its updates taken up also when the transmitter only says 202 (SSF-R23)', async () => {
+  test('has its updates taken up also when the transmitter only says 202 (SSF 1.0 §8.1.1.3)', async () => {
     await using receiver = await startReceiver(delivery, { transmitter: { misbehaving: ['answers-202'] } })
     const answer = await receiver.hub.api('PATCH', path(receiver), { description: 'later' })
     expect(answer.ok).toBe(true)
@@ -104,7 +104,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
   })
 
   test.each<MisbehaviourName>(['create-wrong-iss'])(
-    'is not used when the transmitter does this: %s (SSF-R19)',
+    'is not used when the transmitter does this: %s (SSF 1.0 §8.1.1.1.1)',
     async (name) => {
       await using receiver = await startReceiver(delivery, {
         connect: false,
@@ -120,7 +120,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     },
   )
 
-  test('is not made from metadata that name another issuer (SSF-R15)', async () => {
+  test('is not made from metadata that name another issuer (SSF 1.0 §7.2.4)', async () => {
     await using receiver = await startReceiver(delivery, { connect: false })
     const { transmitter } = receiver
     const metadata = (await (await fetch(transmitter.wellKnownUrl)).json()) as object
@@ -134,7 +134,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     expect(receiver.transmitter.streams).toHaveLength(0)
   })
 
-  test('is paused and enabled by us, at the transmitter too (SSF-R76)', async () => {
+  test('is paused and enabled by us, at the transmitter too (CAEP interop §2.3.8.2)', async () => {
     await using receiver = await startReceiver(delivery)
     for (const status of ['paused', 'enabled'] as const) {
       const answer = await receiver.hub.api('PUT', `${path(receiver)}/status`, {
@@ -147,7 +147,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
     }
   })
 
-  test('outlives its access token, ended or revoked (SSF-R16, SSF-R74)', async () => {
+  test('outlives its access token, ended or revoked (SSF 1.0 §8, CAEP interop §2.7)', async () => {
     await using receiver = await startReceiver(delivery)
     const { transmitter } = receiver
     const issued = transmitter.tokensIssued
@@ -159,7 +159,7 @@ describe.each(deliveries)('a %s stream', (delivery) => {
   })
 })
 
-describe('how it authenticates (SSF-R16, SSF-R74, SSF-R80)', () => {
+describe('how it authenticates (SSF 1.0 §8, CAEP interop §2.7, §2.7.2)', () => {
   test.each([
     ['a static token', { method: 'bearer', token: 'static-token' }, {}],
     ['client_secret_basic', clientAuth, {}],

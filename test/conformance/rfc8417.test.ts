@@ -62,7 +62,7 @@ const figure4 = {
 test.each([
   ['1, a password reset in SCIM', figure1],
   ['2, a back-channel logout', figure2],
-])('figure %s, is refused for its sub (SSF-R5)', (_, claims) => {
+])('figure %s, is refused for its sub (SSF 1.0 §4.1.2)', (_, claims) => {
   expect(() => parseToken(signSet({ key, claims }))).toThrow(
     expect.objectContaining({
       code: 'set.claim_invalid',
@@ -71,7 +71,7 @@ test.each([
   )
 })
 
-test('figure 1 with sub_id in the place of sub: the event and its extension are both kept (SSF-R9)', async () => {
+test('figure 1 with sub_id in the place of sub: the event and its extension are both kept (SSF 1.0 §4.2.1)', async () => {
   const { sub: uri, ...claims } = figure1
   const events = readEvents(await verifiedSet({ ...claims, sub_id: { format: 'uri', uri } }))
   expect(events).toEqual([
@@ -97,7 +97,7 @@ test('figure 3, a consent, is kept as it came', async () => {
   })
 })
 
-test('figure 4, RISC in its first form, is refused for Google’s subject_type (SSF-R70)', async () => {
+test('figure 4, RISC in its first form, is refused for Google’s subject_type (RISC 1.0 §3.1)', async () => {
   await expect(verifiedSet(figure4)).rejects.toMatchObject({
     code: 'set.malformed',
     detail: expect.stringMatching(/subject_type.*the dialect google-risc/),

@@ -63,12 +63,12 @@ const claims = {
   events: { 'https://secevent.example.com/events/account-enabled': {} },
 }
 
-test('§4.1: sub_id whose issuer is not that of the token is taken (SSF-R65)', () => {
+test('§4.2: sub_id whose issuer is not that of the token is taken', () => {
   const sub_id = { format: 'iss_sub', iss: 'https://issuer.example.com/', sub: 'abc123' }
   expect(parseToken(signSet({ key, claims: { ...claims, sub_id } })).claims.sub_id).toEqual(sub_id)
 })
 
-test('§4.1: sub beside sub_id is allowed to JWTs, but not to SETs of SSF (SSF-R5)', () => {
+test('§4.1: sub beside sub_id is allowed to JWTs, but not to SETs of SSF (SSF 1.0 §4.1.2)', () => {
   const both = { ...claims, sub: 'user@example.com', sub_id: { format: 'email', email: 'user@example.com' } }
   expect(() => parseToken(signSet({ key, claims: both }))).toThrow(
     expect.objectContaining({ code: 'set.claim_invalid' }),

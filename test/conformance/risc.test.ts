@@ -48,7 +48,7 @@ describe('RISC 1.0 §2', () => {
     ])
   })
 
-  test('§3.1: when Google says format as well as subject_type, it is understood (SSF-R70)', async () => {
+  test('§3.1: when Google says format as well as subject_type, it is understood', async () => {
     const subject = { ...account, subject_type: 'iss-sub' }
     const set = await verifiedSet({ ...common, events: { [`${prefix}account-enabled`]: { subject } } })
     expect(readEvents(set)).toMatchObject([{ subject: account }])

@@ -688,7 +688,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ],
         ['of a user on a device, for both', { user: ada, device: laptop }, [user, ['device', '42']], 1],
         ['of a user on a device, not for the user elsewhere', { user: ada, device: laptop }, [user], 0],
-      ])('%s (SSF-R67)', async (_name, members, question, count) => {
+      ])('%s (CAEP 1.0 §3.1)', async (_name, members, question, count) => {
         await using storage = await open()
         await hear(storage, [revoked(1, members)])
         const { revocations } = await storage.stores.riskReader.read(asked(...question), now)

@@ -135,7 +135,7 @@ export function streamStoreContract(
       expect(await store.useState({ streamId: 'str2', hash: 'h', jti: 'a' })).toBe(false)
     })
 
-    test('a state is good for one SET, which may come again, and for no other stream (SSF-R26)', async () => {
+    test('a state is good for one SET, which may come again, and for no other stream (SSF 1.0 §8.1.4.1)', async () => {
       await using opened = await open()
       const { store } = opened
       await store.addState({ streamId: 'str1', hash: 'h', at: at(0), keepSince: at(0) })

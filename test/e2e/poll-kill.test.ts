@@ -27,7 +27,7 @@ async function connect(hub: ServeProcess, { issuer, wellKnownUrl }: EmulatedTran
 }
 
 test.each(places)(
-  'on %s: after kill -9 between the answer to a poll and the commit, SETs come again and are handled once (SSF-R47, SSF-R48)',
+  'on %s: after kill -9 between the answer to a poll and the commit, SETs come again and are handled once (RFC 8936 §2.4)',
   { timeout: 180_000 },
   async (database, open) => {
     await using folder = await temporaryFolder()
@@ -79,7 +79,7 @@ test.each(places)(
 )
 
 test.each(places)(
-  'on %s: a restart goes on where it was: what came meanwhile is fetched, nothing twice (SSF-R48)',
+  'on %s: a restart goes on where it was: what came meanwhile is fetched, nothing twice (RFC 8936 §2.4)',
   { timeout: 60_000 },
   async (_database, open) => {
     await using folder = await temporaryFolder()

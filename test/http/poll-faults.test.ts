@@ -62,7 +62,7 @@ describe('a fault of one transmitter loses nothing it still holds, and disturbs 
       },
       (t) => t.mend('keys'),
     ],
-  ])('%s (SSF-R47, SSF-R51, SSF-R6)', { timeout: 90_000 }, async (_, breakIt, mendIt) => {
+  ])('%s (RFC 8936 §2.4, SSF 1.0 §7.1.1, §4.1.4)', { timeout: 90_000 }, async (_, breakIt, mendIt) => {
     await using receiver = await startReceiver('poll', { transmitter: { alg: 'ES256', longPollMs: 500 } })
     const { transmitter } = receiver
     await using neighbour = await addNeighbour(receiver)

@@ -37,7 +37,7 @@ describe('a SET that verifies', () => {
     expect((await site.signals()).map(({ outcome }) => outcome)).toEqual(subjects.map(() => 'handled'))
   })
 
-  test('OKTA-E3, SSF-R38: is answered 202 with an empty body, kept, handled and logged', async () => {
+  test('OKTA-E3, RFC 8935 §2.2: is answered 202 with an empty body, kept, handled and logged', async () => {
     await using site = await startHubWithProvider()
     const answer = await site.hub.push(site.sign({ jti: 'one' }))
     expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([202, '', '0'])
@@ -56,7 +56,7 @@ describe('a SET that verifies', () => {
     ])
   })
 
-  test('OKTA-E42, SSF-R36: a repeat is 202 as well, is counted, and has no second effect', async () => {
+  test('OKTA-E42, RFC 8935 §2: a repeat is 202 as well, is counted, and has no second effect', async () => {
     await using site = await startHubWithProvider()
     const set = site.sign()
     for (let time = 0; time < 3; time += 1) expect((await site.hub.push(set)).status).toBe(202)
@@ -149,7 +149,7 @@ describe('a SET that verifies', () => {
     ['with a trailing slash', (origin: string) => `${origin}/`],
     ['in an array', (origin: string) => [origin]],
     ['in an array with others', (origin: string) => ['https://other.example', `${origin}/`]],
-  ])('OKTA-E41, SSF-R8: aud %s', async (_name, aud) => {
+  ])('OKTA-E41, SSF 1.0 §4.1.8: aud %s', async (_name, aud) => {
     const site = shared
     expect((await site.hub.push(site.sign({ aud: aud(site.hub.origin) }))).status).toBe(202)
   })
@@ -164,7 +164,7 @@ describe('a SET that verifies', () => {
   })
 
   test.each(['secevent+jwt', 'application/secevent+jwt', 'SECEVENT+JWT', 'Application/SecEvent+JWT'])(
-    'OKTA-E30, SSF-R57: typ %s',
+    'OKTA-E30, RFC 8417 §2.3: typ %s',
     async (typ) => {
       const site = shared
       expect((await site.hub.push(site.sign({ header: { typ } }))).status).toBe(202)
@@ -211,7 +211,7 @@ describe('a SET that does not verify', () => {
   const names = Object.keys(breakages) as BreakageName[] // the record's own keys
 
   test.each(names.filter((name) => name !== 'oversized'))(
-    'OKTA-E4, SSF-R39, SSF-R40: broken by %s is 400 in the words of RFC 8935, and shown with the reason',
+    'OKTA-E4, RFC 8935 §2.3: broken by %s is 400 in the words of RFC 8935, and shown with the reason',
     async (name) => {
       await using site = await startHubWithProvider()
       const set = await site.transmitter.signBroken(name, {
@@ -304,7 +304,7 @@ describe('a SET that does not verify', () => {
   })
 
   test.each([[undefined], ['application/json'], ['text/plain'], ['application/jwt']])(
-    'SSF-R37: media type %s is 400',
+    'RFC 8935 §2.1: media type %s is 400',
     async (type) => {
       const site = shared
       const answer = await fetch(`${site.hub.origin}/security/api/v1/security-events`, {

@@ -93,7 +93,7 @@ test('a Keycloak is told by its endpoints, and its dialect named while that is o
   expect(await metadata()).toMatchObject({ result: 'ok' })
 })
 
-describe('certificates (SSF-R72)', () => {
+describe('certificates (CAEP interop §2.1)', () => {
   const startTls = (cert: string): Promise<LocalServer> => {
     const server = createTlsServer({ key, cert }, (request, response) => {
       const issuer = `https://${request.headers.host ?? ''}`

@@ -18,7 +18,7 @@ function requests(site: StreamSite, method: string): { readonly path: string; re
 }
 
 describe('status', () => {
-  test('is read from the transmitter and set there, journaled (SSF-R24)', async () => {
+  test('is read from the transmitter and set there, journaled (SSF 1.0 §8.1.2.1)', async () => {
     await using site = await startStreamSite()
     await site.connect()
     const set = await site.api('PUT', '/status', { status: 'paused', reason: 'Holidays' })
@@ -35,7 +35,7 @@ describe('status', () => {
     }
   })
 
-  test('202 is no outcome: what is there now is told, and the keeper learns the rest (SSF-R23)', async () => {
+  test('202 is no outcome: what is there now is told, and the keeper learns the rest (SSF 1.0 §8.1.2.2)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['answers-202'] } })
     await site.connect()
     await site.api('PUT', '/status', { status: 'paused' })
@@ -46,7 +46,7 @@ describe('status', () => {
 })
 
 describe('subjects', () => {
-  test('are added and removed (SSF-R30)', async () => {
+  test('are added and removed (SSF 1.0 §9.1)', async () => {
     await using site = await startStreamSite({ transmitter: { defaultSubjects: 'NONE' } })
     await site.connect({ subjects: 'listed' })
     expect((await site.api('POST', '/subjects', { subject: ada, verified: false })).status).toBe(204)
@@ -108,7 +108,7 @@ describe('subjects', () => {
 })
 
 describe('changes', () => {
-  test('PATCH sends what changed and no more, and keeps secrets that are not given (SSF-R22)', async () => {
+  test('PATCH sends what changed and no more, and keeps secrets that are not given (SSF 1.0 §8.1.1.3)', async () => {
     await using site = await startStreamSite()
     const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
     await site.connect({ auth })
@@ -269,7 +269,7 @@ describe('what drifts', () => {
 })
 
 describe('the end of a stream', () => {
-  test('it is deleted at the transmitter, by its id in the query (SSF-R24), and here', async () => {
+  test('it is deleted at the transmitter, by its id in the query (SSF 1.0 §8.1.1.5), and here', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     expect((await site.api('DELETE')).status).toBe(204)

@@ -28,7 +28,7 @@ async function refused(answer: Response): Promise<Refused & { readonly status: n
   return { status: answer.status, ...((await answer.json()) as Refused) }
 }
 
-describe('the Authorization of a push (SSF-R11, SSF-R42)', () => {
+describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
   test.each([
     ['missing', ''],
     ['another value', 'Bearer x'],
@@ -146,7 +146,7 @@ describe('the Authorization of a push (SSF-R11, SSF-R42)', () => {
 })
 
 describe('whose SETs a stream takes', () => {
-  test('not those of another provider, however good they are (SSF-R7, SSF-R33)', async () => {
+  test('not those of another provider, however good they are (SSF 1.0 §4.1.6, RFC 8935 §2)', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     await using other = await startTransmitter({ alg: 'ES256' })
@@ -161,7 +161,7 @@ describe('whose SETs a stream takes', () => {
     expect(remembered).toMatchObject({ code: 'set.unknown_issuer', iss: other.issuer })
   })
 
-  test('the same SET has the same answer again (SSF-R36), and garbage is 400', async () => {
+  test('the same SET has the same answer again (RFC 8935 §2), and garbage is 400', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const token = site.sign()
@@ -200,7 +200,7 @@ describe('whose SETs a stream takes', () => {
     expect((await site.api('GET')).status).toBe(404)
   })
 
-  test('a subject with a critical member that nobody here understands is refused (SSF-R3)', async () => {
+  test('a subject with a critical member that nobody here understands is refused (SSF 1.0 §3.6)', async () => {
     await using site = await startStreamSite({ transmitter: { criticalSubjectMembers: ['user', 'galaxy'] } })
     const stream = await site.connect()
     const of = (member: object): string => site.sign({ subject: { format: 'complex', user: ada, ...member } })
@@ -210,7 +210,7 @@ describe('whose SETs a stream takes', () => {
     })
   })
 
-  test('so is one whose critical member is in a format that we cannot read, with a verdict (SSF-R3)', async () => {
+  test('so is one whose critical member is in a format that we cannot read, with a verdict (SSF 1.0 §3.6)', async () => {
     const criticalSubjectMembers = ['user', 'device', 'tenant']
     await using site = await startStreamSite({ transmitter: { criticalSubjectMembers } })
     const stream = await site.connect()
@@ -243,7 +243,7 @@ describe('whose SETs a stream takes', () => {
   })
 })
 
-describe('verification events (SSF-R26, SSF-R27)', () => {
+describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
   const verification = (site: StreamSite, claims: object, over: object = {}): string =>
     site.sign({
       type: `${ssf}verification`,
@@ -329,12 +329,12 @@ describe('verification events (SSF-R26, SSF-R27)', () => {
     const [newest] = await site.signals(`?type=${encodeURIComponent(`${ssf}verification`)}&outcome=handled`)
     const shown = await site.hub.api('GET', `/v1/signals/${newest?.id ?? ''}?include=token`)
     const { token } = (await shown.json()) as { token: string }
-    expect((await push(site, stream, token)).status).toBe(202) // the same SET: SSF-R36
+    expect((await push(site, stream, token)).status).toBe(202) // the same SET: RFC 8935 §2
     expect((await site.hub.push(token)).status).toBe(202) // by the other road, too
   })
 })
 
-describe('what the transmitter does to the stream (SSF-R29)', () => {
+describe('what the transmitter does to the stream (SSF 1.0 §8.1.5)', () => {
   test('a pause is shown, logged as a failure, and told by the doctor; resuming ends it', async () => {
     await using site = await startStreamSite()
     await site.connect()

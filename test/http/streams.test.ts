@@ -25,7 +25,7 @@ async function health(site: StreamSite): Promise<Record<string, string>> {
 }
 
 describe('connecting by push', () => {
-  test('creates the stream, records what the transmitter says, and is verified (SSF-R11, SSF-R17, SSF-R19, SSF-R26, SSF-R76)', async () => {
+  test('creates the stream, records what the transmitter says, and is verified (SSF 1.0 §6.1.1, §8.1.1, §8.1.1.1.1, §8.1.4.1, CAEP interop §2.3.8.2)', async () => {
     await using site = await startStreamSite({ transmitter: { minVerificationIntervalS: 60 } })
     const connected = await site.connect({ description: 'Ours' })
     const remote = site.transmitter.stream()
@@ -72,7 +72,7 @@ describe('connecting by push', () => {
     ])
   })
 
-  test('its SETs have the audience of the stream and no other, on both paths (SSF-R7, SSF-R20)', async () => {
+  test('its SETs have the audience of the stream and no other, on both paths (SSF 1.0 §4.1.6, §8.1.1.1.1)', async () => {
     await using site = await startStreamSite()
     await site.connect()
     const sent = site.transmitter.send({ type: sessionRevoked, subject: ada })
@@ -88,7 +88,7 @@ describe('connecting by push', () => {
     expect(again.status).toBe(202) // a repeat over Okta's path
   })
 
-  test('a verification that is pushed before the create is answered finds the route (SSF-R27, SSF-R28)', async () => {
+  test('a verification that is pushed before the create is answered finds the route (SSF 1.0 §8.1.4, §8.1.4.2)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-at-creation'] } })
     await site.connect()
     await site.transmitter.pushAll()
@@ -98,7 +98,7 @@ describe('connecting by push', () => {
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
-  test('an answer with another iss is not used, and what was created is deleted (SSF-R19)', async () => {
+  test('an answer with another iss is not used, and what was created is deleted (SSF 1.0 §8.1.1.1.1)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['create-wrong-iss'] } })
     const { status, words } = await refusalOf(await site.api('PUT', '', bearer))
     expect([status, words]).toEqual([502, expect.stringContaining('its iss is')])
@@ -116,7 +116,7 @@ describe('connecting by push', () => {
     expect(calls(site, 'configuration')).toEqual(created) // nor later, by itself
   })
 
-  test('an existing stream is adopted on 409, repaired and enabled (SSF-R21, SSF-R22)', async () => {
+  test('an existing stream is adopted on 409, repaired and enabled (SSF 1.0 §8.1.1.1, §8.1.1.4)', async () => {
     await using site = await startStreamSite({ transmitter: { streamsPerReceiver: 1 } })
     await createElsewhere(site, {
       delivery: { method: 'urn:ietf:rfc:8935', endpoint_url: 'https://other.example/' },
@@ -127,7 +127,7 @@ describe('connecting by push', () => {
     expect(connected).toMatchObject({ status: 'enabled', transmitter: { stream_id: existing.id } })
     expect(site.transmitter.stream().endpointUrl).toBe(connected.push_url)
     const patch = site.transmitter.requests.find(({ method }) => method === 'PATCH')
-    expect(JSON.parse(patch?.body ?? '')).toMatchObject({ stream_id: existing.id }) // SSF-R22
+    expect(JSON.parse(patch?.body ?? '')).toMatchObject({ stream_id: existing.id }) // SSF 1.0 §8.1.1.3
   })
 
   test('a create whose answer was lost is found again, not repeated', async () => {
@@ -164,7 +164,7 @@ async function createElsewhere(site: StreamSite, body: object): Promise<void> {
   expect(answer.status).toBe(201)
 }
 
-describe('who we are at the transmitter (SSF-R16, SSF-R74, SSF-R80)', () => {
+describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.2)', () => {
   const client = { client_id: 'receiver', client_secret: 'receiver' }
 
   test.each([
@@ -316,7 +316,7 @@ describe('what goes wrong on the way', () => {
       { issuer: '{origin}/', configuration_endpoint: '{origin}/x' },
       'Update the provider',
     ],
-  ])('metadata with %s (SSF-R15)', async (_, members, why) => {
+  ])('metadata with %s (SSF 1.0 §7.2.4)', async (_, members, why) => {
     await using hub = await startTestHub()
     let issuer = ''
     await using server = await startLocalServer((_request, response) => {

@@ -53,7 +53,7 @@ export async function fill(hub: TestHub, around: Surroundings): Promise<void> {
   }
   const provider = async (name: string, settings: object): Promise<string> => {
     const made = await must('POST', '/api/v1/security-events-providers', { name, type: 'test', settings })
-    return (made as { id: string }).id // OKTA-R1
+    return (made as { id: string }).id // OKTA-R2
   }
 
   const pushing = await provider('Pushing', { issuer: transmitter.issuer, jwks_url: transmitter.jwksUrl })
