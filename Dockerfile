@@ -6,16 +6,18 @@ WORKDIR /app
 # No package's own script runs: the database driver ships its binaries, and the compiler needs none.
 ENV NPM_CONFIG_IGNORE_SCRIPTS=true NPM_CONFIG_UPDATE_NOTIFIER=false
 COPY package.json package-lock.json .npmrc ./
+COPY packages/hub/package.json packages/hub/
 
 FROM manifest AS build
 RUN npm ci
-COPY tsconfig.json tsconfig.build.json ./
-COPY scripts/clean.ts scripts/
-COPY src src
+COPY tsconfig.json ./
+COPY scripts/clean.ts scripts/packing.ts scripts/
+COPY packages packages
 RUN npm run build
+RUN node scripts/packing.ts begin packages/hub --manifest
 
 FROM manifest AS libraries
-RUN npm ci --omit=dev
+RUN npm ci --omit=dev --workspace watchbell
 
 # The data folder as the hub needs it: the last image has no shell to make it with.
 FROM manifest AS folders
@@ -27,8 +29,9 @@ LABEL org.opencontainers.image.title="Watchbell" \
       org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /app
 COPY --from=libraries /app/node_modules node_modules
-COPY --from=build /app/dist dist
-COPY package.json CHANGELOG.md LICENSE README.md SECURITY.md ./
+COPY --from=build /app/packages/hub/package.json packages/hub/
+COPY --from=build /app/packages/hub/dist packages/hub/dist
+COPY CHANGELOG.md LICENSE README.md SECURITY.md ./
 COPY --chmod=0555 deploy/image/watchbell /usr/local/bin/watchbell
 COPY --from=folders --chown=65532:65532 /folders/ /var/lib/
 

@@ -1,9 +1,10 @@
 import { availableParallelism } from 'node:os'
+import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { isLongRun } from './test/long-run.ts'
+import { isLongRun } from './packages/hub/test/long-run.ts'
 
 // Hubs under test start threads and processes that load our sources anew; compiled once, they start in half the time.
-process.env['NODE_COMPILE_CACHE'] ??= 'node_modules/.cache/node-compile'
+process.env['NODE_COMPILE_CACHE'] ??= resolve(import.meta.dirname, 'node_modules/.cache/node-compile')
 
 /** Each hub on PostgreSQL has 15 connections or so: see test/postgres-server.ts for how many the server has. */
 const workersMax = 16
@@ -18,15 +19,15 @@ const touchesSql = [
   'stream-life',
   'streams',
   'system-log',
-].map((name) => `test/http/${name}.test.ts`)
+].map((name) => `packages/hub/test/http/${name}.test.ts`)
 
 /** `npm run upgrade-fixture`: keeps the databases of this version, and runs no test. */
-const upgradeFixture = { name: 'upgrade-fixture', include: ['test/upgrade/make-fixture.ts'] }
+const upgradeFixture = { name: 'upgrade-fixture', include: ['packages/hub/test/upgrade/make-fixture.ts'] }
 
 export default defineConfig({
   test: {
     reporters: ['default', './scripts/closing-line-reporter.ts'],
-    globalSetup: ['./test/global-setup.ts'],
+    globalSetup: ['./packages/hub/test/global-setup.ts'],
     testTimeout: isLongRun ? 300_000 : 30_000,
     hookTimeout: 30_000,
     maxWorkers: Math.min(availableParallelism(), workersMax),
@@ -34,7 +35,13 @@ export default defineConfig({
       process.env['WATCHBELL_UPGRADE_FIXTURE'] === '1'
         ? [{ extends: true, test: upgradeFixture }]
         : [
-            { extends: true, test: { name: 'sqlite', include: ['src/**/*.test.ts', 'test/**/*.test.ts'] } },
+            {
+              extends: true,
+              test: {
+                name: 'sqlite',
+                include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
+              },
+            },
             {
               extends: true,
               test: {
@@ -42,9 +49,9 @@ export default defineConfig({
                 env: { WATCHBELL_TEST_STORAGE: 'postgres' },
                 // Of conformance only how streams are set up. Contract suites run on both in one go.
                 include: isLongRun
-                  ? ['test/http/**/*.test.ts', 'test/conformance/**/*.test.ts']
-                  : [...touchesSql, 'test/conformance/receiver-streams.test.ts'],
-                setupFiles: ['./test/on-postgres.ts'],
+                  ? ['packages/hub/test/http/**/*.test.ts', 'packages/hub/test/conformance/**/*.test.ts']
+                  : [...touchesSql, 'packages/hub/test/conformance/receiver-streams.test.ts'],
+                setupFiles: ['./packages/hub/test/on-postgres.ts'],
               },
             },
           ],

@@ -1,5 +1,10 @@
 import { randomUUID } from 'node:crypto'
-import { breakages, startTransmitter, type BreakageName, type SetDraft } from '../src/testing/index.ts'
+import {
+  breakages,
+  startTransmitter,
+  type BreakageName,
+  type SetDraft,
+} from '../packages/hub/src/testing/index.ts'
 
 // The demo's transmitter, in a process of its own: it says where it is, waits for the address of the hub, and pushes.
 

@@ -8,9 +8,9 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { SignalBody } from '../src/cli/signal-pages.ts'
-import { subjectInWords } from '../src/cli/signals-command.ts'
-import { oneLine, painter, wrap, type Style } from '../src/cli/table.ts'
+import type { SignalBody } from '../packages/hub/src/cli/signal-pages.ts'
+import { subjectInWords } from '../packages/hub/src/cli/signals-command.ts'
+import { oneLine, painter, wrap, type Style } from '../packages/hub/src/cli/table.ts'
 import { apiOf, type Api } from './demo-api.ts'
 import { createRiskProvider, reportAddresses, signIns, type SignIn } from './demo-risk.ts'
 import type { Delivery, FromTransmitter, ToTransmitter } from './demo-transmitter.ts'
@@ -107,7 +107,7 @@ async function demo(exitsByItself: boolean): Promise<number> {
 
 async function startHub(): Promise<{ origin: string; token: string }> {
   const port = (await isFree(portWanted)) ? portWanted : 0
-  const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), 'serve', '--json'], {
+  const child = spawn(process.execPath, [join(root, 'packages/hub/src/cli/main.ts'), 'serve', '--json'], {
     env: {
       ...env,
       WATCHBELL_LISTEN: `${host}:${port}`,

@@ -11,6 +11,7 @@ import { tmpdir } from 'node:os'
 import { basename, delimiter, join, resolve } from 'node:path'
 import { parseArgs } from 'node:util'
 import { parse } from 'yaml'
+import { linkModules } from './link-modules.ts'
 import { pageCommands, type PageBlock } from './page-commands.ts'
 
 const { values: flags } = parseArgs({
@@ -179,9 +180,10 @@ let testFile = ''
 
 /** Installs the package that npm made in a project of somebody's own. */
 async function installPackage(): Promise<void> {
-  const [parcel = ''] = (await readdir(checkout)).filter((name) => name.endsWith('.tgz'))
-  if (parcel !== 'watchbell-0.1.0.tgz')
-    throw new FirstHourError(`it makes '${parcel}', not watchbell-0.1.0.tgz.`)
+  const parcels = (await readdir(checkout)).filter((name) => name.endsWith('.tgz'))
+  const [parcel = ''] = parcels
+  if (parcels.join(' ') !== 'watchbell-0.1.0.tgz')
+    throw new FirstHourError(`it makes '${parcels.join(' ')}', not watchbell-0.1.0.tgz.`)
   await mkdir(project)
   await writeFile(join(project, 'package.json'), '{"type":"module","private":true}')
   if (!flags.installed) {
@@ -195,7 +197,7 @@ async function installPackage(): Promise<void> {
     [],
     project,
   )
-  const manifest = JSON.parse(await readFile(join(checkout, 'package.json'), 'utf8')) as {
+  const manifest = JSON.parse(await readFile(join(checkout, 'packages/hub/package.json'), 'utf8')) as {
     readonly dependencies: Readonly<Record<string, string>>
   } // ours
   for (const name of Object.keys(manifest.dependencies)) {
@@ -310,7 +312,7 @@ const steps: readonly Step[] = [
   },
   {
     block: 'sh',
-    line: /^npm pack$/,
+    line: /^npm pack --workspaces$/,
     async check(line) {
       await type(line)
       await installPackage()
@@ -392,7 +394,7 @@ async function main(): Promise<void> {
   })
   if (flags.installed) {
     if (!existsSync(join(root, 'node_modules'))) throw new FirstHourError('Nothing is installed here: npm ci')
-    await symlink(join(root, 'node_modules'), join(checkout, 'node_modules'))
+    await linkModules(root, checkout)
   }
   if (flags['free-ports']) {
     for (const port of ['8080', '9000']) ports.set(port, await freePort())

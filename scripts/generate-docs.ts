@@ -1,9 +1,9 @@
 import { readFileSync, writeFileSync } from 'node:fs'
-import { HubError, hubErrors, type HubErrorCode } from '../src/base/hub-error.ts'
-import { settingEntries } from '../src/config/settings.ts'
-import { oktaErrorAnswer } from '../src/http/okta-errors.ts'
-import { setErrorAnswer } from '../src/http/set-errors.ts'
-import { catalogue, type CatalogueEntry } from '../src/metrics/catalogue.ts'
+import { HubError, hubErrors, type HubErrorCode } from '../packages/hub/src/base/hub-error.ts'
+import { settingEntries } from '../packages/hub/src/config/settings.ts'
+import { oktaErrorAnswer } from '../packages/hub/src/http/okta-errors.ts'
+import { setErrorAnswer } from '../packages/hub/src/http/set-errors.ts'
+import { catalogue, type CatalogueEntry } from '../packages/hub/src/metrics/catalogue.ts'
 
 // Writes the pages that are made from the code. With --check it only says whether they are as they would be made.
 const pages: Readonly<Record<string, string>> = {
@@ -41,7 +41,7 @@ function errorsPage(): string {
         : `${okta.status} \`${okta.body.errorCode}\``
     return `| \`${code}\` | ${wire} | ${meaning} |`
   })
-  return `<!-- Made by scripts/generate-docs.ts from src/base/hub-error.ts. Do not edit. -->
+  return `<!-- Made by scripts/generate-docs.ts from packages/hub/src/base/hub-error.ts. Do not edit. -->
 
 # Errors
 
@@ -79,7 +79,7 @@ function configurationPage(): string {
     ({ variable, flag, default: shown, meaning, secret }) =>
       `| \`${variable}\`${secret ? ` or \`${variable}_FILE\`` : ''} | \`--${flag}\`${secret ? ` or \`--${flag}-file\`` : ''} | ${shown ?? '–'} | ${meaning} |`,
   )
-  return `<!-- Made by scripts/generate-docs.ts from src/config/settings.ts. Do not edit. -->
+  return `<!-- Made by scripts/generate-docs.ts from packages/hub/src/config/settings.ts. Do not edit. -->
 
 # Configuration
 

@@ -274,7 +274,7 @@ describe('from anybody else', () => {
 describe('the nginx configuration of docs/forward-auth.md', () => {
   /** What stands in the `server` block of the documented configuration, with our own servers in it. */
   function documented(hub: TestHub, app: string): string {
-    const page = readFileSync(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
+    const page = readFileSync(new URL('../../../../docs/forward-auth.md', import.meta.url), 'utf8')
     const [, server = ''] = /```nginx\nserver \{\n([\s\S]*?)\n\}\n```/.exec(page) ?? []
     return server
       .replace(/^\s*listen .*$/m, '')

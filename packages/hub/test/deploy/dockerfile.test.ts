@@ -4,6 +4,7 @@ import { validate } from 'dockerfile-utils'
 import { describe, expect, test } from 'vitest'
 import { healthTimeoutMs } from '../../src/cli/health-command.ts'
 import { settingEntries } from '../../src/config/settings.ts'
+import { publishedManifest } from '../../../../scripts/packing.ts'
 import { runInProcess } from '../run-cli.ts'
 import {
   argumentsOf,
@@ -18,6 +19,7 @@ import {
   text,
 } from './files.ts'
 
+const published = JSON.parse(publishedManifest(text('packages/hub/package.json'))) as typeof manifest // ours
 const nodeMajor = /\d+/.exec(manifest.engines.node)?.[0]
 const names = new Set(stages.map(({ name }) => name))
 const external = stages.map(({ image }) => image).filter((image) => !names.has(image))
@@ -42,7 +44,7 @@ describe('the Dockerfile', () => {
 
   test('takes packages as the lock file has them, and runs none of their scripts', () => {
     const installs = stages.flatMap(commands).filter((command) => /\bnpm (?!run )/.test(command))
-    expect(installs).toEqual(['npm ci', 'npm ci --omit=dev'])
+    expect(installs).toEqual(['npm ci', 'npm ci --omit=dev --workspace watchbell'])
     expect(text('Dockerfile')).toContain('NPM_CONFIG_IGNORE_SCRIPTS=true')
   })
 
@@ -99,18 +101,29 @@ describe('the image', () => {
     // Pages and set-ups are for who has the package in an editor, and the image has no shell to read them with.
     const pages = ['docs', 'deploy', 'examples', 'compose.yaml', 'CONTRIBUTING.md']
     const files = manifest.files.filter((file) => !pages.includes(file))
-    expect(files).toEqual(['dist', 'CHANGELOG.md', 'LICENSE', 'README.md', 'SECURITY.md'])
-    for (const file of files) expect(copied.join(' ')).toContain(file)
+    expect(files).toEqual([
+      'dist',
+      '!dist/.tsbuildinfo',
+      'CHANGELOG.md',
+      'LICENSE',
+      'README.md',
+      'SECURITY.md',
+    ])
+    for (const file of files.filter((name) => !name.startsWith('!'))) expect(copied.join(' ')).toContain(file)
     const modules = copies.filter((copy) => copy.getArgumentsContent()?.endsWith(' node_modules'))
     expect(modules.map((copy) => flagOf(copy, 'from'))).toEqual(['libraries'])
-    expect(commands(stages.find(({ name }) => name === 'libraries'))).toEqual(['npm ci --omit=dev'])
+    expect(commands(stages.find(({ name }) => name === 'libraries'))).toEqual([
+      'npm ci --omit=dev --workspace watchbell',
+    ])
   })
 
   test('starts the command of the package, by a file that needs no shell', () => {
     const [entry] = execForm('ENTRYPOINT')
     const placed = copies.find((copy) => copy.getArgumentsContent()?.includes(launcher))
     expect(placed?.getArguments().at(-1)?.getValue()).toBe(entry)
-    expect(text(launcher)).toBe(`#!/nodejs/bin/node\nimport('/app/${manifest.bin.watchbell}')\n`)
+    expect(text(launcher)).toBe(
+      `#!/nodejs/bin/node\nimport('/app/packages/hub/${published.bin.watchbell}')\n`,
+    )
     expect(statSync(join(root, launcher)).mode & 0o111).toBe(0o111)
   })
 

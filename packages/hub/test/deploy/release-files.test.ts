@@ -1,9 +1,9 @@
 import { describe, expect, test } from 'vitest'
-import { releaseNotes, releaseProblems, type ReleaseFiles } from '../../scripts/release-files.ts'
+import { releaseNotes, releaseProblems, type ReleaseFiles } from '../../../../scripts/release-files.ts'
 import { text } from './files.ts'
 
 const ours: ReleaseFiles = {
-  manifest: text('package.json'),
+  manifest: text('packages/hub/package.json'),
   lock: text('package-lock.json'),
   chart: text('deploy/helm/watchbell/Chart.yaml'),
   changelog: text('CHANGELOG.md'),
@@ -18,7 +18,7 @@ describe('a release', () => {
     '# Changelog\n\n## Unreleased\n\n## 1.2.10 (2026-12-31)\n\n- New.\n\n## 1.2.9 (2026-11-30)\n\n- Old.\n'
   const files: ReleaseFiles = {
     manifest: '{"version":"1.2.10"}',
-    lock: '{"version":"1.2.10","packages":{"":{"version":"1.2.10"}}}',
+    lock: '{"packages":{"packages/hub":{"version":"1.2.10"}}}',
     chart: 'version: 1.2.10\nappVersion: 1.2.10\n',
     changelog,
   }
@@ -34,15 +34,10 @@ describe('a release', () => {
     [
       'another lock file',
       'v1.2.10',
-      { lock: '{"version":"1.2.9","packages":{"":{"version":"1.2.10"}}}' },
-      /package-lock/,
+      { lock: '{"packages":{"packages/hub":{"version":"1.2.9"}}}' },
+      /packages\/hub in package-lock\.json is 1\.2\.9/,
     ],
-    [
-      'another package in it',
-      'v1.2.10',
-      { lock: '{"version":"1.2.10","packages":{"":{"version":"1"}}}' },
-      /first package/,
-    ],
+    ['no package in it', 'v1.2.10', { lock: '{"packages":{}}' }, /package-lock\.json is missing/],
     [
       'another chart',
       'v1.2.10',

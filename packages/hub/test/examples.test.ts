@@ -3,7 +3,7 @@ import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 import { startTestHub } from '../src/testing/start-test-hub.ts'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../../..')
 const text = (file: string): string => readFileSync(join(root, file), 'utf8')
 
 // The programs are run by test/e2e/package.test.ts, with the package as npm packs it.

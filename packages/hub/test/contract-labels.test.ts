@@ -2,13 +2,10 @@ import { globSync, readFileSync } from 'node:fs'
 import { join, resolve } from 'node:path'
 import { expect, test } from 'vitest'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../../..')
 const documents = { OKTA: 'docs/contract/okta.md', SSF: 'docs/contract/ssf.md' } as const
 const citing = [
-  'src/**/*.ts',
-  'packages/*/{src,test,bench,scripts}/**/*.ts',
-  'test/**/*.ts',
-  'bench/**/*.ts',
+  'packages/*/{src,test,bench}/**/*.ts',
   'scripts/**/*.ts',
   'examples/**/*',
   'docs/**/*.md',

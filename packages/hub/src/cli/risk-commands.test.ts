@@ -91,7 +91,7 @@ describe('risk and evaluate', () => {
 
   test('the commands of the README show a revocation that ends sessions', async () => {
     await using hub = await startTestHub()
-    const page = await readFile(new URL('../../README.md', import.meta.url), 'utf8')
+    const page = await readFile(new URL('../../../../README.md', import.meta.url), 'utf8')
     const commands = page.matchAll(/^npm run watchbell -- ((?:send|evaluate) .*)$/gm)
     const said: string[] = []
     for (const [, line = ''] of commands) {

@@ -5,7 +5,7 @@ import { parse } from 'yaml'
 import { unknownNames } from '../../src/config/load-settings.ts'
 import { settingEntries } from '../../src/config/settings.ts'
 
-export const root = resolve(import.meta.dirname, '../..')
+export const root = resolve(import.meta.dirname, '../../../..')
 
 export function text(path: string): string {
   return readFileSync(join(root, path), 'utf8')
@@ -15,7 +15,7 @@ export function yaml(path: string): unknown {
   return parse(text(path), { merge: true })
 }
 
-export const manifest = JSON.parse(text('package.json')) as {
+export const manifest = JSON.parse(text('packages/hub/package.json')) as {
   readonly version: string
   readonly bin: { readonly watchbell: string }
   readonly files: readonly string[]

@@ -1,17 +1,19 @@
 import { execFile, spawn } from 'node:child_process'
 import { once } from 'node:events'
-import { readFileSync } from 'node:fs'
-import { cp, mkdir, symlink, writeFile } from 'node:fs/promises'
-import { dirname, join, resolve } from 'node:path'
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { cp, mkdir, readdir, symlink, writeFile } from 'node:fs/promises'
+import { basename, dirname, join, resolve } from 'node:path'
 import { createInterface } from 'node:readline'
 import { promisify } from 'node:util'
 import { beforeAll, describe, expect, test } from 'vitest'
+import { linkModules } from '../../../../scripts/link-modules.ts'
 import { emptyDatabase } from '../postgres-database.ts'
+import { pageLinks } from '../page-links.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { serve } from './serve.ts'
 import { freePort } from '../free-port.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../../..')
 const run = promisify(execFile)
 const tsc = join(root, 'node_modules/typescript/bin/tsc')
 
@@ -95,27 +97,18 @@ describe('the package as npm packs it', () => {
   beforeAll(async () => {
     const folder = await temporaryFolder()
     app = folder.path
-    const parcel = join(app, 'parcel')
-    await mkdir(parcel)
-    await run(process.execPath, [
-      tsc,
-      '-p',
-      join(root, 'tsconfig.build.json'),
-      '--outDir',
-      join(parcel, 'dist'),
-    ])
-    const manifest = readFileSync(join(root, 'package.json'), 'utf8')
-    const { files, dependencies } = JSON.parse(manifest) as {
-      readonly files: readonly string[]
+    // As npm packs it, in a copy of the checkout that has no build yet.
+    const checkout = join(app, 'checkout')
+    await cp(root, checkout, {
+      recursive: true,
+      filter: (from) => !['node_modules', 'dist', '.git', 'watchbell-data'].includes(basename(from)),
+    })
+    await linkModules(root, checkout)
+    await run('npm', ['pack', '--workspaces', '--pack-destination', app], { cwd: checkout })
+    const filename = 'watchbell-0.1.0.tgz'
+    const { dependencies } = JSON.parse(readFileSync(join(root, 'packages/hub/package.json'), 'utf8')) as {
       readonly dependencies: Readonly<Record<string, string>>
     } // ours
-    await writeFile(join(parcel, 'package.json'), manifest)
-    for (const file of files)
-      if (file !== 'dist') await cp(join(root, file), join(parcel, file), { recursive: true })
-    const { stdout } = await run('npm', ['pack', '--json', '--ignore-scripts', '--pack-destination', app], {
-      cwd: parcel,
-    })
-    const [{ filename }] = JSON.parse(stdout) as [{ readonly filename: string }] // of npm
     const modules = join(app, 'node_modules')
     await mkdir(join(modules, 'watchbell'), { recursive: true })
     await run('tar', ['-xzf', join(app, filename), '-C', join(modules, 'watchbell'), '--strip-components=1'])
@@ -152,7 +145,7 @@ describe('the package as npm packs it', () => {
   test('starts with `npm start`, and a SIGTERM to npm stops the hub as well', async () => {
     const origin = `http://127.0.0.1:${await freePort()}`
     const npm = spawn('npm', ['start'], {
-      cwd: join(app, 'parcel'),
+      cwd: join(app, 'checkout'),
       env: {
         PATH: `${dirname(process.execPath)}:${process.env['PATH']}`,
         WATCHBELL_LISTEN: new URL(origin).host,
@@ -213,11 +206,33 @@ describe('the package as npm packs it', () => {
     })
   })
 
-  test('is built by npm when it is packed', () => {
-    const { scripts } = JSON.parse(readFileSync(join(root, 'package.json'), 'utf8')) as {
-      readonly scripts: Readonly<Record<string, string>>
-    } // ours
-    expect(scripts['prepack']).toBe('npm run build')
+  test('packing leaves nothing behind', async () => {
+    for (const name of await readdir(join(app, 'checkout/packages'))) {
+      const path = join('packages', name)
+      const left = (await readdir(join(app, 'checkout', path))).filter((each) => each !== 'dist')
+      expect((await readdir(join(root, path))).filter((each) => each !== 'dist')).toEqual(left)
+      const manifest = join(path, 'package.json')
+      expect(readFileSync(join(app, 'checkout', manifest), 'utf8')).toBe(
+        readFileSync(join(root, manifest), 'utf8'),
+      )
+    }
+  })
+
+  test('has every page, and all that its pages link to', () => {
+    const pages = (folder: string): readonly string[] =>
+      globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/**/*.md'], { cwd: folder })
+    const packed = join(app, 'node_modules/watchbell')
+    expect(pages(packed).toSorted()).toEqual(pages(root).toSorted())
+    const missing = pages(packed)
+      .flatMap((page) => pageLinks(packed, page).map(({ file }) => ({ page, file })))
+      .filter(({ file }) => !existsSync(join(packed, file)))
+    expect(missing).toEqual([])
+  })
+
+  test('the root is no package, and says what is', async () => {
+    await expect(run('npm', ['pack'], { cwd: join(app, 'checkout') })).rejects.toMatchObject({
+      stderr: expect.stringContaining('npm pack --workspaces'),
+    })
   })
 
   test('has the command, and nothing behind the doors that is not for others', async () => {

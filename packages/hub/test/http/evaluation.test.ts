@@ -153,7 +153,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
 
   test('other outcomes for some actions and resources, by the table of the docs', async () => {
     await using folder = await temporaryFolder()
-    const page = readFileSync(new URL('../../docs/access-evaluation.md', import.meta.url), 'utf8')
+    const page = readFileSync(new URL('../../../../docs/access-evaluation.md', import.meta.url), 'utf8')
     const [, table = ''] = /### Outcomes by action and resource[^]*?```json\n([^]*?)```/.exec(page) ?? []
     const file = join(folder.path, 'outcomes.json')
     await writeFile(file, table)

@@ -13,7 +13,7 @@ import { freePort } from '../free-port.ts'
 import { startLocalServer } from '../local-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
-const driver = resolve(import.meta.dirname, '../../scripts/conformance-driver.ts')
+const driver = resolve(import.meta.dirname, '../../../../scripts/conformance-driver.ts')
 
 /** A request that reached the suite's transmitter. */
 interface Seen {
@@ -339,7 +339,7 @@ describe('the conformance driver', { timeout: 120_000 }, () => {
   })
 
   test('docs/conformance.md has a configuration for each kind of authentication', () => {
-    const text = readFileSync(resolve(import.meta.dirname, '../../docs/conformance.md'), 'utf8')
+    const text = readFileSync(resolve(import.meta.dirname, '../../../../docs/conformance.md'), 'utf8')
     const samples = [...text.matchAll(/^```json\n(.*?)^```$/gms)].map(
       ([, json = '']) => JSON.parse(json) as object,
     )

@@ -1,21 +1,10 @@
-import { execFile } from 'node:child_process'
 import { existsSync, globSync, readFileSync, statSync } from 'node:fs'
 import { dirname, join, normalize, resolve } from 'node:path'
-import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
+import { pageLinks } from './page-links.ts'
 
-const root = resolve(import.meta.dirname, '..')
+const root = resolve(import.meta.dirname, '../../..')
 const pages = globSync(['*.md', 'docs/**/*.md', 'deploy/**/*.md', 'examples/**/*.md'], { cwd: root })
-
-/** What a page links to within the repository. */
-function linksOf(page: string): readonly { readonly file: string; readonly anchor: string | undefined }[] {
-  const text = readFileSync(join(root, page), 'utf8').replace(/```[^]*?```/g, '')
-  return [...text.matchAll(/\]\(([^)\s]+)\)/g)].flatMap(([, link = '']) => {
-    if (/^[a-z]+:/.test(link)) return []
-    const [path = '', anchor] = link.split('#')
-    return [{ file: path === '' ? page : normalize(join(dirname(page), path)), anchor }]
-  })
-}
 
 /** As forges make them of headings. */
 function anchorsOf(page: string): ReadonlySet<string> {
@@ -34,7 +23,7 @@ function anchorsOf(page: string): ReadonlySet<string> {
 describe('the pages', () => {
   test('every link leads to a page or file that is there, and to a heading of it', () => {
     const broken = pages.flatMap((page) =>
-      linksOf(page)
+      pageLinks(root, page)
         .filter(
           ({ file, anchor }) =>
             !existsSync(join(root, file)) ||
@@ -53,25 +42,9 @@ describe('the pages', () => {
       if (statSync(join(root, file)).isDirectory()) {
         for (const page of pages) if (dirname(page) === normalize(file).replace(/\/$/, '')) visit(page)
       }
-      if (file.endsWith('.md')) for (const link of linksOf(file)) visit(link.file)
+      if (file.endsWith('.md')) for (const link of pageLinks(root, file)) visit(link.file)
     }
     visit('README.md')
     expect(pages.filter((page) => !reached.has(page))).toEqual([])
-  })
-
-  test('all that they link to travels with the package', async () => {
-    const { stdout } = await promisify(execFile)('npm', ['pack', '--dry-run', '--json', '--ignore-scripts'], {
-      cwd: root,
-    })
-    const [{ files }] = JSON.parse(stdout) as [{ files: { path: string }[] }] // of npm
-    const packed = new Set(files.map(({ path }) => path))
-    const there = (file: string): boolean =>
-      packed.has(file) || [...packed].some((path) => path.startsWith(`${file.replace(/\/$/, '')}/`))
-    const missing = pages
-      .filter((page) => packed.has(page))
-      .flatMap((page) => linksOf(page).map(({ file }) => ({ page, file })))
-      .filter(({ file }) => !there(file))
-    expect(missing).toEqual([])
-    expect(pages.filter((page) => !packed.has(page))).toEqual([])
   })
 })

@@ -6,7 +6,7 @@ import { text } from 'node:stream/consumers'
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../temporary-folder.ts'
 
-const demo = fileURLToPath(new URL('../../scripts/demo.ts', import.meta.url))
+const demo = fileURLToPath(new URL('../../../../scripts/demo.ts', import.meta.url))
 
 function start(folder: string, ...args: readonly string[]) {
   return spawn(process.execPath, [demo, ...args], { env: { ...process.env, TMPDIR: folder } })

@@ -305,7 +305,7 @@ describe('what was asked', () => {
 
 describe('the nginx configuration of docs/forward-auth.md', () => {
   function documented({ hub }: HubWithProvider, app: string, time: string): string {
-    const page = readFileSync(new URL('../../docs/forward-auth.md', import.meta.url), 'utf8')
+    const page = readFileSync(new URL('../../../../docs/forward-auth.md', import.meta.url), 'utf8')
     const [, server = ''] = /```nginx\nserver \{\n([\s\S]*?)\n\}\n```/.exec(page) ?? []
     return server
       .replace(/^\s*listen .*$/m, '')

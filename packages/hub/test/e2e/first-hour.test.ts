@@ -5,7 +5,7 @@ import { promisify } from 'node:util'
 import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../temporary-folder.ts'
 
-const root = resolve(import.meta.dirname, '../..')
+const root = resolve(import.meta.dirname, '../../../..')
 const script = join(root, 'scripts/first-hour.ts')
 
 async function firstHour(...flags: readonly string[]) {
@@ -32,8 +32,8 @@ describe('the script fails on', () => {
       'npm run watchbell -- signals --all\n',
       'signals --all',
     ],
-    ['a command that is gone', 'npm pack\n', '', 'npm pack'],
-    ['a command too many', 'npm pack\n', 'npm pack\nnpm publish\n', 'npm publish'],
+    ['a command that is gone', 'npm pack --workspaces\n', '', 'npm pack --workspaces'],
+    ['a command too many', 'npm pack --workspaces\n', 'npm pack --workspaces\nnpm publish\n', 'npm publish'],
   ])('%s', async (_, from, to, named) => {
     await using folder = await temporaryFolder()
     const readme = join(folder.path, 'README.md')

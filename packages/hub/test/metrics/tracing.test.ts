@@ -260,7 +260,7 @@ test('what is off is not loaded: neither OpenTelemetry nor prom-client', async (
       },
     })
     void (async () => {
-      const { startTestHub } = await import('./src/testing/start-test-hub.ts')
+      const { startTestHub } = await import('./packages/hub/src/testing/start-test-hub.ts')
       const hub = await startTestHub({ settings: JSON.parse(process.env.HUB_SETTINGS) })
       await fetch(hub.origin + '/healthz')
       await hub[Symbol.asyncDispose]()

@@ -2,7 +2,7 @@ import { spawn } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { pageCommands } from '../../scripts/page-commands.ts'
+import { pageCommands } from '../../../../scripts/page-commands.ts'
 import { settingEntries } from '../../src/config/settings.ts'
 import { freePort } from '../free-port.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
@@ -49,7 +49,7 @@ describe('docker run of the README', () => {
     const given = Object.fromEntries(flags(run, 'env').map((pair) => pair.split('=') as [string, string]))
     const at = (value: string): string => value.replace('8080', port)
     const environment = { ...image.environment, ...given }
-    const child = spawn(process.execPath, [join(root, 'src/cli/main.ts'), ...execForm('CMD')], {
+    const child = spawn(process.execPath, [join(root, 'packages/hub/src/cli/main.ts'), ...execForm('CMD')], {
       env: {
         ...Object.fromEntries(Object.entries(environment).map(([name, value]) => [name, at(value)])),
         WATCHBELL_DATA: join(folder.path, 'data'),
