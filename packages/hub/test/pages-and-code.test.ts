@@ -1,0 +1,116 @@
+import { existsSync, globSync, readFileSync } from 'node:fs'
+import { basename, join, resolve } from 'node:path'
+import { describe, expect, test } from 'vitest'
+import { runInProcess } from './run-cli.ts'
+import { strangers } from './deploy/files.ts'
+
+// What pages and the forge's templates name is there: commands with their options, scripts, settings, files.
+
+const root = resolve(import.meta.dirname, '..')
+const read = (file: string): string => readFileSync(join(root, file), 'utf8')
+const files = globSync(
+  ['*.md', 'docs/**/*.md', 'examples/**/*.md', '.github/**/*.md', '.github/ISSUE_TEMPLATE/*.yml'],
+  { cwd: root },
+).filter((file) => file !== 'CHANGELOG.md')
+const { scripts } = JSON.parse(read('package.json')) as { readonly scripts: Readonly<Record<string, string>> } // ours
+
+/** Lines of blocks of code, continued lines as one, and spans of code. */
+function codeOf(text: string): readonly string[] {
+  const blocks = [...text.matchAll(/^ *```\w*\n([^]*?)^ *```$/gm)].flatMap(([, block = '']) =>
+    block.replaceAll(/ *\\\n */g, ' ').split('\n'),
+  )
+  const spans = [...text.replaceAll(/^ *```\w*\n[^]*?^ *```$/gm, '').matchAll(/`([^`]+)`/g)].map(
+    ([, span = '']) => span.replaceAll(/\s+/g, ' '),
+  )
+  return [...blocks, ...spans]
+}
+
+/** The words of a command of ours in a line of code, from the first on. */
+function commandIn(line: string): string | undefined {
+  const [, command] = /(?:^|[ (])watchbell ((?:[a-z][a-z-]*(?: |$)|--version).*)$/.exec(line.trim()) ?? []
+  return command?.replace(/\s+[#|<>&].*$/, '').replace(/[.,)]$/, '')
+}
+
+const commands = [
+  ...new Set(files.flatMap((file) => codeOf(read(file)).flatMap((line) => commandIn(line) ?? []))),
+].toSorted()
+
+describe('pages name only commands that there are', () => {
+  test.each(commands)('watchbell %s', async (command) => {
+    const words = command.split(/\s+/)
+    const end = words.findIndex((word) => !/^[a-z][a-z-]*$/.test(word))
+    const path = words.slice(0, end === -1 ? words.length : end)
+    const { exitCode, stdout } = await runInProcess([...path, '--help'])
+    expect(exitCode).toBe(0)
+    for (const option of command.match(/(?<= )--[a-z-]+/g) ?? []) expect(stdout).toContain(option)
+  })
+})
+
+describe.each(files)('%s', (file) => {
+  const code = codeOf(read(file))
+
+  test('names scripts of package.json that there are', () => {
+    const named = code.flatMap((line) =>
+      [...line.matchAll(/\bnpm run ([\w:-]+)/g)].map(([, name = '']) => name),
+    )
+    expect(named.filter((name) => !Object.hasOwn(scripts, name))).toEqual([])
+  })
+
+  test('names settings that there are', () => {
+    // The tests' own variables are read in test/; those of the OpenTelemetry exporter that we pass on are its own.
+    const ours = strangers(read(file)).filter((name) => /^WATCHBELL_(?!TEST_)\w*[A-Z]$/.test(name))
+    expect(ours).toEqual([])
+  })
+
+  // The contract names files of other people's repositories.
+  const isOurs = !file.startsWith('docs/contract/')
+  test.runIf(isOurs)('names files that there are', () => {
+    const roots = [
+      'src',
+      'test',
+      'bench',
+      'scripts',
+      'docs',
+      'deploy',
+      'examples',
+      'packages',
+      '.github',
+      '.ci',
+    ]
+    const named = code.flatMap((line) =>
+      line
+        .split(/[\s,;()]+/)
+        .filter(
+          (word) =>
+            roots.includes(word.split('/')[0] ?? '') && word.includes('/') && !/\/\d+\.\d+\.\d+$/.test(word),
+        ),
+    )
+    const missing = named.filter(
+      (path) =>
+        !existsSync(join(root, path.replace(/[:.]$/, ''))) &&
+        globSync(path.replaceAll('…', '*'), { cwd: root }).length === 0,
+    )
+    expect(missing).toEqual([])
+  })
+
+  test.runIf(isOurs)('names sources by a path that ends at one', () => {
+    const sources = globSync(
+      ['src/**/*', 'test/**/*', 'bench/*', 'scripts/*', 'packages/*/{src,test,bench,scripts}/**/*'],
+      { cwd: root },
+    )
+    const named = code.filter((line) => /^\w[\w./-]*\.ts$/.test(line))
+    const missing = named.filter(
+      (path) =>
+        !existsSync(join(root, path)) &&
+        !sources.some((source) => source.endsWith(`/${path}`) || basename(source) === path),
+    )
+    expect(missing).toEqual([])
+  })
+})
+
+test('every form for issues says what must not be pasted', () => {
+  for (const name of ['bug', 'question']) {
+    expect(read(`.github/ISSUE_TEMPLATE/${name}.yml`)).toContain('**Never paste tokens**')
+  }
+  expect(read('.github/pull_request_template.md')).toContain('No tokens, secrets or private keys')
+})
