@@ -1,4 +1,4 @@
-import { paceOverConnections } from './ingest/handle.ts'
+import { paceOverConnections } from './handling/handler.ts'
 import { startHandler, threadLogger, type HandlingOptions } from './start-handler.ts'
 import { openPostgres } from './storage/postgres.ts'
 

@@ -1,5 +1,5 @@
 import type { Worker } from './base/worker.ts'
-import { paceBesideData } from './ingest/handle.ts'
+import { paceBesideData } from './handling/handler.ts'
 import { startHandler, threadLogger, wakeAfterAppend, type HandlingOptions } from './start-handler.ts'
 import { lockFolder } from './storage/sqlite/folder-lock.ts'
 import { openSqliteInThread, type SqliteInThread } from './storage/sqlite/in-thread.ts'

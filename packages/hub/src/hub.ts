@@ -29,13 +29,13 @@ import type { World } from './base/world.ts'
 import { createHealthLog } from './streams/health-log.ts'
 import { createInbox } from './ingest/inbox.ts'
 import { accept, refuse, type Receipt } from './ingest/accept.ts'
-import { createErasures, type Erasures } from './ingest/erase.ts'
-import { createExpiry } from './ingest/expire.ts'
-import { matchesOf, type EventMatch } from './ingest/matches.ts'
+import { createErasures, type Erasures } from './upkeep/erasures.ts'
+import { createExpiry } from './upkeep/expiry.ts'
+import { matchesOf, type EventMatch } from './handling/event-matches.ts'
 import { createStreamPoller } from './ingest/poll-streams.ts'
 import { pushToStream, type StreamPush } from './ingest/push-to-stream.ts'
 import { createRefusalRecorder } from './ingest/refusals.ts'
-import { createRetention } from './ingest/retention.ts'
+import { createRetention } from './upkeep/retention.ts'
 import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
 import { createKeyCache, type KeyCache } from './jwks/key-cache.ts'
 import { fetchKeySet } from './jwks/key-set.ts'
@@ -63,17 +63,17 @@ import type { Storage, Stores } from './stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
 import { partStream } from './streams/part-stream.ts'
 import { untouchedStreams } from './streams/untouched-streams.ts'
-import { journaledAccess } from './systemlog/access-entries.ts'
-import { providerEntry } from './systemlog/entries.ts'
-import { evaluationEntry } from './systemlog/evaluation-entry.ts'
+import { journaledAccess } from './journal/access-entries.ts'
+import { providerEntry } from './journal/entries.ts'
+import { evaluationEntry } from './journal/evaluation-entry.ts'
 import { createLogRecorder } from './systemlog/log-recorder.ts'
-import { dismissalEntry, riskEntry, subjectEntry, watchbellActor } from './systemlog/risk-entries.ts'
+import { dismissalEntry, riskEntry, subjectEntry, watchbellActor } from './journal/risk-entries.ts'
 import {
   providerActionEntry,
   providerTrustEntry,
   riskProviderEntry,
   riskSignalEntry,
-} from './systemlog/risk-provider-entries.ts'
+} from './journal/risk-provider-entries.ts'
 
 export interface HubSettings {
   /** Public origin, without a trailing slash: issuer of access tokens and audience of SETs. */

@@ -1,7 +1,7 @@
 import type { Logger } from './base/logger.ts'
 import type { Worker } from './base/worker.ts'
 import { realWorld } from './base/world.ts'
-import { createHandler, type HandlerPace } from './ingest/handle.ts'
+import { createHandler, type HandlerPace } from './handling/handler.ts'
 import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
 import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
 import { stderrLogger, type LogFormat } from './stderr-logger.ts'

@@ -19,8 +19,11 @@ const order = [
   'policy',
   'systemlog',
   'delivery',
+  'journal',
   'stores.ts',
   'ingest',
+  'handling',
+  'upkeep',
   'hub.ts',
   'http',
   'storage',
@@ -54,7 +57,7 @@ const outside = [
 const domain = order.slice(0, order.indexOf('hub.ts'))
 /** http and storage stand side by side: neither knows the other, and storage knows only the ports and the nouns. */
 const apart: Readonly<Record<string, readonly string[]>> = {
-  storage: ['http', 'hub.ts', 'ingest', 'access', 'config'],
+  storage: ['http', 'hub.ts', 'journal', 'ingest', 'handling', 'upkeep', 'access', 'config'],
   http: ['storage', 'config'],
   metrics: ['storage'],
 }

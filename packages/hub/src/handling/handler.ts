@@ -15,8 +15,8 @@ import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
 import type { LogEvent } from '../systemlog/log-event.ts'
-import { aboutLoadedUser, providerActor, receiveEventEntry, type LoadedTarget } from '../systemlog/entries.ts'
-import { refusedClaimEntry, riskEntry } from '../systemlog/risk-entries.ts'
+import { aboutLoadedUser, providerActor, receiveEventEntry, type LoadedTarget } from '../journal/entries.ts'
+import { refusedClaimEntry, riskEntry } from '../journal/risk-entries.ts'
 
 export interface BatchDeps {
   readonly storage: Pick<Storage, 'stores' | 'transaction' | 'alone'>

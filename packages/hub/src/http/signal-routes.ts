@@ -1,6 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { readIsoTime } from '../base/iso-time.ts'
-import type { EventMatch } from '../ingest/matches.ts'
+import type { EventMatch } from '../handling/event-matches.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Signal, SignalOutcome } from '../signals/signal.ts'
 import type { SignalQuery, SignalStore } from '../signals/signal-store.ts'

@@ -1,6 +1,6 @@
 import { actorOf } from '../access/caller.ts'
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import type { Erasures } from '../ingest/erase.ts'
+import type { Erasures } from '../upkeep/erasures.ts'
 import type { People, SubjectDetails } from '../risk/people.ts'
 import { readSubjectRisk } from '../risk/user-risk.ts'
 import { riskLevels } from '../risk/risk-level.ts'

@@ -16,7 +16,7 @@ import { createStreamKeeper, type StreamKeeper } from '../streams/stream-keeper.
 import { createStreamRegistry, type StreamRegistry } from '../streams/stream-registry.ts'
 import { createStreams, type Streams } from '../streams/streams.ts'
 import { isConnected, type Stream } from '../streams/stream.ts'
-import { dialectsEntry, streamEntry } from '../systemlog/stream-entries.ts'
+import { dialectsEntry, streamEntry } from '../journal/stream-entries.ts'
 
 export interface StreamIntakeDeps {
   readonly world: World

@@ -3,7 +3,7 @@ import type { AccessStores } from '../access/access-storage.ts'
 import type { World } from '../base/world.ts'
 import type { RiskProviderStore } from '../risk/risk-provider-store.ts'
 import { serviceAppEntry, tokenEntry } from './entries.ts'
-import type { SystemLogStore } from './system-log-store.ts'
+import type { SystemLogStore } from '../systemlog/system-log-store.ts'
 
 /** The part of the storage in which access and the System Log change together. */
 interface LoggedStorage {

@@ -8,7 +8,13 @@ import type { ProviderChange } from '../providers/providers.ts'
 import { complexMembers, isProprietary, subjectTerms } from '../set/subject.ts'
 import type { PlainSubject, SimpleSubject, Subject } from '../set/subject.ts'
 import type { PendingSignal } from '../signals/signal.ts'
-import { logEvent, noAlternateId, serviceAppType, type LogEvent, type LogTarget } from './log-event.ts'
+import {
+  logEvent,
+  noAlternateId,
+  serviceAppType,
+  type LogEvent,
+  type LogTarget,
+} from '../systemlog/log-event.ts'
 
 type Source = Pick<World, 'now' | 'newUuid'>
 

@@ -2,8 +2,8 @@ import type { World } from '../base/world.ts'
 import type { Opinion } from '../policy/evaluate.ts'
 import type { Evaluation } from '../policy/evaluator.ts'
 import type { Outcome } from '../policy/outcome.ts'
-import { logEvent, type LogEvent, type LogResult } from './log-event.ts'
-import { inPseudoMap } from './pseudo-map.ts'
+import { logEvent, type LogEvent, type LogResult } from '../systemlog/log-event.ts'
+import { inPseudoMap } from '../systemlog/pseudo-map.ts'
 
 const results: Record<Outcome, LogResult> = { allow: 'ALLOW', challenge: 'CHALLENGE', deny: 'DENY' }
 

@@ -5,8 +5,8 @@ import { printable } from '../base/printable.ts'
 import { kindOf, valueOf } from '../subjects/anchor.ts'
 import type { ReasonDismissal } from '../risk/people.ts'
 import type { KnownClaim, Subject } from '../subjects/subject-store.ts'
-import { logEvent, noAlternateId, type LogEvent } from './log-event.ts'
-import { inPseudoMap } from './pseudo-map.ts'
+import { logEvent, noAlternateId, type LogEvent } from '../systemlog/log-event.ts'
+import { inPseudoMap } from '../systemlog/pseudo-map.ts'
 
 type Source = Pick<World, 'now' | 'newUuid'>
 

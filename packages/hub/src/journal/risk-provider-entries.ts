@@ -6,7 +6,7 @@ import { trustBody } from '../risk/source-trust.ts'
 import type { RiskEvent } from '../risk/risk-event.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
 import type { RiskProviderChange } from '../risk/risk-providers.ts'
-import { logEvent, type LogEvent, type LogTarget } from './log-event.ts'
+import { logEvent, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
 
 type Source = Pick<World, 'now' | 'newUuid'>
 

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts'
 import type { DialectsChange } from '../streams/provider-dialects.ts'
 import type { StreamChange } from '../streams/stream-journal.ts'
 import type { Stream } from '../streams/stream.ts'
-import { logEvent, type LogEvent, type LogTarget } from './log-event.ts'
+import { logEvent, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
 
 type Source = Pick<World, 'now' | 'newUuid'>
 

@@ -17,7 +17,7 @@ import {
   type Erasure,
   type ErasurePlace,
 } from '../subjects/erasure-store.ts'
-import { subjectEntry } from '../systemlog/risk-entries.ts'
+import { subjectEntry } from '../journal/risk-entries.ts'
 
 export interface EraseDeps {
   readonly storage: Pick<Storage, 'transaction' | 'stores' | 'dropOverwritten'>

@@ -7,7 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { applyNews, newsOfReason } from '../risk/news.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { Storage } from '../stores.ts'
-import { createExpiry } from './expire.ts'
+import { createExpiry } from './expiry.ts'
 
 const minuteMs = 60_000
 const start = Date.UTC(2026, 0, 1)

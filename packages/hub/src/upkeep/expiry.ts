@@ -4,7 +4,7 @@ import type { World } from '../base/world.ts'
 import { relevel } from '../risk/ledger.ts'
 import { wordJudge } from '../risk/risk-sources.ts'
 import type { Storage } from '../stores.ts'
-import { riskEntry, watchbellActor } from '../systemlog/risk-entries.ts'
+import { riskEntry, watchbellActor } from '../journal/risk-entries.ts'
 
 export interface ExpiryDeps {
   readonly storage: Pick<Storage, 'stores' | 'transaction'>

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { Client } from 'pg'
 import { describe, test, vi } from 'vitest'
-import { deletedPerStepMax, leaseMs, leaseTryMs } from '../../src/ingest/retention.ts'
+import { deletedPerStepMax, leaseMs, leaseTryMs } from '../../src/upkeep/retention.ts'
 import { idleInTransactionTimeoutMs } from '../../src/storage/postgres/pool.ts'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { createDatabase, runOn, startPostgresServer } from '../postgres-server.ts'

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { realWorld } from '../../src/base/world.ts'
 import type { SecurityEvent } from '../../src/events/security-event.ts'
-import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
+import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
 import { databaseFile, openConnection } from '../../src/storage/sqlite/connection.ts'
@@ -12,7 +12,7 @@ import type { Storage } from '../../src/stores.ts'
 import { temporaryDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
-import { acceptedSet, idp, openWithProvider } from './stored-sets.ts'
+import { acceptedSet, idp, openWithProvider } from '../ingest/stored-sets.ts'
 
 const world = realWorld(globalThis.fetch)
 const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>

@@ -4,7 +4,7 @@ import { realWorld } from '../../src/base/world.ts'
 import { createRiskEvents, type RiskEvents } from '../../src/risk/risk-events.ts'
 import { applyNews, newsOfReason } from '../../src/risk/news.ts'
 import { wordJudge } from '../../src/risk/risk-sources.ts'
-import { riskSignalEntry } from '../../src/systemlog/risk-provider-entries.ts'
+import { riskSignalEntry } from '../../src/journal/risk-provider-entries.ts'
 import type { Storage } from '../../src/stores.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
 

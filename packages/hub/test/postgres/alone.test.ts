@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { silentLogger } from '../../src/base/logger.ts'
 import { realWorld } from '../../src/base/world.ts'
-import { createHandler, paceOverConnections } from '../../src/ingest/handle.ts'
+import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
 import { acceptedSet, idp } from '../ingest/stored-sets.ts'
