@@ -58,7 +58,7 @@ test('a label names one row', () => {
 })
 
 test('each row of the contract of the open standards is cited by code or a test', () => {
-  const cited = globSync(['src/**/*.ts', 'test/**/*.ts', 'packages/*/{src,test}/**/*.ts'], {
+  const cited = globSync('packages/*/{src,test}/**/*.ts', {
     cwd: root,
     exclude: ['**/node_modules/**'],
   })
