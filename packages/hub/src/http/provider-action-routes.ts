@@ -1,7 +1,7 @@
 import { actorOf } from '../access/caller.ts'
 import { readAction, type ProviderActions } from '../risk/provider-actions.ts'
 import { readSourceTrust, trustBody, type SourceTrust } from '../risk/source-trust.ts'
-import { formatOf, scopeOf, valueOf } from '../subjects/anchor.ts'
+import { formatOf, scopeOf, valueOf } from '../subjects/identifier.ts'
 import type { KnownClaim } from '../subjects/subject-store.ts'
 import { actorFacts, type Route } from './route.ts'
 

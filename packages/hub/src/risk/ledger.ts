@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import type { Anchor } from '../subjects/anchor.ts'
+import type { Anchor } from '../subjects/identifier.ts'
 import type { Joined } from '../subjects/join.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
 import { namesOf, waysToName } from './names-of-news.ts'

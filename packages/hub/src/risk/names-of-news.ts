@@ -1,4 +1,4 @@
-import type { Anchor } from '../subjects/anchor.ts'
+import type { Anchor } from '../subjects/identifier.ts'
 import { adminSource, claimKey, standingOf, type Claim } from '../subjects/claim.ts'
 import type { NamedThing, News } from './news.ts'
 

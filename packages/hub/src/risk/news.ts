@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import { formatOf, kindOf, mainAnchor, scopeOf, valueOf, type Anchor } from '../subjects/anchor.ts'
+import { formatOf, kindOf, mainAnchor, scopeOf, valueOf, type Anchor } from '../subjects/identifier.ts'
 import { join, type JoinDeps } from '../subjects/join.ts'
 import type { Ending } from '../subjects/partition.ts'
 import type { KnownClaim, SubjectStore } from '../subjects/subject-store.ts'

@@ -1,7 +1,7 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import { findSubject } from '../subjects/find-subject.ts'
-import { subjectKinds } from '../subjects/anchor.ts'
+import { subjectKinds } from '../subjects/identifier.ts'
 import type { Subject, SubjectPage, SubjectQuery, SubjectStore } from '../subjects/subject-store.ts'
 import type { UserDraft } from '../subjects/user-draft.ts'
 import { loadUser } from './load-user.ts'

@@ -1,4 +1,4 @@
-import type { Anchor } from '../subjects/anchor.ts'
+import type { Anchor } from '../subjects/identifier.ts'
 
 /**
  * Sessions that were revoked: all those that match every member given, whoever they belong to where no user is given

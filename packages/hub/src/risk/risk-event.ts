@@ -2,7 +2,7 @@ import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { readIsoTime } from '../base/iso-time.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { addressAnchor } from '../subjects/anchor.ts'
+import { addressAnchor } from '../subjects/identifier.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 
 /** What a risk provider says of some addresses (OKTA §5). Only readRiskEvents makes one from outside data. */

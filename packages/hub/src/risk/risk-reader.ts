@@ -1,4 +1,4 @@
-import type { SubjectKind } from '../subjects/anchor.ts'
+import type { SubjectKind } from '../subjects/identifier.ts'
 import type { Reach, Revocation } from './revocation.ts'
 import type { RiskReason, RiskSource } from './risk-reason.ts'
 

@@ -1,4 +1,4 @@
-import { scopeOf, type Anchor } from '../subjects/anchor.ts'
+import { scopeOf, type Anchor } from '../subjects/identifier.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { Claimants } from '../subjects/partition.ts'
 import type { RiskAction } from './risk-action.ts'

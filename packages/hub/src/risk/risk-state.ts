@@ -1,4 +1,4 @@
-import { byLasting } from '../subjects/anchor.ts'
+import { byLasting } from '../subjects/identifier.ts'
 import type { Membership } from '../subjects/subject-store.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { RiskAction } from './risk-action.ts'

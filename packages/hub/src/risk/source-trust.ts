@@ -2,7 +2,7 @@ import type { FieldProblem } from '../base/hub-error.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { domainOf, formatOf, kindOf, scopeOf, type Anchor } from '../subjects/anchor.ts'
+import { domainOf, formatOf, kindOf, scopeOf, type Anchor } from '../subjects/identifier.ts'
 import { normaliseDomain } from '../subjects/email.ts'
 
 /** What a security events provider may say, beyond what its action makes of it. docs/trust.md explains it. */

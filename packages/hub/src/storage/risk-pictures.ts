@@ -10,7 +10,7 @@ import {
   subjectKinds,
   type Anchor,
   type Asked,
-} from '../subjects/anchor.ts'
+} from '../subjects/identifier.ts'
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { AnchorRow, MembershipRow, RevocationRow, RiskReasonRow } from './schema.ts'
 

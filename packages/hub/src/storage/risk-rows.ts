@@ -1,7 +1,7 @@
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { EndedWords, KnownAbout } from '../risk/risk-state.ts'
-import type { Anchor } from '../subjects/anchor.ts'
+import type { Anchor } from '../subjects/identifier.ts'
 import { forGood, type Membership } from '../subjects/subject-store.ts'
 import type { EndingRow, MembershipRow, RiskReasonRow } from './schema.ts'
 

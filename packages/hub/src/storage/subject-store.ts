@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
-import { bareOf, kindOf, scopeOf, type Anchor } from '../subjects/anchor.ts'
+import { bareOf, kindOf, scopeOf, type Anchor } from '../subjects/identifier.ts'
 import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { scopeOf, type Anchor } from './anchor.ts'
+import { scopeOf, type Anchor } from './identifier.ts'
 
 /** The source of what administrators say. Providers have ids of their own. */
 export const adminSource = 'admin'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { printable } from '../base/printable.ts'
-import { kindOf } from './anchor.ts'
+import { kindOf } from './identifier.ts'
 import { createEraser } from './erasure.ts'
 
 const issuer = 'https://idp.example'

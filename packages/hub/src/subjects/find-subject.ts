@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { askedOf, formatOf, type SubjectKind } from './anchor.ts'
+import { askedOf, formatOf, type SubjectKind } from './identifier.ts'
 import type { Subject, SubjectStore } from './subject-store.ts'
 
 export interface FindSubjectDeps {

@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import { byLasting, type Anchor } from './anchor.ts'
+import { byLasting, type Anchor } from './identifier.ts'
 import { adminSource, compareOccurrences, mergeClaims, type Claim } from './claim.ts'
 import { endsForEverybody, ownView, partition, type Claimants, type Ending } from './partition.ts'
 import { newSubjectId } from './subject-id.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { fc } from '../../test/properties.ts'
-import { scopeOf, type Anchor } from './anchor.ts'
+import { scopeOf, type Anchor } from './identifier.ts'
 import { adminSource, claimKey, mergeClaims, standingOf, type Claim } from './claim.ts'
 import { ownView, partition, sourceNamesMax, type Claimants, type Ending } from './partition.ts'
 

@@ -1,4 +1,4 @@
-import { exclusiveGroup, kindOf, scopeOf, type Anchor } from './anchor.ts'
+import { exclusiveGroup, kindOf, scopeOf, type Anchor } from './identifier.ts'
 import { adminSource, compareOccurrences, type Claim, type Occurrence } from './claim.ts'
 
 /** How many of an entity's identifiers one source may have named. */

@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import { kindOf, valueOf, type Anchor } from './anchor.ts'
+import { kindOf, valueOf, type Anchor } from './identifier.ts'
 
 /** Okta's prefix for users. */
 const prefixes = { user: '00u', device: 'dev', session: 'ses' } as const

@@ -1,4 +1,4 @@
-import type { Anchor } from './anchor.ts'
+import type { Anchor } from './identifier.ts'
 import type { Claim } from './claim.ts'
 import type { Ending } from './partition.ts'
 

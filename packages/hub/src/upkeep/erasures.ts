@@ -8,7 +8,7 @@ import type { SecurityEvent } from '../events/security-event.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { Storage } from '../stores.ts'
 import { userKey } from '../policy/sign-in-mark.ts'
-import { valueOf } from '../subjects/anchor.ts'
+import { valueOf } from '../subjects/identifier.ts'
 import { createEraser, type Eraser, type ErasureNames } from '../subjects/erasure.ts'
 import {
   erasurePlaces,

@@ -3,7 +3,7 @@ import { realWorld } from '../../src/base/world.ts'
 import { applyNews } from '../../src/risk/news.ts'
 import { judgeOf } from '../known-sources.ts'
 import type { Storage } from '../../src/stores.ts'
-import type { Anchor } from '../../src/subjects/anchor.ts'
+import type { Anchor } from '../../src/subjects/identifier.ts'
 import { erasurePlaces, type Erasure } from '../../src/subjects/erasure-store.ts'
 import { userNews } from './user-news.ts'
 

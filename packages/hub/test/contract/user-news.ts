@@ -1,5 +1,5 @@
 import type { News } from '../../src/risk/news.ts'
-import type { Anchor } from '../../src/subjects/anchor.ts'
+import type { Anchor } from '../../src/subjects/identifier.ts'
 
 /** News of one provider: a user is at high risk, and their sessions are over. */
 export function userNews(minute: number, names: readonly Anchor[], by = 'sse1'): News {

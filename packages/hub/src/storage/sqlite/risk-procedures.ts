@@ -1,6 +1,6 @@
 import type { AskedAbout, RiskPicture } from '../../risk/risk-reader.ts'
 import type { RiskReason } from '../../risk/risk-reason.ts'
-import { kindOf } from '../../subjects/anchor.ts'
+import { kindOf } from '../../subjects/identifier.ts'
 import { riskQuestions, type RiskQuestion, type RiskRows } from '../risk-pictures.ts'
 import type { SqliteConnection } from './connection.ts'
 

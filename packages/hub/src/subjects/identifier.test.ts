@@ -9,7 +9,7 @@ import {
   mainAnchor,
   scopeOf,
   valueOf,
-} from './anchor.ts'
+} from './identifier.ts'
 import { canonicalAddress } from './address.ts'
 import { normaliseEmail } from './email.ts'
 
