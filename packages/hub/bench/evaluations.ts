@@ -81,7 +81,7 @@ async function fill(data: string, entities: number): Promise<void> {
   database
     .prepare(
       `WITH RECURSIVE numbers (i) AS (SELECT 0 UNION ALL SELECT i + 1 FROM numbers WHERE i + 1 < ?)
-       INSERT INTO anchors (node, anchor, id, entity, seen_at, level)
+       INSERT INTO identifiers (node, identifier, id, entity, seen_at, level)
        SELECT
          i + 1,
          iif(i % 5 = 4, 'address:', 'user:email:') || ${nameInSql},
@@ -95,7 +95,7 @@ async function fill(data: string, entities: number): Promise<void> {
   database.exec(
     `INSERT INTO risk_reasons (node, source, slot, id, source_kind, detection, level, occurred_at, received_at)
      SELECT node, 'admin', 'user', 'bench', 'admin', 'Admin Reported User Risk', level, seen_at, seen_at
-     FROM anchors WHERE level > 0`,
+     FROM identifiers WHERE level > 0`,
   )
   database.exec('COMMIT')
 }

@@ -10,7 +10,7 @@ import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
 import { applyNews, type Heard } from '../risk/news.ts'
 import type { RiskRules } from '../risk/risk-rules.ts'
 import { wordJudge } from '../risk/risk-sources.ts'
-import { mainAnchor, type Anchor } from '../subjects/identifier.ts'
+import { mainIdentifier, type Identifier } from '../subjects/identifier.ts'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
@@ -232,14 +232,14 @@ function kindNamed(event: EventNews): string | undefined {
   return event.news.things[0]?.kind
 }
 
-function userNamed(event: EventNews): Anchor | undefined {
+function userNamed(event: EventNews): Identifier | undefined {
   if (event === undefined || !('news' in event)) return undefined
   const user = event.news.things.find(({ kind }) => kind === 'user')
-  return user && mainAnchor(user.anchors)
+  return user && mainIdentifier(user.identifiers)
 }
 
 /** Loaded users, by the name that news is kept with. */
-type AllLoaded = ReadonlyMap<Anchor, LoadedTarget>
+type AllLoaded = ReadonlyMap<Identifier, LoadedTarget>
 
 /** As of now: behind what these signals said of who is who. */
 async function loadedUsers({ subjects }: Stores, read: readonly ReadSignal[]): Promise<AllLoaded> {

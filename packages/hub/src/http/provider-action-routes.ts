@@ -63,14 +63,14 @@ async function shownTrust(actions: ProviderActions, id: string, trust: SourceTru
   return { ...trustBody(trust), refused_claims: { total, newest: newest.map(claimBody) } }
 }
 
-function claimBody({ anchors, refused, last }: KnownClaim): object {
+function claimBody({ identifiers, refused, last }: KnownClaim): object {
   return {
     reason: refused ?? null,
     said_at: new Date(last.at),
-    identifiers: anchors.map((anchor) => ({
-      format: formatOf(anchor),
-      value: valueOf(anchor),
-      issuer: scopeOf(anchor) ?? null,
+    identifiers: identifiers.map((identifier) => ({
+      format: formatOf(identifier),
+      value: valueOf(identifier),
+      issuer: scopeOf(identifier) ?? null,
     })),
   }
 }

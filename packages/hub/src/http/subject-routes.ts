@@ -100,7 +100,7 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
   ]
 }
 
-function subjectBody({ id, kind, anchors, level, firstSeenAt, loaded }: Subject): object {
+function subjectBody({ id, kind, identifiers, level, firstSeenAt, loaded }: Subject): object {
   return {
     id,
     kind,
@@ -109,10 +109,10 @@ function subjectBody({ id, kind, anchors, level, firstSeenAt, loaded }: Subject)
     login: loaded?.login ?? null,
     display_name: loaded?.displayName ?? null,
     loaded_at: loaded?.loadedAt ?? null,
-    identifiers: anchors.map(({ anchor }) => ({
-      format: kind === 'address' ? 'ip' : formatOf(anchor),
-      value: valueOf(anchor),
-      issuer: scopeOf(anchor) ?? null,
+    identifiers: identifiers.map(({ identifier }) => ({
+      format: kind === 'address' ? 'ip' : formatOf(identifier),
+      value: valueOf(identifier),
+      issuer: scopeOf(identifier) ?? null,
     })),
   }
 }
@@ -137,7 +137,7 @@ function reasonBody({ source, detection, level, message, ...reason }: RiskReason
     detection,
     level,
     message: message ?? null,
-    identifier: valueOf(reason.anchor),
+    identifier: valueOf(reason.identifier),
     occurred_at: reason.occurredAt,
     received_at: reason.receivedAt,
     expires_at: reason.expiresAt ?? null,

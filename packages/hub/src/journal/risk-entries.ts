@@ -103,7 +103,7 @@ export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
 /** A reason was dismissed by hand, or that was taken back. */
 export function dismissalEntry(world: Source, { subject, reason, by }: ReasonDismissal): LogEvent {
   const isDismissed = reason.dismissedAt !== undefined
-  const name = subject.loaded?.login ?? valueOf(reason.anchor)
+  const name = subject.loaded?.login ?? valueOf(reason.identifier)
   return logEvent(world, {
     eventType: isDismissed ? 'watchbell.risk.dismiss' : 'watchbell.risk.restore',
     displayMessage: isDismissed ? 'Dismiss a reason for risk' : 'Restore a reason for risk',
@@ -130,7 +130,7 @@ const shownCharsMax = 256
 /** What a source said of who is who is not believed: it contradicts another's own word, or takes a permission. */
 export function refusedClaimEntry(
   world: Source,
-  { anchors, refused, source }: KnownClaim,
+  { identifiers, refused, source }: KnownClaim,
   cause: Pick<RiskCause, 'by' | 'signalId'>,
 ): LogEvent {
   const { by, signalId } = cause
@@ -140,9 +140,9 @@ export function refusedClaimEntry(
     severity: 'WARN',
     by,
     outcome: { result: 'FAILURE', reason: refused ?? null },
-    target: anchors.slice(0, shownIdentifiersMax).map((anchor) => {
-      const name = printable(valueOf(anchor), shownCharsMax)
-      const type = targetTypes.get(kindOf(anchor)) ?? kindOf(anchor)
+    target: identifiers.slice(0, shownIdentifiersMax).map((identifier) => {
+      const name = printable(valueOf(identifier), shownCharsMax)
+      const type = targetTypes.get(kindOf(identifier)) ?? kindOf(identifier)
       return { id: name, type, alternateId: name, displayName: name, detailEntry: null }
     }),
     debugData: { source, ...(signalId !== undefined && { traceId: signalId, signalId }) },

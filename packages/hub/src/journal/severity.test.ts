@@ -106,7 +106,7 @@ test('what administrators and providers do otherwise is INFO', () => {
     id: '00u1',
     entity: 1,
     kind: 'user',
-    anchors: [],
+    identifiers: [],
     level: 0,
     firstSeenAt: now,
     loaded: undefined,

@@ -38,7 +38,7 @@ function reason(
 ): RiskReason {
   return {
     id: 'r1',
-    anchor: 'user:email:ada@example.com',
+    identifier: 'user:email:ada@example.com',
     source: { kind: from === 'admin' ? 'admin' : 'security_events_provider', id: from },
     slot: 'user-risk',
     detection: 'Impossible travel',

@@ -4,7 +4,7 @@ import { isJsonObject } from '../base/json.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { complexMembers, identifierCharsMax, isProprietary } from '../set/subject.ts'
 import type { SimpleSubject, Subject } from '../set/subject.ts'
-import { anchorsOf, formatOf, kindOf, mainAnchor, type Anchor } from '../subjects/identifier.ts'
+import { identifiersOf, formatOf, kindOf, mainIdentifier, type Identifier } from '../subjects/identifier.ts'
 import type { About } from './detection-table.ts'
 import type { NamedThing, NewEnding, News } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
@@ -51,10 +51,10 @@ export function newsOfEvent(
   )
   const source = { kind: 'security_events_provider', id: signal.provider.id } as const
   const message = messageOf(event)
-  const reasons = targets.flatMap((anchor): RiskReason[] =>
+  const reasons = targets.flatMap((identifier): RiskReason[] =>
     reading.detections.map(({ slot, detection, level, holdsMs }) => ({
       id: `${id}/${slot}`,
-      anchor,
+      identifier,
       source,
       slot,
       detection,
@@ -68,15 +68,15 @@ export function newsOfEvent(
       dismissedAt: undefined,
     })),
   )
-  const anchorOf = (kind: string): Anchor | undefined => {
+  const identifierOf = (kind: string): Identifier | undefined => {
     const thing = named.find((thing) => thing.kind === kind)
-    return thing && mainAnchor(thing.anchors)
+    return thing && mainIdentifier(thing.identifiers)
   }
   const revokes = revokesSessions(event)
     ? {
-        user: anchorOf('user'),
-        device: anchorOf('device'),
-        session: anchorOf('session'),
+        user: identifierOf('user'),
+        device: identifierOf('device'),
+        session: identifierOf('session'),
         signalId: signal.id,
         eventType: event.type,
         message,
@@ -112,19 +112,20 @@ function thingsOf(
 ): readonly NamedThing[] | string {
   if (isProprietary(subject) || subject.format !== 'complex') {
     const kind = kindOfSimple(subject, event, about)
-    const anchors = anchorsOf(subject, kind, issuer)
-    if (anchors === undefined) return unreadable(subject)
-    return [{ kind: kindOf(anchors[0] ?? ''), anchors }]
+    const identifiers = identifiersOf(subject, kind, issuer)
+    if (identifiers === undefined) return unreadable(subject)
+    return [{ kind: kindOf(identifiers[0] ?? ''), identifiers }]
   }
   const things: NamedThing[] = []
   for (const [name, member] of complexMembers(subject)) {
     if (context.has(name)) continue
     if (!kept.has(name))
       return `the subject is narrowed by ${singleQuoted(name, 64)}, which is nothing we know`
-    const anchors = anchorsOf(member, name, issuer)
-    if (anchors === undefined) return `${name}: ${unreadable(member)}`
-    if (anchors.some((anchor) => kindOf(anchor) !== name)) return `${name}: it is named by its addresses only`
-    things.push({ kind: name, anchors })
+    const identifiers = identifiersOf(member, name, issuer)
+    if (identifiers === undefined) return `${name}: ${unreadable(member)}`
+    if (identifiers.some((identifier) => kindOf(identifier) !== name))
+      return `${name}: it is named by its addresses only`
+    things.push({ kind: name, identifiers })
   }
   return things.length > 0 ? things : 'the subject names no user, device, session or address'
 }
@@ -151,12 +152,12 @@ function kindOfSimple(subject: SimpleSubject, event: SecurityEvent, about: About
   return 'user'
 }
 
-/** The anchors that reasons are put on: of the narrowest thing that the event is about. Or why there is none. */
+/** The identifiers that reasons are put on: of the narrowest thing that the event is about. Or why there is none. */
 function targetsOf(
   things: readonly NamedThing[],
   { about }: Reading,
   event: SecurityEvent,
-): readonly Anchor[] | string {
+): readonly Identifier[] | string {
   if (event.family === 'caep' && event.name === 'risk-level-change') {
     const { principal } = event.claims
     if (
@@ -167,11 +168,11 @@ function targetsOf(
     }
   }
   const addresses = things.find(({ kind }) => kind === 'address')
-  if (addresses !== undefined) return addresses.anchors
+  if (addresses !== undefined) return addresses.identifiers
   const find = (kind: string) => things.find((thing) => thing.kind === kind)
   const thing = about === 'device' ? find('device') : (find('session') ?? find('device') ?? find('user'))
   if (thing === undefined) return 'the event is about a device, and the subject names none'
-  return [mainAnchor(thing.anchors)]
+  return [mainIdentifier(thing.identifiers)]
 }
 
 function revokesSessions({ family, name }: SecurityEvent): boolean {
@@ -191,23 +192,23 @@ function endingsOf(
   if (family !== 'risc' || (name !== 'identifier-changed' && name !== 'identifier-recycled')) return []
   const recycled = name === 'identifier-recycled'
   const newValue = recycled ? undefined : claims['new-value']
-  return things.flatMap(({ kind, anchors }) =>
-    anchors
-      .filter((anchor) => ['email', 'phone'].includes(formatOf(anchor)))
-      .map((anchor) => ({ anchor, recycled, successor: successorOf(anchor, kind, newValue) })),
+  return things.flatMap(({ kind, identifiers }) =>
+    identifiers
+      .filter((identifier) => ['email', 'phone'].includes(formatOf(identifier)))
+      .map((identifier) => ({ identifier, recycled, successor: successorOf(identifier, kind, newValue) })),
   )
 }
 
-function successorOf(anchor: Anchor, kind: string, newValue: unknown): Anchor | undefined {
+function successorOf(identifier: Identifier, kind: string, newValue: unknown): Identifier | undefined {
   if (typeof newValue !== 'string' || newValue === '' || newValue.length > identifierCharsMax)
     return undefined
-  const isEmail = formatOf(anchor) === 'email'
+  const isEmail = formatOf(identifier) === 'email'
   if (isEmail !== newValue.includes('@')) return undefined
   const subject: SimpleSubject = isEmail
     ? { format: 'email', email: newValue }
     : { format: 'phone_number', phone_number: newValue }
-  const [successor] = anchorsOf(subject, kind, '') ?? []
-  return successor === anchor ? undefined : successor
+  const [successor] = identifiersOf(subject, kind, '') ?? []
+  return successor === identifier ? undefined : successor
 }
 
 /** The provider's words for administrators, in English where it has them, else its words for a machine. */

@@ -1,5 +1,5 @@
 import type { World } from '../base/world.ts'
-import type { Anchor } from '../subjects/identifier.ts'
+import type { Identifier } from '../subjects/identifier.ts'
 import type { Joined } from '../subjects/join.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
 import { namesOf, waysToName } from './names-of-news.ts'
@@ -69,16 +69,16 @@ export async function openLedger(
   joined: Pick<Joined, 'nodes' | 'changed'>,
   news: readonly News[],
 ): Promise<Ledger> {
-  const nodeOf = (anchor: Anchor) => {
-    const node = joined.nodes.get(anchor)
-    if (node === undefined) throw new Error(`The identifier ${anchor} was not made known.`)
+  const nodeOf = (identifier: Identifier) => {
+    const node = joined.nodes.get(identifier)
+    if (node === undefined) throw new Error(`The identifier ${identifier} was not made known.`)
     return node
   }
   const spokenOf = new Set<number>()
   const touched = new Set(joined.changed)
   for (const { things, reasons } of news) {
-    for (const { anchor } of reasons) {
-      for (const name of namesOf(things, anchor)) {
+    for (const { identifier } of reasons) {
+      for (const name of namesOf(things, identifier)) {
         const { node, entity } = nodeOf(name)
         spokenOf.add(node)
         touched.add(entity)
@@ -187,24 +187,24 @@ export async function openLedger(
     enter(each) {
       const affected = new Set<Page>()
       for (const reason of each.reasons) {
-        for (const name of namesOf(each.things, reason.anchor)) {
+        for (const name of namesOf(each.things, reason.identifier)) {
           const { node } = nodeOf(name)
-          put({ node, reason: { ...reason, anchor: name } })
+          put({ node, reason: { ...reason, identifier: name } })
           for (const page of pagesOfNode.get(node) ?? []) affected.add(page)
         }
       }
       // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
-      for (const { anchors } of each.things) {
-        for (const anchor of anchors) {
-          const { entity } = nodeOf(anchor)
+      for (const { identifiers } of each.things) {
+        for (const identifier of identifiers) {
+          const { entity } = nodeOf(identifier)
           const page = joined.changed.has(entity) ? pages.get(entity) : undefined
           if (page !== undefined) affected.add(page)
         }
       }
       if (each.revokes !== undefined) {
         const { user, device, session, signalId, eventType, message } = each.revokes
-        const numberOf = (anchor: Anchor | undefined) =>
-          anchor === undefined ? undefined : nodeOf(anchor).node
+        const numberOf = (identifier: Identifier | undefined) =>
+          identifier === undefined ? undefined : nodeOf(identifier).node
         for (const named of waysToName(each.things, { user, device, session })) {
           revocations.push({
             user: numberOf(named.user),

@@ -25,9 +25,9 @@ export async function loadUser(
 ): Promise<LoadedSubject> {
   const now = deps.world.now()
   const { subjects } = deps
-  const by = draft.loginAnchor
-  const key = draft.anchors.length > 1 ? claimKey(adminSource, draft.anchors, by) : undefined
-  const before = await subjects.loadedBefore(draft.loginAnchor)
+  const by = draft.loginIdentifier
+  const key = draft.identifiers.length > 1 ? claimKey(adminSource, draft.identifiers, by) : undefined
+  const before = await subjects.loadedBefore(draft.loginIdentifier)
   const stale = before?.claim !== undefined && before.claim !== key ? [before.claim] : []
   const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
     {
@@ -35,7 +35,7 @@ export async function loadUser(
       id: `~${now.toISOString()} ${by}`, // of two loaded users with one name the later is refused, whatever they are called
       occurredAt: now,
       receivedAt: now,
-      things: [{ kind: 'user', anchors: draft.anchors }],
+      things: [{ kind: 'user', identifiers: draft.identifiers }],
       loadedAs: by,
       withdraws: stale,
       reasons: [],
@@ -48,13 +48,13 @@ export async function loadUser(
       detail: `The identifiers of '${draft.login}' cannot belong to one user: ${heard.refused}.`,
     })
   }
-  await subjects.putLoaded(draft.loginAnchor, {
+  await subjects.putLoaded(draft.loginIdentifier, {
     login: draft.login,
     displayName: draft.displayName,
     loadedAt: now,
     claim: key,
   })
-  const [node] = await subjects.resolve([draft.loginAnchor])
+  const [node] = await subjects.resolve([draft.loginIdentifier])
   const [subject] = node === undefined ? [] : await subjects.ofEntities([node.entity])
   if (subject === undefined) throw new Error('A loaded user was not stored.')
   return { subject, created: before === undefined, changes: heard?.changes ?? [] }

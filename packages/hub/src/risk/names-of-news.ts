@@ -1,4 +1,4 @@
-import type { Anchor } from '../subjects/identifier.ts'
+import type { Identifier } from '../subjects/identifier.ts'
 import { adminSource, claimKey, standingOf, type Claim } from '../subjects/claim.ts'
 import type { NamedThing, News } from './news.ts'
 
@@ -12,20 +12,29 @@ export function claimsOf(news: News): readonly Claim[] {
     id: claimedAt === undefined || claimedAt <= occurredAt ? id : `${occurredAt.toISOString()} ${id}`,
   }
   const by = source.kind === 'admin' ? adminSource : source.id
-  return things.flatMap(({ kind, anchors }): Claim[] => {
-    if (anchors.length < 2 || kind === 'address') return []
-    const standing = loadedAs !== undefined ? 0 : standingOf(issuer, anchors)
-    return [{ key: claimKey(by, anchors, loadedAs), source: by, anchors, standing, first: said, last: said }]
+  return things.flatMap(({ kind, identifiers }): Claim[] => {
+    if (identifiers.length < 2 || kind === 'address') return []
+    const standing = loadedAs !== undefined ? 0 : standingOf(issuer, identifiers)
+    return [
+      {
+        key: claimKey(by, identifiers, loadedAs),
+        source: by,
+        identifiers,
+        standing,
+        first: said,
+        last: said,
+      },
+    ]
   })
 }
 
 /** Every name that a statement gives to the thing that has this one. */
-export function namesOf(things: readonly NamedThing[], anchor: Anchor): readonly Anchor[] {
-  const thing = things.find(({ kind, anchors }) => kind !== 'address' && anchors.includes(anchor))
-  return thing?.anchors ?? [anchor]
+export function namesOf(things: readonly NamedThing[], identifier: Identifier): readonly Identifier[] {
+  const thing = things.find(({ kind, identifiers }) => kind !== 'address' && identifiers.includes(identifier))
+  return thing?.identifiers ?? [identifier]
 }
 
-type Members = Readonly<Record<'user' | 'device' | 'session', Anchor | undefined>>
+type Members = Readonly<Record<'user' | 'device' | 'session', Identifier | undefined>>
 /** Ways to name the members of one revocation. */
 export const revokedWaysMax = 256
 
@@ -34,8 +43,8 @@ export const revokedWaysMax = 256
  * out, the widest first: it then ends more sessions, and never fewer.
  */
 export function waysToName(things: readonly NamedThing[], members: Members): readonly Members[] {
-  const names = (anchor: Anchor | undefined): readonly (Anchor | undefined)[] =>
-    anchor === undefined ? [undefined] : namesOf(things, anchor)
+  const names = (identifier: Identifier | undefined): readonly (Identifier | undefined)[] =>
+    identifier === undefined ? [undefined] : namesOf(things, identifier)
   let users = names(members.user)
   let devices = names(members.device)
   const sessions = names(members.session)

@@ -1,5 +1,12 @@
 import type { World } from '../base/world.ts'
-import { formatOf, kindOf, mainAnchor, scopeOf, valueOf, type Anchor } from '../subjects/identifier.ts'
+import {
+  formatOf,
+  kindOf,
+  mainIdentifier,
+  scopeOf,
+  valueOf,
+  type Identifier,
+} from '../subjects/identifier.ts'
 import { join, type JoinDeps } from '../subjects/join.ts'
 import type { Ending } from '../subjects/partition.ts'
 import type { KnownClaim, SubjectStore } from '../subjects/subject-store.ts'
@@ -14,7 +21,7 @@ import { outsideItsLimits } from './source-trust.ts'
 export interface NamedThing {
   readonly kind: string
   /** Sorted, each once. */
-  readonly anchors: readonly Anchor[]
+  readonly identifiers: readonly Identifier[]
 }
 
 /** What is said of somebody or something, and what it does. */
@@ -43,12 +50,12 @@ export interface News {
 }
 
 /** That an address or number no longer names what it named. */
-export type NewEnding = Pick<Ending, 'anchor' | 'recycled' | 'successor'>
+export type NewEnding = Pick<Ending, 'identifier' | 'recycled' | 'successor'>
 
 export interface NewsRevocation {
-  readonly user: Anchor | undefined
-  readonly device: Anchor | undefined
-  readonly session: Anchor | undefined
+  readonly user: Identifier | undefined
+  readonly device: Identifier | undefined
+  readonly session: Identifier | undefined
   readonly signalId: string
   readonly eventType: string
   readonly message: string | undefined
@@ -105,11 +112,11 @@ export async function applyNews(deps: NewsDeps, told: readonly News[]): Promise<
   const joined = await join(
     { ...deps, claimantOf: judge.claimantOf, believed: judge.believed },
     {
-      anchors: new Set(
+      identifiers: new Set(
         welcome.flatMap(({ things, endings }) => [
-          ...things.flatMap(({ anchors }) => anchors),
-          ...endings.flatMap(({ anchor, successor }) =>
-            successor === undefined ? [anchor] : [anchor, successor],
+          ...things.flatMap(({ identifiers }) => identifiers),
+          ...endings.flatMap(({ identifier, successor }) =>
+            successor === undefined ? [identifier] : [identifier, successor],
           ),
         ]),
       ),
@@ -169,8 +176,8 @@ function withinLimits(news: News, judge: WordJudge): News | string {
   const claimedAt =
     registeredAt !== undefined && occurredAt < registeredAt ? registeredAt : (news.claimedAt ?? occurredAt)
   const said = { ...news, claimedAt }
-  const outside = news.things.flatMap(({ anchors }) =>
-    anchors.filter((anchor) => !judge.maySpeakOf(source, anchor)),
+  const outside = news.things.flatMap(({ identifiers }) =>
+    identifiers.filter((identifier) => !judge.maySpeakOf(source, identifier)),
   )
   const [first] = outside
   if (first === undefined) {
@@ -187,38 +194,42 @@ function withinLimits(news: News, judge: WordJudge): News | string {
           ),
         }
   }
-  const left = said.things.map(({ kind, anchors }) => ({
+  const left = said.things.map(({ kind, identifiers }) => ({
     kind,
-    anchors: anchors.filter((anchor) => !outside.includes(anchor)),
+    identifiers: identifiers.filter((identifier) => !outside.includes(identifier)),
   }))
-  if (left.some(({ anchors }) => anchors.length === 0)) return outsideItsLimits(first)
-  const instead = new Map<Anchor, Anchor>()
-  for (const [at, { anchors }] of said.things.entries()) {
-    const [main] = left[at]?.anchors.toSorted() ?? []
-    for (const anchor of anchors) {
-      if (outside.includes(anchor) && main !== undefined)
-        instead.set(anchor, mainAnchor(left[at]?.anchors ?? [main]))
+  if (left.some(({ identifiers }) => identifiers.length === 0)) return outsideItsLimits(first)
+  const instead = new Map<Identifier, Identifier>()
+  for (const [at, { identifiers }] of said.things.entries()) {
+    const [main] = left[at]?.identifiers.toSorted() ?? []
+    for (const identifier of identifiers) {
+      if (outside.includes(identifier) && main !== undefined)
+        instead.set(identifier, mainIdentifier(left[at]?.identifiers ?? [main]))
     }
   }
   return renamed(
-    { ...said, things: left, endings: said.endings.filter(({ anchor }) => !outside.includes(anchor)) },
+    {
+      ...said,
+      things: left,
+      endings: said.endings.filter(({ identifier }) => !outside.includes(identifier)),
+    },
     instead,
   )
 }
 
 /** The news with other names in the place of some. */
-function renamed(news: News, instead: ReadonlyMap<Anchor, Anchor>): News {
+function renamed(news: News, instead: ReadonlyMap<Identifier, Identifier>): News {
   if (instead.size === 0) return news
-  const of = <A extends Anchor | undefined>(anchor: A): A | Anchor =>
-    anchor === undefined ? anchor : (instead.get(anchor) ?? anchor)
-  const reasons = news.reasons.map((reason) => ({ ...reason, anchor: of(reason.anchor) }))
+  const of = <A extends Identifier | undefined>(identifier: A): A | Identifier =>
+    identifier === undefined ? identifier : (instead.get(identifier) ?? identifier)
+  const reasons = news.reasons.map((reason) => ({ ...reason, identifier: of(reason.identifier) }))
   return {
     ...news,
-    things: news.things.map(({ kind, anchors }) => ({
+    things: news.things.map(({ kind, identifiers }) => ({
       kind,
-      anchors: [...new Set(anchors.map((anchor) => of(anchor)))].toSorted(),
+      identifiers: [...new Set(identifiers.map((identifier) => of(identifier)))].toSorted(),
     })),
-    reasons: [...new Map(reasons.map((reason) => [`${reason.id}\0${reason.anchor}`, reason])).values()],
+    reasons: [...new Map(reasons.map((reason) => [`${reason.id}\0${reason.identifier}`, reason])).values()],
     revokes: news.revokes && {
       ...news.revokes,
       user: of(news.revokes.user),
@@ -236,43 +247,45 @@ async function withOurOwnIds(
   { subjects, origin }: NewsDeps,
   news: readonly News[],
 ): Promise<readonly News[]> {
-  const idOf = (anchor: Anchor): string | undefined => {
-    const format = formatOf(anchor)
-    const isOurs = format === 'opaque' || (format === 'iss_sub' && scopeOf(anchor) === origin)
-    return isOurs && ownId.test(valueOf(anchor)) ? valueOf(anchor) : undefined
+  const idOf = (identifier: Identifier): string | undefined => {
+    const format = formatOf(identifier)
+    const isOurs = format === 'opaque' || (format === 'iss_sub' && scopeOf(identifier) === origin)
+    return isOurs && ownId.test(valueOf(identifier)) ? valueOf(identifier) : undefined
   }
-  const named = new Map<Anchor, string>()
+  const named = new Map<Identifier, string>()
   for (const { things } of news) {
-    for (const { anchors } of things) {
-      for (const anchor of anchors) {
-        const id = idOf(anchor)
-        if (id !== undefined) named.set(anchor, id)
+    for (const { identifiers } of things) {
+      for (const identifier of identifiers) {
+        const id = idOf(identifier)
+        if (id !== undefined) named.set(identifier, id)
       }
     }
   }
   if (named.size === 0) return news
   const byId = new Map(
-    (await subjects.withIds([...new Set(named.values())])).map(({ id, anchor }) => [id, anchor]),
+    (await subjects.withIds([...new Set(named.values())])).map(({ id, identifier }) => [id, identifier]),
   )
   const instead = new Map(
-    [...named].flatMap(([anchor, id]) => {
+    [...named].flatMap(([identifier, id]) => {
       const theirs = byId.get(id)
-      return theirs !== undefined && kindOf(theirs) === kindOf(anchor) ? [[anchor, theirs] as const] : []
+      return theirs !== undefined && kindOf(theirs) === kindOf(identifier)
+        ? [[identifier, theirs] as const]
+        : []
     }),
   )
   return news.map((each) => renamed(each, instead))
 }
 
 /** A provider vouches for ids of its own issuer, and an administrator for all that a loaded user has. */
-function vouchedIn(news: readonly News[]): ReadonlyMap<Anchor, string> {
-  const vouched = new Map<Anchor, string>()
+function vouchedIn(news: readonly News[]): ReadonlyMap<Identifier, string> {
+  const vouched = new Map<Identifier, string>()
   for (const { source, issuer, loadedAs, things } of news) {
     if (issuer === undefined && loadedAs === undefined) continue
-    for (const { anchors } of things) {
-      for (const anchor of anchors) {
-        const scope = scopeOf(anchor)
+    for (const { identifiers } of things) {
+      for (const identifier of identifiers) {
+        const scope = scopeOf(identifier)
         if (scope !== undefined && (loadedAs !== undefined || scope === issuer))
-          vouched.set(anchor, source.id)
+          vouched.set(identifier, source.id)
       }
     }
   }
@@ -281,24 +294,26 @@ function vouchedIn(news: readonly News[]): ReadonlyMap<Anchor, string> {
 
 async function ofUnknownUsers({ subjects }: NewsDeps, news: readonly News[]): Promise<ReadonlySet<News>> {
   const usersOf = ({ things }: News) => things.filter(({ kind }) => kind === 'user')
-  const anchors = new Set(news.flatMap((each) => usersOf(each).flatMap(({ anchors }) => anchors)))
-  const nodes = await subjects.resolve([...anchors])
+  const identifiers = new Set(news.flatMap((each) => usersOf(each).flatMap(({ identifiers }) => identifiers)))
+  const nodes = await subjects.resolve([...identifiers])
   const loaded = new Set(await subjects.loadedAmong(nodes.map(({ entity }) => entity)))
-  const known = new Set(nodes.filter(({ entity }) => loaded.has(entity)).map(({ anchor }) => anchor))
+  const known = new Set(nodes.filter(({ entity }) => loaded.has(entity)).map(({ identifier }) => identifier))
   return new Set(
-    news.filter((each) => usersOf(each).some(({ anchors }) => !anchors.some((anchor) => known.has(anchor)))),
+    news.filter((each) =>
+      usersOf(each).some(({ identifiers }) => !identifiers.some((identifier) => known.has(identifier))),
+    ),
   )
 }
 
-/** News without a signal: that one source gives one reason for each anchor. */
+/** News without a signal: that one source gives one reason for each identifier. */
 export function newsOfReason(reason: RiskReason): News {
-  const { source, id, occurredAt, receivedAt, anchor } = reason
+  const { source, id, occurredAt, receivedAt, identifier } = reason
   return {
     source,
     id,
     occurredAt,
     receivedAt,
-    things: [{ kind: kindOf(anchor), anchors: [anchor] }],
+    things: [{ kind: kindOf(identifier), identifiers: [identifier] }],
     reasons: [reason],
     revokes: undefined,
     endings: [],

@@ -1,4 +1,4 @@
-import type { Anchor } from '../subjects/identifier.ts'
+import type { Identifier } from '../subjects/identifier.ts'
 
 /**
  * Sessions that were revoked: all those that match every member given, whoever they belong to where no user is given
@@ -7,9 +7,9 @@ import type { Anchor } from '../subjects/identifier.ts'
  */
 export interface Revocation {
   readonly id: string
-  readonly user: Anchor | undefined
-  readonly device: Anchor | undefined
-  readonly session: Anchor | undefined
+  readonly user: Identifier | undefined
+  readonly device: Identifier | undefined
+  readonly session: Identifier | undefined
   /** Sessions issued at or before this time are over. */
   readonly revokedAt: Date
   readonly receivedAt: Date

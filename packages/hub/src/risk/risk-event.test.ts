@@ -41,7 +41,7 @@ describe('addresses (OKTA-V15)', () => {
     ['64:ff9b::1.2.3.4', '64:ff9b::102:304'],
   ])('%s is %s', (ip, canonical) => {
     const [read] = readAt(withSubject({ ip }))
-    expect(read?.subjects[0]).toMatchObject({ ip: canonical, anchor: `address:${canonical}` })
+    expect(read?.subjects[0]).toMatchObject({ ip: canonical, identifier: `address:${canonical}` })
   })
 
   test.each([
@@ -245,7 +245,7 @@ describe('what they mean', () => {
   test('holds 24 hours from now unless it says otherwise, whenever it happened (OKTA-V14)', () => {
     const [reason] = reasons([{ ...event, timestamp: '2026-03-01T06:00:00Z' }])
     expect(reason).toMatchObject({
-      anchor: 'address:203.0.113.7',
+      identifier: 'address:203.0.113.7',
       source: { kind: 'risk_provider', id: 'rkp1' },
       level: 'HIGH',
       occurredAt: new Date('2026-03-01T06:00:00Z'),
@@ -273,7 +273,7 @@ describe('what they mean', () => {
       at('09:00:00', 'HIGH', '2001:db8::1'),
     ]
     for (const order of [events, events.toReversed()]) {
-      const levels = new Map(reasons(order).map(({ anchor, level }) => [anchor, level]))
+      const levels = new Map(reasons(order).map(({ identifier, level }) => [identifier, level]))
       expect(levels).toEqual(
         new Map([
           ['address:1.2.3.4', 'MEDIUM'],

@@ -2,7 +2,7 @@ import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { readIsoTime } from '../base/iso-time.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { addressAnchor } from '../subjects/identifier.ts'
+import { addressIdentifier } from '../subjects/identifier.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 
 /** What a risk provider says of some addresses (OKTA §5). Only readRiskEvents makes one from outside data. */
@@ -16,7 +16,7 @@ export interface RiskEvent {
 export interface RiskEventSubject {
   /** In its one canonical form; an IPv4-mapped IPv6 address is the IPv4 address. */
   readonly ip: string
-  readonly anchor: string
+  readonly identifier: string
   readonly level: RiskLevel
   readonly message: string | undefined
 }
@@ -106,20 +106,20 @@ function readSubject(
   const problem = (field: string, message: string): undefined => {
     problems.push({ field: `${place}.${field}`, message })
   }
-  const anchor = readAddress(subject['ip'], (message) => problem('ip', message))
+  const identifier = readAddress(subject['ip'], (message) => problem('ip', message))
   const level = readLevel(subject['riskLevel'], (message) => problem('riskLevel', message))
   const message = readMessage(subject['message'], (message) => problem('message', message))
-  if (anchor === undefined || level === undefined) return []
-  return [{ ip: anchor.slice('address:'.length), anchor, level, message }]
+  if (identifier === undefined || level === undefined) return []
+  return [{ ip: identifier.slice('address:'.length), identifier, level, message }]
 }
 
 type Refuse = (message: string) => undefined
 
 function readAddress(ip: JsonValue | undefined, refuse: Refuse): string | undefined {
   if (ip === undefined || ip === null || ip === '') return refuse(blank)
-  const anchor = typeof ip === 'string' ? addressAnchor(ip) : undefined
+  const identifier = typeof ip === 'string' ? addressIdentifier(ip) : undefined
   return (
-    anchor ??
+    identifier ??
     refuse(
       `${shown(ip)} is not a plain IPv4 or IPv6 address: no zone, port, prefix length, leading zero or missing part`,
     )

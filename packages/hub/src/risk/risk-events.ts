@@ -150,13 +150,13 @@ export function reasonsOf(
   world: RiskEventsDeps['world'],
 ): readonly RiskReason[] {
   const now = world.now()
-  const byAnchor = new Map<string, RiskReason>()
+  const byIdentifier = new Map<string, RiskReason>()
   for (const { timestamp, expiresAt, subjects } of events) {
     const occurredAt = timestamp === undefined || timestamp > now ? now : timestamp
-    for (const { anchor, level, message } of subjects) {
+    for (const { identifier, level, message } of subjects) {
       const reason: RiskReason = {
         id: world.newUuid(),
-        anchor,
+        identifier,
         source: { kind: 'risk_provider', id: provider.id },
         slot: 'address',
         detection: 'Risk Provider Reported Risk',
@@ -169,11 +169,11 @@ export function reasonsOf(
         eventType: undefined,
         dismissedAt: undefined,
       }
-      const before = byAnchor.get(anchor)
-      if (before === undefined || isLater(reason, before)) byAnchor.set(anchor, reason)
+      const before = byIdentifier.get(identifier)
+      if (before === undefined || isLater(reason, before)) byIdentifier.set(identifier, reason)
     }
   }
-  return [...byAnchor.values()]
+  return [...byIdentifier.values()]
 }
 
 function notASender(): HubError {

@@ -10,8 +10,8 @@ export interface RiskSource {
 /** Why an entity has a level. Of one source there is one current reason per identifier and slot: its later word replaces it. */
 export interface RiskReason {
   readonly id: string
-  /** The identifier it was said of, as anchors are written: see subjects/identifier.ts. */
-  readonly anchor: string
+  /** Of what it was said. */
+  readonly identifier: string
   readonly source: RiskSource
   /** What kind of news it is (`user-risk`, `device-compliance`, `address`, `admin` …). */
   readonly slot: string

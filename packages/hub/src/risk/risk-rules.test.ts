@@ -38,13 +38,13 @@ async function newsOf(
   return newsOfEvent(createRiskRules(overrides), signal, await eventOf(typeOf(name), claims, subject), 0)
 }
 
-/** `<anchor> <slot> <level> <hours>` of every reason. */
+/** `<identifier> <slot> <level> <hours>` of every reason. */
 const told = (news: EventNews): readonly string[] =>
   news === undefined || 'unmatched' in news
     ? [news?.unmatched ?? 'about nobody']
-    : news.news.reasons.map(({ anchor, slot, level, occurredAt, expiresAt }) =>
+    : news.news.reasons.map(({ identifier, slot, level, occurredAt, expiresAt }) =>
         [
-          anchor.split(':')[0],
+          identifier.split(':')[0],
           slot,
           level,
           expiresAt === undefined ? '-' : (expiresAt.getTime() - occurredAt.getTime()) / 3_600_000,

@@ -1,4 +1,4 @@
-import { scopeOf, type Anchor } from '../subjects/identifier.ts'
+import { scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { Claimants } from '../subjects/partition.ts'
 import type { RiskAction } from './risk-action.ts'
@@ -45,13 +45,13 @@ export interface WordJudge {
   find(source: RiskSource): KnownSource | undefined
   actionOf(source: RiskSource): RiskAction
   /** What a reason counts for: `none` when its source may not say this of this subject. */
-  ofReason(reason: Pick<RiskReason, 'source' | 'anchor' | 'eventType'>): RiskAction
+  ofReason(reason: Pick<RiskReason, 'source' | 'identifier' | 'eventType'>): RiskAction
   /** What a revocation counts for, likewise. */
   ofRevocation(
     revocation: Pick<Revocation, 'providerId' | 'user' | 'device' | 'session' | 'eventType'>,
   ): RiskAction
   /** Whether a security events provider may speak of a subject, whatever its action. */
-  maySpeakOf(source: RiskSource, anchor: Anchor): boolean
+  maySpeakOf(source: RiskSource, identifier: Identifier): boolean
   maySend(source: RiskSource, eventType: string): boolean
   readonly claimantOf: Claimants
   /** Ids of the sources whose claims join identifiers for everybody. */
@@ -82,21 +82,21 @@ export function wordJudge(known: readonly KnownSource[]): WordJudge {
   const actionOf = (source: RiskSource): RiskAction =>
     isAdmin(source) ? 'enforce_and_log' : (find(source)?.action ?? 'none')
   const trustOf = (source: RiskSource): SourceTrust => find(source)?.trust ?? defaultTrust
-  const mayName = (source: RiskSource, anchor: Anchor): boolean =>
-    isAdmin(source) || maySpeakOf(trustOf(source), anchor)
+  const mayName = (source: RiskSource, identifier: Identifier): boolean =>
+    isAdmin(source) || maySpeakOf(trustOf(source), identifier)
   const maySay = (source: RiskSource, eventType: string): boolean =>
     isAdmin(source) || maySend(trustOf(source), eventType)
   return {
     find,
     actionOf,
-    ofReason: ({ source, anchor, eventType }) =>
-      mayName(source, anchor) && (eventType === undefined || maySay(source, eventType))
+    ofReason: ({ source, identifier, eventType }) =>
+      mayName(source, identifier) && (eventType === undefined || maySay(source, eventType))
         ? actionOf(source)
         : 'none',
     ofRevocation({ providerId, user, device, session, eventType }) {
       const source = { kind: 'security_events_provider', id: providerId } as const
-      const named = [user, device, session].filter((anchor) => anchor !== undefined)
-      return named.every((anchor) => mayName(source, anchor)) && maySay(source, eventType)
+      const named = [user, device, session].filter((identifier) => identifier !== undefined)
+      return named.every((identifier) => mayName(source, identifier)) && maySay(source, eventType)
         ? actionOf(source)
         : 'none'
     },
@@ -107,12 +107,12 @@ export function wordJudge(known: readonly KnownSource[]): WordJudge {
       return {
         isBelieved: source?.kind === 'security_events_provider' && source.action === 'enforce_and_log',
         rank: ranks.get(id) ?? Infinity,
-        may: (anchor) => {
-          const scope = scopeOf(anchor)
+        may: (identifier) => {
+          const scope = scopeOf(identifier)
           if (source === undefined) return false
-          return (scope !== undefined && scope === source.issuer) || mayJoin(source.trust, anchor)
+          return (scope !== undefined && scope === source.issuer) || mayJoin(source.trust, identifier)
         },
-        speaksOf: (anchor) => source !== undefined && maySpeakOf(source.trust, anchor),
+        speaksOf: (identifier) => source !== undefined && maySpeakOf(source.trust, identifier),
       }
     },
     believed: known

@@ -13,7 +13,7 @@ function reason(
   const { at = 0, until, by = 'sse1', ...rest } = over
   return {
     id: `${by}/${at}`,
-    anchor: 'user:email:ada@example.com',
+    identifier: 'user:email:ada@example.com',
     source: by === 'admin' ? { kind: 'admin', id: 'admin' } : { kind: 'security_events_provider', id: by },
     slot: 'user-risk',
     detection: 'User risk',
@@ -31,8 +31,8 @@ function reason(
 
 /** Of an entity whose identifiers every source calls the same. */
 function known(reasons: readonly RiskReason[]): KnownAbout {
-  const anchors = [...new Set(reasons.map(({ anchor }) => anchor))]
-  const nodes = anchors.map((_, at) => at + 1)
+  const identifiers = [...new Set(reasons.map(({ identifier }) => identifier))]
+  const nodes = identifiers.map((_, at) => at + 1)
   return {
     nodes: new Set(nodes),
     memberships:
@@ -42,7 +42,7 @@ function known(reasons: readonly RiskReason[]): KnownAbout {
             nodes.map((node) => ({ node, source, until: forGood, root: 1 })),
           ),
     ended: [],
-    reasons: reasons.map((reason) => ({ node: anchors.indexOf(reason.anchor) + 1, reason })),
+    reasons: reasons.map((reason) => ({ node: identifiers.indexOf(reason.identifier) + 1, reason })),
   }
 }
 
@@ -70,7 +70,7 @@ describe('what counts', () => {
     ],
     [
       'over all names of the entity',
-      [reason({ anchor: 'user:phone:+1' }), reason({ at: 1, level: 'LOW' })],
+      [reason({ identifier: 'user:phone:+1' }), reason({ at: 1, level: 'LOW' })],
       'LOW',
     ],
     ['what has run out', [reason({ until: 10 })], 'NONE'],

@@ -161,7 +161,7 @@ export function dismissedReasons(known: KnownAbout, now: Date): readonly RiskRea
 
 /** Of the same reason with several identifiers the most lasting one is shown. */
 function isShownBefore(a: RiskReason, b: RiskReason): boolean {
-  return a.id === b.id ? byLasting(a.anchor, b.anchor) < 0 : isLater(a, b)
+  return a.id === b.id ? byLasting(a.identifier, b.identifier) < 0 : isLater(a, b)
 }
 
 function isOptOut({ slot, eventType }: RiskReason): boolean {

@@ -2,7 +2,7 @@ import type { FieldProblem } from '../base/hub-error.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { domainOf, formatOf, kindOf, scopeOf, type Anchor } from '../subjects/identifier.ts'
+import { domainOf, formatOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { normaliseDomain } from '../subjects/email.ts'
 
 /** What a security events provider may say, beyond what its action makes of it. docs/trust.md explains it. */
@@ -34,11 +34,11 @@ export const defaultTrust: SourceTrust = {
 }
 
 /** Whether a source may speak of an identifier. Where domains or issuers are limited, what has neither is not covered. */
-export function maySpeakOf({ speaksOf: { domains, issuers } }: SourceTrust, anchor: Anchor): boolean {
+export function maySpeakOf({ speaksOf: { domains, issuers } }: SourceTrust, identifier: Identifier): boolean {
   if (domains === undefined && issuers === undefined) return true
-  const scope = scopeOf(anchor)
+  const scope = scopeOf(identifier)
   if (scope !== undefined) return issuers === undefined || issuers.includes(scope)
-  const domain = domainOf(anchor)
+  const domain = domainOf(identifier)
   if (domain !== undefined) return domains === undefined || domains.includes(domain)
   return false
 }
@@ -49,17 +49,17 @@ export function maySend({ speaksOf: { events } }: SourceTrust, eventType: string
 }
 
 /** Whether a source may join, part and end an identifier that others vouch for. */
-export function mayJoin({ joins }: SourceTrust, anchor: Anchor): boolean {
+export function mayJoin({ joins }: SourceTrust, identifier: Identifier): boolean {
   if (joins.everything) return true
-  const scope = scopeOf(anchor)
+  const scope = scopeOf(identifier)
   if (scope !== undefined) return joins.issuers.includes(scope)
-  const domain = domainOf(anchor)
+  const domain = domainOf(identifier)
   return domain !== undefined && joins.domains.includes(domain)
 }
 
 /** Why a source may not speak of it, in words. */
-export function outsideItsLimits(anchor: Anchor): string {
-  const format = kindOf(anchor) === 'address' ? 'ip' : formatOf(anchor)
+export function outsideItsLimits(identifier: Identifier): string {
+  const format = kindOf(identifier) === 'address' ? 'ip' : formatOf(identifier)
   return `its provider may not speak of this subject (${format})`
 }
 

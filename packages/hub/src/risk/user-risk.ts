@@ -133,10 +133,10 @@ export async function setRisk(
   const now = deps.world.now()
   const id = deps.world.newUuid()
   // Of every identifier that the administrator was shown: whatever sources join or part later, it was decided of these.
-  const news = subject.anchors.map(({ anchor }) =>
+  const news = subject.identifiers.map(({ identifier }) =>
     newsOfReason({
       id,
-      anchor,
+      identifier,
       source: { kind: 'admin', id: adminSource },
       slot: adminSlot,
       detection: subject.kind === 'user' ? 'Admin Reported User Risk' : 'Admin Reported Risk',

@@ -173,7 +173,9 @@ async function forgetSubjects(
     rows: [looked],
   } = await sql<{ last: number | null }>`
     SELECT max(node) AS last FROM (
-      SELECT node FROM anchors WHERE node > ${after} ORDER BY node LIMIT ${lookedAt}) looked_at`.execute(tx)
+      SELECT node FROM identifiers WHERE node > ${after} ORDER BY node LIMIT ${lookedAt}) looked_at`.execute(
+    tx,
+  )
   const last = looked?.last
   if (last == null) return { revocations: 0, forgotten: 0, next: undefined }
   const { numAffectedRows = 0n } = await sql`
@@ -185,15 +187,15 @@ async function forgetSubjects(
   const keeps = (table: string): RawBuilder<unknown> =>
     sql`EXISTS (SELECT 1 FROM ${sql.table(table)} o WHERE o.node = a.node)`
   const { rows } = await sql<{ node: number }>`
-    SELECT a.node FROM anchors a
+    SELECT a.node FROM identifiers a
     WHERE a.node > ${after} AND a.node <= ${last} AND a.seen_at < ${before}
-      AND substr(a.anchor, 1, 8) IN ('session:', 'address:')
+      AND substr(a.identifier, 1, 8) IN ('session:', 'address:')
       AND a.entity = a.node AND a.level = 0
-      AND NOT EXISTS (SELECT 1 FROM anchors o WHERE o.entity = a.node AND o.entity <> o.node)
+      AND NOT EXISTS (SELECT 1 FROM identifiers o WHERE o.entity = a.node AND o.entity <> o.node)
       AND NOT EXISTS (
         SELECT 1 FROM risk_reasons r WHERE r.node = a.node AND (
           r.received_at >= ${before} OR (r.level > 0 AND (r.expires_at IS NULL OR r.expires_at >= ${before}))))
-      AND NOT ${keeps('revocations')} AND NOT ${keeps('claim_anchors')} AND NOT ${keeps('memberships')}
+      AND NOT ${keeps('revocations')} AND NOT ${keeps('claim_identifiers')} AND NOT ${keeps('memberships')}
     ORDER BY a.node LIMIT ${deletedMax}`.execute(tx)
   const found = rows.map(({ node }) => node)
   if (found.length === 0) return { revocations, forgotten: 0, next: last }
@@ -203,7 +205,7 @@ async function forgetSubjects(
   const withHistory = new Set(kept.map(({ node }) => node))
   const forgotten = found.filter((node) => !withHistory.has(node))
   const nodes = words.numbers(forgotten)
-  await sql`DELETE FROM anchors WHERE node IN ${nodes}`.execute(tx)
+  await sql`DELETE FROM identifiers WHERE node IN ${nodes}`.execute(tx)
   await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
   return { revocations, forgotten: forgotten.length, next: found.length === deletedMax ? found.at(-1) : last }
 }

@@ -87,10 +87,10 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
         db,
       )
       const nodes = words.numbers(rows.map(({ node }) => node))
-      const claims = sql`(SELECT claim FROM claim_anchors WHERE node IN ${nodes})`
+      const claims = sql`(SELECT claim FROM claim_identifiers WHERE node IN ${nodes})`
       await run(sql`DELETE FROM claims WHERE key IN ${claims}`)
       await run(
-        sql`DELETE FROM claim_anchors WHERE claim IN (SELECT claim FROM claim_anchors WHERE node IN ${nodes})`,
+        sql`DELETE FROM claim_identifiers WHERE claim IN (SELECT claim FROM claim_identifiers WHERE node IN ${nodes})`,
       )
       await run(sql`DELETE FROM endings WHERE node IN ${nodes} OR successor IN ${nodes}`)
       await run(sql`DELETE FROM memberships WHERE node IN ${nodes}`)
@@ -100,7 +100,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
         sql`DELETE FROM revocations WHERE node IN ${nodes} OR user_node IN ${nodes} OR device_node IN ${nodes}`,
       )
       await run(sql`DELETE FROM loaded_users WHERE node IN ${nodes}`)
-      await run(sql`DELETE FROM anchors WHERE node IN ${nodes}`)
+      await run(sql`DELETE FROM identifiers WHERE node IN ${nodes}`)
       await db
         .insertInto('erasures')
         .values({ id: erasure.id, names: JSON.stringify(erasure.names), place: placeText(erasure) })
@@ -205,7 +205,7 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
     },
 
     async forgetNames(id) {
-      const nobody: Erasure['names'] = { pseudonym: '', anchors: [], displayName: undefined }
+      const nobody: Erasure['names'] = { pseudonym: '', identifiers: [], displayName: undefined }
       const place = placeText({ place: 'files', after: 0 })
       await db
         .updateTable('erasures')

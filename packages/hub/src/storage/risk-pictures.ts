@@ -8,11 +8,11 @@ import {
   kindOf,
   scopeOf,
   subjectKinds,
-  type Anchor,
+  type Identifier,
   type Asked,
 } from '../subjects/identifier.ts'
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
-import type { AnchorRow, MembershipRow, RevocationRow, RiskReasonRow } from './schema.ts'
+import type { IdentifierRow, MembershipRow, RevocationRow, RiskReasonRow } from './schema.ts'
 
 /** What somebody asks at a sign-in. */
 export interface RiskQuestion {
@@ -20,9 +20,9 @@ export interface RiskQuestion {
   readonly now: Date
 }
 
-/** What questions name, each once: entities have one of these anchors, ids, or ids without their issuer. */
+/** What questions name, each once: entities have one of these identifiers, ids, or ids without their issuer. */
 export interface Named {
-  readonly anchors: readonly Anchor[]
+  readonly identifiers: readonly Identifier[]
   readonly ids: readonly string[]
   readonly bares: readonly string[]
 }
@@ -32,7 +32,7 @@ export interface RiskRows {
   /** Every identifier of each of the entities. */
   readonly nodes: readonly NodeRow[]
   /** Identifiers that a source calls the same as one of these, with their names. */
-  readonly others: readonly { readonly node: number; readonly anchor: Anchor }[]
+  readonly others: readonly { readonly node: number; readonly identifier: Identifier }[]
   /** Of all of these, as everything below. */
   readonly memberships: readonly MembershipRow[]
   readonly recycled: readonly RecycledRow[]
@@ -40,7 +40,7 @@ export interface RiskRows {
   readonly revocations: readonly RevocationRow[]
 }
 
-type NodeRow = Pick<AnchorRow, 'entity' | 'anchor' | 'bare' | 'id'> & {
+type NodeRow = Pick<IdentifierRow, 'entity' | 'identifier' | 'bare' | 'id'> & {
   readonly node: number
   /** What the word of the provider counts for that vouches for its bare id; null where none does. */
   readonly vouched: 'none' | 'log_only' | 'enforce_and_log' | null
@@ -61,7 +61,7 @@ export function riskQuestions(questions: readonly RiskQuestion[]): RiskQuestions
   const others = all.filter(({ kind, bare }) => kind !== 'address' && bare !== '') // an address is its own id and only name
   return {
     named: {
-      anchors: [...new Set(all.flatMap(({ anchors }) => anchors))],
+      identifiers: [...new Set(all.flatMap(({ identifiers }) => identifiers))],
       ids: [...new Set(others.map(({ id }) => id))],
       bares: [...new Set(others.map(({ bare }) => bare))],
     },
@@ -89,15 +89,15 @@ type Reached = ReadonlyMap<number, Reach>
  * for them and whose word counts: of several all, so that ambiguity never hides anything.
  */
 function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => Reached {
-  const byAnchor = new Map(nodes.map((node) => [node.anchor, node]))
+  const byIdentifier = new Map(nodes.map((node) => [node.identifier, node]))
   const byId = new Map(nodes.map((node) => [node.id, node]))
   const byBare = Map.groupBy(
     nodes.filter(
-      ({ anchor, bare, vouched, issuer }) =>
+      ({ identifier, bare, vouched, issuer }) =>
         bare !== null &&
         vouched !== null &&
         vouched !== 'none' &&
-        (issuer === null || issuer === scopeOf(anchor)),
+        (issuer === null || issuer === scopeOf(identifier)),
     ),
     ({ bare }) => bare,
   )
@@ -106,13 +106,13 @@ function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => R
     const reach = (entity: number, how: Reach): void => {
       if (entities.get(entity) !== 'enforced') entities.set(entity, how)
     }
-    for (const { kind, id, anchors, bare } of asked) {
-      for (const anchor of anchors) {
-        const node = byAnchor.get(anchor)
+    for (const { kind, id, identifiers, bare } of asked) {
+      for (const identifier of identifiers) {
+        const node = byIdentifier.get(identifier)
         if (node !== undefined) reach(node.entity, 'enforced')
       }
       const byItsId = byId.get(id)
-      if (byItsId !== undefined && kindOf(byItsId.anchor) === kind) reach(byItsId.entity, 'enforced')
+      if (byItsId !== undefined && kindOf(byItsId.identifier) === kind) reach(byItsId.entity, 'enforced')
       for (const { entity, vouched } of byBare.get(bare) ?? []) {
         reach(entity, vouched === 'enforce_and_log' ? 'enforced' : 'reported')
       }
@@ -124,8 +124,10 @@ function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => R
 /** Puts together what is known of the entities of one question. */
 function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPicture {
   const nodesOf = Map.groupBy(rows.nodes, ({ entity }) => entity)
-  const anchorOf = new Map([...rows.nodes, ...rows.others].map(({ node, anchor }) => [node, anchor]))
-  const about = aboutEntities({ ...rows, anchorOf })
+  const identifierOf = new Map(
+    [...rows.nodes, ...rows.others].map(({ node, identifier }) => [node, identifier]),
+  )
+  const about = aboutEntities({ ...rows, identifierOf })
   const revocationsOf = Map.groupBy(rows.revocations, ({ node }) => node)
 
   function entityRisk(entity: number, reach: Reach, now: Date): readonly EntityRisk[] {
@@ -136,10 +138,10 @@ function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPic
     return [
       {
         id: oldest.id,
-        kind: kindOf(oldest.anchor),
+        kind: kindOf(oldest.identifier),
         reasons: reasonsInForce(known, now),
         reach,
-        isLoaded: members.some(({ anchor }) => formatOf(anchor) === 'login'),
+        isLoaded: members.some(({ identifier }) => formatOf(identifier) === 'login'),
         speakers: [...speakersIn(known)],
       },
     ]
@@ -157,7 +159,7 @@ function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPic
     return [...nodesAbout(known)].flatMap((node) => revocationsOf.get(node) ?? []).filter(holds)
   }
 
-  const nameOf = (node: number): Anchor | undefined => anchorOf.get(node)
+  const nameOf = (node: number): Identifier | undefined => identifierOf.get(node)
   const keyOf = (row: RevocationRow): string =>
     [row.node, row.user_node, row.device_node, row.session_node, row.provider_id].join('\0')
 

@@ -1,14 +1,14 @@
 import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { EndedWords, KnownAbout } from '../risk/risk-state.ts'
-import type { Anchor } from '../subjects/identifier.ts'
+import type { Identifier } from '../subjects/identifier.ts'
 import { forGood, type Membership } from '../subjects/subject-store.ts'
 import type { EndingRow, MembershipRow, RiskReasonRow } from './schema.ts'
 
-export function reasonOf(row: Omit<RiskReasonRow, 'node'>, anchor: Anchor): RiskReason {
+export function reasonOf(row: Omit<RiskReasonRow, 'node'>, identifier: Identifier): RiskReason {
   return {
     id: row.id,
-    anchor,
+    identifier,
     source: { kind: row.source_kind, id: row.source },
     slot: row.slot,
     detection: row.detection,
@@ -36,7 +36,7 @@ function endedWordsOf({ node, source, ended_at, everybody }: RecycledRow): Ended
 /** Rows about several entities: of their identifiers, and of those that some source calls the same as one of them. */
 export interface RowsAbout {
   /** With their names; more than one entity's. */
-  readonly anchorOf: ReadonlyMap<number, Anchor>
+  readonly identifierOf: ReadonlyMap<number, Identifier>
   readonly memberships: readonly MembershipRow[]
   readonly recycled: readonly RecycledRow[]
   readonly reasons: readonly RiskReasonRow[]
@@ -44,7 +44,7 @@ export interface RowsAbout {
 
 /** Takes what concerns one entity, by its nodes, out of rows about several. */
 export function aboutEntities({
-  anchorOf,
+  identifierOf,
   memberships,
   recycled,
   reasons,
@@ -70,7 +70,10 @@ export function aboutEntities({
       memberships: each.flatMap((node) => membersOf.get(node) ?? []),
       ended: each.flatMap((node) => endedOf.get(node) ?? []),
       reasons: each.flatMap((node) =>
-        (reasonsOf.get(node) ?? []).map((row) => ({ node, reason: reasonOf(row, anchorOf.get(node) ?? '') })),
+        (reasonsOf.get(node) ?? []).map((row) => ({
+          node,
+          reason: reasonOf(row, identifierOf.get(node) ?? ''),
+        })),
       ),
     }
   }

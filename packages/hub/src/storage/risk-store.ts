@@ -3,11 +3,11 @@ import { riskLevels } from '../risk/risk-level.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { SpokenReason } from '../risk/risk-state.ts'
 import type { NewRevocation, RiskStore } from '../risk/risk-store.ts'
-import { formatOf, kindOf, valueOf, type Anchor } from '../subjects/identifier.ts'
+import { formatOf, kindOf, valueOf, type Identifier } from '../subjects/identifier.ts'
 import { deletionStep, type Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
-import type { AnchorRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
+import type { IdentifierRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from './sized-statement.ts'
 import type { RowStatement, Words } from './words.ts'
@@ -29,7 +29,7 @@ export function createRiskStore(
       const others = elsewhere.length === 0 ? [] : await reasonsOfNodes(db, words, { nodes: elsewhere })
       const recycled = await recycledAmong(db, words, { nodes: [...own, ...elsewhere] })
       const about = aboutEntities({
-        anchorOf: new Map([...found, ...others].map(({ node, anchor }) => [node, anchor])),
+        identifierOf: new Map([...found, ...others].map(({ node, identifier }) => [node, identifier])),
         memberships,
         recycled,
         reasons: [...found, ...others].filter((row) => row.source !== null),
@@ -40,9 +40,9 @@ export function createRiskStore(
         return [
           {
             entity,
-            id: oldest.anchor_id,
-            kind: kindOf(oldest.anchor),
-            name: nameOf(members.map(({ anchor }) => anchor)),
+            id: oldest.identifier_id,
+            kind: kindOf(oldest.identifier),
+            name: nameOf(members.map(({ identifier }) => identifier)),
             level: oldest.entity_level,
             changesAt: oldest.changes_at === null ? undefined : new Date(oldest.changes_at),
             known: about(members.map(({ node }) => node)),
@@ -90,7 +90,7 @@ export function createRiskStore(
 
     async due(now, max) {
       const found = await rows(sql<{ node: number }>`
-        SELECT node FROM anchors WHERE changes_at IS NOT NULL AND changes_at <= ${now.getTime()} ORDER BY changes_at LIMIT ${max}`)
+        SELECT node FROM identifiers WHERE changes_at IS NOT NULL AND changes_at <= ${now.getTime()} ORDER BY changes_at LIMIT ${max}`)
       return found.map(({ node }) => node)
     },
 
@@ -114,10 +114,10 @@ export function createRiskStore(
 
 type ReasonColumns = Omit<RiskReasonRow, 'node'>
 /** An identifier, and one of its reasons if it has any. */
-type StateRow = Pick<AnchorRow, 'anchor' | 'entity' | 'changes_at'> & {
+type StateRow = Pick<IdentifierRow, 'identifier' | 'entity' | 'changes_at'> & {
   node: number
-  anchor_id: AnchorRow['id']
-  entity_level: AnchorRow['level']
+  identifier_id: IdentifierRow['id']
+  entity_level: IdentifierRow['level']
 } & (ReasonColumns | { [Column in keyof ReasonColumns]: null })
 
 const reasonColumns = sql`r.source, r.slot, r.id, r.source_kind, r.detection, r.level, r.message, r.occurred_at,
@@ -125,8 +125,8 @@ const reasonColumns = sql`r.source, r.slot, r.id, r.source_kind, r.detection, r.
 
 const statesOfEntities = fixedStatement<{ entities: readonly number[] }, StateRow>(
   (slot, words) => sql`
-    SELECT a.node, a.entity, a.anchor, a.id AS anchor_id, a.level AS entity_level, a.changes_at, ${reasonColumns}
-    FROM anchors a LEFT JOIN risk_reasons r ON r.node = a.node
+    SELECT a.node, a.entity, a.identifier, a.id AS identifier_id, a.level AS entity_level, a.changes_at, ${reasonColumns}
+    FROM identifiers a LEFT JOIN risk_reasons r ON r.node = a.node
     WHERE a.node IN ${ofEntities(words, slot('entities'))} ORDER BY a.node`,
 )
 
@@ -138,9 +138,12 @@ const membershipsAround = fixedStatement<{ nodes: readonly number[] }, Membershi
       WHERE m.node IN ${words.numbers(slot('nodes'))})`,
 )
 
-const reasonsOfNodes = fixedStatement<{ nodes: readonly number[] }, RiskReasonRow & { anchor: Anchor }>(
+const reasonsOfNodes = fixedStatement<
+  { nodes: readonly number[] },
+  RiskReasonRow & { identifier: Identifier }
+>(
   (slot, words) => sql`
-    SELECT a.node, a.anchor, ${reasonColumns} FROM anchors a JOIN risk_reasons r ON r.node = a.node
+    SELECT a.node, a.identifier, ${reasonColumns} FROM identifiers a JOIN risk_reasons r ON r.node = a.node
     WHERE a.node IN ${words.numbers(slot('nodes'))}`,
 )
 
@@ -151,9 +154,10 @@ const recycledAmong = fixedStatement<{ nodes: readonly number[] }, RecycledRow>(
 )
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
-function nameOf(anchors: readonly Anchor[]): string {
-  const known = (format: string): Anchor | undefined => anchors.find((anchor) => formatOf(anchor) === format)
-  return valueOf(known('login') ?? known('email') ?? anchors[0] ?? '')
+function nameOf(identifiers: readonly Identifier[]): string {
+  const known = (format: string): Identifier | undefined =>
+    identifiers.find((identifier) => formatOf(identifier) === format)
+  return valueOf(known('login') ?? known('email') ?? identifiers[0] ?? '')
 }
 
 const putReasons: RowStatement = {
@@ -207,8 +211,8 @@ function reasonCells({ node, reason }: SpokenReason): readonly Cell[] {
 const putLevels: RowStatement = {
   columns: { node: 'integer', level: 'integer', changes_at: 'integer' },
   text: (given) => sql`
-    UPDATE anchors SET level = g.level, changes_at = g.changes_at
-    FROM ${given} g WHERE anchors.node = g.node`,
+    UPDATE identifiers SET level = g.level, changes_at = g.changes_at
+    FROM ${given} g WHERE identifiers.node = g.node`,
 }
 
 const putRevocations: RowStatement = {

@@ -28,11 +28,11 @@ export interface Schema {
   rate_counts: { key: string; count: number; until: number }
   log_events: LogEventRow
   sign_in_marks: SignInMarkRow
-  anchors: AnchorRow
+  identifiers: IdentifierRow
   loaded_users: LoadedUserRow
   claims: ClaimRow
   /** What claims name; an ending is among them as if it were a claim of the old and the new name. */
-  claim_anchors: { node: number; claim: string; source: string }
+  claim_identifiers: { node: number; claim: string; source: string }
   endings: EndingRow
   memberships: MembershipRow
   /** Sources whose claims are to be looked at again, from this key on: see rejoin.ts. */
@@ -171,17 +171,17 @@ export interface RiskProviderRow {
   events_ignored: Generated<number>
 }
 
-export interface AnchorRow {
+export interface IdentifierRow {
   node: Generated<number>
-  anchor: string
+  identifier: string
   bare: string | null
   id: string
-  /** The number of the entity's oldest anchor. */
+  /** The number of the entity's oldest identifier. */
   entity: number
   seen_at: number
   /** The provider whose own id this is, as it said itself, or `admin` where a loaded user has it. */
   vouched_by: string | null
-  /** Of the entity, on its oldest anchor only: the level written down last, and when it may change by itself. */
+  /** Of the entity, on its oldest identifier only: the level written down last, and when it may change by itself. */
   level: number
   changes_at: number | null
 }
@@ -214,8 +214,8 @@ export interface MembershipRow {
 export interface ClaimRow {
   key: string
   source: string
-  /** JSON array of anchors. */
-  anchors: string
+  /** JSON array of identifiers. */
+  identifiers: string
   standing: Standing
   first_at: number
   first_id: string

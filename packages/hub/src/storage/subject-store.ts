@@ -1,14 +1,14 @@
 import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
-import { bareOf, kindOf, scopeOf, type Anchor } from '../subjects/identifier.ts'
-import type { AnchorNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
+import { bareOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
+import type { IdentifierNode, KnownClaim, Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { membershipOf } from './risk-rows.ts'
-import type { AnchorRow, ClaimRow, EndingRow, LoadedUserRow, MembershipRow, Schema } from './schema.ts'
+import type { IdentifierRow, ClaimRow, EndingRow, LoadedUserRow, MembershipRow, Schema } from './schema.ts'
 import type { List, RowStatement, Words } from './words.ts'
 
-/** How many anchors one page of a search for text looks through. */
-const anchorsLookedAtMax = 50_000
+/** How many identifiers one page of a search for text looks through. */
+const identifiersLookedAtMax = 50_000
 /** Endings that are kept of one source and identifier, the latest ones: see the port's. */
 const endingsMax = 16
 
@@ -17,10 +17,10 @@ function endingKey(source: string, node: number, at: number): string {
   return `~${source}/${node}/${at}`
 }
 
-/** Every anchor of the entities. */
+/** Every identifier of the entities. */
 export const ofEntities = (words: Words, entities: List<number>): RawBuilder<unknown> => sql`(
-  SELECT node FROM anchors WHERE node IN ${words.numbers(entities)} AND entity = node
-  UNION ALL SELECT node FROM anchors WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
+  SELECT node FROM identifiers WHERE node IN ${words.numbers(entities)} AND entity = node
+  UNION ALL SELECT node FROM identifiers WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
 
 export function createSubjectStore(
   db: Kysely<Schema>,
@@ -30,43 +30,43 @@ export function createSubjectStore(
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
 
   const store: SubjectStore = {
-    async resolve(anchors) {
-      if (anchors.length === 0) return []
-      return (await nodesOfAnchors(db, words, { anchors })).map(nodeOf)
+    async resolve(identifiers) {
+      if (identifiers.length === 0) return []
+      return (await nodesOfIdentifiers(db, words, { identifiers })).map(nodeOf)
     },
 
     async loadedAmong(entities) {
       const found = await rows(sql<{ entity: number }>`
-        SELECT DISTINCT entity FROM anchors JOIN loaded_users USING (node)
+        SELECT DISTINCT entity FROM identifiers JOIN loaded_users USING (node)
         WHERE node IN ${ofEntities(words, entities)}`)
       return found.map(({ entity }) => entity)
     },
 
     withIds: (ids) =>
-      rows(sql<{ id: string; anchor: Anchor }>`
-      SELECT id, anchor FROM anchors WHERE id IN ${words.texts(ids)}`),
+      rows(sql<{ id: string; identifier: Identifier }>`
+      SELECT id, identifier FROM identifiers WHERE id IN ${words.texts(ids)}`),
 
-    async loadedUsersOf(anchors) {
+    async loadedUsersOf(identifiers) {
       const [any] = await rows(sql`SELECT 1 FROM loaded_users LIMIT 1`)
       if (any === undefined) return new Map()
-      const nodes = await store.resolve(anchors)
+      const nodes = await store.resolve(identifiers)
       const subjects = await store.ofEntities(await store.loadedAmong(nodes.map(({ entity }) => entity)))
       const byEntity = new Map(subjects.map((subject) => [subject.entity, subject]))
       return new Map(
-        nodes.flatMap(({ anchor, entity }) => {
+        nodes.flatMap(({ identifier, entity }) => {
           const { id, loaded } = byEntity.get(entity) ?? {}
-          return id === undefined || loaded === undefined ? [] : [[anchor, { id, ...loaded }] as const]
+          return id === undefined || loaded === undefined ? [] : [[identifier, { id, ...loaded }] as const]
         }),
       )
     },
 
-    async add(anchors) {
+    async add(identifiers) {
       const added = await words.each(
         db,
-        addAnchors,
-        anchors.map(({ anchor, id, seenAt, vouchedBy }) => [
-          anchor,
-          bareOf(anchor) ?? null,
+        addIdentifiers,
+        identifiers.map(({ identifier, id, seenAt, vouchedBy }) => [
+          identifier,
+          bareOf(identifier) ?? null,
           id,
           seenAt.getTime(),
           vouchedBy ?? null,
@@ -92,10 +92,10 @@ export function createSubjectStore(
       await words.each(
         db,
         putClaims,
-        claims.map(({ key, source, anchors, standing, first, last }) => [
+        claims.map(({ key, source, identifiers, standing, first, last }) => [
           key,
           source,
-          JSON.stringify(anchors),
+          JSON.stringify(identifiers),
           standing,
           first.at,
           first.id,
@@ -106,13 +106,15 @@ export function createSubjectStore(
       await words.each(
         db,
         addMembers,
-        claims.flatMap(({ key, source, anchors }) => anchors.map((anchor) => [key, anchor, source])),
+        claims.flatMap(({ key, source, identifiers }) =>
+          identifiers.map((identifier) => [key, identifier, source]),
+        ),
       )
     },
 
     async dropClaims(keys) {
       await sql`DELETE FROM claims WHERE key IN ${words.texts(keys)}`.execute(db)
-      await sql`DELETE FROM claim_anchors WHERE claim IN ${words.texts(keys)}`.execute(db)
+      await sql`DELETE FROM claim_identifiers WHERE claim IN ${words.texts(keys)}`.execute(db)
     },
 
     async component(nodes, sources) {
@@ -120,28 +122,28 @@ export function createSubjectStore(
       const found = await rows(sql<NodeRow>`
         WITH RECURSIVE reached (node) AS (
           SELECT * FROM ${words.numbers([...new Set(nodes)])} g
-          UNION SELECT o.node FROM reached JOIN claim_anchors c USING (node) JOIN claim_anchors o ON o.claim = c.claim
+          UNION SELECT o.node FROM reached JOIN claim_identifiers c USING (node) JOIN claim_identifiers o ON o.claim = c.claim
           WHERE c.source IN ${theirs})
-        SELECT ${nodeColumns} FROM reached JOIN anchors USING (node)`)
+        SELECT ${nodeColumns} FROM reached JOIN identifiers USING (node)`)
       const numbers = words.numbers(found.map(({ node }) => node))
       const claims = await rows(sql<ClaimRow>`
         SELECT ${claimColumns} FROM claims WHERE key IN (
-          SELECT claim FROM claim_anchors WHERE node IN ${numbers} AND source IN ${theirs})`)
+          SELECT claim FROM claim_identifiers WHERE node IN ${numbers} AND source IN ${theirs})`)
       const endings = await rows(sql<EndingRow>`
         SELECT node, source, ended_at, recycled, successor, everybody FROM endings
         WHERE node IN ${numbers} AND (source IN ${theirs} OR everybody = 1)`)
       const memberships = await rows(sql<MembershipRow>`
         SELECT node, source, lasts_until, root FROM memberships WHERE node IN ${numbers} AND source IN ${theirs}`)
-      const anchorOf = new Map(found.map(({ node, anchor }) => [node, anchor]))
+      const identifierOf = new Map(found.map(({ node, identifier }) => [node, identifier]))
       return {
         nodes: found.map(nodeOf),
         claims: claims.map(claimOf),
         endings: endings.map(({ node, source, ended_at, recycled, successor, everybody }) => ({
           source,
-          anchor: anchorOf.get(node) ?? '',
+          identifier: identifierOf.get(node) ?? '',
           at: ended_at,
           recycled: recycled === 1,
-          successor: successor === null ? undefined : anchorOf.get(successor),
+          successor: successor === null ? undefined : identifierOf.get(successor),
           everybody: everybody === 1,
         })),
         memberships: memberships.map(membershipOf),
@@ -164,10 +166,10 @@ export function createSubjectStore(
           made.map(({ node, source, until, root }) => [node, source, until, root]),
         )
       }
-      for (const { anchor, source, at, everybody } of endings) {
+      for (const { identifier, source, at, everybody } of endings) {
         await sql`
           UPDATE endings SET everybody = ${Number(everybody)}
-          WHERE node = (SELECT node FROM anchors WHERE anchor = ${anchor}) AND source = ${source}
+          WHERE node = (SELECT node FROM identifiers WHERE identifier = ${identifier}) AND source = ${source}
             AND ended_at = ${at}`.execute(db)
       }
       if (entities.length > 0) {
@@ -177,10 +179,10 @@ export function createSubjectStore(
         )
         // Whoever is joined to an older one keeps no level of its own.
         await sql`
-          UPDATE anchors SET entity = g.entity,
+          UPDATE identifiers SET entity = g.entity,
             level = CASE WHEN g.node = g.entity THEN level ELSE 0 END,
             changes_at = CASE WHEN g.node = g.entity THEN changes_at END
-          FROM ${given} g WHERE anchors.node = g.node`.execute(db)
+          FROM ${given} g WHERE identifiers.node = g.node`.execute(db)
       }
       if (claims.length > 0) {
         const given = words.rows(
@@ -192,15 +194,15 @@ export function createSubjectStore(
     },
 
     async end(endings) {
-      const names = endings.flatMap(({ anchor, successor }) =>
-        successor === undefined ? [anchor] : [anchor, successor],
+      const names = endings.flatMap(({ identifier, successor }) =>
+        successor === undefined ? [identifier] : [identifier, successor],
       )
       const nodes = new Map(
-        (await store.resolve([...new Set(names)])).map(({ anchor, node }) => [anchor, node]),
+        (await store.resolve([...new Set(names)])).map(({ identifier, node }) => [identifier, node]),
       )
-      for (const { anchor, source, at, recycled, successor } of endings) {
-        const node = nodes.get(anchor)
-        if (node === undefined) throw new Error(`The identifier ${anchor} is not known.`)
+      for (const { identifier, source, at, recycled, successor } of endings) {
+        const node = nodes.get(identifier)
+        if (node === undefined) throw new Error(`The identifier ${identifier} is not known.`)
         await sql`
           INSERT INTO endings (node, source, ended_at, recycled, successor)
           VALUES (${node}, ${source}, ${at}, ${Number(recycled)}, ${nodes.get(successor ?? '') ?? null})
@@ -210,7 +212,7 @@ export function createSubjectStore(
         await words.each(
           db,
           addMembers,
-          (successor === undefined ? [anchor] : [anchor, successor]).map((name) => [
+          (successor === undefined ? [identifier] : [identifier, successor]).map((name) => [
             endingKey(source, node, at),
             name,
             source,
@@ -221,7 +223,7 @@ export function createSubjectStore(
           ORDER BY ended_at DESC LIMIT 1000 OFFSET ${endingsMax}`)
         if (older.length === 0) continue
         const keys = words.texts(older.map(({ ended_at }) => endingKey(source, node, ended_at)))
-        await sql`DELETE FROM claim_anchors WHERE claim IN ${keys}`.execute(db)
+        await sql`DELETE FROM claim_identifiers WHERE claim IN ${keys}`.execute(db)
         await sql`DELETE FROM endings WHERE node = ${node} AND source = ${source}
           AND ended_at <= ${older[0]?.ended_at ?? 0}`.execute(db)
       }
@@ -229,29 +231,32 @@ export function createSubjectStore(
 
     async forgetSuccessors(endings) {
       const nodes = new Map(
-        (await store.resolve(endings.map(({ anchor }) => anchor))).map(({ anchor, node }) => [anchor, node]),
+        (await store.resolve(endings.map(({ identifier }) => identifier))).map(({ identifier, node }) => [
+          identifier,
+          node,
+        ]),
       )
-      for (const { anchor, source, at } of endings) {
-        const node = nodes.get(anchor) ?? 0
+      for (const { identifier, source, at } of endings) {
+        const node = nodes.get(identifier) ?? 0
         await sql`
           UPDATE endings SET successor = NULL
           WHERE node = ${node} AND source = ${source} AND ended_at = ${at}`.execute(db)
         await sql`
-          DELETE FROM claim_anchors WHERE claim = ${endingKey(source, node, at)} AND node <> ${node}`.execute(
+          DELETE FROM claim_identifiers WHERE claim = ${endingKey(source, node, at)} AND node <> ${node}`.execute(
           db,
         )
       }
     },
 
-    async vouch(anchors, provider) {
-      await sql`UPDATE anchors SET vouched_by = ${provider} WHERE anchor IN ${words.texts(anchors)}`.execute(
+    async vouch(identifiers, provider) {
+      await sql`UPDATE identifiers SET vouched_by = ${provider} WHERE identifier IN ${words.texts(identifiers)}`.execute(
         db,
       )
     },
 
     async namedBy(source, after, max) {
       const found = await rows(sql<{ node: number; claim: string }>`
-        SELECT node, claim FROM claim_anchors WHERE source = ${source} AND claim > ${after}
+        SELECT node, claim FROM claim_identifiers WHERE source = ${source} AND claim > ${after}
         ORDER BY claim, node LIMIT ${max}`)
       const last = found.at(-1)?.claim
       if (last === undefined || found.length < max)
@@ -266,7 +271,7 @@ export function createSubjectStore(
     },
 
     async find(id) {
-      const [found] = await rows(sql<{ entity: number }>`SELECT entity FROM anchors WHERE id = ${id}`)
+      const [found] = await rows(sql<{ entity: number }>`SELECT entity FROM identifiers WHERE id = ${id}`)
       if (found === undefined) return undefined
       return (await store.ofEntities([found.entity]))[0]
     },
@@ -274,7 +279,7 @@ export function createSubjectStore(
     async ofEntities(entities) {
       const found = await rows(sql<SubjectRow>`
         SELECT ${nodeColumns}, level, seen_at, login, display_name, loaded_at
-        FROM anchors LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(words, entities)} ORDER BY node`)
+        FROM identifiers LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(words, entities)} ORDER BY node`)
       const byEntity = Map.groupBy(found, ({ entity }) => entity)
       return entities.flatMap((entity) => {
         const members = byEntity.get(entity)
@@ -285,14 +290,14 @@ export function createSubjectStore(
     async findBare(bare) {
       const found = await rows(sql<{
         entity: number
-        anchor: Anchor
+        identifier: Identifier
         vouched_by: string
         issuer: string | null
       }>`
-        SELECT entity, anchor, vouched_by, issuer FROM anchors LEFT JOIN providers ON providers.id = vouched_by
+        SELECT entity, identifier, vouched_by, issuer FROM identifiers LEFT JOIN providers ON providers.id = vouched_by
         WHERE bare = ${bare} AND vouched_by IS NOT NULL`)
-      return found.flatMap(({ entity, anchor, vouched_by, issuer }) =>
-        issuer === null || issuer === scopeOf(anchor) ? [{ entity, vouchedBy: vouched_by }] : [],
+      return found.flatMap(({ entity, identifier, vouched_by, issuer }) =>
+        issuer === null || issuer === scopeOf(identifier) ? [{ entity, vouchedBy: vouched_by }] : [],
       )
     },
 
@@ -300,18 +305,20 @@ export function createSubjectStore(
       const conditions = [sql`a.node < ${before}`]
       // Not so that an index of names is used: it says nothing about where in the order of nodes they are.
       if (kind !== undefined)
-        conditions.push(sql`substr(a.anchor, 1, ${sql.lit(kind.length + 1)}) = ${`${kind}:`}`)
+        conditions.push(sql`substr(a.identifier, 1, ${sql.lit(kind.length + 1)}) = ${`${kind}:`}`)
       const lowest = text === undefined ? undefined : await lookedAtTo(before)
       if (text === undefined) {
         conditions.push(sql`a.entity = a.node`)
         if (level !== undefined) conditions.push(sql`a.level = ${level} AND a.level > 0`)
       } else {
-        conditions.push(sql`a.node >= ${lowest} AND replace(lower(a.anchor), ${text}, '') <> lower(a.anchor)`)
+        conditions.push(
+          sql`a.node >= ${lowest} AND replace(lower(a.identifier), ${text}, '') <> lower(a.identifier)`,
+        )
         if (level !== undefined)
-          conditions.push(sql`(SELECT e.level FROM anchors e WHERE e.node = a.entity) = ${level}`)
+          conditions.push(sql`(SELECT e.level FROM identifiers e WHERE e.node = a.entity) = ${level}`)
       }
       const found = await rows(sql<{ node: number; entity: number }>`
-        SELECT a.node, a.entity FROM anchors a WHERE ${sql.join(conditions, sql` AND `)}
+        SELECT a.node, a.entity FROM identifiers a WHERE ${sql.join(conditions, sql` AND `)}
         ORDER BY a.node DESC LIMIT ${limit + 1}`)
       const page = found.slice(0, limit)
       const further = lowest !== undefined && lowest > 1 ? lowest : undefined
@@ -325,42 +332,42 @@ export function createSubjectStore(
 
     async loadedBefore(login) {
       const [before] = await rows(sql<{ claim: string | null }>`
-        SELECT claim FROM loaded_users JOIN anchors USING (node) WHERE anchor = ${login}`)
+        SELECT claim FROM loaded_users JOIN identifiers USING (node) WHERE identifier = ${login}`)
       return before && { claim: before.claim ?? undefined }
     },
 
     async putLoaded(login, user) {
       const given = words.rows(
-        { anchor: 'text', login: 'text', display_name: 'text', loaded_at: 'integer', claim: 'text' },
+        { identifier: 'text', login: 'text', display_name: 'text', loaded_at: 'integer', claim: 'text' },
         [[login, user.login, user.displayName ?? null, user.loadedAt.getTime(), user.claim ?? null]],
       )
       await sql`
         INSERT INTO loaded_users (node, login, display_name, loaded_at, claim)
         SELECT a.node, g.login, g.display_name, g.loaded_at, g.claim
-        FROM ${given} g JOIN anchors a ON a.anchor = g.anchor WHERE true
+        FROM ${given} g JOIN identifiers a ON a.identifier = g.identifier WHERE true
         ON CONFLICT (node) DO UPDATE SET login = excluded.login, display_name = excluded.display_name,
           loaded_at = excluded.loaded_at, claim = excluded.claim`.execute(db)
     },
   }
-  /** Text is looked for in a stretch of anchors, so that no search holds anybody up: where this one ends. */
+  /** Text is looked for in a stretch of identifiers, so that no search holds anybody up: where this one ends. */
   async function lookedAtTo(before: number): Promise<number> {
     const [lowest] = await rows(sql<{ node: number | null }>`
       SELECT min(node) AS node FROM (
-        SELECT node FROM anchors WHERE node < ${before} ORDER BY node DESC LIMIT ${anchorsLookedAtMax}) looked_at`)
+        SELECT node FROM identifiers WHERE node < ${before} ORDER BY node DESC LIMIT ${identifiersLookedAtMax}) looked_at`)
     return lowest?.node ?? 0
   }
 
   return store
 }
 
-const claimColumns = sql`key, source, anchors, standing, first_at, first_id, last_at, last_id, refused`
-const nodeColumns = sql`node, anchor, id, entity, vouched_by`
+const claimColumns = sql`key, source, identifiers, standing, first_at, first_id, last_at, last_id, refused`
+const nodeColumns = sql`node, identifier, id, entity, vouched_by`
 
 /** Who sees something of these nodes through what some source calls the same. */
 const seeing = fixedStatement<{ nodes: readonly number[] }, { entity: number }>(
   (slot, words) => sql`
     SELECT DISTINCT a.entity
-    FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source JOIN anchors a ON a.node = o.node
+    FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source JOIN identifiers a ON a.node = o.node
     WHERE m.node IN ${words.numbers(slot('nodes'))}`,
 )
 
@@ -372,22 +379,23 @@ const putMemberships: RowStatement = {
     ON CONFLICT (node, source, lasts_until) DO UPDATE SET root = excluded.root`,
 }
 
-const nodesOfAnchors = fixedStatement<{ anchors: readonly Anchor[] }, NodeRow>(
-  (slot, words) => sql`SELECT ${nodeColumns} FROM anchors WHERE anchor IN ${words.texts(slot('anchors'))}`,
+const nodesOfIdentifiers = fixedStatement<{ identifiers: readonly Identifier[] }, NodeRow>(
+  (slot, words) =>
+    sql`SELECT ${nodeColumns} FROM identifiers WHERE identifier IN ${words.texts(slot('identifiers'))}`,
 )
 
 const claimsByKey = fixedStatement<{ keys: readonly string[] }, ClaimRow>(
   (slot, words) => sql`SELECT ${claimColumns} FROM claims WHERE key IN ${words.texts(slot('keys'))}`,
 )
 
-const addAnchors: RowStatement<NodeRow> = {
-  columns: { anchor: 'text', bare: 'text', id: 'text', seen_at: 'integer', vouched_by: 'text' },
+const addIdentifiers: RowStatement<NodeRow> = {
+  columns: { identifier: 'text', bare: 'text', id: 'text', seen_at: 'integer', vouched_by: 'text' },
   // An entity of its own is known by its own number.
   text: (given, words) => sql`
-    INSERT INTO anchors (node, anchor, bare, id, entity, seen_at, vouched_by)
-    SELECT n.node, n.anchor, n.bare, n.id, n.node, n.seen_at, n.vouched_by
+    INSERT INTO identifiers (node, identifier, bare, id, entity, seen_at, vouched_by)
+    SELECT n.node, n.identifier, n.bare, n.id, n.node, n.seen_at, n.vouched_by
     FROM (
-      SELECT ${words.nextNumber('anchors', 'node')} AS node, g.anchor, g.bare, g.id, g.seen_at, g.vouched_by
+      SELECT ${words.nextNumber('identifiers', 'node')} AS node, g.identifier, g.bare, g.id, g.seen_at, g.vouched_by
       FROM ${given} g) n
     RETURNING ${nodeColumns}`,
 }
@@ -396,7 +404,7 @@ const putClaims: RowStatement = {
   columns: {
     key: 'text',
     source: 'text',
-    anchors: 'text',
+    identifiers: 'text',
     standing: 'integer',
     first_at: 'integer',
     first_id: 'text',
@@ -404,35 +412,35 @@ const putClaims: RowStatement = {
     last_id: 'text',
   },
   text: (given) => sql`
-    INSERT INTO claims (key, source, anchors, standing, first_at, first_id, last_at, last_id)
-    SELECT key, source, anchors, standing, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
-    ON CONFLICT (key) DO UPDATE SET anchors = excluded.anchors, standing = excluded.standing,
+    INSERT INTO claims (key, source, identifiers, standing, first_at, first_id, last_at, last_id)
+    SELECT key, source, identifiers, standing, first_at, first_id, last_at, last_id FROM ${given} g WHERE true
+    ON CONFLICT (key) DO UPDATE SET identifiers = excluded.identifiers, standing = excluded.standing,
       first_at = excluded.first_at, first_id = excluded.first_id, last_at = excluded.last_at, last_id = excluded.last_id`,
 }
 
 const addMembers: RowStatement = {
-  columns: { claim: 'text', anchor: 'text', source: 'text' },
+  columns: { claim: 'text', identifier: 'text', source: 'text' },
   text: (given) => sql`
-    INSERT INTO claim_anchors (node, claim, source)
-    SELECT a.node, m.claim, m.source FROM ${given} m JOIN anchors a ON a.anchor = m.anchor
+    INSERT INTO claim_identifiers (node, claim, source)
+    SELECT a.node, m.claim, m.source FROM ${given} m JOIN identifiers a ON a.identifier = m.identifier
     WHERE true ON CONFLICT DO NOTHING`,
 }
 
-type NodeRow = Pick<Selectable<AnchorRow>, 'node' | 'anchor' | 'id' | 'entity' | 'vouched_by'>
+type NodeRow = Pick<Selectable<IdentifierRow>, 'node' | 'identifier' | 'id' | 'entity' | 'vouched_by'>
 type SubjectRow = NodeRow &
-  Pick<AnchorRow, 'level' | 'seen_at'> & {
+  Pick<IdentifierRow, 'level' | 'seen_at'> & {
     [Column in 'login' | 'display_name' | 'loaded_at']: LoadedUserRow[Column] | null
   }
 
-function nodeOf({ node, anchor, id, entity, vouched_by }: NodeRow): AnchorNode {
-  return { node, anchor, id, entity, vouchedBy: vouched_by ?? undefined }
+function nodeOf({ node, identifier, id, entity, vouched_by }: NodeRow): IdentifierNode {
+  return { node, identifier, id, entity, vouchedBy: vouched_by ?? undefined }
 }
 
 function claimOf(row: ClaimRow): KnownClaim {
   return {
     key: row.key,
     source: row.source,
-    anchors: JSON.parse(row.anchors) as readonly Anchor[], // written by putClaims
+    identifiers: JSON.parse(row.identifiers) as readonly Identifier[], // written by putClaims
     standing: row.standing,
     first: { at: row.first_at, id: row.first_id },
     last: { at: row.last_at, id: row.last_id },
@@ -442,13 +450,13 @@ function claimOf(row: ClaimRow): KnownClaim {
 
 function subjectOf(entity: number, members: readonly SubjectRow[]): Subject {
   const [oldest] = members
-  if (oldest === undefined) throw new Error('An entity has at least one anchor.')
+  if (oldest === undefined) throw new Error('An entity has at least one identifier.')
   const loaded = members.find(({ login }) => login !== null)
   return {
     id: oldest.id,
     entity,
-    kind: kindOf(oldest.anchor),
-    anchors: members.map(nodeOf),
+    kind: kindOf(oldest.identifier),
+    identifiers: members.map(nodeOf),
     level: oldest.level,
     firstSeenAt: new Date(oldest.seen_at),
     loaded:

@@ -60,7 +60,7 @@ function endOf(rows: readonly (readonly [string, object])[]): object {
     providers: 3,
     streams: 0,
     risk_providers: 0,
-    anchors: 0,
+    identifiers: 0,
     risk_history: 0,
     erasures: 5,
     log_events: 12,
@@ -99,15 +99,15 @@ describe.each(sites)('into %s', (_, open) => {
     for (const [table, next] of [
       ['log_events', 13],
       ['erasures', 6],
-      ['anchors', 1],
+      ['identifiers', 1],
     ] as const) {
       const insertions = {
         log_events: sql`INSERT INTO log_events (published, persisted, event_type, event) VALUES (1, 1, 'a', '{}')`,
         erasures: sql`INSERT INTO erasures (id, names, place) VALUES ('a', '', '')`,
-        anchors: sql`INSERT INTO anchors (anchor, id, entity, seen_at) VALUES ('a', 'a', 1, 1)`,
+        identifiers: sql`INSERT INTO identifiers (identifier, id, entity, seen_at) VALUES ('a', 'a', 1, 1)`,
       }
       await insertions[table].execute(db)
-      const column = { log_events: 'sequence', erasures: 'number', anchors: 'node' }[table]
+      const column = { log_events: 'sequence', erasures: 'number', identifiers: 'node' }[table]
       const { rows } = await sql`SELECT max(${sql.ref(column)}) AS last FROM ${sql.table(table)}`.execute(db)
       expect([table, rows]).toEqual([table, [{ last: next }]])
     }
@@ -316,8 +316,8 @@ test.each<readonly [string, Damage, string]>([
   ['a closing line that is none', at(7, { end: true }), 'Line 8 counts undefined rows of providers'],
   [
     'no number',
-    end(({ numbers }) => Reflect.deleteProperty(numbers, 'anchors')),
-    'Line 8: numbers.anchors must be a whole number of at least 0',
+    end(({ numbers }) => Reflect.deleteProperty(numbers, 'identifiers')),
+    'Line 8: numbers.identifiers must be a whole number of at least 0',
   ],
   [
     'a number that was given already',
@@ -331,8 +331,8 @@ test.each<readonly [string, Damage, string]>([
   ],
   [
     'a number below zero',
-    end(({ numbers }) => (numbers['anchors'] = -1)),
-    'numbers.anchors must be a whole number',
+    end(({ numbers }) => (numbers['identifiers'] = -1)),
+    'numbers.identifiers must be a whole number',
   ],
 ])('%s is refused, and nothing is imported', async (_, damage, problem) => {
   await using site = await sqliteSite()

@@ -7,7 +7,7 @@ export const numberedColumns = {
   providers: 'number',
   streams: 'number',
   risk_providers: 'number',
-  anchors: 'node',
+  identifiers: 'node',
   risk_history: 'sequence',
   erasures: 'number',
   log_events: 'sequence',
@@ -21,7 +21,7 @@ export const numberNames = [arrivals, ...(Object.keys(numberedColumns) as Number
 export type Numbers = Readonly<Record<(typeof numberNames)[number], number>>
 
 /** Numbered tables of SQLite where numbers of deleted rows do not come back. */
-const autoincrement: ReadonlySet<string> = new Set<NumberedTable>(['anchors', 'erasures', 'log_events'])
+const autoincrement: ReadonlySet<string> = new Set<NumberedTable>(['identifiers', 'erasures', 'log_events'])
 /** Where SQLite counts arrivals, among the counters. */
 export const arrivalsCounter = 'sequence'
 

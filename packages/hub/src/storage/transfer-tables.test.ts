@@ -69,5 +69,5 @@ test('every sequence of PostgreSQL and every AUTOINCREMENT of SQLite moves on', 
     SELECT name FROM sqlite_schema WHERE type = 'table' AND sql LIKE '%AUTOINCREMENT%' ORDER BY name`.execute(
     onSqlite.db,
   )
-  expect(numbering.map(({ name }) => name)).toEqual(['anchors', 'erasures', 'log_events'])
+  expect(numbering.map(({ name }) => name)).toEqual(['erasures', 'identifiers', 'log_events'])
 })

@@ -1,5 +1,5 @@
 import { hash } from 'node:crypto'
-import { scopeOf, type Anchor } from './identifier.ts'
+import { scopeOf, type Identifier } from './identifier.ts'
 
 /** The source of what administrators say. Providers have ids of their own. */
 export const adminSource = 'admin'
@@ -11,7 +11,7 @@ export interface Claim {
   /** The provider's id, or {@link adminSource}. */
   readonly source: string
   /** Two or more, sorted. */
-  readonly anchors: readonly Anchor[]
+  readonly identifiers: readonly Identifier[]
   readonly standing: Standing
   /** When it was said for the first and for the last time; the same when it was said once. */
   readonly first: Occurrence
@@ -33,16 +33,16 @@ export interface Occurrence {
 }
 
 /**
- * @param anchors - sorted, each once
+ * @param identifiers - sorted, each once
  * @param by - tells apart claims of one source about the same identifiers: the sign-in name that a user was loaded with
  */
-export function claimKey(source: string, anchors: readonly Anchor[], by = ''): string {
-  return hash('sha256', JSON.stringify([source, by, ...anchors]), 'hex').slice(0, 32)
+export function claimKey(source: string, identifiers: readonly Identifier[], by = ''): string {
+  return hash('sha256', JSON.stringify([source, by, ...identifiers]), 'hex').slice(0, 32)
 }
 
 /** @param issuer - the source's own, whose ids it vouches for */
-export function standingOf(issuer: string | undefined, anchors: readonly Anchor[]): Standing {
-  const scopes = anchors.map(scopeOf).filter((scope) => scope !== undefined)
+export function standingOf(issuer: string | undefined, identifiers: readonly Identifier[]): Standing {
+  const scopes = identifiers.map(scopeOf).filter((scope) => scope !== undefined)
   if (scopes.some((scope) => scope !== issuer)) return 3
   return scopes.length > 0 ? 1 : 2
 }

@@ -6,7 +6,7 @@ import { createEraser } from './erasure.ts'
 const issuer = 'https://idp.example'
 const eraser = createEraser({
   pseudonym: 'erased-1',
-  anchors: [
+  identifiers: [
     'user:email:ada@xn--bcher-kva.example',
     'user:opaque:https://idp.example|42',
     'user:phone:+15551234',
@@ -75,7 +75,7 @@ describe('what names the person goes', () => {
     )
   })
 
-  test.each<[anchor: string, written: string]>([
+  test.each<[identifier: string, written: string]>([
     ['user:login:i\u{307}stanbul', 'İSTANBUL'],
     ['user:login:i\u{307}stanbul@example.com', 'İstanbul@example.com'],
     ['user:email:\u{1F0}oan@example.com', 'J\u{30C}oan@example.com'],
@@ -84,9 +84,9 @@ describe('what names the person goes', () => {
     ['address:2001:db8::1', '2001:0DB8:0:0:0::1'],
     ['address:203.0.113.7', '::ffff:cb00:7107'],
     ['user:login:jo@a.bc', 'JO@ａ.bc'],
-  ])('%s is erased from %s', (anchor, written) => {
-    const one = createEraser({ pseudonym: 'erased-2', anchors: [anchor], displayName: undefined })
-    const kind = kindOf(anchor)
+  ])('%s is erased from %s', (identifier, written) => {
+    const one = createEraser({ pseudonym: 'erased-2', identifiers: [identifier], displayName: undefined })
+    const kind = kindOf(identifier)
     const named =
       kind === 'address'
         ? { format: 'ip-addresses', 'ip-addresses': [written] }

@@ -5,7 +5,7 @@ import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { withinQuotes } from '../base/sentence.ts'
 import { identifierCharsMax, isProprietary, readSubject, type Subject } from '../set/subject.ts'
-import { addressAnchor, anchorsOf, formatOf, kindOf, valueOf, type Anchor } from './identifier.ts'
+import { addressIdentifier, identifiersOf, formatOf, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'
 import { decodings, eraseEncoded } from './percent-encoding.ts'
@@ -14,8 +14,8 @@ import { decodings, eraseEncoded } from './percent-encoding.ts'
 export interface ErasureNames {
   /** Stands where the names stood; the same everywhere, so that what belonged together still does. */
   readonly pseudonym: string
-  readonly anchors: readonly Anchor[]
-  /** Of the anchors, as the System Log names actors and targets by. */
+  readonly identifiers: readonly Identifier[]
+  /** Of the identifiers, as the System Log names actors and targets by. */
   readonly ids?: readonly string[]
   readonly displayName: string | undefined
 }
@@ -42,25 +42,26 @@ const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account
  * An identifier as short as `42` is no trace of anybody by itself: such ones are erased only where the same record names
  * the person, and there wherever they stand alone.
  */
-export function createEraser({ pseudonym, anchors, ids = [], displayName }: ErasureNames): Eraser {
+export function createEraser({ pseudonym, identifiers, ids = [], displayName }: ErasureNames): Eraser {
   const values = new Set(
-    anchors
+    identifiers
       .flatMap(spellings)
       .concat(displayName === undefined ? [] : [displayName, displayName.replaceAll(' ', '+')]),
   )
   const whole = new Set([...values].map(normaliseName))
   const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
-  for (const anchor of anchors) {
-    if (peculiarFormats.has(formatOf(anchor)) || isLikeEmail(anchor)) peculiar.push(...spellings(anchor))
+  for (const identifier of identifiers) {
+    if (peculiarFormats.has(formatOf(identifier)) || isLikeEmail(identifier))
+      peculiar.push(...spellings(identifier))
   }
-  const known = new Set(anchors)
-  const phones = anchors.filter((anchor) => formatOf(anchor) === 'phone').map(phonePattern)
+  const known = new Set(identifiers)
+  const phones = identifiers.filter((identifier) => formatOf(identifier) === 'phone').map(phonePattern)
   const anyPhone = phones.length === 0 ? undefined : new RegExp(phones.join('|'), 'u')
   const patterns = [...peculiar.map(escaped), ...phones]
   const inText = patterns.length === 0 ? undefined : new RegExp(patterns.join('|'), 'giu')
-  const emails = new Set(anchors.filter(isLikeEmail).map(valueOf))
+  const emails = new Set(identifiers.filter(isLikeEmail).map(valueOf))
   const withoutEmails = [...emails].map((email) => emailPattern(email, pseudonym))
-  const kinds = [...new Set(anchors.map(kindOf))]
+  const kinds = [...new Set(identifiers.map(kindOf))]
   const hasAddress = kinds.includes('address') // of which there are more ways to write it than can be looked for
   const hints = [
     ...[...values].map((value) => {
@@ -80,7 +81,7 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
   const isPlainName = (text: string): boolean =>
     whole.has(normaliseName(text)) ||
     (text.includes('@') && whole.has(normaliseLogin(text))) ||
-    (hasAddress && known.has(addressAnchor(text) ?? ''))
+    (hasAddress && known.has(addressIdentifier(text) ?? ''))
   const isName = (text: string): boolean => isPlainName(text) || decodings(text).some(isPlainName)
   const speaksOf = (text: string): boolean => plainly(text) !== text.normalize('NFC')
 
@@ -108,7 +109,7 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
     if (subject === undefined) return false
     if (!isProprietary(subject) && subject.format === 'complex') return false // its members stand for themselves
     return kinds.some(
-      (kind) => anchorsOf(subject, kind, issuer)?.some((anchor) => known.has(anchor)) === true,
+      (kind) => identifiersOf(subject, kind, issuer)?.some((identifier) => known.has(identifier)) === true,
     )
   }
 
@@ -163,9 +164,9 @@ export function createEraser({ pseudonym, anchors, ids = [], displayName }: Eras
 }
 
 /** How an identifier may be written in what senders sent, and in what we say of it. */
-function spellings(anchor: Anchor): readonly string[] {
-  const value = valueOf(anchor)
-  const at = kindOf(anchor) === 'user' ? value.lastIndexOf('@') : -1
+function spellings(identifier: Identifier): readonly string[] {
+  const value = valueOf(identifier)
+  const at = kindOf(identifier) === 'user' ? value.lastIndexOf('@') : -1
   const unicode = at === -1 ? '' : domainToUnicode(value.slice(at + 1))
   const written = unicode === '' ? [value] : [value, value.slice(0, at + 1) + unicode]
   return [
@@ -180,8 +181,8 @@ function spellings(anchor: Anchor): readonly string[] {
 }
 
 /** Whether what it names is compared as email addresses are. */
-function isLikeEmail(anchor: Anchor): boolean {
-  return ['email', 'login'].includes(formatOf(anchor)) && valueOf(anchor).lastIndexOf('@') > 0
+function isLikeEmail(identifier: Identifier): boolean {
+  return ['email', 'login'].includes(formatOf(identifier)) && valueOf(identifier).lastIndexOf('@') > 0
 }
 
 function asInJson(text: string): string {
@@ -192,9 +193,9 @@ function escaped(text: string): string {
   return text.replace(/[.*+?^${}()|[\]\\/]/g, '\\$&')
 }
 
-/** People part the digits of a number; anchors do not. */
-function phonePattern(anchor: Anchor): string {
-  return Array.from(valueOf(anchor), escaped).join(String.raw`[\s().\-\u{2010}-\u{2015}]*`)
+/** People part the digits of a number; identifiers do not. */
+function phonePattern(identifier: Identifier): string {
+  return Array.from(valueOf(identifier), escaped).join(String.raw`[\s().\-\u{2010}-\u{2015}]*`)
 }
 
 function subjectIn(value: JsonObject): Subject | undefined {

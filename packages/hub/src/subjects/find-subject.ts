@@ -25,9 +25,9 @@ export async function findSubject(
   if (asked === undefined) return undefined
   const byId = await subjects.find(asked.id)
   if (byId?.kind === kind) return byId
-  const nodes = new Map((await subjects.resolve(asked.anchors)).map((node) => [node.anchor, node]))
-  const named = asked.anchors.flatMap((anchor) => nodes.get(anchor) ?? [])
-  const known = named.find(({ anchor }) => peculiar.has(formatOf(anchor)))
+  const nodes = new Map((await subjects.resolve(asked.identifiers)).map((node) => [node.identifier, node]))
+  const named = asked.identifiers.flatMap((identifier) => nodes.get(identifier) ?? [])
+  const known = named.find(({ identifier }) => peculiar.has(formatOf(identifier)))
   if (known !== undefined) return (await subjects.ofEntities([known.entity]))[0]
   const vouched = new Set(
     (await subjects.findBare(asked.bare)).flatMap(({ entity, vouchedBy }) =>

@@ -1,12 +1,12 @@
 import { describe, expect, test } from 'vitest'
 import { readSubject, type SimpleSubject } from '../set/subject.ts'
 import {
-  addressAnchor,
-  anchorsOf,
+  addressIdentifier,
+  identifiersOf,
   askedOf,
   bareOf,
-  loginAnchor,
-  mainAnchor,
+  loginIdentifier,
+  mainIdentifier,
   scopeOf,
   valueOf,
 } from './identifier.ts'
@@ -14,8 +14,8 @@ import { canonicalAddress } from './address.ts'
 import { normaliseEmail } from './email.ts'
 
 const issuer = 'https://mdm.example'
-const anchors = (subject: object, kind = 'user') =>
-  anchorsOf(readSubject(JSON.parse(JSON.stringify(subject)), 'subject') as SimpleSubject, kind, issuer) // simple ones
+const identifiers = (subject: object, kind = 'user') =>
+  identifiersOf(readSubject(JSON.parse(JSON.stringify(subject)), 'subject') as SimpleSubject, kind, issuer) // simple ones
 
 describe('email addresses that are the same', () => {
   test.each([
@@ -64,12 +64,12 @@ describe('addresses', () => {
     'x',
   ])('%j is none', (written) => {
     expect(canonicalAddress(written)).toBeUndefined()
-    expect(addressAnchor(written)).toBeUndefined()
+    expect(addressIdentifier(written)).toBeUndefined()
     expect(askedOf('address', written)).toBeUndefined()
   })
 })
 
-describe('identifiers as anchors', () => {
+describe('identifiers of subjects', () => {
   test.each([
     [{ format: 'email', email: 'ADA@example.com' }, 'user:email:ada@example.com'],
     [{ format: 'iss_sub', iss: 'https://idp.example', sub: 'A|1' }, 'user:iss_sub:https://idp.example|A|1'],
@@ -81,34 +81,38 @@ describe('identifiers as anchors', () => {
     [{ format: 'uri', uri: 'urn:x:Y' }, 'user:uri:urn:x:Y'],
     [{ format: 'jwt_id', iss: 'i', jti: 'j' }, 'user:jwt_id:i|j'],
     [{ format: 'saml_assertion_id', issuer: 'i', assertion_id: 'j' }, 'user:saml_assertion_id:i|j'],
-  ])('%j', (subject, anchor) => expect(anchors(subject)).toEqual([anchor]))
+  ])('%j', (subject, identifier) => expect(identifiers(subject)).toEqual([identifier]))
 
   test('issuer and id cannot be mistaken for each other', () => {
-    expect(anchors({ format: 'iss_sub', iss: 'a', sub: 'b|c' })).not.toEqual(
-      anchors({ format: 'iss_sub', iss: 'a|b', sub: 'c' }),
+    expect(identifiers({ format: 'iss_sub', iss: 'a', sub: 'b|c' })).not.toEqual(
+      identifiers({ format: 'iss_sub', iss: 'a|b', sub: 'c' }),
     )
   })
 
   test('several addresses, in their one form, each once', () => {
     const addresses = { format: 'ip-addresses', 'ip-addresses': ['::ffff:1.2.3.4', '1.2.3.4', '::1'] }
-    expect(anchors(addresses)).toEqual(['address:1.2.3.4', 'address:::1'])
+    expect(identifiers(addresses)).toEqual(['address:1.2.3.4', 'address:::1'])
   })
 
   test('aliases: all of them, or none when one cannot be read', () => {
     const email = { format: 'email', email: 'ada@example.com' }
     const id = { format: 'opaque', id: '1' }
-    expect(anchors({ format: 'aliases', identifiers: [id, email, email] })).toEqual([
+    expect(identifiers({ format: 'aliases', identifiers: [id, email, email] })).toEqual([
       'user:email:ada@example.com',
       'user:opaque:https://mdm.example|1',
     ])
     expect(
-      anchors({ format: 'aliases', identifiers: [email, { format: 'x-ours', id: '1' }] }),
+      identifiers({ format: 'aliases', identifiers: [email, { format: 'x-ours', id: '1' }] }),
     ).toBeUndefined()
   })
 
   test('taken apart again', () => {
-    const [anchor = ''] = anchors({ format: 'iss_sub', iss: 'a|b%', sub: 'c|d' }) ?? []
-    expect([valueOf(anchor), scopeOf(anchor), bareOf(anchor)]).toEqual(['c|d', 'a|b%', 'user:c|d'])
+    const [identifier = ''] = identifiers({ format: 'iss_sub', iss: 'a|b%', sub: 'c|d' }) ?? []
+    expect([valueOf(identifier), scopeOf(identifier), bareOf(identifier)]).toEqual([
+      'c|d',
+      'a|b%',
+      'user:c|d',
+    ])
     expect([valueOf('address:::1'), scopeOf('address:::1'), bareOf('address:::1')]).toEqual([
       '::1',
       undefined,
@@ -119,8 +123,8 @@ describe('identifiers as anchors', () => {
 
   test('news is kept with the most lasting name', () => {
     const names = ['user:email:a@b', 'user:phone:+1', 'user:opaque:x|1', 'user:uri:u']
-    expect(mainAnchor(names)).toBe('user:opaque:x|1')
-    expect(mainAnchor(names.toReversed())).toBe('user:opaque:x|1')
-    expect(mainAnchor([...names, loginAnchor('Ada')])).toBe('user:login:ada')
+    expect(mainIdentifier(names)).toBe('user:opaque:x|1')
+    expect(mainIdentifier(names.toReversed())).toBe('user:opaque:x|1')
+    expect(mainIdentifier([...names, loginIdentifier('Ada')])).toBe('user:login:ada')
   })
 })

@@ -8,32 +8,32 @@ import { normaliseEmail, normaliseLogin } from './email.ts'
  * `user:email:ada@example.com`, or `address:203.0.113.7`. Formats whose values mean something to one issuer only carry
  * it before a `|`: `device:opaque:https://mdm.example|42`.
  */
-export type Anchor = string
+export type Identifier = string
 
-/** What an anchor names. Members of complex subjects that have no name here keep their own. */
+/** What an identifier names. Members of complex subjects that have no name here keep their own. */
 export const subjectKinds = ['user', 'device', 'session', 'address'] as const
 export type SubjectKind = (typeof subjectKinds)[number]
 
-export function kindOf(anchor: Anchor): string {
-  return anchor.slice(0, anchor.indexOf(':'))
+export function kindOf(identifier: Identifier): string {
+  return identifier.slice(0, identifier.indexOf(':'))
 }
 
 /** The identifier's format (`email`, `iss_sub` …); an address has none. */
-export function formatOf(anchor: Anchor): string {
-  return anchor.split(':')[1] ?? ''
+export function formatOf(identifier: Identifier): string {
+  return identifier.split(':')[1] ?? ''
 }
 
 /** The identifier for people to read: without kind and format, and without the issuer that scopes it. */
-export function valueOf(anchor: Anchor): string {
-  if (kindOf(anchor) === 'address') return anchor.slice('address:'.length)
-  const value = anchor.slice(kindOf(anchor).length + formatOf(anchor).length + 2)
-  return scopedFormats.has(formatOf(anchor)) ? value.slice(value.indexOf('|') + 1) : value
+export function valueOf(identifier: Identifier): string {
+  if (kindOf(identifier) === 'address') return identifier.slice('address:'.length)
+  const value = identifier.slice(kindOf(identifier).length + formatOf(identifier).length + 2)
+  return scopedFormats.has(formatOf(identifier)) ? value.slice(value.indexOf('|') + 1) : value
 }
 
 /** The issuer that a scoped identifier belongs to. */
-export function scopeOf(anchor: Anchor): string | undefined {
-  if (!scopedFormats.has(formatOf(anchor))) return undefined
-  const value = anchor.slice(kindOf(anchor).length + formatOf(anchor).length + 2)
+export function scopeOf(identifier: Identifier): string | undefined {
+  if (!scopedFormats.has(formatOf(identifier))) return undefined
+  const value = identifier.slice(kindOf(identifier).length + formatOf(identifier).length + 2)
   return value.slice(0, value.indexOf('|')).replaceAll('%7C', '|').replaceAll('%25', '%')
 }
 
@@ -45,66 +45,69 @@ const scoped = (issuer: string, id: string): string =>
 
 /**
  * What no entity can have two of: of one issuer a thing has one `sub` and one opaque id, and a person signs in here with
- * one name. Two anchors with the same group contradict each other.
+ * one name. Two identifiers with the same group contradict each other.
  */
-export function exclusiveGroup(anchor: Anchor): string | undefined {
-  const format = formatOf(anchor)
-  if (format === 'login') return `${kindOf(anchor)}:login`
+export function exclusiveGroup(identifier: Identifier): string | undefined {
+  const format = formatOf(identifier)
+  if (format === 'login') return `${kindOf(identifier)}:login`
   if (format !== 'iss_sub' && format !== 'opaque') return undefined
-  return anchor.slice(0, anchor.indexOf('|'))
+  return identifier.slice(0, identifier.indexOf('|'))
 }
 
 /** The same identifier without its issuer, `<kind>:<id>`: what a question that names no issuer can find. */
-export function bareOf(anchor: Anchor): string | undefined {
-  return scopedFormats.has(formatOf(anchor)) ? `${kindOf(anchor)}:${valueOf(anchor)}` : undefined
+export function bareOf(identifier: Identifier): string | undefined {
+  return scopedFormats.has(formatOf(identifier)) ? `${kindOf(identifier)}:${valueOf(identifier)}` : undefined
 }
 
 /** How lasting an identifier is: news about several is kept with the one that ranks first. */
 const ranks = ['login', 'iss_sub', 'opaque', 'did', 'account', 'phone', 'email', 'uri']
 
 /** Of several names of one thing the one that news is kept with: the most lasting, whatever their order. */
-export function mainAnchor(anchors: readonly Anchor[]): Anchor {
-  const [main] = anchors.toSorted(byLasting)
-  if (main === undefined) throw new Error('There is no main one of no anchors.')
+export function mainIdentifier(identifiers: readonly Identifier[]): Identifier {
+  const [main] = identifiers.toSorted(byLasting)
+  if (main === undefined) throw new Error('There is no main one of no identifiers.')
   return main
 }
 
 /** The most lasting identifiers first. */
-export function byLasting(a: Anchor, b: Anchor): number {
+export function byLasting(a: Identifier, b: Identifier): number {
   return rankOf(a) - rankOf(b) || (a < b ? -1 : 1)
 }
 
-function rankOf(anchor: Anchor): number {
-  const rank = ranks.indexOf(formatOf(anchor))
+function rankOf(identifier: Identifier): number {
+  const rank = ranks.indexOf(formatOf(identifier))
   return rank === -1 ? ranks.length : rank
 }
 
 /**
- * The anchors of a simple subject, several when it has several names, sorted and each once.
+ * The identifiers of a simple subject, several when it has several names, sorted and each once.
  * @param kind - what it is said to name; `ip-addresses` name addresses whatever is said
  * @param issuer - who sent it: an opaque id means nothing beyond sender and receiver (RFC 9493 §3.2.4)
  * @returns undefined when one of its names is in a format that we cannot read
  */
-export function anchorsOf(
+export function identifiersOf(
   subject: SimpleSubject,
   kind: string,
   issuer: string,
-): readonly Anchor[] | undefined {
-  const identifiers =
-    !isProprietary(subject) && subject.format === 'aliases' ? subject.identifiers : [subject]
-  const anchors = new Set<Anchor>()
-  for (const identifier of identifiers) {
-    const read = plainAnchors(identifier, kind, issuer)
+): readonly Identifier[] | undefined {
+  const named = !isProprietary(subject) && subject.format === 'aliases' ? subject.identifiers : [subject]
+  const identifiers = new Set<Identifier>()
+  for (const each of named) {
+    const read = plainIdentifiers(each, kind, issuer)
     if (read === undefined) return undefined
-    for (const anchor of read) anchors.add(anchor.toWellFormed())
+    for (const identifier of read) identifiers.add(identifier.toWellFormed())
   }
-  return [...anchors].toSorted()
+  return [...identifiers].toSorted()
 }
 
-function plainAnchors(subject: PlainSubject, kind: string, issuer: string): readonly Anchor[] | undefined {
+function plainIdentifiers(
+  subject: PlainSubject,
+  kind: string,
+  issuer: string,
+): readonly Identifier[] | undefined {
   if (isProprietary(subject)) return undefined
   if (subject.format === 'ip-addresses') {
-    const addresses = subject['ip-addresses'].map(addressAnchor)
+    const addresses = subject['ip-addresses'].map(addressIdentifier)
     return addresses.some((address) => address === undefined)
       ? undefined
       : addresses.filter((address) => address !== undefined)
@@ -158,19 +161,19 @@ function didOf(url: string): string | undefined {
   return url.startsWith('did:') ? `did:${url}` : undefined
 }
 
-export const emailAnchor = (email: string): Anchor => `user:email:${normaliseEmail(email)}`
-export const loginAnchor = (login: string): Anchor => `user:login:${normaliseLogin(login)}`
+export const emailIdentifier = (email: string): Identifier => `user:email:${normaliseEmail(email)}`
+export const loginIdentifier = (login: string): Identifier => `user:login:${normaliseLogin(login)}`
 
 /** @returns undefined for what is no address; see {@link canonicalAddress} */
-export function addressAnchor(address: string): Anchor | undefined {
+export function addressIdentifier(address: string): Identifier | undefined {
   const canonical = canonicalAddress(address)
   return canonical === undefined ? undefined : `address:${canonical}`
 }
 
 /** The domain of an email address, an account or a sign-in name that is one. */
-export function domainOf(anchor: Anchor): string | undefined {
-  if (!['email', 'account', 'login'].includes(formatOf(anchor))) return undefined
-  const value = valueOf(anchor)
+export function domainOf(identifier: Identifier): string | undefined {
+  if (!['email', 'account', 'login'].includes(formatOf(identifier))) return undefined
+  const value = valueOf(identifier)
   const at = value.lastIndexOf('@')
   return at === -1 ? undefined : value.slice(at + 1)
 }
@@ -180,7 +183,7 @@ export interface Asked {
   readonly kind: SubjectKind
   /** The id of an entity (`00u…`), should there be one of this id. */
   readonly id: string
-  readonly anchors: readonly Anchor[]
+  readonly identifiers: readonly Identifier[]
   /** See {@link bareOf}. */
   readonly bare: string
 }
@@ -195,15 +198,15 @@ export function askedOf(kind: SubjectKind, text: string, issuer?: string): Asked
   const value = text.toWellFormed()
   const asked = { kind, id: value, bare: `${kind}:${value}` }
   if (kind === 'address') {
-    const anchor = addressAnchor(text)
-    return anchor === undefined ? undefined : { ...asked, anchors: [anchor] }
+    const identifier = addressIdentifier(text)
+    return identifier === undefined ? undefined : { ...asked, identifiers: [identifier] }
   }
   if (issuer !== undefined) {
     const id = scoped(issuer.toWellFormed(), value)
-    const anchors = [...scopedFormats].map((format) => `${kind}:${format}:${id}`)
-    return { kind, id: '', bare: '', anchors }
+    const identifiers = [...scopedFormats].map((format) => `${kind}:${format}:${id}`)
+    return { kind, id: '', bare: '', identifiers }
   }
-  const anchors = [
+  const identifiers = [
     ...(kind === 'user' ? [`user:login:${normaliseLogin(value)}`] : []),
     ...(value.includes('@') ? [`${kind}:email:${normaliseEmail(value)}`] : []),
     ...[phoneOf(value), accountOf(value), didOf(value)].flatMap((identifier) =>
@@ -211,5 +214,5 @@ export function askedOf(kind: SubjectKind, text: string, issuer?: string): Asked
     ),
     `${kind}:uri:${value}`,
   ]
-  return { ...asked, anchors }
+  return { ...asked, identifiers }
 }

@@ -1,11 +1,11 @@
 import type { World } from '../base/world.ts'
-import { byLasting, type Anchor } from './identifier.ts'
+import { byLasting, type Identifier } from './identifier.ts'
 import { adminSource, compareOccurrences, mergeClaims, type Claim } from './claim.ts'
 import { endsForEverybody, ownView, partition, type Claimants, type Ending } from './partition.ts'
 import { newSubjectId } from './subject-id.ts'
 import {
   forGood,
-  type AnchorNode,
+  type IdentifierNode,
   type Component,
   type KnownClaim,
   type Membership,
@@ -24,9 +24,9 @@ export const tooManyClaims = `more than ${sourceClaimsMax} claims of this source
 
 export interface JoinStatements {
   /** Every identifier that is spoken of, those of claims and endings included. */
-  readonly anchors: ReadonlySet<Anchor>
+  readonly identifiers: ReadonlySet<Identifier>
   /** For identifiers that are a source's own ids: the source that names them. */
-  readonly vouched: ReadonlyMap<Anchor, string>
+  readonly vouched: ReadonlyMap<Identifier, string>
   readonly claims: readonly Claim[]
   readonly endings: readonly Ending[]
   /** Keys of claims that are taken back. */
@@ -35,7 +35,7 @@ export interface JoinStatements {
 
 export interface Joined {
   /** Every identifier that was spoken of, with the entity it belongs to now. */
-  readonly nodes: ReadonlyMap<Anchor, AnchorNode>
+  readonly nodes: ReadonlyMap<Identifier, IdentifierNode>
   /** Why claims are not believed, by key. */
   readonly refused: ReadonlyMap<string, string>
   /** Keys of claims that were believed or new before, and are refused from now on. */
@@ -88,17 +88,17 @@ export async function join(deps: JoinDeps, said: JoinStatements): Promise<Joined
 
   /** By source: what its claims and endings are about. */
   const dirty = new Map<string, Set<number>>()
-  const touch = (source: string, anchors: readonly Anchor[]): void => {
+  const touch = (source: string, identifiers: readonly Identifier[]): void => {
     const touched = dirty.get(source) ?? new Set()
-    for (const anchor of anchors) {
-      const node = nodes.get(anchor)
+    for (const identifier of identifiers) {
+      const node = nodes.get(identifier)
       if (node !== undefined) touched.add(node.node)
     }
     dirty.set(source, touched)
   }
-  for (const { source, anchors } of changes) touch(source, anchors)
-  for (const { source, anchor, successor } of said.endings) {
-    touch(source, successor === undefined ? [anchor] : [anchor, successor])
+  for (const { source, identifiers } of changes) touch(source, identifiers)
+  for (const { source, identifier, successor } of said.endings) {
+    touch(source, successor === undefined ? [identifier] : [identifier, successor])
   }
   if (taken.length > 0) dirty.set(adminSource, new Set([...(dirty.get(adminSource) ?? []), ...taken]))
 
@@ -123,9 +123,9 @@ export async function join(deps: JoinDeps, said: JoinStatements): Promise<Joined
     const sources = new Set([adminSource, source])
     await lookAgain(deps, { dirty: [...touched], sources, isForEverybody: false }, looked)
   }
-  const now = ({ node, entity }: AnchorNode): number => looked.entityOf.get(node) ?? entity
+  const now = ({ node, entity }: IdentifierNode): number => looked.entityOf.get(node) ?? entity
   return {
-    nodes: new Map([...nodes].map(([anchor, node]) => [anchor, { ...node, entity: now(node) }])),
+    nodes: new Map([...nodes].map(([identifier, node]) => [identifier, { ...node, entity: now(node) }])),
     refused,
     newlyRefused: looked.newlyRefused,
     changed: looked.changed,
@@ -195,7 +195,7 @@ async function lookAgain(
   }
   for (const { node, entity } of rejoined.entities) entityOf.set(node, entity)
   const nodeOf = new Map(component.nodes.map((node) => [node.node, node]))
-  const now = (node: AnchorNode): number => entityOf.get(node.node) ?? node.entity
+  const now = (node: IdentifierNode): number => entityOf.get(node.node) ?? node.entity
   for (const { node } of rejoined.entities) {
     const moved = nodeOf.get(node)
     if (moved !== undefined) changed.add(moved.entity).add(now(moved))
@@ -203,9 +203,9 @@ async function lookAgain(
   const touched = new Set(
     [...rejoined.memberships.gone, ...rejoined.memberships.made].map(({ node }) => node),
   )
-  const ended = new Set(component.endings.map(({ anchor }) => anchor))
+  const ended = new Set(component.endings.map(({ identifier }) => identifier))
   for (const node of component.nodes) {
-    if (touched.has(node.node) || ended.has(node.anchor)) changed.add(now(node))
+    if (touched.has(node.node) || ended.has(node.identifier)) changed.add(now(node))
   }
 }
 
@@ -214,14 +214,14 @@ async function withdraw(subjects: JoinDeps['subjects'], keys: readonly string[])
   if (keys.length === 0) return []
   const claims = await subjects.claims(keys)
   await subjects.dropClaims(keys)
-  return (await subjects.resolve(claims.flatMap(({ anchors }) => anchors))).map(({ node }) => node)
+  return (await subjects.resolve(claims.flatMap(({ identifiers }) => identifiers))).map(({ node }) => node)
 }
 
-async function makeKnown({ subjects, world }: JoinDeps, { anchors, vouched }: JoinStatements) {
-  const nodes = new Map((await subjects.resolve([...anchors])).map((node) => [node.anchor, node]))
+async function makeKnown({ subjects, world }: JoinDeps, { identifiers, vouched }: JoinStatements) {
+  const nodes = new Map((await subjects.resolve([...identifiers])).map((node) => [node.identifier, node]))
   const vouches = Map.groupBy(
-    [...vouched].filter(([anchor, source]) => {
-      const node = nodes.get(anchor)
+    [...vouched].filter(([identifier, source]) => {
+      const node = nodes.get(identifier)
       // What an administrator loaded stays findable, whatever becomes of a provider.
       return node !== undefined && node.vouchedBy !== source && node.vouchedBy !== adminSource
     }),
@@ -229,23 +229,23 @@ async function makeKnown({ subjects, world }: JoinDeps, { anchors, vouched }: Jo
   )
   for (const [source, theirs] of vouches) {
     await subjects.vouch(
-      theirs.map(([anchor]) => anchor),
+      theirs.map(([identifier]) => identifier),
       source,
     )
   }
   // An entity is known by the id of its oldest identifier: let that be one that stays.
-  const unknown = [...anchors].filter((anchor) => !nodes.has(anchor)).toSorted(byLasting)
+  const unknown = [...identifiers].filter((identifier) => !nodes.has(identifier)).toSorted(byLasting)
   if (unknown.length === 0) return nodes
   const seenAt = world.now()
   const added = await subjects.add(
-    unknown.map((anchor) => ({
-      anchor,
-      id: newSubjectId(world, anchor),
+    unknown.map((identifier) => ({
+      identifier,
+      id: newSubjectId(world, identifier),
       seenAt,
-      vouchedBy: vouched.get(anchor),
+      vouchedBy: vouched.get(identifier),
     })),
   )
-  for (const node of added) nodes.set(node.anchor, node)
+  for (const node of added) nodes.set(node.identifier, node)
   return nodes
 }
 
@@ -278,8 +278,8 @@ function withoutLongChains(component: Component, fresh: readonly Ending[]) {
     ),
   )
   const cut = fresh.filter(({ source, successor }) => successor !== undefined && tooLong.has(source))
-  const isCut = ({ source, anchor, at }: Ending): boolean =>
-    cut.some((ending) => ending.source === source && ending.anchor === anchor && ending.at === at)
+  const isCut = ({ source, identifier, at }: Ending): boolean =>
+    cut.some((ending) => ending.source === source && ending.identifier === identifier && ending.at === at)
   const endings = component.endings.map((ending) =>
     isCut(ending) ? { ...ending, successor: undefined } : ending,
   )
@@ -302,21 +302,21 @@ function withinLimits(component: Component, fresh: ReadonlySet<string>) {
 function isTooMuch(claims: readonly KnownClaim[]): boolean {
   return (
     claims.length > sourceClaimsMax ||
-    new Set(claims.flatMap(({ anchors }) => anchors)).size > sourceIdentifiersMax
+    new Set(claims.flatMap(({ identifiers }) => identifiers)).size > sourceIdentifiersMax
   )
 }
 
 function hangingTogether(claims: readonly KnownClaim[]): Iterable<readonly KnownClaim[]> {
-  const rootOf = new Map<Anchor, Anchor>()
-  const root = (anchor: Anchor): Anchor => {
-    let at = anchor
+  const rootOf = new Map<Identifier, Identifier>()
+  const root = (identifier: Identifier): Identifier => {
+    let at = identifier
     for (let up = rootOf.get(at); up !== undefined && up !== at; up = rootOf.get(at)) at = up
     return at
   }
-  for (const { anchors } of claims) {
-    for (const anchor of anchors) rootOf.set(root(anchor), root(anchors[0] ?? anchor))
+  for (const { identifiers } of claims) {
+    for (const identifier of identifiers) rootOf.set(root(identifier), root(identifiers[0] ?? identifier))
   }
-  return Map.groupBy(claims, ({ anchors: [first = ''] }) => root(first)).values()
+  return Map.groupBy(claims, ({ identifiers: [first = ''] }) => root(first)).values()
 }
 
 /** An entity is known by its oldest node. */
@@ -325,29 +325,34 @@ function rejoin(
   { sources, isForEverybody }: Pick<Look, 'sources' | 'isForEverybody'>,
   claimantOf: Claimants,
 ): Rejoined {
-  const numberOf = new Map(nodes.map(({ anchor, node }) => [anchor, node]))
-  const oldest = (group: readonly Anchor[]): number =>
-    Math.min(...group.map((anchor) => numberOf.get(anchor) ?? Infinity))
+  const numberOf = new Map(nodes.map(({ identifier, node }) => [identifier, node]))
+  const oldest = (group: readonly Identifier[]): number =>
+    Math.min(...group.map((identifier) => numberOf.get(identifier) ?? Infinity))
   const { groups, refused } = isForEverybody
     ? partition(claims, endings, claimantOf)
     : { groups: undefined, refused: new Map<string, string>() }
-  const entityOf = new Map((groups ?? []).flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
+  const entityOf = new Map(
+    (groups ?? []).flatMap((group) => group.map((identifier) => [identifier, oldest(group)])),
+  )
 
   const speaking = new Set([adminSource, ...[...claims, ...endings].map(({ source }) => source)])
   const made = [...speaking]
     .filter((source) => sources.has(source))
     .flatMap((source): Membership[] => {
       const view = ownView(source, claims, endings, claimantOf)
-      const roots = new Map(view.groups.flatMap((group) => group.map((anchor) => [anchor, oldest(group)])))
-      const rootOf = (anchor: Anchor): number | undefined => roots.get(anchor) ?? numberOf.get(anchor)
+      const roots = new Map(
+        view.groups.flatMap((group) => group.map((identifier) => [identifier, oldest(group)])),
+      )
+      const rootOf = (identifier: Identifier): number | undefined =>
+        roots.get(identifier) ?? numberOf.get(identifier)
       return [
-        ...[...roots].flatMap(([anchor, root]) => {
-          const node = numberOf.get(anchor)
+        ...[...roots].flatMap(([identifier, root]) => {
+          const node = numberOf.get(identifier)
           return node === undefined ? [] : [{ node, source, until: forGood, root }]
         }),
-        ...view.renamed.flatMap(({ anchor, until, successor }) => {
+        ...view.renamed.flatMap(({ identifier, until, successor }) => {
           const [node, successorNode, root] = [
-            numberOf.get(anchor),
+            numberOf.get(identifier),
             numberOf.get(successor),
             rootOf(successor),
           ]
@@ -366,8 +371,8 @@ function rejoin(
     entities:
       groups === undefined
         ? []
-        : nodes.flatMap(({ anchor, node, entity }) => {
-            const now = entityOf.get(anchor) ?? node
+        : nodes.flatMap(({ identifier, node, entity }) => {
+            const now = entityOf.get(identifier) ?? node
             return now === entity ? [] : [{ node, entity: now }]
           }),
     claims:
@@ -377,9 +382,9 @@ function rejoin(
             const now = refused.get(key)
             return now === before ? [] : [{ key, refused: now }]
           }),
-    endings: endings.flatMap(({ anchor, source, at, everybody: before }) => {
-      const everybody = endsForEverybody(source, anchor, claimantOf)
-      return everybody === before ? [] : [{ anchor, source, at, everybody }]
+    endings: endings.flatMap(({ identifier, source, at, everybody: before }) => {
+      const everybody = endsForEverybody(source, identifier, claimantOf)
+      return everybody === before ? [] : [{ identifier, source, at, everybody }]
     }),
     memberships: {
       gone: [...before].flatMap(([text, member]) => (after.has(text) ? [] : [member])),

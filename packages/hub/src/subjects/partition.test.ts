@@ -1,16 +1,16 @@
 import { describe, expect, test } from 'vitest'
 import { fc } from '../../test/properties.ts'
-import { scopeOf, type Anchor } from './identifier.ts'
+import { scopeOf, type Identifier } from './identifier.ts'
 import { adminSource, claimKey, mergeClaims, standingOf, type Claim } from './claim.ts'
 import { ownView, partition, sourceNamesMax, type Claimants, type Ending } from './partition.ts'
 
-const a: Anchor = 'user:email:ada@example.com'
-const b: Anchor = 'user:email:countess@example.com'
-const phone: Anchor = 'user:phone:+15551234'
-const sub1: Anchor = 'user:iss_sub:https://idp.example|1'
-const sub2: Anchor = 'user:iss_sub:https://idp.example|2'
-const other1: Anchor = 'user:iss_sub:https://other.example|1'
-const other2: Anchor = 'user:iss_sub:https://other.example|2'
+const a: Identifier = 'user:email:ada@example.com'
+const b: Identifier = 'user:email:countess@example.com'
+const phone: Identifier = 'user:phone:+15551234'
+const sub1: Identifier = 'user:iss_sub:https://idp.example|1'
+const sub2: Identifier = 'user:iss_sub:https://idp.example|2'
+const other1: Identifier = 'user:iss_sub:https://other.example|1'
+const other2: Identifier = 'user:iss_sub:https://other.example|2'
 
 const issuers: Readonly<Record<string, string>> = {
   idp: 'https://idp.example',
@@ -18,56 +18,56 @@ const issuers: Readonly<Record<string, string>> = {
   late: 'l',
 }
 
-function claimOf(source: string, at: number, ...anchors: readonly Anchor[]): Claim {
-  const sorted = [...new Set(anchors)].toSorted()
+function claimOf(source: string, at: number, ...identifiers: readonly Identifier[]): Claim {
+  const sorted = [...new Set(identifiers)].toSorted()
   const occurrence = { at, id: `signal-${at}` }
   const standing = source === adminSource ? 0 : standingOf(issuers[source], sorted)
   return {
     key: claimKey(source, sorted),
     source,
-    anchors: sorted,
+    identifiers: sorted,
     standing,
     first: occurrence,
     last: occurrence,
   }
 }
-const claim = (at: number, ...anchors: readonly Anchor[]): Claim => claimOf('idp', at, ...anchors)
+const claim = (at: number, ...identifiers: readonly Identifier[]): Claim => claimOf('idp', at, ...identifiers)
 
 /** idp was registered before other, and both before late; what a source may do beside is given. */
 function claimants(
-  permitted: Readonly<Record<string, readonly Anchor[]>> = {},
+  permitted: Readonly<Record<string, readonly Identifier[]>> = {},
   silent: readonly string[] = [],
-  unspeakable: Readonly<Record<string, readonly Anchor[]>> = {},
+  unspeakable: Readonly<Record<string, readonly Identifier[]>> = {},
 ): Claimants {
   return (source) => ({
     isBelieved: !silent.includes(source),
     rank: ['idp', 'other', 'late'].indexOf(source),
-    may: (anchor) =>
-      (scopeOf(anchor) !== undefined && scopeOf(anchor) === issuers[source]) ||
-      (permitted[source] ?? []).includes(anchor),
-    speaksOf: (anchor) => !(unspeakable[source] ?? []).includes(anchor),
+    may: (identifier) =>
+      (scopeOf(identifier) !== undefined && scopeOf(identifier) === issuers[source]) ||
+      (permitted[source] ?? []).includes(identifier),
+    speaksOf: (identifier) => !(unspeakable[source] ?? []).includes(identifier),
   })
 }
 
-const ending = (source: string, anchor: Anchor, at: number, over: Partial<Ending> = {}): Ending => ({
+const ending = (source: string, identifier: Identifier, at: number, over: Partial<Ending> = {}): Ending => ({
   source,
-  anchor,
+  identifier,
   at,
   recycled: false,
   successor: undefined,
   ...over,
 })
 
-const groups = (claims: readonly Claim[], ended: readonly [Anchor, number][] = []) =>
+const groups = (claims: readonly Claim[], ended: readonly [Identifier, number][] = []) =>
   partition(
     claims,
-    ended.map(([anchor, at]) => ending('idp', anchor, at)),
+    ended.map(([identifier, at]) => ending('idp', identifier, at)),
     claimants(),
   ).groups.map((group) => [...group])
 const refused = (...claims: readonly Claim[]) => [...partition(claims, [], claimants()).refused]
 
 describe('who is who', () => {
-  test.each<[string, Claim[], Anchor[][]]>([
+  test.each<[string, Claim[], Identifier[][]]>([
     ['nobody said anything', [], []],
     ['two names', [claim(1, a, sub1)], [[a, sub1]]],
     ['a chain', [claim(1, a, sub1), claim(2, sub1, phone)], [[a, sub1, phone]]],
@@ -110,7 +110,7 @@ describe('who is who', () => {
   test('as many names as an entity may have, and one more', () => {
     const names = Array.from(
       { length: sourceNamesMax + 1 },
-      (_, at): Anchor => `user:email:${at}@example.com`,
+      (_, at): Identifier => `user:email:${at}@example.com`,
     )
     expect(refused(claim(1, ...names.slice(1)))).toEqual([])
     expect(refused(claim(1, ...names))).toHaveLength(1)
@@ -141,7 +141,7 @@ describe('whose claims hold', () => {
   })
 
   test('what an administrator loaded before everything, whatever is said', () => {
-    const login: Anchor = 'user:login:ada'
+    const login: Identifier = 'user:login:ada'
     const loaded = claimOf(adminSource, 9, login, a, sub2)
     expect(groups([claim(1, a, sub1), loaded])).toEqual([[a, sub2, login].toSorted()])
   })
@@ -220,7 +220,7 @@ describe('endings', () => {
     )
     expect(ownView('idp', [mine, theirs], [ending('idp', a, 2, { successor: b })], claimants())).toEqual({
       groups: [[b, sub1].toSorted()],
-      renamed: [{ anchor: a, until: 2, successor: b }],
+      renamed: [{ identifier: a, until: 2, successor: b }],
     })
   })
 
@@ -238,21 +238,21 @@ test('in its own view a source is contradicted by nobody but itself and administ
   expect(ownView('other', [...claims, ...loaded], [], claimants()).groups).toHaveLength(2)
 })
 
-const anchors: readonly Anchor[] = [a, b, phone, sub1, sub2, other1, other2, 'device:did:did:x:1']
+const identifiers: readonly Identifier[] = [a, b, phone, sub1, sub2, other1, other2, 'device:did:did:x:1']
 const claims = fc.array(
   fc
     .tuple(
       fc.constantFrom('idp', 'other', 'late'),
       fc.integer({ min: 0, max: 6 }),
-      fc.uniqueArray(fc.constantFrom(...anchors), { minLength: 2, maxLength: 4 }),
+      fc.uniqueArray(fc.constantFrom(...identifiers), { minLength: 2, maxLength: 4 }),
     )
     .map(([source, at, names]) => claimOf(source, at, ...names)),
   { maxLength: 14 },
 )
 const ended = fc.array(
   fc
-    .tuple(fc.constantFrom('idp', 'other'), fc.constantFrom(...anchors), fc.integer({ min: 0, max: 7 }))
-    .map(([source, anchor, at]) => ending(source, anchor, at)),
+    .tuple(fc.constantFrom('idp', 'other'), fc.constantFrom(...identifiers), fc.integer({ min: 0, max: 7 }))
+    .map(([source, identifier, at]) => ending(source, identifier, at)),
   { maxLength: 3 },
 )
 
@@ -295,7 +295,7 @@ describe('for any claims, contradictory ones included', () => {
         const whole = partition([...all, isolated], [], claimants())
         const part = partition(all, [], claimants())
         expect(new Set(whole.groups.map((group) => group.join()))).toEqual(
-          new Set([...part.groups.map((group) => group.join()), isolated.anchors.join()]),
+          new Set([...part.groups.map((group) => group.join()), isolated.identifiers.join()]),
         )
       }),
     )

@@ -1,4 +1,4 @@
-import { exclusiveGroup, kindOf, scopeOf, type Anchor } from './identifier.ts'
+import { exclusiveGroup, kindOf, scopeOf, type Identifier } from './identifier.ts'
 import { adminSource, compareOccurrences, type Claim, type Occurrence } from './claim.ts'
 
 /** How many of an entity's identifiers one source may have named. */
@@ -11,9 +11,9 @@ export interface Claimant {
   /** Of two sources that contradict each other about their own ids the lower one is right. */
   readonly rank: number
   /** Whether it may join, part and end what other sources say of this identifier. True of ids of its own issuer. */
-  may(anchor: Anchor): boolean
+  may(identifier: Identifier): boolean
   /** Whether it may speak of this identifier at all: claims count without those of which it may not. */
-  speaksOf(anchor: Anchor): boolean
+  speaksOf(identifier: Identifier): boolean
 }
 
 /** By the id of the source. Administrators are not asked about: what they say holds. */
@@ -22,19 +22,19 @@ export type Claimants = (source: string) => Claimant
 /** One source's statement that an address or number no longer names what it named (RISC identifier-changed, -recycled). */
 export interface Ending {
   readonly source: string
-  readonly anchor: Anchor
+  readonly identifier: Identifier
   /** Milliseconds since 1970. */
   readonly at: number
   /** Whether it names somebody else from then on: what was said of it before does not count any more. */
   readonly recycled: boolean
   /** What names the same thing from then on, if the source says so. */
-  readonly successor: Anchor | undefined
+  readonly successor: Identifier | undefined
 }
 
 /** Who is who, as far as believed claims tell. */
 export interface Partition {
   /** Identifiers that name the same entity, two or more. An identifier that is in none of them stands alone. */
-  readonly groups: readonly (readonly Anchor[])[]
+  readonly groups: readonly (readonly Identifier[])[]
   /** Claims that were not believed, by key, with the reason in words. */
   readonly refused: ReadonlyMap<string, string>
 }
@@ -68,10 +68,10 @@ export function partition(
       (a.key < b.key ? -1 : 1),
   )
   for (const occasion of inOrder) {
-    groups.take(occasion, current(occasion), (anchors, joined) =>
+    groups.take(occasion, current(occasion), (identifiers, joined) =>
       occasion.source === adminSource
         ? undefined
-        : lacksPermission(occasion, anchors, joined, claimantOf(occasion.source)),
+        : lacksPermission(occasion, identifiers, joined, claimantOf(occasion.source)),
     )
   }
   return groups.result()
@@ -101,29 +101,32 @@ export function ownView(
   for (const occasion of inOrder) groups.take(occasion, current(occasion), () => undefined)
   return {
     groups: groups.result().groups,
-    renamed: ownEndings.flatMap(({ anchor, at, recycled, successor }): Renaming[] => {
+    renamed: ownEndings.flatMap(({ identifier, at, recycled, successor }): Renaming[] => {
       if (successor === undefined || recycled) return []
-      const [now = successor] = current({ source, anchors: [successor], occurrence: { at, id: '' } })
-      return now === anchor ? [] : [{ anchor, until: at, successor: now }]
+      const [now = successor] = current({ source, identifiers: [successor], occurrence: { at, id: '' } })
+      return now === identifier ? [] : [{ identifier, until: at, successor: now }]
     }),
   }
 }
 
 /** What a source said of an identifier until then counts for its successor. */
 export interface Renaming {
-  readonly anchor: Anchor
+  readonly identifier: Identifier
   /** Milliseconds since 1970. */
   readonly until: number
-  readonly successor: Anchor
+  readonly successor: Identifier
 }
 
-type Occasion = Pick<Claim, 'key' | 'source' | 'anchors' | 'standing'> & { readonly occurrence: Occurrence }
+type Occasion = Pick<Claim, 'key' | 'source' | 'identifiers' | 'standing'> & {
+  readonly occurrence: Occurrence
+}
 
 function occasionsOf(claims: readonly Claim[], claimantOf: Claimants): readonly Occasion[] {
-  return claims.flatMap(({ first, last, anchors: named, ...rest }): Occasion[] => {
+  return claims.flatMap(({ first, last, identifiers: named, ...rest }): Occasion[] => {
     const claimant = rest.source === adminSource ? undefined : claimantOf(rest.source)
-    const anchors = claimant === undefined ? named : named.filter((anchor) => claimant.speaksOf(anchor))
-    const claim = { ...rest, anchors }
+    const identifiers =
+      claimant === undefined ? named : named.filter((identifier) => claimant.speaksOf(identifier))
+    const claim = { ...rest, identifiers }
     return compareOccurrences(first, last) === 0
       ? [{ ...claim, occurrence: first }]
       : [
@@ -136,22 +139,22 @@ function occasionsOf(claims: readonly Claim[], claimantOf: Claimants): readonly 
 /** How often a name may change. */
 const renamingsMax = 16
 
-type NamedBefore = Pick<Occasion, 'source' | 'anchors' | 'occurrence'>
+type NamedBefore = Pick<Occasion, 'source' | 'identifiers' | 'occurrence'>
 
 /** What a claim names now: without the identifiers whose joins ended since, and with what came in their place. */
 function namesAfter(
   endings: readonly Ending[],
   claimantOf: Claimants,
-): (claim: NamedBefore) => readonly Anchor[] {
-  const byAnchor = Map.groupBy(
+): (claim: NamedBefore) => readonly Identifier[] {
+  const byIdentifier = Map.groupBy(
     endings.toSorted((a, b) => a.at - b.at),
-    ({ anchor }) => anchor,
+    ({ identifier }) => identifier,
   )
-  const nameOf = (anchor: Anchor, source: string, at: number): Anchor | undefined => {
-    let name = anchor
+  const nameOf = (identifier: Identifier, source: string, at: number): Identifier | undefined => {
+    let name = identifier
     let since = at
     for (let renamings = 0; renamings < renamingsMax; renamings += 1) {
-      const ending = byAnchor
+      const ending = byIdentifier
         .get(name)
         ?.find((ending) => ending.at > since && endsFor(ending, source, claimantOf))
       if (ending === undefined) return name
@@ -161,82 +164,83 @@ function namesAfter(
     }
     return undefined
   }
-  return ({ anchors, source, occurrence }) => [
-    ...new Set(anchors.flatMap((anchor) => nameOf(anchor, source, occurrence.at) ?? [])),
+  return ({ identifiers, source, occurrence }) => [
+    ...new Set(identifiers.flatMap((identifier) => nameOf(identifier, source, occurrence.at) ?? [])),
   ]
 }
 
 /** A source ends its own words; those of others only with a permission; an administrator's never. */
 export function endsFor(
-  { source: by, anchor }: Pick<Ending, 'source' | 'anchor'>,
+  { source: by, identifier }: Pick<Ending, 'source' | 'identifier'>,
   source: string,
   claimantOf: Claimants,
 ): boolean {
-  return by === source || (source !== adminSource && endsForEverybody(by, anchor, claimantOf))
+  return by === source || (source !== adminSource && endsForEverybody(by, identifier, claimantOf))
 }
 
-export function endsForEverybody(by: string, anchor: Anchor, claimantOf: Claimants): boolean {
+export function endsForEverybody(by: string, identifier: Identifier, claimantOf: Claimants): boolean {
   const claimant = claimantOf(by)
-  return claimant.isBelieved && claimant.may(anchor)
+  return claimant.isBelieved && claimant.may(identifier)
 }
 
 interface Group {
-  readonly anchors: ReadonlySet<Anchor>
+  readonly identifiers: ReadonlySet<Identifier>
   /** By source: what its claims name of them. */
-  readonly namedBy: ReadonlyMap<string, ReadonlySet<Anchor>>
+  readonly namedBy: ReadonlyMap<string, ReadonlySet<Identifier>>
 }
 
 class Groups {
-  readonly #groupOf = new Map<Anchor, Group>()
+  readonly #groupOf = new Map<Identifier, Group>()
   readonly #refused = new Map<string, string>()
   readonly #taken = new Set<string>()
 
   take(
     { key, source }: Pick<Occasion, 'key' | 'source'>,
-    anchors: readonly Anchor[],
-    problemWith: (anchors: readonly Anchor[], joined: readonly Group[]) => string | undefined,
+    identifiers: readonly Identifier[],
+    problemWith: (identifiers: readonly Identifier[], joined: readonly Group[]) => string | undefined,
   ): void {
-    const joined = [...new Set(anchors.flatMap((anchor) => this.#groupOf.get(anchor) ?? []))]
-    const group = united(joined, source, anchors)
-    const problem = contradictionIn(group, source) ?? problemWith(anchors, joined)
+    const joined = [...new Set(identifiers.flatMap((identifier) => this.#groupOf.get(identifier) ?? []))]
+    const group = united(joined, source, identifiers)
+    const problem = contradictionIn(group, source) ?? problemWith(identifiers, joined)
     if (problem !== undefined) {
       if (!this.#taken.has(key)) this.#refused.set(key, problem)
       return
     }
     this.#taken.add(key)
     this.#refused.delete(key)
-    if (group.anchors.size > 1) for (const anchor of group.anchors) this.#groupOf.set(anchor, group)
+    if (group.identifiers.size > 1)
+      for (const identifier of group.identifiers) this.#groupOf.set(identifier, group)
   }
 
   result(): Partition {
     return {
-      groups: [...new Set(this.#groupOf.values())].map(({ anchors }) => [...anchors].toSorted()),
+      groups: [...new Set(this.#groupOf.values())].map(({ identifiers }) => [...identifiers].toSorted()),
       refused: this.#refused,
     }
   }
 }
 
-function united(joined: readonly Group[], source: string, named: readonly Anchor[]): Group {
-  const anchors = new Set(named)
-  const namedBy = new Map<string, ReadonlySet<Anchor>>()
+function united(joined: readonly Group[], source: string, named: readonly Identifier[]): Group {
+  const identifiers = new Set(named)
+  const namedBy = new Map<string, ReadonlySet<Identifier>>()
   for (const group of joined) {
-    for (const anchor of group.anchors) anchors.add(anchor)
+    for (const identifier of group.identifiers) identifiers.add(identifier)
     for (const [by, names] of group.namedBy) namedBy.set(by, new Set([...names, ...(namedBy.get(by) ?? [])]))
   }
   namedBy.set(source, new Set([...named, ...(namedBy.get(source) ?? [])]))
-  return { anchors, namedBy }
+  return { identifiers, namedBy }
 }
 
 /** Why these cannot all name one entity. */
-function contradictionIn({ anchors, namedBy }: Group, source: string): string | undefined {
+function contradictionIn({ identifiers, namedBy }: Group, source: string): string | undefined {
   if (source !== adminSource && (namedBy.get(source)?.size ?? 0) > sourceNamesMax) {
     return `it would give one entity more than ${sourceNamesMax} identifiers`
   }
   const kinds = new Set<string>()
   const exclusive = new Set<string>()
-  for (const anchor of anchors) {
-    kinds.add(kindOf(anchor))
-    const group = exclusiveGroup(anchor)
+  for (const identifier of identifiers) {
+    kinds.add(kindOf(identifier))
+    const group = exclusiveGroup(identifier)
     if (group === undefined) continue
     if (exclusive.has(group))
       return `it would give one entity two identifiers that exclude each other (${group.split(':')[1]})`
@@ -249,16 +253,21 @@ function contradictionIn({ anchors, namedBy }: Group, source: string): string | 
 
 function lacksPermission(
   { source, standing }: Occasion,
-  anchors: readonly Anchor[],
+  identifiers: readonly Identifier[],
   joined: readonly Group[],
   claimant: Claimant,
 ): string | undefined {
-  if (standing === 3 && anchors.some((anchor) => scopeOf(anchor) !== undefined && !claimant.may(anchor)))
+  if (
+    standing === 3 &&
+    identifiers.some((identifier) => scopeOf(identifier) !== undefined && !claimant.may(identifier))
+  )
     return 'it speaks of ids of another issuer, which takes a permission'
   const ofOthers = joined.filter(({ namedBy }) => [...namedBy.keys()].some((by) => by !== source))
   if (ofOthers.length < 2) return undefined
-  const theirs = anchors.filter((anchor) => ofOthers.some((group) => group.anchors.has(anchor)))
-  return theirs.every((anchor) => claimant.may(anchor))
+  const theirs = identifiers.filter((identifier) =>
+    ofOthers.some((group) => group.identifiers.has(identifier)),
+  )
+  return theirs.every((identifier) => claimant.may(identifier))
     ? undefined
     : 'it joins identifiers that other sources vouch for, which takes a permission'
 }

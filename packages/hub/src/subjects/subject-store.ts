@@ -1,11 +1,11 @@
-import type { Anchor } from './identifier.ts'
+import type { Identifier } from './identifier.ts'
 import type { Claim } from './claim.ts'
 import type { Ending } from './partition.ts'
 
-/** An anchor as it is stored. Numbers grow in the order in which anchors were first seen. */
-export interface AnchorNode {
+/** An identifier as it is stored. Numbers grow in the order in which identifiers were first seen. */
+export interface IdentifierNode {
   readonly node: number
-  readonly anchor: Anchor
+  readonly identifier: Identifier
   /** `00u…`, `dev…`, `ses…`, an address itself: finds the entity, whoever else is joined with it. */
   readonly id: string
   /** The entity, by its oldest node. */
@@ -14,8 +14,8 @@ export interface AnchorNode {
   readonly vouchedBy: string | undefined
 }
 
-export interface NewAnchor {
-  readonly anchor: Anchor
+export interface NewIdentifier {
+  readonly identifier: Identifier
   readonly id: string
   readonly seenAt: Date
   readonly vouchedBy: string | undefined
@@ -28,7 +28,7 @@ export interface KnownClaim extends Claim {
 
 /** Everything that claims of some sources connect with some identifiers, believed or not. */
 export interface Component {
-  readonly nodes: readonly AnchorNode[]
+  readonly nodes: readonly IdentifierNode[]
   readonly claims: readonly KnownClaim[]
   readonly endings: readonly KnownEnding[]
   readonly memberships: readonly Membership[]
@@ -66,7 +66,7 @@ export interface RefusedClaims {
 export interface Rejoined {
   readonly entities: readonly { readonly node: number; readonly entity: number }[]
   readonly claims: readonly { readonly key: string; readonly refused: string | undefined }[]
-  readonly endings: readonly Pick<KnownEnding, 'anchor' | 'source' | 'at' | 'everybody'>[]
+  readonly endings: readonly Pick<KnownEnding, 'identifier' | 'source' | 'at' | 'everybody'>[]
   /** Of these sources, everything of these nodes is replaced. */
   readonly memberships: { readonly gone: readonly Membership[]; readonly made: readonly Membership[] }
 }
@@ -79,12 +79,12 @@ export interface LoadedUser {
 }
 
 export interface Subject {
-  /** Of the entity's oldest anchor. */
+  /** Of the entity's oldest identifier. */
   readonly id: string
   readonly entity: number
   readonly kind: string
   /** Oldest first. */
-  readonly anchors: readonly AnchorNode[]
+  readonly identifiers: readonly IdentifierNode[]
   /** As last written down; what has run out since is taken off within a moment. */
   readonly level: number
   readonly firstSeenAt: Date
@@ -111,21 +111,21 @@ export interface SubjectPage {
 
 /** Where identifiers and who is who live. Implemented in storage/, held to test/contract/risk-store.ts. */
 export interface SubjectStore {
-  /** Those of the anchors that are known. */
-  resolve(anchors: readonly Anchor[]): Promise<readonly AnchorNode[]>
+  /** Those of the identifiers that are known. */
+  resolve(identifiers: readonly Identifier[]): Promise<readonly IdentifierNode[]>
   /** The identifiers that have these ids. */
-  withIds(ids: readonly string[]): Promise<readonly Pick<AnchorNode, 'id' | 'anchor'>[]>
+  withIds(ids: readonly string[]): Promise<readonly Pick<IdentifierNode, 'id' | 'identifier'>[]>
   /** Those of the entities that somebody loaded a user for. */
   loadedAmong(entities: readonly number[]): Promise<readonly number[]>
-  /** Of those of the anchors that belong to a loaded user the user, with the id of its entity. */
+  /** Of those of the identifiers that belong to a loaded user the user, with the id of its entity. */
   loadedUsersOf(
-    anchors: readonly Anchor[],
-  ): Promise<ReadonlyMap<Anchor, Pick<LoadedUser, 'login' | 'displayName'> & { readonly id: string }>>
-  /** Adds anchors that are new, each an entity of its own. */
-  add(anchors: readonly NewAnchor[]): Promise<readonly AnchorNode[]>
+    identifiers: readonly Identifier[],
+  ): Promise<ReadonlyMap<Identifier, Pick<LoadedUser, 'login' | 'displayName'> & { readonly id: string }>>
+  /** Adds identifiers that are new, each an entity of its own. */
+  add(identifiers: readonly NewIdentifier[]): Promise<readonly IdentifierNode[]>
   claims(keys: readonly string[]): Promise<readonly KnownClaim[]>
   refusedClaims(source: string): Promise<RefusedClaims>
-  /** Adds claims, or puts them in the place of those with their keys. Their anchors must be there. */
+  /** Adds claims, or puts them in the place of those with their keys. Their identifiers must be there. */
   putClaims(claims: readonly Claim[]): Promise<void>
   /** Takes claims away. */
   dropClaims(keys: readonly string[]): Promise<void>
@@ -138,9 +138,9 @@ export interface SubjectStore {
   /** Keeps what is new, of one source and identifier the latest 16. The nodes must be there. */
   end(endings: readonly Ending[]): Promise<void>
   /** Forgets what these endings say takes the old name's place. */
-  forgetSuccessors(endings: readonly Pick<Ending, 'anchor' | 'source' | 'at'>[]): Promise<void>
+  forgetSuccessors(endings: readonly Pick<Ending, 'identifier' | 'source' | 'at'>[]): Promise<void>
   /** Makes known that a provider calls identifiers its own ids. */
-  vouch(anchors: readonly Anchor[], provider: string): Promise<void>
+  vouch(identifiers: readonly Identifier[], provider: string): Promise<void>
   /**
    * Nodes that a source's claims and endings name, in steps.
    * @param after - where the last step ended; the empty string begins anew
@@ -167,9 +167,9 @@ export interface SubjectStore {
    */
   forget(step: ForgettingStep): Promise<Forgotten>
   /** What the same sign-in name was loaded with before. `claim` is the key of the claim that came with it. */
-  loadedBefore(login: Anchor): Promise<{ readonly claim: string | undefined } | undefined>
+  loadedBefore(login: Identifier): Promise<{ readonly claim: string | undefined } | undefined>
   /** Keeps what was loaded, in the place of what was loaded before. */
-  putLoaded(login: Anchor, user: LoadedUser & { readonly claim: string | undefined }): Promise<void>
+  putLoaded(login: Identifier, user: LoadedUser & { readonly claim: string | undefined }): Promise<void>
 }
 
 export interface ForgettingStep {

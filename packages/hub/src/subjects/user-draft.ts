@@ -2,15 +2,15 @@ import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { readSubject } from '../set/subject.ts'
-import { anchorsOf, emailAnchor, loginAnchor, type Anchor } from './identifier.ts'
+import { identifiersOf, emailIdentifier, loginIdentifier, type Identifier } from './identifier.ts'
 
 /** A user as somebody loads one. Only readUserDraft makes one from outside data. */
 export interface UserDraft {
   readonly login: string
   readonly displayName: string | undefined
   /** Of the sign-in name, and of everything: sorted, each once. */
-  readonly loginAnchor: Anchor
-  readonly anchors: readonly Anchor[]
+  readonly loginIdentifier: Identifier
+  readonly identifiers: readonly Identifier[]
 }
 
 /** How many identifiers a loaded user may have. */
@@ -39,12 +39,12 @@ export function readUserDraft(body: JsonValue | undefined): UserDraft {
   const login = readText(body['login'], 'login', userLimits.loginMax, refuse) ?? ''
   if (body['login'] === undefined || body['login'] === null) refuse('login', 'The field cannot be left blank')
   const displayName = readText(body['display_name'], 'display_name', userLimits.displayNameMax, refuse)
-  const anchors = new Set([
-    loginAnchor(login),
-    ...(login.includes('@') ? [emailAnchor(login)] : []),
+  const identifiers = new Set([
+    loginIdentifier(login),
+    ...(login.includes('@') ? [emailIdentifier(login)] : []),
     ...readEach(body, 'emails', refuse, (email, field) => {
       const text = readText(email, field, userLimits.emailMax, refuse)
-      if (text !== undefined && /^[^\s]+@[^\s@]+$/.test(text)) return [emailAnchor(text)]
+      if (text !== undefined && /^[^\s]+@[^\s@]+$/.test(text)) return [emailIdentifier(text)]
       if (text !== undefined) refuse(field, 'It is no email address')
       return []
     }),
@@ -52,10 +52,15 @@ export function readUserDraft(body: JsonValue | undefined): UserDraft {
       readIdentifier(identifier, field, refuse),
     ),
   ])
-  if (anchors.size > userIdentifiersMax)
+  if (identifiers.size > userIdentifiersMax)
     refuse('', `A user may have ${userIdentifiersMax} identifiers at most`)
   if (problems.length > 0) throw invalid(problems)
-  return { login, displayName, loginAnchor: loginAnchor(login), anchors: [...anchors].toSorted() }
+  return {
+    login,
+    displayName,
+    loginIdentifier: loginIdentifier(login),
+    identifiers: [...identifiers].toSorted(),
+  }
 }
 
 type Refuse = (field: string, message: string) => void
@@ -79,8 +84,8 @@ function readEach(
   body: JsonObject,
   name: string,
   refuse: Refuse,
-  read: (value: JsonValue, field: string) => readonly Anchor[],
-): readonly Anchor[] {
+  read: (value: JsonValue, field: string) => readonly Identifier[],
+): readonly Identifier[] {
   const values = body[name] ?? []
   if (!isJsonArray(values) || values.length > userIdentifiersMax) {
     refuse(name, `It must be an array of at most ${userIdentifiersMax} entries`)
@@ -89,7 +94,7 @@ function readEach(
   return values.flatMap((value, at) => read(value, `${name}[${at}]`))
 }
 
-function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readonly Anchor[] {
+function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readonly Identifier[] {
   const issuer = isJsonObject(value) ? value['iss'] : undefined
   try {
     const subject = readSubject(value, field)
@@ -97,17 +102,18 @@ function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readon
       refuse(field, 'An opaque id means something to one issuer only: give it as `iss` beside `id`')
       return []
     }
-    const anchors =
+    const identifiers =
       subject.format === 'complex' || subject.format === 'aliases' || subject.format === 'ip-addresses'
         ? undefined
         : // A format that is none of these is of one identifier, or proprietary and then not read.
-          anchorsOf(
-            subject as Parameters<typeof anchorsOf>[0],
+          identifiersOf(
+            subject as Parameters<typeof identifiersOf>[0],
             'user',
             typeof issuer === 'string' ? issuer : '',
           )
-    if (anchors === undefined) refuse(field, 'It must be one identifier of a user, in a registered format')
-    return anchors ?? []
+    if (identifiers === undefined)
+      refuse(field, 'It must be one identifier of a user, in a registered format')
+    return identifiers ?? []
   } catch (error) {
     if (!isHubError(error, 'set.subject_invalid')) throw error
     refuse(field, error.detail)

@@ -72,12 +72,12 @@ export function createErasures(deps: EraseDeps): Erasures {
         const erasureId = world.newId('era')
         const names: ErasureNames = {
           pseudonym: `erased-${erasureId}`,
-          anchors: subject.anchors.map(({ anchor }) => anchor),
-          ids: subject.anchors.map(({ id }) => id),
+          identifiers: subject.identifiers.map(({ identifier }) => identifier),
+          ids: subject.identifiers.map(({ id }) => id),
           displayName: subject.loaded?.displayName,
         }
         await erasures.begin(subject.entity, { id: erasureId, names, place: erasurePlaces[0], after: 0 })
-        const asked = subject.anchors.flatMap(({ anchor, id }) => [id, valueOf(anchor)]) // by a proxy
+        const asked = subject.identifiers.flatMap(({ identifier, id }) => [id, valueOf(identifier)]) // by a proxy
         await signInMarks.forgetUsers([...new Set(asked.map(userKey))])
         await systemLog.append([subjectEntry(world, { kind: 'erase', subject, erasureId, by })])
       })

@@ -28,7 +28,7 @@ const transmitter: Provider = {
 function reason(slot: string, level: RiskReason['level'], minutes: number): RiskReason {
   return {
     id: slot,
-    anchor: ada,
+    identifier: ada,
     source: { kind: 'security_events_provider', id: 'sse1' },
     slot,
     detection: slot,

@@ -3,25 +3,25 @@ import { realWorld } from '../../src/base/world.ts'
 import { applyNews } from '../../src/risk/news.ts'
 import { judgeOf } from '../known-sources.ts'
 import type { Storage } from '../../src/stores.ts'
-import type { Anchor } from '../../src/subjects/identifier.ts'
+import type { Identifier } from '../../src/subjects/identifier.ts'
 import { erasurePlaces, type Erasure } from '../../src/subjects/erasure-store.ts'
 import { userNews } from './user-news.ts'
 
 const world = realWorld(globalThis.fetch)
-const ada: Anchor = 'user:email:ada@example.com'
-const bob: Anchor = 'user:email:bob@example.com'
-const sub: Anchor = 'user:iss_sub:https://idp.example|1'
+const ada: Identifier = 'user:email:ada@example.com'
+const bob: Identifier = 'user:email:bob@example.com'
+const sub: Identifier = 'user:iss_sub:https://idp.example|1'
 
 const erasure = (id: string, over: Partial<Erasure> = {}): Erasure => ({
   id,
-  names: { pseudonym: `erased-${id}`, anchors: [ada], ids: [], displayName: 'Ada' },
+  names: { pseudonym: `erased-${id}`, identifiers: [ada], ids: [], displayName: 'Ada' },
   place: 'signals',
   after: 0,
   ...over,
 })
 
 /** Everything that can be said of users: reasons, replaced ones, revocations, joins. */
-async function tell(storage: Storage, names: readonly (readonly Anchor[])[], by = 'sse1'): Promise<void> {
+async function tell(storage: Storage, names: readonly (readonly Identifier[])[], by = 'sse1'): Promise<void> {
   await storage.transaction(({ subjects, risk }) =>
     applyNews(
       {
@@ -32,7 +32,7 @@ async function tell(storage: Storage, names: readonly (readonly Anchor[])[], by 
         origin: 'https://hub.example',
         ignoreUnknownUsers: false,
       },
-      names.flatMap((anchors) => [userNews(1, anchors, by), userNews(2, anchors, by)]),
+      names.flatMap((identifiers) => [userNews(1, identifiers, by), userNews(2, identifiers, by)]),
     ),
   )
 }
@@ -83,7 +83,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await risk.history(entity, 10)).toHaveLength(1)
       await storage.transaction(({ erasures }) => erasures.begin(entity, erasure('era1')))
 
-      expect((await subjects.resolve([ada, sub, bob])).map(({ anchor }) => anchor)).toEqual([bob])
+      expect((await subjects.resolve([ada, sub, bob])).map(({ identifier }) => identifier)).toEqual([bob])
       expect(await risk.states([entity])).toEqual([])
       expect(await risk.history(entity, 10)).toEqual([])
       expect(await subjects.loadedBefore(ada)).toBeUndefined()

@@ -9,7 +9,7 @@ import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import { reasonsInForce } from '../../src/risk/risk-state.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { AskedAbout } from '../../src/risk/risk-reader.ts'
-import type { Anchor, SubjectKind } from '../../src/subjects/identifier.ts'
+import type { Identifier, SubjectKind } from '../../src/subjects/identifier.ts'
 import { tooManyClaims } from '../../src/subjects/join.ts'
 import type { ForgettingStep, SubjectQuery } from '../../src/subjects/subject-store.ts'
 import { judgeOf } from '../known-sources.ts'
@@ -19,15 +19,20 @@ const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 const now = t(50)
 const world = { ...realWorld(globalThis.fetch), now: () => now }
 
-const ada: Anchor = 'user:email:ada@example.com'
-const sub1: Anchor = 'user:iss_sub:https://idp.example|1'
-const sub2: Anchor = 'user:iss_sub:https://idp.example|2'
-const laptop: Anchor = 'device:opaque:https://idp.example|42'
-const session: Anchor = 'session:opaque:https://idp.example|s'
+const ada: Identifier = 'user:email:ada@example.com'
+const sub1: Identifier = 'user:iss_sub:https://idp.example|1'
+const sub2: Identifier = 'user:iss_sub:https://idp.example|2'
+const laptop: Identifier = 'device:opaque:https://idp.example|42'
+const session: Identifier = 'session:opaque:https://idp.example|s'
 
 /** News of one provider about one thing, by these names. */
-function news(at: number, level: RiskLevel, names: readonly Anchor[], over: Partial<RiskReason> = {}): News {
-  const anchors = names.toSorted()
+function news(
+  at: number,
+  level: RiskLevel,
+  names: readonly Identifier[],
+  over: Partial<RiskReason> = {},
+): News {
+  const identifiers = names.toSorted()
   const id = over.id ?? `sig-${at}-${level}-${names.join()}`
   const source = over.source ?? { kind: 'security_events_provider', id: 'sse1' }
   const issuer = over.source?.id === 'sse2' ? 'https://sse2.example' : 'https://idp.example'
@@ -37,11 +42,11 @@ function news(at: number, level: RiskLevel, names: readonly Anchor[], over: Part
     issuer,
     occurredAt: t(at),
     receivedAt: t(at),
-    things: [{ kind: anchors[0]?.split(':')[0] ?? '', anchors }],
+    things: [{ kind: identifiers[0]?.split(':')[0] ?? '', identifiers }],
     reasons: [
       {
         id,
-        anchor: anchors.toSorted().at(-1) ?? '',
+        identifier: identifiers.toSorted().at(-1) ?? '',
         source,
         slot: 'user-risk',
         detection: 'User risk',
@@ -129,23 +134,28 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const pictures = await Promise.all(
         names.map((_, at) => storage.stores.riskReader.read(asked(['user', `${at}@example.com`]), now)),
       )
-      expect(pictures.map(({ entities }) => entities[0]?.reasons[0]?.anchor)).toEqual(names)
+      expect(pictures.map(({ entities }) => entities[0]?.reasons[0]?.identifier)).toEqual(names)
     })
 
-    test('anchors are numbered in the order in which they are given, however many, and a number is never given again', async () => {
+    test('identifiers are numbered in the order in which they are given, however many, and a number is never given again', async () => {
       await using storage = await open()
-      const names = Array.from({ length: 3_000 }, (_, at): Anchor => `user:email:${at}@example.com`)
-      const add = (given: readonly Anchor[]) =>
+      const names = Array.from({ length: 3_000 }, (_, at): Identifier => `user:email:${at}@example.com`)
+      const add = (given: readonly Identifier[]) =>
         storage.transaction(({ subjects }) =>
           subjects.add(
-            given.map((anchor) => ({ anchor, id: world.newId('00u'), seenAt: now, vouchedBy: undefined })),
+            given.map((identifier) => ({
+              identifier,
+              id: world.newId('00u'),
+              seenAt: now,
+              vouchedBy: undefined,
+            })),
           ),
         )
       const added = await add(names)
       expect(added).toHaveLength(names.length)
       expect(added.every(({ node, entity }) => node === entity)).toBe(true)
       const inOrder = added.toSorted((a, b) => a.node - b.node)
-      expect(inOrder.map(({ anchor }) => anchor)).toEqual(names)
+      expect(inOrder.map(({ identifier }) => identifier)).toEqual(names)
       const known = await storage.stores.subjects.resolve([...names, 'user:email:nobody@example.com'])
       expect(known).toHaveLength(names.length)
       expect(known).toEqual(expect.arrayContaining([inOrder[0], inOrder.at(-1)]))
@@ -153,7 +163,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const last = inOrder.at(-1)
       const begin = {
         id: 'era1',
-        names: { pseudonym: 'p', anchors: [], ids: [], displayName: undefined },
+        names: { pseudonym: 'p', identifiers: [], ids: [], displayName: undefined },
         after: 0,
       }
       await storage.transaction(({ erasures }) =>
@@ -176,7 +186,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         names.map((name) => news(1, 'LOW', [name], { message: `about ${name}` })),
       )
       const nodes = await storage.stores.subjects.resolve(names)
-      expect(nodes.map(({ anchor }) => anchor).toSorted()).toEqual(names.toSorted())
+      expect(nodes.map(({ identifier }) => identifier).toSorted()).toEqual(names.toSorted())
       const states = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
       expect(states.map(({ known }) => known.reasons[0]?.reason.message ?? '').toSorted()).toEqual(
         names.map((name) => `about ${name}`).toSorted(),
@@ -191,13 +201,13 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ...names.map((name) => news(1, 'HIGH', [name])),
         news(2, 'LOW', names.slice(0, 2), { message: long }),
       ])
-      const isLong = ({ anchor }: { anchor: Anchor }) => names.includes(anchor)
+      const isLong = ({ identifier }: { identifier: Identifier }) => names.includes(identifier)
       expect((await storage.stores.subjects.resolve(names)).map(isLong)).toEqual([true, true, true])
       const { entities } = await storage.stores.riskReader.read(asked(['device', long]), now)
       expect(entities.map(({ reasons }) => reasons.map(isLong))).toEqual([[true], [true]])
     })
 
-    test.each(['user\0', '\ud800', "'; DROP TABLE anchors; --", '{"a"}', '%', ''])(
+    test.each(['user\0', '\ud800', "'; DROP TABLE identifiers; --", '{"a"}', '%', ''])(
       'nobody is named %j, and asking is no error',
       async (name) => {
         await using storage = await open()
@@ -214,7 +224,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('a bare id finds those of all issuers that vouch for it, and no made-up ones', async () => {
       await using storage = await open()
-      const names = Array.from({ length: 25 }, (_, at): Anchor => `device:opaque:https://${at}.example|7`)
+      const names = Array.from({ length: 25 }, (_, at): Identifier => `device:opaque:https://${at}.example|7`)
       const ids = names.map((_, at) => `sse-${at}`)
       const judge = judgeOf(...ids)
       for (const [at, name] of names.entries()) {
@@ -228,11 +238,11 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
           applyNews({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, [told]),
         )
       }
-      const made: Anchor = 'device:iss_sub:https://elsewhere.example|7'
+      const made: Identifier = 'device:iss_sub:https://elsewhere.example|7'
       await hear(storage, [news(1, 'HIGH', [made])])
       const read = (text: string) => storage.stores.riskReader.read(asked(['device', text]), now)
       const { entities } = await read('7')
-      expect(entities.map(({ reasons }) => reasons[0]?.anchor ?? '').toSorted()).toEqual(names.toSorted())
+      expect(entities.map(({ reasons }) => reasons[0]?.identifier ?? '').toSorted()).toEqual(names.toSorted())
       expect(await storage.stores.subjects.findBare('device:7')).toHaveLength(25)
       const reaches = async () => (await read('7')).entities.map(({ reach }) => reach)
       await storage.stores.riskSources.setAction('sse-0', 'log_only')
@@ -249,13 +259,13 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       await hear(storage, [news(2, 'NONE', [ada, sub1]), news(1, 'NONE', [sub2])])
       const [heard] = await hear(storage, [news(3, 'HIGH', [ada, sub2], reported('sse2'))])
       expect(heard).toMatchObject({ refused: expect.stringContaining('exclude') as string })
-      const look = async (anchor: Anchor, text: string) => {
-        const nodes = await storage.stores.subjects.resolve([anchor])
+      const look = async (identifier: Identifier, text: string) => {
+        const nodes = await storage.stores.subjects.resolve([identifier])
         const [state] = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
         const { entities } = await storage.stores.riskReader.read(asked(['user', text]), now)
         const counting = state && reasonsInForce(state.known, now)
         const levels = (reasons: readonly RiskReason[] = []) =>
-          reasons.flatMap(({ level, anchor }) => (level === 'HIGH' ? [anchor] : []))
+          reasons.flatMap(({ level, identifier }) => (level === 'HIGH' ? [identifier] : []))
         return [state?.level, levels(counting), entities.map(({ reasons }) => levels(reasons))]
       }
       // Its source calls them one, and the most lasting name is shown.
@@ -266,21 +276,21 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         {
           ...news(3, 'NONE', [ada]),
           reasons: [],
-          endings: [{ anchor: ada, recycled: false, successor: undefined }],
+          endings: [{ identifier: ada, recycled: false, successor: undefined }],
         },
       ])
-      for (const [anchor, text] of [
+      for (const [identifier, text] of [
         [ada, 'ada@example.com'],
         [sub2, '2'],
       ] as const) {
-        expect(await look(anchor, text)).toEqual([3, [sub2], [[sub2]]])
+        expect(await look(identifier, text)).toEqual([3, [sub2], [[sub2]]])
       }
     })
 
     test('what would let too much hang together is not joined, counts for each of its names, and keeps nobody from loading', async () => {
       await using storage = await open()
       const names = (at: number) =>
-        Array.from({ length: 49 }, (_, n): Anchor => `user:email:${at}.${n}@example.com`)
+        Array.from({ length: 49 }, (_, n): Identifier => `user:email:${at}.${n}@example.com`)
       const crowd = Array.from({ length: 10 }, (_, at) => ({
         ...news(1, 'NONE', [sub1, ...names(at)]),
         reasons: [],
@@ -288,13 +298,13 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       await hear(storage, crowd)
       const [heard] = await hear(storage, [news(2, 'HIGH', [sub1, ada, ...names(99)])])
       expect(heard?.refused).toBe(tooManyClaims)
-      const levelOf = async (anchor: Anchor) => {
-        const [node] = await storage.stores.subjects.resolve([anchor])
+      const levelOf = async (identifier: Identifier) => {
+        const [node] = await storage.stores.subjects.resolve([identifier])
         return (await storage.stores.risk.states([node?.entity ?? 0]))[0]?.level
       }
       expect([await levelOf(ada), await levelOf(sub1)]).toEqual([3, 3])
 
-      const login: Anchor = 'user:login:ada'
+      const login: Identifier = 'user:login:ada'
       const loaded = { ...news(3, 'NONE', [login, ada, sub1]), reasons: [], loadedAs: login }
       expect((await hear(storage, [loaded]))[0]?.refused).toBeUndefined()
       const nodes = await storage.stores.subjects.resolve([login, ada, sub1])
@@ -304,8 +314,8 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('the same end twice is kept once, with all that was said of it', async () => {
       await using storage = await open()
       await hear(storage, [news(1, 'LOW', [ada, sub1])])
-      const ending = { source: 'sse1', anchor: ada, at: t(5).getTime(), successor: undefined }
-      const end = (recycled: boolean, successor?: Anchor) =>
+      const ending = { source: 'sse1', identifier: ada, at: t(5).getTime(), successor: undefined }
+      const end = (recycled: boolean, successor?: Identifier) =>
         storage.transaction(({ subjects }) => subjects.end([{ ...ending, recycled, successor }]))
       await end(true)
       await end(false, sub1)
@@ -319,7 +329,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       await using storage = await open()
       await hear(storage, [news(1, 'LOW', [ada])])
       const times = Array.from({ length: 40 }, (_, at) => at)
-      const ending = { source: 'sse1', anchor: ada, recycled: true, successor: undefined }
+      const ending = { source: 'sse1', identifier: ada, recycled: true, successor: undefined }
       for (const at of [...times.slice(20), ...times.slice(0, 20)]) {
         await storage.transaction(({ subjects }) => subjects.end([{ ...ending, at }]))
       }
@@ -331,7 +341,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('a source with very many claims is looked at again in steps, each whole', async () => {
       await using storage = await open()
-      const pairs = Array.from({ length: 1_100 }, (_, at): readonly Anchor[] => [
+      const pairs = Array.from({ length: 1_100 }, (_, at): readonly Identifier[] => [
         `user:email:${at}@example.com`,
         `user:iss_sub:https://idp.example|${at}`,
       ])
@@ -369,7 +379,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await subjects.loadedBefore(ada)).toEqual({ claim: 'k' })
       const nodes = await subjects.resolve([ada, sub1])
       const entities = nodes.map(({ entity }) => entity)
-      const loaded = nodes.filter(({ anchor }) => anchor === ada).map(({ entity }) => entity)
+      const loaded = nodes.filter(({ identifier }) => identifier === ada).map(({ entity }) => entity)
       expect(await subjects.loadedAmong(entities)).toEqual(loaded)
       expect((await subjects.ofEntities(loaded))[0]?.loaded).toEqual({
         login: 'ada@example.com',
@@ -380,7 +390,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('lists go from the newest to the oldest, by page, kind, level and part of a name', async () => {
       await using storage = await open()
-      const names = Array.from({ length: 7 }, (_, at): Anchor => `user:email:${at}@Example.com`)
+      const names = Array.from({ length: 7 }, (_, at): Identifier => `user:email:${at}@Example.com`)
       await hear(storage, [
         ...names.map((name, at) => news(1, at % 2 === 0 ? 'HIGH' : 'NONE', [name])),
         news(1, 'HIGH', [laptop]),
@@ -397,7 +407,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
             ...(next !== undefined && { before: next }),
           })
           expect(page.subjects.length).toBeLessThanOrEqual(limit)
-          found.push(...page.subjects.map(({ anchors }) => anchors[0]?.anchor ?? ''))
+          found.push(...page.subjects.map(({ identifiers }) => identifiers[0]?.identifier ?? ''))
           next = page.next
         } while (next !== undefined)
         return found
@@ -417,7 +427,10 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('changes that come at once are heard one after the other, each whole', async () => {
       await using storage = await open()
-      const names = Array.from({ length: 12 }, (_, at): Anchor => `user:iss_sub:https://idp.example|${at}`)
+      const names = Array.from(
+        { length: 12 },
+        (_, at): Identifier => `user:iss_sub:https://idp.example|${at}`,
+      )
       const all = names.flatMap((name, at) => [
         hear(storage, [news(at, 'LOW', [`user:uri:urn:${at % 3}`, name])]), // three entities at most get one of them
         hear(storage, [news(at + 12, 'HIGH', [`user:uri:urn:${at % 3}`])]),
@@ -514,7 +527,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         {
           ...news(2, 'NONE', [ada]),
           reasons: [],
-          endings: [{ anchor: ada, recycled: true, successor: undefined }],
+          endings: [{ identifier: ada, recycled: true, successor: undefined }],
         },
       ])
       expect(heard?.changes).toMatchObject([{ previous: 'HIGH', level: 'NONE' }])
@@ -540,11 +553,11 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     })
 
     describe('forgetting', () => {
-      const known = async (storage: Storage, names: readonly Anchor[]): Promise<readonly Anchor[]> =>
-        (await storage.stores.subjects.resolve(names)).map(({ anchor }) => anchor).toSorted()
+      const known = async (storage: Storage, names: readonly Identifier[]): Promise<readonly Identifier[]> =>
+        (await storage.stores.subjects.resolve(names)).map(({ identifier }) => identifier).toSorted()
       const forget = (storage: Storage, before: Date, step: Partial<ForgettingStep> = {}) =>
         storage.stores.subjects.forget({ before, after: 0, lookedAt: 100, deletedMax: 100, ...step })
-      const address: Anchor = 'address:203.0.113.7'
+      const address: Identifier = 'address:203.0.113.7'
       const over = { expiresAt: t(20) }
 
       test('sessions and addresses about which nothing is kept go, with what was said of them once', async () => {
@@ -614,7 +627,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
       test('old revocations go first, some at a time', async () => {
         await using storage = await open()
-        const sessions = [1, 2, 3, 4].map((at): Anchor => `session:opaque:s${at}`)
+        const sessions = [1, 2, 3, 4].map((at): Identifier => `session:opaque:s${at}`)
         await hear(
           storage,
           sessions.map((session, at) => ({
@@ -655,10 +668,13 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     })
 
     describe('revocations', () => {
-      const revoked = (at: number, members: { user?: Anchor; device?: Anchor; session?: Anchor }): News => ({
+      const revoked = (
+        at: number,
+        members: { user?: Identifier; device?: Identifier; session?: Identifier },
+      ): News => ({
         ...news(at, 'LOW', Object.values(members)),
         reasons: [],
-        things: Object.entries(members).map(([kind, anchor]) => ({ kind, anchors: [anchor] })),
+        things: Object.entries(members).map(([kind, identifier]) => ({ kind, identifiers: [identifier] })),
         revokes: {
           user: undefined,
           device: undefined,
@@ -744,7 +760,8 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
             })
             return {
               ...named,
-              endings: ending === undefined ? [] : [{ anchor: ada, recycled: ending, successor: undefined }],
+              endings:
+                ending === undefined ? [] : [{ identifier: ada, recycled: ending, successor: undefined }],
               // Of two things that happened at once, what came later counts: that is no matter of the order of handling.
               reasons: named.reasons.map((reason) => ({
                 ...reason,
@@ -759,11 +776,11 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         const nodes = await storage.stores.subjects.resolve(names)
         const entities = [...new Set(nodes.map(({ entity }) => entity))]
         const states = await storage.stores.risk.states(entities)
-        const anchorsOf = (entity: number) =>
-          nodes.flatMap((node) => (node.entity === entity ? [node.anchor] : [])).toSorted()
+        const identifiersOf = (entity: number) =>
+          nodes.flatMap((node) => (node.entity === entity ? [node.identifier] : [])).toSorted()
         return new Map(
           states
-            .map((state) => [anchorsOf(state.entity).join(' '), state.level] as const)
+            .map((state) => [identifiersOf(state.entity).join(' '), state.level] as const)
             .toSorted(([a], [b]) => (a < b ? -1 : 1)),
         )
       }

@@ -1,10 +1,10 @@
 import type { News } from '../../src/risk/news.ts'
-import type { Anchor } from '../../src/subjects/identifier.ts'
+import type { Identifier } from '../../src/subjects/identifier.ts'
 
 /** News of one provider: a user is at high risk, and their sessions are over. */
-export function userNews(minute: number, names: readonly Anchor[], by = 'sse1'): News {
-  const anchors = names.toSorted()
-  const anchor = anchors[0] ?? ''
+export function userNews(minute: number, names: readonly Identifier[], by = 'sse1'): News {
+  const identifiers = names.toSorted()
+  const identifier = identifiers[0] ?? ''
   const at = new Date(Date.UTC(2026, 0, 1, 12, minute))
   const id = `sig-${minute}-${names.join()}`
   const source = { kind: 'security_events_provider', id: by } as const
@@ -14,16 +14,16 @@ export function userNews(minute: number, names: readonly Anchor[], by = 'sse1'):
     issuer: 'https://idp.example',
     occurredAt: at,
     receivedAt: at,
-    things: [{ kind: 'user', anchors }],
+    things: [{ kind: 'user', identifiers }],
     reasons: [
       {
         id,
-        anchor,
+        identifier,
         source,
         slot: 'user-risk',
         detection: 'User risk',
         level: 'HIGH',
-        message: `about ${anchor}`,
+        message: `about ${identifier}`,
         occurredAt: at,
         receivedAt: at,
         expiresAt: undefined,
@@ -33,12 +33,12 @@ export function userNews(minute: number, names: readonly Anchor[], by = 'sse1'):
       },
     ],
     revokes: {
-      user: anchor,
+      user: identifier,
       device: undefined,
       session: undefined,
       signalId: id,
       eventType: 'https://example.com/event',
-      message: `about ${anchor}`,
+      message: `about ${identifier}`,
     },
     endings: [],
   }

@@ -14,7 +14,7 @@ const poison = 'a row that the database will not take'
 const event = (ip: string, message?: string) => ({
   timestamp: undefined,
   expiresAt: undefined,
-  subjects: [{ ip, anchor: `address:${ip}`, level: 'HIGH' as const, message }],
+  subjects: [{ ip, identifier: `address:${ip}`, level: 'HIGH' as const, message }],
 })
 
 /** Over a real database, which refuses the poison. */

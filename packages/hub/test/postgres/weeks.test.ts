@@ -51,8 +51,8 @@ const nodesOf = (plan: Plan): readonly Plan[] => [plan, ...(plan.Plans ?? []).fl
 /** Somebody of whom some of each week's history is, and somebody of whom there was some once. */
 async function addSubjects({ subjects }: Pick<Storage['stores'], 'subjects'>) {
   const added = await subjects.add(
-    (['user:email:often@example.com', 'user:email:once@example.com'] as const).map((anchor, n) => ({
-      anchor,
+    (['user:email:often@example.com', 'user:email:once@example.com'] as const).map((identifier, n) => ({
+      identifier,
       id: `id${n}`,
       seenAt: new Date(start),
       vouchedBy: undefined,
@@ -66,7 +66,7 @@ const becomeHistory = (node: number, week: number, n: number): SpokenReason => (
   node,
   reason: {
     id: `w${week}-${n}`,
-    anchor: 'user:email:often@example.com',
+    identifier: 'user:email:often@example.com',
     source: { kind: 'security_events_provider', id: idp.id },
     slot: 'user-risk',
     detection: 'User risk',
@@ -266,7 +266,7 @@ test.each(plannings)(
   async (planning) => {
     await using hub = await openWeeks(planning)
     const names = Array.from({ length: 50 }, (_, n) => ({
-      anchor: `session:opaque:${n}` as const,
+      identifier: `session:opaque:${n}` as const,
       id: `ses${n}`,
       seenAt: new Date(start),
       vouchedBy: undefined,
@@ -291,7 +291,7 @@ test.each(plannings)(
       .filter((node) => node['Relation Name']?.startsWith('risk_history_') === true)
     expect(scans.length).toBeGreaterThan(weeks)
     expect(Math.max(...scans.map((scan) => scan['Actual Loops']))).toBe(1)
-    const left = await hub.storage.stores.subjects.resolve(names.map(({ anchor }) => anchor))
+    const left = await hub.storage.stores.subjects.resolve(names.map(({ identifier }) => identifier))
     expect(left).toHaveLength(kept.length)
     expect(left.map(({ node }) => node)).not.toContain(gone)
   },

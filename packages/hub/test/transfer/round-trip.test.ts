@@ -46,9 +46,9 @@ async function interrupt(folder: string): Promise<void> {
     }
     if (failed !== undefined) await signals.settle({ handled: [], failed: [failed] })
   }
-  const anchor = 'user:email:gone@example.com'
-  const [gone] = await subjects.resolve([anchor])
-  const names = { pseudonym: 'erased-era1', anchors: [anchor], ids: [], displayName: 'Gone' } as const
+  const identifier = 'user:email:gone@example.com'
+  const [gone] = await subjects.resolve([identifier])
+  const names = { pseudonym: 'erased-era1', identifiers: [identifier], ids: [], displayName: 'Gone' } as const
   await storage.transaction((tx) =>
     tx.erasures.begin(gone?.entity ?? 0, { id: 'era1', names, place: erasurePlaces[0], after: 0 }),
   )

@@ -20,7 +20,7 @@ test('an erasure is not finished while somebody still reads what was overwritten
   await using _storage = storage
   await using erasures = createErasures({ storage, world, logger: silentLogger })
   const turn = (): Promise<number> => erasures.worker.runOnce(new AbortController().signal)
-  const anchor = 'user:email:zora@example.com'
+  const identifier = 'user:email:zora@example.com'
   await storage.transaction(({ subjects, risk }) =>
     applyNews(
       {
@@ -31,14 +31,14 @@ test('an erasure is not finished while somebody still reads what was overwritten
         origin: 'https://hub.example',
         ignoreUnknownUsers: false,
       },
-      [userNews(1, [anchor])],
+      [userNews(1, [identifier])],
     ),
   )
-  const [node] = await storage.stores.subjects.resolve([anchor])
+  const [node] = await storage.stores.subjects.resolve([identifier])
 
   const reader = new Database(databaseFile(folder.path), { readonly: true })
   reader.exec('BEGIN')
-  reader.prepare('SELECT count(*) FROM anchors').get()
+  reader.prepare('SELECT count(*) FROM identifiers').get()
   expect(await erasures.erase(node?.id ?? '', admin)).toBe('under_way')
   expect(await turn()).toBe(0)
   const left = await storage.stores.erasures.next()

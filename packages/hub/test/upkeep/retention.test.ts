@@ -363,15 +363,15 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     })
     await signals.append([1, 2, 3].map((id) => ({ ...taken(`s${id}`, start), events: [revoked(id)] })))
     await loops.handleAll()
-    expect(await site.rows(['anchors', 'revocations'])).toEqual([4, 3])
+    expect(await site.rows(['identifiers', 'revocations'])).toEqual([4, 3])
     loops.clock.now = start + 399 * dayMs
     await loops.retainAll()
-    expect(await site.rows(['anchors', 'revocations', 'risk_reasons'])).toEqual([4, 3, 3])
+    expect(await site.rows(['identifiers', 'revocations', 'risk_reasons'])).toEqual([4, 3, 3])
     loops.clock.now = start + 401 * dayMs
     await loops.expireAll()
     await loops.retainAll()
     await loops.retainAll()
-    expect(await site.rows(['anchors', 'revocations', 'risk_reasons'])).toEqual([1, 0, 0])
+    expect(await site.rows(['identifiers', 'revocations', 'risk_reasons'])).toEqual([1, 0, 0])
     expect(loops.took('subjects')).toEqual({ rows: 3, parts: 0 })
   })
 
@@ -400,7 +400,7 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     loops.clock.now += 60_000
     await loops.retainAll() // to the end of the walk
     await loops.retainAll()
-    expect(await site.rows(['anchors', 'risk_reasons'])).toEqual([0, 0])
+    expect(await site.rows(['identifiers', 'risk_reasons'])).toEqual([0, 0])
     expect(loops.took('subjects')).toEqual({ rows: count, parts: 0 })
     for (const [, { rows }] of loops.steps) expect(rows).toBeLessThanOrEqual(deletedPerStepMax)
   })
@@ -545,7 +545,7 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
 describe('on PostgreSQL', () => {
   const reasonOf = (at: number): RiskReason => ({
     id: 'sig',
-    anchor: 'user:email:ada@example.com',
+    identifier: 'user:email:ada@example.com',
     source: { kind: 'security_events_provider', id: idp.id },
     slot: 'user-risk',
     detection: 'User risk',

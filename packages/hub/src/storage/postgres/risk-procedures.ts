@@ -11,7 +11,7 @@ export async function readRisks(
   questions: readonly RiskQuestion[],
 ): Promise<readonly RiskPicture[]> {
   const { named, answer } = riskQuestions(questions)
-  const { rows } = await session.run(riskRows, [named.anchors, named.ids, named.bares])
+  const { rows } = await session.run(riskRows, [named.identifiers, named.ids, named.bares])
   const [found] = rows as readonly { readonly [Part in keyof RiskRows]: string }[] // see the statement
   if (found === undefined) throw new Error('The statement gives one row whatever it finds.')
   const part = <Name extends keyof RiskRows>(name: Name) => JSON.parse(found[name]) as RiskRows[Name] // by its columns
@@ -28,17 +28,17 @@ export async function readRisks(
 /** Named tables that lead from the few keys to the many rows; the answer is one row of JSON. */
 const riskRows = `
   WITH found AS (
-    SELECT a.entity FROM unnest($1::text[]) AS given (name) JOIN anchors a ON a.anchor = given.name
-    UNION SELECT a.entity FROM unnest($2::text[]) AS given (name) JOIN anchors a ON a.id = given.name
+    SELECT a.entity FROM unnest($1::text[]) AS given (name) JOIN identifiers a ON a.identifier = given.name
+    UNION SELECT a.entity FROM unnest($2::text[]) AS given (name) JOIN identifiers a ON a.id = given.name
     UNION SELECT a.entity FROM unnest($3::text[]) AS given (name)
-      JOIN anchors a ON a.bare = given.name AND a.vouched_by IS NOT NULL),
+      JOIN identifiers a ON a.bare = given.name AND a.vouched_by IS NOT NULL),
   named AS (
-    SELECT a.node, a.entity, a.anchor, a.bare, a.id, a.vouched_by
-    FROM found JOIN anchors a ON a.node = found.entity WHERE a.entity = a.node
-    UNION ALL SELECT a.node, a.entity, a.anchor, a.bare, a.id, a.vouched_by
-    FROM found JOIN anchors a ON a.entity = found.entity WHERE a.entity <> a.node),
+    SELECT a.node, a.entity, a.identifier, a.bare, a.id, a.vouched_by
+    FROM found JOIN identifiers a ON a.node = found.entity WHERE a.entity = a.node
+    UNION ALL SELECT a.node, a.entity, a.identifier, a.bare, a.id, a.vouched_by
+    FROM found JOIN identifiers a ON a.entity = found.entity WHERE a.entity <> a.node),
   nodes AS (
-    SELECT n.node, n.entity, n.anchor, n.bare, n.id, CASE
+    SELECT n.node, n.entity, n.identifier, n.bare, n.id, CASE
       WHEN n.bare IS NULL OR n.vouched_by IS NULL THEN NULL
       WHEN n.vouched_by = 'admin' THEN 'enforce_and_log'
       ELSE (
@@ -51,7 +51,7 @@ const riskRows = `
     SELECT node FROM named
     UNION SELECT m.node FROM roots JOIN memberships m ON m.root = roots.root AND m.source = roots.source),
   others AS (
-    SELECT a.node, a.anchor FROM everyone e JOIN anchors a ON a.node = e.node
+    SELECT a.node, a.identifier FROM everyone e JOIN identifiers a ON a.node = e.node
     WHERE e.node NOT IN (SELECT node FROM named)),
   members AS (
     SELECT m.node, m.source, m.lasts_until, m.root FROM everyone e JOIN memberships m ON m.node = e.node),

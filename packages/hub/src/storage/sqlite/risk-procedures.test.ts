@@ -17,7 +17,7 @@ test('questions cross to the other thread whole', () => {
 
 const reason = {
   id: 'r1',
-  anchor: 'user:email:ada@example.com',
+  identifier: 'user:email:ada@example.com',
   source: { kind: 'admin', id: 'admin' },
   slot: 'user',
   detection: 'Admin Reported User Risk',

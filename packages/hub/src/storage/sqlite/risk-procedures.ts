@@ -76,7 +76,7 @@ export function readRisks(
       ? []
       : connection.prepare(sql).all(...keys.map((list) => JSON.stringify(list)))
 
-  const nodes = select(nodeRows, named.anchors, named.ids, named.bares) as RiskRows['nodes']
+  const nodes = select(nodeRows, named.identifiers, named.ids, named.bares) as RiskRows['nodes']
   if (nodes.length === 0) {
     return answer({ nodes, others: [], memberships: [], recycled: [], reasons: [], revocations: [] })
   }
@@ -90,7 +90,7 @@ export function readRisks(
   const numbers = [...own, ...elsewhere]
   const ofKind = (kind: string): readonly number[] => [
     0,
-    ...[...nodes, ...others].flatMap(({ node, anchor }) => (kindOf(anchor) === kind ? [node] : [])),
+    ...[...nodes, ...others].flatMap(({ node, identifier }) => (kindOf(identifier) === kind ? [node] : [])),
   ]
   const revoked = (): readonly unknown[] =>
     select(revocationRows, numbers, ofKind('user'), ofKind('device'), ofKind('session'))
@@ -121,15 +121,15 @@ const whatThereIs = `SELECT
 // CROSS JOIN keeps the order: from the few keys to the many rows, never the other way round.
 const nodeRows = `
   WITH found AS MATERIALIZED (
-    SELECT entity FROM json_each(?) CROSS JOIN anchors ON anchor = value
-    UNION SELECT entity FROM json_each(?) CROSS JOIN anchors ON anchors.id = value
-    UNION SELECT entity FROM json_each(?) CROSS JOIN anchors ON bare = value AND vouched_by IS NOT NULL),
+    SELECT entity FROM json_each(?) CROSS JOIN identifiers ON identifier = value
+    UNION SELECT entity FROM json_each(?) CROSS JOIN identifiers ON identifiers.id = value
+    UNION SELECT entity FROM json_each(?) CROSS JOIN identifiers ON bare = value AND vouched_by IS NOT NULL),
   nodes AS (
-    SELECT node, a.entity, anchor, bare, id, vouched_by
-    FROM found CROSS JOIN anchors a ON node = found.entity WHERE a.entity = node
-    UNION ALL SELECT node, a.entity, anchor, bare, id, vouched_by
-    FROM found CROSS JOIN anchors a ON a.entity = found.entity WHERE a.entity <> node)
-  SELECT node, entity, anchor, bare, id, CASE
+    SELECT node, a.entity, identifier, bare, id, vouched_by
+    FROM found CROSS JOIN identifiers a ON node = found.entity WHERE a.entity = node
+    UNION ALL SELECT node, a.entity, identifier, bare, id, vouched_by
+    FROM found CROSS JOIN identifiers a ON a.entity = found.entity WHERE a.entity <> node)
+  SELECT node, entity, identifier, bare, id, CASE
     WHEN bare IS NULL OR vouched_by IS NULL THEN NULL
     WHEN vouched_by = 'admin' THEN 'enforce_and_log'
     ELSE (
@@ -143,7 +143,7 @@ const membershipRows = `
   members AS MATERIALIZED (
     SELECT DISTINCT m.node FROM roots CROSS JOIN memberships m ON m.root = roots.root AND m.source = roots.source)
   SELECT memberships.* FROM members CROSS JOIN memberships USING (node)`
-const otherRows = 'SELECT node, anchor FROM json_each(?) CROSS JOIN anchors ON node = value'
+const otherRows = 'SELECT node, identifier FROM json_each(?) CROSS JOIN identifiers ON node = value'
 const recycledRows = `
   SELECT node, source, ended_at, everybody FROM json_each(?) CROSS JOIN endings ON node = value WHERE recycled = 1`
 const reasonRows = 'SELECT risk_reasons.* FROM json_each(?) CROSS JOIN risk_reasons ON node = value'
