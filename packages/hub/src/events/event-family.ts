@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/json.ts'
-import type { Subject } from '../set/subject.ts'
+import type { Subject } from '../set/subject-identifier.ts'
 import type { EventClaims, ReadClaims } from './event-claims.ts'
 import type { LeftOutClaim } from './security-event.ts'
 

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/json.ts'
-import type { Subject } from '../set/subject.ts'
+import type { Subject } from '../set/subject-identifier.ts'
 import type { caep } from './caep.ts'
 import type { EventsOf } from './event-family.ts'
 import type { okta } from './okta.ts'

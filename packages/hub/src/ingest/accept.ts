@@ -8,7 +8,7 @@ import {
 import { requireModestGrowth } from './growth.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
-import { identifiersIn } from '../set/subject.ts'
+import { identifiersIn } from '../set/subject-identifier.ts'
 import type { Meter } from '../base/meter.ts'
 import { inSentence, nameInSentence } from '../base/sentence.ts'
 import type { TracedWork, Tracer } from '../base/tracer.ts'

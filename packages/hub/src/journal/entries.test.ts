@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Actor } from '../base/actor.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { Subject } from '../set/subject.ts'
+import type { Subject } from '../set/subject-identifier.ts'
 import { aboutLoadedUser, providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')

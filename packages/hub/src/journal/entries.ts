@@ -5,8 +5,8 @@ import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { ProviderChange } from '../providers/providers.ts'
-import { complexMembers, isProprietary, subjectTerms } from '../set/subject.ts'
-import type { PlainSubject, SimpleSubject, Subject } from '../set/subject.ts'
+import { complexMembers, isProprietary, subjectTerms } from '../set/subject-identifier.ts'
+import type { PlainSubject, SimpleSubject, Subject } from '../set/subject-identifier.ts'
 import type { PendingSignal } from '../signals/signal.ts'
 import {
   logEvent,

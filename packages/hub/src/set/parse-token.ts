@@ -7,7 +7,7 @@ import { inSentence } from '../base/sentence.ts'
 import { foreignness, oktasPathDialects, translate, type Dialect } from './dialect.ts'
 import { readEventTime } from './event-time.ts'
 import type { SetClaims } from './set-claims.ts'
-import { readSubject } from './subject.ts'
+import { readSubject } from './subject-identifier.ts'
 import { isSetAlgorithm, setAlgorithms } from './verification-key.ts'
 import type { SetAlgorithm } from './verification-key.ts'
 

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readSubject, type SimpleSubject } from '../set/subject.ts'
+import { readSubject, type SimpleSubject } from '../set/subject-identifier.ts'
 import {
   addressIdentifier,
   identifiersOf,

@@ -1,5 +1,5 @@
-import { isProprietary } from '../set/subject.ts'
-import type { PlainSubject, RegisteredSubject, SimpleSubject } from '../set/subject.ts'
+import { isProprietary } from '../set/subject-identifier.ts'
+import type { PlainSubject, RegisteredSubject, SimpleSubject } from '../set/subject-identifier.ts'
 import { canonicalAddress } from './address.ts'
 import { normaliseEmail, normaliseLogin } from './email.ts'
 

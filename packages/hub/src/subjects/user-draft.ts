@@ -1,7 +1,7 @@
 import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { readSubject } from '../set/subject.ts'
+import { readSubject } from '../set/subject-identifier.ts'
 import { identifiersOf, emailIdentifier, loginIdentifier, type Identifier } from './identifier.ts'
 
 /** A user as somebody loads one. Only readUserDraft makes one from outside data. */

@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseToken } from '../../src/set/parse-token.ts'
 import { generateSigningKey, signSet } from '../../src/set/sign.ts'
-import { readSubject } from '../../src/set/subject.ts'
+import { readSubject } from '../../src/set/subject-identifier.ts'
 
 describe('RFC 9493 §3.2 and SSF 1.0 §3: every example is read, and stays what it was', () => {
   test.each([

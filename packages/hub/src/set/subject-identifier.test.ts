@@ -11,7 +11,7 @@ import {
   subjectTermCharsMax,
   subjectTerms,
   subjectTermsMax,
-} from './subject.ts'
+} from './subject-identifier.ts'
 
 const ada = { format: 'email', email: 'Ada@Example.com' }
 const laptop = { format: 'opaque', id: 'laptop-1' }
