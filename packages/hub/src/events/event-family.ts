@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/json.ts'
-import type { Subject } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import type { EventClaims, ReadClaims } from './event-claims.ts'
 import type { LeftOutClaim } from './security-event.ts'
 
@@ -31,7 +31,7 @@ export type EventsOf<Of extends EventFamily> = {
     readonly type: `${Of['prefix']}${Name}`
     readonly family: Of['family']
     readonly name: Name
-    readonly subject: Subject
+    readonly subject: SubjectIdentifier
     /** Milliseconds since 1970, from the event or from the token's `toe`. */
     readonly occurredAt: number | undefined
     readonly claims: ReadClaims<Of['types'][Name]['claims']>

@@ -2,7 +2,7 @@ import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { verifiedSet } from '../../test/verified-set.ts'
 import { isHubError } from '../base/hub-error.ts'
-import type { Subject } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import { eventCatalogue } from './event-catalogue.ts'
 import { readEvents } from './read-events.ts'
 import type { SecurityEvent } from './security-event.ts'
@@ -380,7 +380,7 @@ describe('what is taken', () => {
     expectTypeOf(event.claims.initiating_entity).toEqualTypeOf<
       'admin' | 'user' | 'policy' | 'system' | undefined
     >()
-    expectTypeOf(event.subject).toEqualTypeOf<Subject>()
+    expectTypeOf(event.subject).toEqualTypeOf<SubjectIdentifier>()
     expect(event.claims.change_type).toBe('create')
   })
 })

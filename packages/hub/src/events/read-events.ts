@@ -4,8 +4,8 @@ import { meant, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { isScimEvent, scimEventPrefix } from '../set/dialect.ts'
 import { readEventTime } from '../set/event-time.ts'
-import { readSubject } from '../set/subject-identifier.ts'
-import type { Subject } from '../set/subject-identifier.ts'
+import { readSubjectIdentifier } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import type { VerifiedSet } from '../set/verified-set.ts'
 import { caep } from './caep.ts'
 import { blank, ClaimProblem } from './event-claims.ts'
@@ -143,7 +143,7 @@ function readOpaque(type: string, body: JsonObject, set: VerifiedSet): SecurityE
 }
 
 interface Taken {
-  readonly subject: Subject | undefined
+  readonly subject: SubjectIdentifier | undefined
   /** The members of the event; without its subject if that is the one taken. Ours to change. */
   readonly claims: Record<string, JsonValue>
 }
@@ -153,14 +153,14 @@ function takeSubject(body: JsonObject, set: VerifiedSet, { subjectFrom, subjectF
   if (set.sub_id !== undefined && (subjectFrom === 'token' || namesNobody(subject))) {
     return { subject: set.sub_id, claims: { ...body } }
   }
-  return { subject: namesNobody(subject) ? undefined : readSubject(subject, subjectField), claims }
+  return { subject: namesNobody(subject) ? undefined : readSubjectIdentifier(subject, subjectField), claims }
 }
 
 function takeReadableSubject(body: JsonObject, set: VerifiedSet): Taken {
   const { subject, ...claims } = body
   if (set.sub_id === undefined && !namesNobody(subject)) {
     try {
-      return { subject: readSubject(subject, 'subject'), claims }
+      return { subject: readSubjectIdentifier(subject, 'subject'), claims }
     } catch (error) {
       if (!isHubError(error, 'set.subject_invalid')) throw error
     }

@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/json.ts'
-import type { Subject } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import type { caep } from './caep.ts'
 import type { EventsOf } from './event-family.ts'
 import type { okta } from './okta.ts'
@@ -24,7 +24,7 @@ export interface LeftOutClaim {
 interface OpaqueEvent {
   readonly type: string
   /** Undefined when there is none, or none that we can read. */
-  readonly subject: Subject | undefined
+  readonly subject: SubjectIdentifier | undefined
   /** Milliseconds since 1970, from the event or from the token's `toe`. */
   readonly occurredAt: number | undefined
   readonly claims: JsonObject

@@ -3,7 +3,7 @@ import { HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonObject } from '../base/json.ts'
 import type { StreamIntake } from '../ingest/stream-intake.ts'
 import type { Providers } from '../providers/providers.ts'
-import { readSubject } from '../set/subject-identifier.ts'
+import { readSubjectIdentifier } from '../set/subject-identifier.ts'
 import { readCompatibility } from '../streams/provider-dialects.ts'
 import { invalidStream, readStreamDraft, readStreamPatch, streamLimits } from '../streams/stream-draft.ts'
 import { isConnected, problemOf, streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
@@ -205,7 +205,7 @@ function readSubjectRequest({ json }: ApiRequest): {
   if (verified !== undefined && typeof verified !== 'boolean') {
     throw invalidStream([{ field: 'verified', message: 'must be true or false' }])
   }
-  readSubject(subject, 'subject')
+  readSubjectIdentifier(subject, 'subject')
   return { subject, verified }
 }
 

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import type { Actor } from '../base/actor.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
-import type { Subject } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import { aboutLoadedUser, providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')
@@ -73,7 +73,7 @@ describe('providerEntry', () => {
 
 const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 
-function event(subject: Subject | undefined, over: Partial<SecurityEvent> = {}): SecurityEvent {
+function event(subject: SubjectIdentifier | undefined, over: Partial<SecurityEvent> = {}): SecurityEvent {
   const unknown = {
     type: sessionRevoked,
     family: 'unknown',
@@ -123,7 +123,7 @@ describe('receiveEventEntry', () => {
     })
   })
 
-  test.each<{ subject: Subject; id: string; alternateId?: string; type?: string }>([
+  test.each<{ subject: SubjectIdentifier; id: string; alternateId?: string; type?: string }>([
     { subject: { format: 'email', email: 'joe@example.com' }, id: 'joe@example.com' },
     { subject: { format: 'iss_sub', iss: 'https://idp.example', sub: '145234573' }, id: '145234573' },
     { subject: { format: 'opaque', id: '11112222' }, id: '11112222' },
@@ -158,7 +158,7 @@ describe('receiveEventEntry', () => {
   })
 
   test('OKTA-L61: a complex subject has a target for each of its members', () => {
-    const subject: Subject = {
+    const subject: SubjectIdentifier = {
       format: 'complex',
       user: { format: 'email', email: 'joe@example.com' },
       device: { format: 'opaque', id: '1234ABCD' },
@@ -183,9 +183,9 @@ describe('receiveEventEntry', () => {
 
   test('what a simple subject names goes before the name of the event', () => {
     const compliance = { name: 'device-compliance-change', family: 'caep' } as const
-    const email: Subject = { format: 'email', email: 'joe@example.com' }
-    const opaque: Subject = { format: 'opaque', id: '1' }
-    const typeOf = (subject: Subject, kind?: string) =>
+    const email: SubjectIdentifier = { format: 'email', email: 'joe@example.com' }
+    const opaque: SubjectIdentifier = { format: 'opaque', id: '1' }
+    const typeOf = (subject: SubjectIdentifier, kind?: string) =>
       received(event(subject, compliance), kind).target?.[0]?.type
     expect(typeOf(email, 'user')).toBe('User')
     expect(typeOf(email)).toBe('User')
@@ -201,7 +201,7 @@ describe('receiveEventEntry', () => {
     ['verification', 'Security events provider verified a stream'],
     ['stream-updated', 'Security events provider updated a stream'],
   ] as const)('an event of a stream is about the stream: %s', (name, displayMessage) => {
-    const subject: Subject = { format: 'opaque', id: 'stream-1' }
+    const subject: SubjectIdentifier = { format: 'opaque', id: 'stream-1' }
     const entry = received(event(subject, { family: 'ssf', name }))
     expect(entry).toMatchObject({
       displayMessage,
@@ -211,7 +211,7 @@ describe('receiveEventEntry', () => {
   })
 
   test('of a loaded user it has the names that the user has here, and the name that the sender has', () => {
-    const subject: Subject = {
+    const subject: SubjectIdentifier = {
       format: 'complex',
       user: { format: 'iss_sub', iss: 'https://vendor.example', sub: '42' },
       device: { format: 'opaque', id: 'laptop' },

@@ -6,7 +6,7 @@ import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { ProviderChange } from '../providers/providers.ts'
 import { complexMembers, isProprietary, subjectTerms } from '../set/subject-identifier.ts'
-import type { PlainSubject, SimpleSubject, Subject } from '../set/subject-identifier.ts'
+import type { PlainSubject, SimpleSubject, SubjectIdentifier } from '../set/subject-identifier.ts'
 import type { PendingSignal } from '../signals/signal.ts'
 import {
   logEvent,
@@ -125,7 +125,11 @@ export function providerActor({ id, issuer }: PendingSignal['provider']): Actor 
   return { id, type: providerType, displayName: issuer, alternateId: issuer }
 }
 
-function targetsOf(subject: Subject, event: SecurityEvent, kind: string | undefined): readonly LogTarget[] {
+function targetsOf(
+  subject: SubjectIdentifier,
+  event: SecurityEvent,
+  kind: string | undefined,
+): readonly LogTarget[] {
   if (!isProprietary(subject) && subject.format === 'complex') {
     return complexMembers(subject).map(([name, member]) => targetOf(member, targetTypes.get(name) ?? name))
   }

@@ -3,7 +3,7 @@ import { inSentence, singleQuoted } from '../base/sentence.ts'
 import { isJsonObject } from '../base/json.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import { complexMembers, identifierCharsMax, isProprietary } from '../set/subject-identifier.ts'
-import type { SimpleSubject, Subject } from '../set/subject-identifier.ts'
+import type { SimpleSubject, SubjectIdentifier } from '../set/subject-identifier.ts'
 import { identifiersOf, formatOf, kindOf, mainIdentifier, type Identifier } from '../subjects/identifier.ts'
 import type { About } from './detection-table.ts'
 import type { NamedThing, NewEnding, News } from './news.ts'
@@ -105,7 +105,7 @@ const kept: ReadonlySet<string> = new Set(['user', 'device', 'session'])
 
 /** Everything that the subject names, or why it cannot be told. */
 function thingsOf(
-  subject: Subject,
+  subject: SubjectIdentifier,
   event: SecurityEvent,
   about: About,
   issuer: string,

@@ -7,7 +7,7 @@ import { inSentence } from '../base/sentence.ts'
 import { foreignness, oktasPathDialects, translate, type Dialect } from './dialect.ts'
 import { readEventTime } from './event-time.ts'
 import type { SetClaims } from './set-claims.ts'
-import { readSubject } from './subject-identifier.ts'
+import { readSubjectIdentifier } from './subject-identifier.ts'
 import { isSetAlgorithm, setAlgorithms } from './verification-key.ts'
 import type { SetAlgorithm } from './verification-key.ts'
 
@@ -199,7 +199,7 @@ function readClaims(payload: JsonObject): SetClaims {
     events: readEventObjects(events),
     toe: time,
     txn: txn === undefined ? undefined : String(txn),
-    sub_id: subject === undefined ? undefined : readSubject(subject, 'sub_id'),
+    sub_id: subject === undefined ? undefined : readSubjectIdentifier(subject, 'sub_id'),
   }
 }
 

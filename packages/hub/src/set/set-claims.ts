@@ -1,5 +1,5 @@
 import type { JsonObject } from '../base/json.ts'
-import type { Subject } from './subject-identifier.ts'
+import type { SubjectIdentifier } from './subject-identifier.ts'
 
 /** The claims of a SET, their types checked and nothing else (RFC 8417 §2.2). Claims not listed are ignored (SSF 1.0 §4.2.3). */
 export interface SetClaims {
@@ -14,5 +14,5 @@ export interface SetClaims {
   readonly toe: number | undefined
   /** As text, even if it came as a number, as in SSF's own samples. */
   readonly txn: string | undefined
-  readonly sub_id: Subject | undefined
+  readonly sub_id: SubjectIdentifier | undefined
 }

@@ -7,7 +7,7 @@ import {
   complexMembersMax,
   identifierCharsMax,
   isProprietary,
-  readSubject,
+  readSubjectIdentifier,
   subjectTermCharsMax,
   subjectTerms,
   subjectTermsMax,
@@ -19,7 +19,7 @@ const many = (count: number) =>
   Array.from({ length: count }, (_, at) => ({ format: 'opaque', id: `id-${at}` }))
 const named = (count: number) => Object.fromEntries(many(count).map((each, at) => [`member_${at}`, each]))
 
-describe('readSubject', () => {
+describe('readSubjectIdentifier', () => {
   test.each<[string, JsonValue, unknown]>([
     ['members the format does not describe (SSF-C1)', { ...ada, name: 'Ada', id: 5 }, ada],
     ['a phone number with spaces', phone('+1 206 555 0123'), phone('+1 206 555 0123')],
@@ -95,7 +95,7 @@ describe('readSubject', () => {
       { format: 'complex', ...named(complexMembersMax) },
     ],
   ])('takes %s', (_, value, subject) => {
-    expect(readSubject(value, 'sub_id')).toEqual(subject)
+    expect(readSubjectIdentifier(value, 'sub_id')).toEqual(subject)
   })
 
   test.each<[string, JsonValue, RegExp]>([
@@ -182,7 +182,7 @@ describe('readSubject', () => {
       /longer than 2048/,
     ],
   ])('refuses %s', (_, value, detail) => {
-    expect(() => readSubject(value, 'sub_id')).toThrow(
+    expect(() => readSubjectIdentifier(value, 'sub_id')).toThrow(
       expect.objectContaining({ code: 'set.subject_invalid', detail: expect.stringMatching(detail) }),
     )
   })
@@ -205,8 +205,8 @@ describe('readSubject', () => {
   test('property: what was read is plain JSON that reads as the same again, and has terms', () => {
     fc.assert(
       fc.property(anySubject, (value) => {
-        const subject = readSubject(value, 'sub_id')
-        expect(readSubject(JSON.parse(JSON.stringify(subject)), 'sub_id')).toEqual(subject)
+        const subject = readSubjectIdentifier(value, 'sub_id')
+        expect(readSubjectIdentifier(JSON.parse(JSON.stringify(subject)), 'sub_id')).toEqual(subject)
         expect(subjectTerms(subject).length).toBeGreaterThan(0)
       }),
     )
@@ -220,7 +220,7 @@ describe('readSubject', () => {
     fc.assert(
       fc.property(fc.oneof(shaped, fc.jsonValue()), (value) => {
         try {
-          const terms = subjectTerms(readSubject(JSON.parse(JSON.stringify(value)), 'sub_id'))
+          const terms = subjectTerms(readSubjectIdentifier(JSON.parse(JSON.stringify(value)), 'sub_id'))
           expect(terms.length).toBeLessThanOrEqual(subjectTermsMax)
         } catch (error) {
           if (!isHubError(error, 'set.subject_invalid')) throw error
@@ -254,20 +254,23 @@ describe('subjectTerms', () => {
     [opaque('x'.repeat(300)), ['x'.repeat(subjectTermCharsMax)]],
     [opaque('x'.repeat(255) + '😀'), ['x'.repeat(255) + '\uFFFD']],
   ])('of %.80j', (value, terms) => {
-    expect(subjectTerms(readSubject(value, 'sub_id'))).toEqual(terms)
+    expect(subjectTerms(readSubjectIdentifier(value, 'sub_id'))).toEqual(terms)
   })
 
   test('are bounded in number', () => {
-    const subject = readSubject({ format: 'aliases', identifiers: many(aliasIdentifiersMax) }, 'sub_id')
+    const subject = readSubjectIdentifier(
+      { format: 'aliases', identifiers: many(aliasIdentifiersMax) },
+      'sub_id',
+    )
     expect(subjectTerms(subject)).toHaveLength(subjectTermsMax)
   })
 })
 
 test('isProprietary tells agreed formats from registered ones', () => {
-  expect(isProprietary(readSubject({ format: 'x-badge' }, 'sub_id'))).toBe(true)
-  expect(isProprietary(readSubject({ format: 'constructor' }, 'sub_id'))).toBe(true)
+  expect(isProprietary(readSubjectIdentifier({ format: 'x-badge' }, 'sub_id'))).toBe(true)
+  expect(isProprietary(readSubjectIdentifier({ format: 'constructor' }, 'sub_id'))).toBe(true)
   for (const value of [ada, { user: ada }, { format: 'aliases', identifiers: [ada] }]) {
-    expect(isProprietary(readSubject(value, 'sub_id'))).toBe(false)
+    expect(isProprietary(readSubjectIdentifier(value, 'sub_id'))).toBe(false)
   }
 })
 

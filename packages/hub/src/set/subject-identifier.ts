@@ -6,7 +6,7 @@ import type { JsonObject, JsonValue } from '../base/json.ts'
 import { inSentence } from '../base/sentence.ts'
 
 /** A subject identifier as RFC 9493 §3.2, SSF 1.0 §3.5 and our reading of them leave it: fit to be sent on as it is. */
-export type Subject = SimpleSubject | ComplexSubject
+export type SubjectIdentifier = SimpleSubject | ComplexSubject
 
 export type SimpleSubject = PlainSubject | AliasesSubject
 
@@ -56,7 +56,7 @@ export const subjectTermCharsMax = 256
  * @param where - how to name it in a refusal, such as `sub_id`
  * @throws HubError `set.subject_invalid`
  */
-export function readSubject(value: JsonValue, where: string): Subject {
+export function readSubjectIdentifier(value: JsonValue, where: string): SubjectIdentifier {
   const object = requireObject(value, where)
   const format = meant(object['format'])
   if (format === 'complex') return readComplex(object, where)
@@ -212,7 +212,7 @@ function invalid(where: string, what: string): HubError {
 }
 
 /** Whether the format is none of those above. Ask this first: only then does `format` tell the others apart. */
-export function isProprietary(subject: Subject): subject is ProprietarySubject {
+export function isProprietary(subject: SubjectIdentifier): subject is ProprietarySubject {
   return !(plainFormats.has(subject.format) || subject.format === 'aliases' || subject.format === 'complex')
 }
 
@@ -220,7 +220,7 @@ export function isProprietary(subject: Subject): subject is ProprietarySubject {
  * The distinct values a subject can be searched by: emails in lower case, everything else as given.
  * @returns at most {@link subjectTermsMax}, each of at most {@link subjectTermCharsMax} characters
  */
-export function subjectTerms(subject: Subject): readonly string[] {
+export function subjectTerms(subject: SubjectIdentifier): readonly string[] {
   const terms = new Set<string>()
   for (const identifier of plainSubjects(subject)) {
     for (const value of searchable(identifier)) {
@@ -231,7 +231,7 @@ export function subjectTerms(subject: Subject): readonly string[] {
   return [...terms]
 }
 
-function plainSubjects(subject: Subject): readonly PlainSubject[] {
+function plainSubjects(subject: SubjectIdentifier): readonly PlainSubject[] {
   if (isProprietary(subject)) return [subject]
   switch (subject.format) {
     case 'complex':
@@ -244,7 +244,7 @@ function plainSubjects(subject: Subject): readonly PlainSubject[] {
 }
 
 /** How many identifiers a subject has, of all its members. */
-export function identifiersIn(subject: Subject): number {
+export function identifiersIn(subject: SubjectIdentifier): number {
   return plainSubjects(subject).length
 }
 

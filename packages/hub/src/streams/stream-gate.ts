@@ -4,7 +4,12 @@ import type { Logger } from '../base/logger.ts'
 import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '../events/security-event.ts'
 import type { Provider } from '../providers/provider.ts'
-import { complexMembers, isProprietary, type SimpleSubject, type Subject } from '../set/subject-identifier.ts'
+import {
+  complexMembers,
+  isProprietary,
+  type SimpleSubject,
+  type SubjectIdentifier,
+} from '../set/subject-identifier.ts'
 import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'
@@ -114,7 +119,7 @@ function proven(verifiedAt: Date): StreamChanges {
 }
 
 /** The subject of what is said of a stream is the stream (SSF 1.0 §8.1.4.1, §8.1.5). */
-function requireStreamSubject(stream: Stream, subject: Subject): void {
+function requireStreamSubject(stream: Stream, subject: SubjectIdentifier): void {
   if (!isConnected(stream)) throw new HubError('stream.not_connected', { retryAfterS: 5 })
   const { streamId } = stream.remote
   if (!isProprietary(subject) && subject.format === 'opaque' && subject.id === streamId) return

@@ -4,7 +4,12 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { withinQuotes } from '../base/sentence.ts'
-import { identifierCharsMax, isProprietary, readSubject, type Subject } from '../set/subject-identifier.ts'
+import {
+  identifierCharsMax,
+  isProprietary,
+  readSubjectIdentifier,
+  type SubjectIdentifier,
+} from '../set/subject-identifier.ts'
 import { addressIdentifier, identifiersOf, formatOf, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'
@@ -198,10 +203,10 @@ function phonePattern(identifier: Identifier): string {
   return Array.from(valueOf(identifier), escaped).join(String.raw`[\s().\-\u{2010}-\u{2015}]*`)
 }
 
-function subjectIn(value: JsonObject): Subject | undefined {
+function subjectIn(value: JsonObject): SubjectIdentifier | undefined {
   if (value['format'] === undefined) return undefined
   try {
-    return readSubject(value, 'that may be erased')
+    return readSubjectIdentifier(value, 'that may be erased')
   } catch (error) {
     if (isHubError(error)) return undefined
     throw error

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readSubject, type SimpleSubject } from '../set/subject-identifier.ts'
+import { readSubjectIdentifier, type SimpleSubject } from '../set/subject-identifier.ts'
 import {
   addressIdentifier,
   identifiersOf,
@@ -15,7 +15,11 @@ import { normaliseEmail } from './email.ts'
 
 const issuer = 'https://mdm.example'
 const identifiers = (subject: object, kind = 'user') =>
-  identifiersOf(readSubject(JSON.parse(JSON.stringify(subject)), 'subject') as SimpleSubject, kind, issuer) // simple ones
+  identifiersOf(
+    readSubjectIdentifier(JSON.parse(JSON.stringify(subject)), 'subject') as SimpleSubject,
+    kind,
+    issuer,
+  ) // simple ones
 
 describe('email addresses that are the same', () => {
   test.each([

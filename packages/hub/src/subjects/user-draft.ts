@@ -1,7 +1,7 @@
 import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { readSubject } from '../set/subject-identifier.ts'
+import { readSubjectIdentifier } from '../set/subject-identifier.ts'
 import { identifiersOf, emailIdentifier, loginIdentifier, type Identifier } from './identifier.ts'
 
 /** A user as somebody loads one. Only readUserDraft makes one from outside data. */
@@ -97,7 +97,7 @@ function readEach(
 function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readonly Identifier[] {
   const issuer = isJsonObject(value) ? value['iss'] : undefined
   try {
-    const subject = readSubject(value, field)
+    const subject = readSubjectIdentifier(value, field)
     if (subject.format === 'opaque' && (typeof issuer !== 'string' || issuer === '')) {
       refuse(field, 'An opaque id means something to one issuer only: give it as `iss` beside `id`')
       return []

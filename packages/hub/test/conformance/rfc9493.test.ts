@@ -2,7 +2,7 @@
 import { describe, expect, test } from 'vitest'
 import { parseToken } from '../../src/set/parse-token.ts'
 import { generateSigningKey, signSet } from '../../src/set/sign.ts'
-import { readSubject } from '../../src/set/subject-identifier.ts'
+import { readSubjectIdentifier } from '../../src/set/subject-identifier.ts'
 
 describe('RFC 9493 §3.2 and SSF 1.0 §3: every example is read, and stays what it was', () => {
   test.each([
@@ -50,7 +50,7 @@ describe('RFC 9493 §3.2 and SSF 1.0 §3: every example is read, and stays what 
     ],
     [{ format: 'catalog_item', catalog_id: 'c0384/winter/2354122' }],
   ])('%j', (subject) => {
-    expect(readSubject(subject, 'sub_id')).toEqual(subject)
+    expect(readSubjectIdentifier(subject, 'sub_id')).toEqual(subject)
   })
 })
 
