@@ -303,10 +303,13 @@ describe('what was asked', () => {
   })
 })
 
-describe('the nginx configuration of docs/forward-auth.md', () => {
+describe('examples/nginx/forward-auth.conf', () => {
   function documented({ hub }: HubWithProvider, app: string, time: string): string {
-    const page = readFileSync(new URL('../../../../docs/forward-auth.md', import.meta.url), 'utf8')
-    const [, server = ''] = /```nginx\nserver \{\n([\s\S]*?)\n\}\n```/.exec(page) ?? []
+    const file = readFileSync(
+      new URL('../../../../examples/nginx/forward-auth.conf', import.meta.url),
+      'utf8',
+    )
+    const [, server = ''] = /^server \{\n([\s\S]*?)\n\}$/m.exec(file) ?? []
     return server
       .replace(/^\s*listen .*$/m, '')
       .replaceAll('http://127.0.0.1:8080', hub.origin)

@@ -271,11 +271,14 @@ describe('from anybody else', () => {
   )
 })
 
-describe('the nginx configuration of docs/forward-auth.md', () => {
-  /** What stands in the `server` block of the documented configuration, with our own servers in it. */
+describe('examples/nginx/forward-auth.conf', () => {
+  /** What stands in the `server` block of the example, with the servers of this test in it. */
   function documented(hub: TestHub, app: string): string {
-    const page = readFileSync(new URL('../../../../docs/forward-auth.md', import.meta.url), 'utf8')
-    const [, server = ''] = /```nginx\nserver \{\n([\s\S]*?)\n\}\n```/.exec(page) ?? []
+    const file = readFileSync(
+      new URL('../../../../examples/nginx/forward-auth.conf', import.meta.url),
+      'utf8',
+    )
+    const [, server = ''] = /^server \{\n([\s\S]*?)\n\}$/m.exec(file) ?? []
     return server
       .replace(/^\s*listen .*$/m, '')
       .replaceAll('http://127.0.0.1:8080', hub.origin)
