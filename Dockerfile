@@ -6,6 +6,7 @@ WORKDIR /app
 # No package's own script runs: the database driver ships its binaries, and the compiler needs none.
 ENV NPM_CONFIG_IGNORE_SCRIPTS=true NPM_CONFIG_UPDATE_NOTIFIER=false
 COPY package.json package-lock.json .npmrc ./
+COPY packages/receiver/package.json packages/receiver/
 COPY packages/hub/package.json packages/hub/
 
 FROM manifest AS build
@@ -14,7 +15,7 @@ COPY tsconfig.json ./
 COPY scripts/clean.ts scripts/packing.ts scripts/
 COPY packages packages
 RUN npm run build
-RUN node scripts/packing.ts begin packages/hub --manifest
+RUN node scripts/packing.ts begin packages/receiver --manifest && node scripts/packing.ts begin packages/hub --manifest
 
 FROM manifest AS libraries
 RUN npm ci --omit=dev --workspace watchbell
@@ -29,6 +30,8 @@ LABEL org.opencontainers.image.title="Watchbell" \
       org.opencontainers.image.licenses="Apache-2.0"
 WORKDIR /app
 COPY --from=libraries /app/node_modules node_modules
+COPY --from=build /app/packages/receiver/package.json packages/receiver/
+COPY --from=build /app/packages/receiver/dist packages/receiver/dist
 COPY --from=build /app/packages/hub/package.json packages/hub/
 COPY --from=build /app/packages/hub/dist packages/hub/dist
 COPY CHANGELOG.md LICENSE README.md SECURITY.md ./

@@ -1,7 +1,7 @@
 import { availableParallelism } from 'node:os'
 import { resolve } from 'node:path'
 import { defineConfig } from 'vitest/config'
-import { isLongRun } from './packages/hub/test/long-run.ts'
+import { isLongRun } from './packages/receiver/test/long-run.ts'
 
 // Hubs under test start threads and processes that load our sources anew; compiled once, they start in half the time.
 process.env['NODE_COMPILE_CACHE'] ??= resolve(import.meta.dirname, 'node_modules/.cache/node-compile')

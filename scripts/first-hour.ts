@@ -180,29 +180,29 @@ let testFile = ''
 
 /** Installs the package that npm made in a project of somebody's own. */
 async function installPackage(): Promise<void> {
-  const parcels = (await readdir(checkout)).filter((name) => name.endsWith('.tgz'))
-  const [parcel = ''] = parcels
-  if (parcels.join(' ') !== 'watchbell-0.1.0.tgz')
-    throw new FirstHourError(`it makes '${parcels.join(' ')}', not watchbell-0.1.0.tgz.`)
+  const parcels = (await readdir(checkout)).filter((name) => name.endsWith('.tgz')).toSorted()
+  if (parcels.join(' ') !== 'watchbell-0.1.0.tgz watchbell-receiver-0.1.0.tgz')
+    throw new FirstHourError(`it makes '${parcels.join(' ')}'.`)
   await mkdir(project)
   await writeFile(join(project, 'package.json'), '{"type":"module","private":true}')
   if (!flags.installed) {
-    await type(`npm install --save-dev ${join(checkout, parcel)}`, [], project)
+    await type(`npm install --save-dev ${parcels.map((name) => join(checkout, name)).join(' ')}`, [], project)
     return
   }
-  const modules = join(project, 'node_modules')
-  await mkdir(join(modules, 'watchbell'), { recursive: true })
-  await type(
-    `tar -xzf ${join(checkout, parcel)} -C ${join(modules, 'watchbell')} --strip-components=1`,
-    [],
-    project,
-  )
-  const manifest = JSON.parse(await readFile(join(checkout, 'packages/hub/package.json'), 'utf8')) as {
-    readonly dependencies: Readonly<Record<string, string>>
-  } // ours
-  for (const name of Object.keys(manifest.dependencies)) {
-    await mkdir(join(modules, name, '..'), { recursive: true })
-    await symlink(join(root, 'node_modules', name), join(modules, name))
+  for (const folder of ['receiver', 'hub']) {
+    const manifest = JSON.parse(
+      await readFile(join(checkout, 'packages', folder, 'package.json'), 'utf8'),
+    ) as { readonly name: string; readonly dependencies: Readonly<Record<string, string>> } // ours
+    const parcel = `${manifest.name.replace('@', '').replace('/', '-')}-0.1.0.tgz`
+    const into = join(project, 'node_modules', manifest.name)
+    await mkdir(into, { recursive: true })
+    await type(`tar -xzf ${join(checkout, parcel)} -C ${into} --strip-components=1`, [], project)
+    for (const name of Object.keys(manifest.dependencies)) {
+      const link = join(project, 'node_modules', name)
+      if (name === '@watchbell/receiver' || existsSync(link)) continue
+      await mkdir(join(link, '..'), { recursive: true })
+      await symlink(join(root, 'node_modules', name), link)
+    }
   }
 }
 

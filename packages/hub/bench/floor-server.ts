@@ -1,7 +1,6 @@
 import { createServer } from 'node:http'
 import { createPublicKey, type JsonWebKey } from 'node:crypto'
-import { signatureHolds } from '../src/set/signature.ts'
-import type { SetAlgorithm } from '../src/set/verification-key.ts'
+import { signatureHolds, type SetAlgorithm } from '@watchbell/receiver/set'
 
 // The floor: HTTP and the signature check of the hub, nothing else. `none` leaves out the check as well.
 const [portText = '', alg = '', jwkText = ''] = process.argv.slice(2)

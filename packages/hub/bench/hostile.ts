@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import { freePort } from '../test/free-port.ts'
-import { generateSigningKey, publicJwk, signSet } from '../src/set/sign.ts'
+import { generateSigningKey, publicJwk, signSet } from '@watchbell/receiver/set'
 import { adminToken, apiOf, hubOrigin } from './processes.ts'
 import { benchTransmitter, pushPath, serveJwks, startReceiver } from './sets.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import { statSync } from 'node:fs'
 import { join } from 'node:path'
-import { silentLogger } from '../src/base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../src/base/world.ts'
 import { handleBatch, type BatchDeps } from '../src/handling/handler.ts'
 import { createRiskRules } from '../src/risk/risk-rules.ts'

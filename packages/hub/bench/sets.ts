@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { createServer } from 'node:http'
 import { createWriteStream } from 'node:fs'
-import { generateSigningKey, publicJwk, signSet } from '../src/set/sign.ts'
+import { generateSigningKey, publicJwk, signSet } from '@watchbell/receiver/set'
 import { adminToken, apiOf, hubOrigin, startHub, type Served } from './processes.ts'
 import { freePort } from '../test/free-port.ts'
 

@@ -1,4 +1,4 @@
-import type { Logger } from './base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import { siblingModule } from './base/sibling-module.ts'
 import type { ClusteredHandler, ClusteredHandlerOptions } from './clustered-handler.ts'
 import { wakeAfterAppend, type HandledStorage, type HandlingOptions } from './start-handler.ts'

@@ -15,10 +15,9 @@ import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
 import type { Actor } from './base/actor.ts'
-import { createClockFloor } from './base/clock-floor.ts'
+import { createClockFloor, type Logger } from '@watchbell/receiver/base'
 import { followChanges } from './base/follow-changes.ts'
 import { HubError } from './base/hub-error.ts'
-import type { Logger } from './base/logger.ts'
 import { silentMeter, type Meter } from './base/meter.ts'
 import type { SecretBox } from './base/secret-box.ts'
 import { succeedsWithin } from './base/succeeds-within.ts'
@@ -37,9 +36,7 @@ import { pushToStream, type StreamPush } from './ingest/push-to-stream.ts'
 import { createRefusalRecorder } from './ingest/refusals.ts'
 import { createRetention } from './upkeep/retention.ts'
 import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
-import { createKeyCache, type KeyCache } from './jwks/key-cache.ts'
-import { fetchKeySet } from './jwks/key-set.ts'
-import { defaultKeyLimits } from './jwks/provider-keys.ts'
+import { createKeyCache, type KeyCache, fetchKeySet, defaultKeyLimits } from '@watchbell/receiver/jwks'
 import { createProviders, type Providers } from './providers/providers.ts'
 import type { Provider } from './providers/provider.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
@@ -56,7 +53,7 @@ import { createRiskProviders, type RiskProviders } from './risk/risk-providers.t
 import type { RiskEventCounts } from './risk/risk-provider-store.ts'
 import { rejoinSource, rejoinStep } from './risk/rejoin.ts'
 import { createRiskSources, wordJudge } from './risk/risk-sources.ts'
-import { createSetVerifier } from './set/set-verifier.ts'
+import { createSetVerifier } from '@watchbell/receiver/set'
 import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
@@ -210,7 +207,15 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     lifetimeS: accessTokenLifetimeS,
   }
 
-  const keys = createKeyCache({ world, logger, limits: defaultKeyLimits, meter, tracer })
+  const keys = createKeyCache({
+    world,
+    logger,
+    limits: defaultKeyLimits,
+    observer: {
+      keySetFetched: (providerId, outcome) => meter.keySetFetched(providerId, outcome),
+      span: (name, work) => tracer.span(name, work),
+    },
+  })
   const sources = await createRiskSources(stores.riskSources)
   /** A transaction after which the words of sources may count for more or less. */
   const changingSources = async <T>(work: (stores: Stores) => Promise<T>): Promise<T> => {

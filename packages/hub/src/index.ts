@@ -28,13 +28,13 @@ export {
   type HubErrorCode,
   type HubErrorOptions,
 } from './base/hub-error.ts'
-export { silentLogger, type Logger } from './base/logger.ts'
+export { silentLogger, type Logger } from '@watchbell/receiver/base'
 export { parseOutboundAllow, urlProblem, type OutboundAllow } from './base/outbound-allow.ts'
 export { createSecretBox, secretBoxKeyBytes, type SecretBox } from './base/secret-box.ts'
 export { realWorld, type World } from './base/world.ts'
 
 export type { Receipt } from './ingest/accept.ts'
-export type { SecurityEvent } from './events/security-event.ts'
+export type { SecurityEvent } from '@watchbell/receiver/events'
 export type { Provider } from './providers/provider.ts'
 export type { Signal, SignalOutcome } from './signals/signal.ts'
 export type { SignalPage, SignalQuery, SignalStore } from './signals/signal-store.ts'

@@ -1,4 +1,4 @@
-import type { Logger } from './base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { Worker } from './base/worker.ts'
 import { realWorld } from './base/world.ts'
 import { createHandler, type HandlerPace } from './handling/handler.ts'

@@ -1,6 +1,5 @@
 import pino from 'pino'
-import type { Logger } from './base/logger.ts'
-import { printable, printableJson } from './base/printable.ts'
+import { type Logger, printable, printableJson } from '@watchbell/receiver/base'
 
 /** Lines that could not be written yet. More of them are lost, and memory does not fill while a disk is full. */
 const keptBytesMax = 1_048_576

@@ -1,17 +1,14 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { dirname, join, relative, resolve } from 'node:path'
-import { expect, test } from 'vitest'
+import { describe, expect, test } from 'vitest'
 
 const src = resolve(import.meta.dirname, '../src')
 
 /** Rooms and files of the first floor, as in docs/ARCHITECTURE.md: each may import what stands before it. */
 const order = [
   'base',
-  'set',
-  'events',
   'access',
   'providers',
-  'jwks',
   'streams',
   'signals',
   'subjects',
@@ -121,4 +118,52 @@ test('nobody reads clock, chance or network on the side', () => {
       ),
     )
   expect(outsideWorld).toEqual([])
+})
+
+describe('the receiver', () => {
+  const receiver = resolve(src, '../../receiver/src')
+  const rooms = ['base', 'set', 'events', 'jwks', 'index.ts']
+  const manifest = JSON.parse(readFileSync(join(receiver, '../package.json'), 'utf8')) as {
+    readonly dependencies: object
+    readonly exports: Readonly<Record<string, string>>
+  } // ours
+  const sources = readdirSync(receiver, { recursive: true, encoding: 'utf8' })
+    .map((file) => file.replaceAll('\\', '/'))
+    .filter((file) => file.endsWith('.ts') && !file.endsWith('.test.ts'))
+  const imported = sources.flatMap((from) =>
+    [...readFileSync(join(receiver, from), 'utf8').matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)].map(
+      ([, to = '']) => ({ from, to }),
+    ),
+  )
+
+  test('needs jose alone, and nothing of the hub', () => {
+    expect(Object.keys(manifest.dependencies)).toEqual(['jose'])
+    const strange = imported.filter(({ to }) => !/^(?:\.|node:|jose$)/.test(to))
+    expect(strange).toEqual([])
+    const outside = imported.filter(
+      ({ from, to }) =>
+        to.startsWith('.') && relative(receiver, resolve(receiver, dirname(from), to)).startsWith('..'),
+    )
+    expect(outside).toEqual([])
+  })
+
+  test('has rooms whose imports point up the page', () => {
+    const down = imported
+      .filter(({ to }) => to.startsWith('.'))
+      .map(({ from, to }) => ({
+        from,
+        to: relative(receiver, resolve(receiver, dirname(from), to)).replaceAll('\\', '/'),
+      }))
+      .filter(({ from, to }) => rooms.indexOf(roomOf(to)) > rooms.indexOf(roomOf(from)))
+    expect(sources.filter((file) => !rooms.includes(roomOf(file)))).toEqual([])
+    expect(down).toEqual([])
+  })
+
+  test('is entered by its doors', () => {
+    const doors = new Set(Object.keys(manifest.exports).map((door) => `@watchbell/receiver${door.slice(1)}`))
+    const strange = files
+      .flatMap((file) => specifiers(file).map((to) => ({ file, to })))
+      .filter(({ to }) => (to.startsWith('@watchbell/') && !doors.has(to)) || /receiver\/src/.test(to))
+    expect(strange).toEqual([])
+  })
 })

@@ -1,6 +1,5 @@
 import { compactVerify, SignJWT, type CryptoKey } from 'jose'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonArray, isJsonObject } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import { readJwt, seconds } from './jwt.ts'
 import { isScope, type Scope } from './scopes.ts'

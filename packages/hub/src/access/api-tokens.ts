@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import { operator, type JournaledAccess, type TokenChange } from './access-journal.ts'
 import { isExpired, type ApiToken, type TokenRole } from './api-token.ts'

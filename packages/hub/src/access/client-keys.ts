@@ -1,4 +1,4 @@
-import { fetchJson } from '../base/fetch-json.ts'
+import { fetchJson } from '@watchbell/receiver/base'
 import { HubError, isHubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import {
@@ -6,7 +6,7 @@ import {
   readVerificationKeys,
   type SetAlgorithm,
   type VerificationKey,
-} from '../set/verification-key.ts'
+} from '@watchbell/receiver/set'
 import type { ServiceApp } from './service-app.ts'
 
 /** The public keys of service apps, fetched where they are given by reference. */

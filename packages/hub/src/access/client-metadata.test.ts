@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { isHubError } from '../base/hub-error.ts'
-import type { JsonObject, JsonValue } from '../base/json.ts'
+import type { JsonObject, JsonValue } from '@watchbell/receiver/base'
 import { readClientMetadata } from './client-metadata.ts'
 
 /** The P-256 key of RFC 7517 appendix A.1, and its private half of A.2. */

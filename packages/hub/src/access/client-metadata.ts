@@ -1,8 +1,13 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, meant, type JsonObject, type JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
-import { readVerificationKeys } from '../set/verification-key.ts'
+import {
+  isJsonArray,
+  isJsonObject,
+  meant,
+  type JsonObject,
+  type JsonValue,
+  printable,
+} from '@watchbell/receiver/base'
+import { readVerificationKeys } from '@watchbell/receiver/set'
 import { keysTriedMax } from './client-keys.ts'
 import { isScope, scopeNames, type Scope } from './scopes.ts'
 import type { ClientKeySet, ServiceApp } from './service-app.ts'

@@ -1,12 +1,7 @@
 import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
-import { isJsonObject, meant } from '../base/json.ts'
-import {
-  hasPrivatePart,
-  isSetAlgorithm,
-  readVerificationKey,
-  setAlgorithms,
-} from '../set/verification-key.ts'
+import { isJsonObject, meant } from '@watchbell/receiver/base'
+import { hasPrivatePart, isSetAlgorithm, readVerificationKey, setAlgorithms } from '@watchbell/receiver/set'
 import { isSignedBy, readJwt, seconds } from './jwt.ts'
 
 /** A proof may be this old (OKTA-O24) … */

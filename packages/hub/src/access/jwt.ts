@@ -1,7 +1,5 @@
-import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
-import { signatureHolds } from '../set/signature.ts'
-import { isSetAlgorithm, type VerificationKey } from '../set/verification-key.ts'
+import { parseIJson, isJsonObject, type JsonObject } from '@watchbell/receiver/base'
+import { signatureHolds, isSetAlgorithm, type VerificationKey } from '@watchbell/receiver/set'
 
 /** A compact JWS as it came. Nothing in it is trusted yet. */
 export interface UncheckedJwt {

@@ -1,4 +1,4 @@
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { Scope } from './scopes.ts'
 
 /** A program that gets access tokens of its own (client credentials with private_key_jwt). */

@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { inSentence } from '../base/sentence.ts'
+import { inSentence } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { AccessTokens } from './access-tokens.ts'
 import { authenticateClient, type AuthenticatedClient, type ClientAssertionDeps } from './client-assertion.ts'

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { followChanges, type Remembered } from './follow-changes.ts'
-import { silentLogger } from './logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 
 /** Announcements by hand, and things remembered whose reading ends when the test says so. */
 function follow(...tables: readonly (readonly string[])[]) {

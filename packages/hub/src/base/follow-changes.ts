@@ -1,4 +1,4 @@
-import type { Logger } from './logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 
 /** Something that this node remembers of tables that any node may change. */
 export interface Remembered {

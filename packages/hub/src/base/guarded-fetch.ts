@@ -8,7 +8,8 @@ import {
   type Dispatcher,
   type RequestInit as UndiciRequestInit,
 } from 'undici'
-import { isHubError, HubError } from './hub-error.ts'
+import { outboundError } from '@watchbell/receiver/base'
+import { HubError } from './hub-error.ts'
 import { addressProblem, urlProblem, type OutboundAllow, type OutboundTarget } from './outbound-allow.ts'
 import { namedFetch } from './user-agent.ts'
 
@@ -86,17 +87,6 @@ const withoutBrowserHeaders: Dispatcher.DispatcherComposeInterceptor = (dispatch
   return dispatch({ ...request, headers: Object.fromEntries(kept) }, handler)
 }
 
-/** The error of a fetch as a HubError: ours as they are, others in words. */
-export function outboundError(error: unknown, host: string): HubError {
-  if (isHubError(error)) return error
-  const cause = error instanceof Error && error.cause !== undefined ? error.cause : error
-  if (isHubError(cause)) return cause
-  return new HubError('outbound.failed', {
-    detail: `${host} could not be fetched: ${inWords(cause)}.`,
-    cause: error,
-  })
-}
-
 function guardedConnector({
   allow,
   connectTimeoutMs,
@@ -160,25 +150,4 @@ function redirectDetail(host: string, from: string, location: string | null): st
   // Without query and credentials: they may hold a secret.
   const where = to === null ? 'somewhere else' : `${to.protocol}//${to.host}${to.pathname}`.slice(0, 200)
   return `${host} redirects to ${where} and redirects are not followed; give the final URL.`
-}
-
-const words: Readonly<Record<string, string>> = {
-  ENOTFOUND: 'its name does not resolve',
-  EAI_AGAIN: 'its name cannot be resolved right now',
-  ECONNREFUSED: 'the connection was refused',
-  ECONNRESET: 'the connection was closed by the other side',
-  EHOSTUNREACH: 'there is no route to it',
-  ENETUNREACH: 'there is no route to it',
-  ETIMEDOUT: 'it could not be connected to in time',
-  UND_ERR_CONNECT_TIMEOUT: 'it could not be connected to in time',
-  UND_ERR_HEADERS_TIMEOUT: 'it did not answer in time',
-  UND_ERR_BODY_TIMEOUT: 'its answer stopped halfway',
-  UND_ERR_HEADERS_OVERFLOW: 'its answer has too many headers',
-  UND_ERR_SOCKET: 'the connection was closed by the other side',
-}
-
-function inWords(cause: unknown): string {
-  if (!(cause instanceof Error)) return 'for a reason it did not name'
-  const code = 'code' in cause && typeof cause.code === 'string' ? cause.code : ''
-  return words[code] ?? (cause.message === '' ? cause.name : cause.message)
 }

@@ -1,28 +1,17 @@
-import { printable } from './printable.ts'
+import { CodedError, receiverErrors, type CodedErrorOptions } from '@watchbell/receiver/base'
+
+export type { FieldProblem } from '@watchbell/receiver/base'
 
 /**
  * Every way the hub says no. Public: docs/errors.md is made from this list.
  * `set.*` and `request.*` are the sender's fault; `keys.*` and `hub.*` are not, and lose nothing.
  */
 export const hubErrors = {
-  'set.malformed': 'The token is not a SET we can read.',
-  'set.wrong_type': 'The token does not say that it is a SET (`typ`).',
-  'set.algorithm_refused': 'The token is signed with an algorithm we do not take.',
-  'set.claim_invalid': 'A claim of the token is missing or malformed.',
-  'set.event_invalid': 'An event in the token is missing a claim or has a malformed one.',
-  'set.subject_invalid': 'A subject identifier in the token is missing or malformed.',
-  'set.unknown_issuer': 'No provider is registered with this issuer.',
+  ...receiverErrors,
   'set.provider_inactive': 'The provider with this issuer is deactivated.',
-  'set.wrong_audience': 'The token is meant for someone else.',
-  'set.unknown_key': "The provider's key set has no key with this `kid`.",
-  'set.key_refused': 'The key may not be used to verify this token.',
-  'set.bad_signature': 'The signature does not hold.',
   'set.state_invalid':
     'The verification event has a state that we did not ask with, or that was used before.',
   'set.push_unauthorized': 'The push to a stream lacks the Authorization value that was agreed on.',
-  'keys.unavailable': "The provider's key set cannot be fetched right now.",
-  'outbound.refused': 'The URL may not be reached from here.',
-  'outbound.failed': 'The URL could not be fetched.',
   'provider.invalid': 'A field of the provider is missing or malformed.',
   'provider.name_taken': 'Another provider already has this name.',
   'provider.issuer_taken': 'Another provider already has this issuer.',
@@ -88,58 +77,25 @@ export const hubErrors = {
   'request.path_not_found': 'There is nothing at this path.',
   'request.method_not_allowed': 'This path does not support the HTTP method.',
   'hub.standby': 'This hub is a standby: it takes no signals, and leaves transmitters alone.',
-  'hub.clock_behind': 'The clock of this hub was set back, so it cannot say that a SET is of the future.',
   'hub.overloaded': 'More is waiting to be stored than we hold; try again shortly.',
   'hub.unavailable': 'The storage cannot be reached right now.',
   'hub.secret_unreadable': 'A stored secret cannot be opened with the secret key of the settings.',
 } as const
 
 export type HubErrorCode = keyof typeof hubErrors
-
-/** Of what is told of an error: it may hold words of whoever caused it. */
-const detailCharsMax = 20_000
-
-/** One thing wrong with one field. `field` is a dotted path (`settings.jwks_url`), or '' for the whole. */
-export interface FieldProblem {
-  readonly field: string
-  readonly message: string
-}
-
-export interface HubErrorOptions {
-  /** What exactly is wrong and what would be right, for a person. Never holds a secret or a whole token. */
-  readonly detail?: string
-  readonly problems?: readonly FieldProblem[]
-  /** What else stands in the way of the same request, so that nobody learns of it only at the next try. */
-  readonly also?: readonly HubErrorCode[]
-  /** After how many seconds another try makes sense (503 and 429). */
-  readonly retryAfterS?: number
-  /** Further facts that one code's answer needs; see the code's user in http/. */
-  readonly facts?: Readonly<Record<string, string>>
-  readonly cause?: unknown
-}
+export type HubErrorOptions = CodedErrorOptions<HubErrorCode>
 
 /** The only error that the hub throws on purpose. Anything else is our fault. */
-export class HubError extends Error {
-  override readonly name = 'HubError'
-  readonly code: HubErrorCode
-  readonly detail: string
-  readonly problems: readonly FieldProblem[]
-  readonly also: readonly HubErrorCode[]
-  readonly retryAfterS: number | undefined
-  readonly facts: Readonly<Record<string, string>>
+export class HubError extends CodedError<HubErrorCode> {
+  override readonly name: string = 'HubError'
 
   constructor(code: HubErrorCode, options: HubErrorOptions = {}) {
-    const detail = options.detail === undefined ? hubErrors[code] : printable(options.detail, detailCharsMax)
-    super(detail, options.cause === undefined ? {} : { cause: options.cause })
-    this.code = code
-    this.detail = detail
-    this.problems = (options.problems ?? []).map(({ field, message }) => ({
-      field: printable(field, detailCharsMax),
-      message: printable(message, detailCharsMax),
-    }))
-    this.also = options.also ?? []
-    this.retryAfterS = options.retryAfterS
-    this.facts = options.facts ?? {}
+    super(code, hubErrors[code], options)
+  }
+
+  /** What the receiver throws is one of ours, too: its codes are in the list. */
+  static override [Symbol.hasInstance](error: unknown): error is HubError {
+    return error instanceof CodedError
   }
 }
 

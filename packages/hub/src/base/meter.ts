@@ -1,3 +1,4 @@
+import type { KeyFetchObserver } from '@watchbell/receiver/jwks'
 import type { Deleted } from './deleted.ts'
 import type { HubErrorCode } from './hub-error.ts'
 
@@ -36,7 +37,7 @@ export interface HandledRound {
  * What the rooms tell of their work, to be counted. Whoever counts keeps labels bounded: ids of providers and words of
  * closed lists, never what a token, an address or a subject says. Implemented in metrics/.
  */
-export interface Meter {
+export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
   /** A moment of a clock that only goes forward, to be handed back as `began` when the work is done. */
   now(): number
   setTaken(providerId: string, via: 'push' | 'poll', outcome: 'stored' | 'repeated'): void
@@ -47,7 +48,6 @@ export interface Meter {
     batch: { readonly items: number; readonly stored: boolean },
     began: number,
   ): void
-  keySetFetched(providerId: string, outcome: 'usable' | 'unusable' | 'refused' | 'failed'): void
   evaluated(outcome: 'allow' | 'challenge' | 'deny' | 'failed', began: number): void
   polled(providerId: string, round: PollRound): void
   /** A step of retention; those that deleted nothing are told too. */

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net'
 import { describe, expect, test } from 'vitest'
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { addressProblem, nothingAllowed, parseOutboundAllow, urlProblem } from './outbound-allow.ts'
 
 function allowing(text: string) {

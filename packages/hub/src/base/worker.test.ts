@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 import { expect, test } from 'vitest'
-import { silentLogger } from './logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { createWorker } from './worker.ts'
 
 const idle = { name: 'test', idleMs: 60_000, afterErrorMs: 60_000, logger: silentLogger }

@@ -1,5 +1,5 @@
 import { setImmediate } from 'node:timers/promises'
-import type { Logger } from './logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 
 /** A background loop. `start` only repeats `runOnce`, so a test turns the crank itself. */
 export interface Worker extends AsyncDisposable {

@@ -1,4 +1,5 @@
 import { randomBytes, randomUUID } from 'node:crypto'
+import type { ReceiverWorld } from '@watchbell/receiver/base'
 import { customAlphabet } from 'nanoid'
 
 /** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (OKTA-A3). */
@@ -19,10 +20,7 @@ export type IdPrefix =
   | 'era'
 
 /** All that a test must be able to hold still. */
-export interface World {
-  now(): Date
-  /** Of a clock that nobody sets and that only goes on: for how long something took or waits, within this process. */
-  monotonicMs(): number
+export interface World extends ReceiverWorld {
   /** The prefix and letters and digits: 20 characters, as Okta's ids have (OKTA-A3); 25 of `oae`, an error (OKTA §9.1). */
   newId(prefix: IdPrefix): string
   newUuid(): string

@@ -1,4 +1,4 @@
-import { printableJson, printableLines } from '../base/printable.ts'
+import { printableJson, printableLines } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 
 export interface TextOutput {

@@ -1,4 +1,4 @@
-import { eventCatalogue } from '../events/event-catalogue.ts'
+import { eventCatalogue } from '@watchbell/receiver/events'
 import { findEventType } from '../testing/set-draft.ts'
 import { wrongUsage } from './cli-io.ts'
 

@@ -1,4 +1,4 @@
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { CliError } from './cli-io.ts'
 
 /** How a command finds the one thing that its user means. */

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { settingEntries, SettingProblem } from '../config/settings.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOrigin, noAnswer } from './hub-client.ts'
 

@@ -1,6 +1,5 @@
 import type { Command } from 'commander'
-import { outboundError } from '../base/guarded-fetch.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject, outboundError } from '@watchbell/receiver/base'
 import { readSecret } from '../config/secret-file.ts'
 import { CliError, wrongUsage, type CliIo } from './cli-io.ts'
 

@@ -1,6 +1,5 @@
 import { readFile } from 'node:fs/promises'
-import { parseIJson } from '../base/i-json.ts'
-import type { JsonValue } from '../base/json.ts'
+import { parseIJson, type JsonValue } from '@watchbell/receiver/base'
 import { wrongUsage, type CliIo } from './cli-io.ts'
 
 const inputBytesMax = 1_048_576

@@ -1,6 +1,5 @@
 import { createPrivateKey } from 'node:crypto'
-import { isJsonArray, parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { isJsonArray, parseIJson, isJsonObject, type JsonObject } from '@watchbell/receiver/base'
 import { wrongUsage, type CliIo } from './cli-io.ts'
 import { readInput } from './input.ts'
 

@@ -5,7 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { runInProcess, type CliRun } from '../../test/run-cli.ts'
 import { temporaryFolder } from '../../test/temporary-folder.ts'
 import { startTestHub } from '../testing/start-test-hub.ts'
-import { generateSigningKey, publicJwk } from '../set/sign.ts'
+import { generateSigningKey, publicJwk } from '@watchbell/receiver/set'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 
 function run(data: string, ...args: readonly string[]): Promise<CliRun> {

@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from 'commander'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { isJsonObject, type JsonObject } from '@watchbell/receiver/base'
 
 /** A whole number from `min` to `max`, for commander's options. */
 export function integerFrom(min: number, max: number): (text: string) => number {

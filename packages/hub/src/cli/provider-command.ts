@@ -1,6 +1,6 @@
 import { Argument, type Command } from 'commander'
 import { riskActions, type RiskAction } from '../risk/risk-action.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
+import { isJsonObject, type JsonObject } from '@watchbell/receiver/base'
 import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { readJsonInput } from './input.ts'

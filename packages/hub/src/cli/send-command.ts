@@ -1,17 +1,20 @@
 import { existsSync, readFileSync, writeFileSync } from 'node:fs'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
-import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject } from '../base/json.ts'
-import { eventCatalogue } from '../events/event-catalogue.ts'
+import { parseIJson, isJsonObject, type JsonObject } from '@watchbell/receiver/base'
+import { eventCatalogue } from '@watchbell/receiver/events'
 import { breakageNames, breakages, isBreakageName, type BreakageName } from '../testing/breakages.ts'
 import type { PushAnswer } from '../testing/push-client.ts'
 import { findEventType, type SetDraft } from '../testing/set-draft.ts'
 import { misbehaviourNames, misbehaviours } from '../testing/misbehaviours.ts'
 import { startTransmitter, type Transmitter, type TransmitterOptions } from '../testing/transmitter.ts'
 import { privateJwk, readSigningKey } from '../testing/transmitter-keys.ts'
-import { generateSigningKey, type SigningKey } from '../set/sign.ts'
-import { setAlgorithms, type SetAlgorithm } from '../set/verification-key.ts'
+import {
+  generateSigningKey,
+  type SigningKey,
+  setAlgorithms,
+  type SetAlgorithm,
+} from '@watchbell/receiver/set'
 import { CliError, jsonText, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { typeUri } from './event-types.ts'
 import { hasToken, hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'

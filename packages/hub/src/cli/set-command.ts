@@ -1,19 +1,18 @@
 import type { Command } from 'commander'
-import { fetchJson } from '../base/fetch-json.ts'
+import { fetchJson, isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { isHubError } from '../base/hub-error.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
 import { nothingAllowed, parseOutboundAllow, type OutboundAllow } from '../base/outbound-allow.ts'
-import { readEvents } from '../events/read-events.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
-import { parseToken, type ParsedToken } from '../set/parse-token.ts'
-import { createSetVerifier } from '../set/set-verifier.ts'
+import { readEvents, type SecurityEvent } from '@watchbell/receiver/events'
 import {
+  parseToken,
+  type ParsedToken,
+  createSetVerifier,
   keySetMediaTypes,
   pickVerificationKey,
   readVerificationKeys,
   type KeySource,
-} from '../set/verification-key.ts'
+} from '@watchbell/receiver/set'
 import { CliError, jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readInput, readJsonInput } from './input.ts'
 import { words } from './option-readers.ts'

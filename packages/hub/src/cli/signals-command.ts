@@ -1,5 +1,5 @@
 import { Option, type Command } from 'commander'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject } from '@watchbell/receiver/base'
 import { jsonText, printJson, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'

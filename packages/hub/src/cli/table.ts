@@ -1,5 +1,5 @@
 import { styleText } from 'node:util'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import type { CliIo } from './cli-io.ts'
 
 export type Style = 'bold' | 'dim' | 'green' | 'red' | 'yellow'

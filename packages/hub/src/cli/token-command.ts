@@ -1,7 +1,7 @@
 import { Option, type Command } from 'commander'
 import { isExpired, type ApiToken, type TokenRole } from '../access/api-token.ts'
 import { createApiTokens, tokenLifetimeDaysMax, type ApiTokens } from '../access/api-tokens.ts'
-import { silentLogger } from '../base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { journaledAccess } from '../journal/access-entries.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
 import {

@@ -1,6 +1,6 @@
 import { setImmediate } from 'node:timers/promises'
 import { isHubError } from '../base/hub-error.ts'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { HandlerMeter } from '../base/meter.ts'
 import { isStorageFault } from '../base/storage-error.ts'
 import { createWorker, type Worker } from '../base/worker.ts'

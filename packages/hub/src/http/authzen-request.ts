@@ -1,7 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { readIsoTime } from '../base/iso-time.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import type { Question } from '../policy/question.ts'
 import { canonicalAddress } from '../subjects/address.ts'
 

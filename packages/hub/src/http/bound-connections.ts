@@ -1,6 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:net'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 
 /** Files that the process opens beside connections from others: to transmitters, to the database, for a moment. */
 const reservedFiles = 32

@@ -1,6 +1,6 @@
 import type { FastifyInstance } from 'fastify'
 import type { RateSubject } from '../access/rate-limits.ts'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { Hub } from '../hub.ts'
 import { clientRoutes } from './client-routes.ts'

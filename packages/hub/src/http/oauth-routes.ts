@@ -2,7 +2,7 @@ import { createHash } from 'node:crypto'
 import { scopes } from '../access/scopes.ts'
 import type { SigningKeys } from '../access/signing-keys.ts'
 import type { IssuedToken, TokenRequest } from '../access/token-endpoint.ts'
-import { setAlgorithms } from '../set/verification-key.ts'
+import { setAlgorithms } from '@watchbell/receiver/set'
 import { tokenErrorAnswer } from './token-errors.ts'
 import type { Answer, Route } from './route.ts'
 

@@ -1,5 +1,5 @@
 import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 
 /** Okta's error object (OKTA §9.1). */
 export interface OktaError {

@@ -1,5 +1,4 @@
-import type { KeyCache } from '../jwks/key-cache.ts'
-import type { KeyStatus } from '../jwks/provider-keys.ts'
+import type { KeyCache, KeyStatus } from '@watchbell/receiver/jwks'
 import type { Providers } from '../providers/providers.ts'
 import type { Route } from './route.ts'
 

@@ -1,10 +1,9 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
 import { isHubError, type HubError } from '../base/hub-error.ts'
-import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject } from '../base/json.ts'
+import { parseIJson, isJsonObject } from '@watchbell/receiver/base'
 import type { Receipt } from '../ingest/accept.ts'
 import type { StreamPush } from '../ingest/push-to-stream.ts'
-import { setBytesMax } from '../set/parse-token.ts'
+import { setBytesMax } from '@watchbell/receiver/set'
 import type { BodyRoom } from './body-room.ts'
 import { withRequestBody } from './read-body.ts'
 import {

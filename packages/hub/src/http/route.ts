@@ -1,7 +1,7 @@
 import type { Caller, RequestFacts } from '../access/caller.ts'
 import type { Scope } from '../access/scopes.ts'
 import type { HubError } from '../base/hub-error.ts'
-import type { JsonValue } from '../base/json.ts'
+import type { JsonValue } from '@watchbell/receiver/base'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { HubError } from '../base/hub-error.ts'
-import { silentLogger } from '../base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { createServer, type ServerDeps } from './server.ts'
 
 /** A server with one route, which fails, and the lines that it logs. */

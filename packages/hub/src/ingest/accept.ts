@@ -7,20 +7,24 @@ import {
 } from '../access/rate-limits.ts'
 import { requireModestGrowth } from './growth.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
-import { identifiersIn } from '../set/subject-identifier.ts'
+import { type SecurityEvent, readEvents } from '@watchbell/receiver/events'
+import {
+  identifiersIn,
+  dialectAdvice,
+  type Dialect,
+  parseToken,
+  signedPartsOf,
+  type SetVerifier,
+  signatureHolds,
+} from '@watchbell/receiver/set'
 import type { Meter } from '../base/meter.ts'
-import { inSentence, nameInSentence } from '../base/sentence.ts'
+import { inSentence } from '@watchbell/receiver/base'
+import { nameInSentence } from '../base/name-in-sentence.ts'
 import type { TracedWork, Tracer } from '../base/tracer.ts'
 import type { World } from '../base/world.ts'
-import { readEvents } from '../events/read-events.ts'
-import type { KeyCache } from '../jwks/key-cache.ts'
+import type { KeyCache } from '@watchbell/receiver/jwks'
 import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
-import { dialectAdvice, type Dialect } from '../set/dialect.ts'
-import { parseToken, signedPartsOf } from '../set/parse-token.ts'
-import type { SetVerifier } from '../set/set-verifier.ts'
-import { signatureHolds } from '../set/signature.ts'
 import type { Acceptance, Delivery } from '../signals/signal.ts'
 import type { ProviderDialects } from '../streams/provider-dialects.ts'
 import type { StreamGate } from '../streams/stream-gate.ts'

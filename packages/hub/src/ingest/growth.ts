@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 
 /** What is kept of a SET beside its token may be so many times as long … */
 const growthMax = 4

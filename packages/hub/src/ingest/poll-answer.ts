@@ -1,5 +1,4 @@
-import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject, meant, type JsonValue } from '../base/json.ts'
+import { parseIJson, isJsonObject, meant, type JsonValue } from '@watchbell/receiver/base'
 
 export interface PollAnswer {
   /** What should be SETs, by what the transmitter calls them. */

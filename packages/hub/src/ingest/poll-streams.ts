@@ -1,4 +1,4 @@
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { Meter } from '../base/meter.ts'
 import type { Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'

@@ -1,7 +1,5 @@
-import type { FetchedBytes } from '../base/fetch-bytes.ts'
+import type { FetchedBytes, JsonValue, Logger } from '@watchbell/receiver/base'
 import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
-import type { JsonValue } from '../base/json.ts'
-import type { Logger } from '../base/logger.ts'
 import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
 import { silentTracer, type Tracer } from '../base/tracer.ts'
 import { readRetryAfter } from '../base/retry-after.ts'

@@ -1,4 +1,4 @@
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { Refusal } from '../signals/signal.ts'
 import type { RefusalCount, SignalStore } from '../signals/signal-store.ts'
 

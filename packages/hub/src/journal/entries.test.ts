@@ -1,8 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import type { Actor } from '../base/actor.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../providers/provider.ts'
-import type { SubjectIdentifier } from '../set/subject-identifier.ts'
+import type { SubjectIdentifier } from '@watchbell/receiver/set'
 import { aboutLoadedUser, providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')

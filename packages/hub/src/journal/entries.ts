@@ -1,12 +1,18 @@
 import type { ServiceAppChange, TokenChange } from '../access/access-journal.ts'
 import type { Actor } from '../base/actor.ts'
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../providers/provider.ts'
 import type { ProviderChange } from '../providers/providers.ts'
-import { complexMembers, isProprietary, subjectTerms } from '../set/subject-identifier.ts'
-import type { PlainSubject, SimpleSubject, SubjectIdentifier } from '../set/subject-identifier.ts'
+import {
+  complexMembers,
+  isProprietary,
+  subjectTerms,
+  type PlainSubject,
+  type SimpleSubject,
+  type SubjectIdentifier,
+} from '@watchbell/receiver/set'
 import type { PendingSignal } from '../signals/signal.ts'
 import {
   logEvent,

@@ -1,7 +1,7 @@
 import type { Actor } from '../base/actor.ts'
 import type { World } from '../base/world.ts'
 import type { LevelChange } from '../risk/ledger.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { kindOf, valueOf } from '../subjects/identifier.ts'
 import type { ReasonDismissal } from '../risk/people.ts'
 import type { KnownClaim, Subject } from '../subjects/subject-store.ts'

@@ -1,5 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { ProviderActionChange, ProviderTrustChange } from '../risk/provider-actions.ts'
 import { trustBody } from '../risk/source-trust.ts'

@@ -1,6 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import type { JsonObject } from '../base/json.ts'
-import { inSentence } from '../base/sentence.ts'
+import { type JsonObject, inSentence } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { DialectsChange } from '../streams/provider-dialects.ts'
 import type { StreamChange } from '../streams/stream-journal.ts'

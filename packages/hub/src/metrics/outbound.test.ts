@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
-import { fetchBytes } from '../base/fetch-bytes.ts'
+import { fetchBytes } from '@watchbell/receiver/base'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { parseOutboundAllow, type OutboundAllow } from '../base/outbound-allow.ts'
 import { observedFetch, outcomeOfError, type OutboundOutcome } from './outbound.ts'

@@ -1,4 +1,4 @@
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { Meter } from '../base/meter.ts'
 import type { Tracer } from '../base/tracer.ts'
 import type { ObservedRequest, RequestObserver } from '../http/request-observer.ts'

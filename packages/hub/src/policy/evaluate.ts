@@ -1,4 +1,5 @@
-import { nameInSentence, quoted } from '../base/sentence.ts'
+import { quoted } from '@watchbell/receiver/base'
+import { nameInSentence } from '../base/name-in-sentence.ts'
 import type { Reach, Revocation } from '../risk/revocation.ts'
 import type { RiskAction } from '../risk/risk-action.ts'
 import { highestLevel, riskLevels, type RiskLevel } from '../risk/risk-level.ts'

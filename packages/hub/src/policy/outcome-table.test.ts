@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { JsonValue } from '../base/json.ts'
+import type { JsonValue } from '@watchbell/receiver/base'
 import { defaultOutcomeRules, readOutcomeRules } from './outcome.ts'
 import { outcomesFor, readOutcomeTable, type OutcomeTable } from './outcome-table.ts'
 

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { readOutcomeRules, type OutcomeRules } from './outcome.ts'
 import type { Question } from './question.ts'
 

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HubError } from '../base/hub-error.ts'
-import type { JsonObject, JsonValue } from '../base/json.ts'
+import type { JsonObject, JsonValue } from '@watchbell/receiver/base'
 import { nothingAllowed, urlProblem } from '../base/outbound-allow.ts'
 import { readProviderDraft } from './provider-draft.ts'
 

@@ -1,6 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { impersonates, nameImpersonates } from '../base/impersonation.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 
 /** What somebody asks a provider to be. Only readProviderDraft makes one from outside data. */
 export interface ProviderDraft {

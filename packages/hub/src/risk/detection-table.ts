@@ -1,4 +1,4 @@
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { RiskLevel } from './risk-level.ts'
 import { participationSlot } from './risk-state.ts'
 

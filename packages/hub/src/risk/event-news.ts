@@ -1,9 +1,12 @@
-import { printable } from '../base/printable.ts'
-import { inSentence, singleQuoted } from '../base/sentence.ts'
-import { isJsonObject } from '../base/json.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
-import { complexMembers, identifierCharsMax, isProprietary } from '../set/subject-identifier.ts'
-import type { SimpleSubject, SubjectIdentifier } from '../set/subject-identifier.ts'
+import { printable, inSentence, singleQuoted, isJsonObject } from '@watchbell/receiver/base'
+import type { SecurityEvent } from '@watchbell/receiver/events'
+import {
+  complexMembers,
+  identifierCharsMax,
+  isProprietary,
+  type SimpleSubject,
+  type SubjectIdentifier,
+} from '@watchbell/receiver/set'
 import { identifiersOf, formatOf, kindOf, mainIdentifier, type Identifier } from '../subjects/identifier.ts'
 import type { About } from './detection-table.ts'
 import type { NamedThing, NewEnding, News } from './news.ts'

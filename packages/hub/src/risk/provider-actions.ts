@@ -1,6 +1,6 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { Provider } from '../providers/provider.ts'
 import type { RefusedClaims, SubjectStore } from '../subjects/subject-store.ts'
 import { riskActions, type RiskAction } from './risk-action.ts'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HubError } from '../base/hub-error.ts'
-import type { JsonValue } from '../base/json.ts'
+import type { JsonValue } from '@watchbell/receiver/base'
 import { readRiskEvents } from './risk-event.ts'
 import { holdsDefaultMs, reasonsOf } from './risk-events.ts'
 

@@ -1,7 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { readIsoTime } from '../base/iso-time.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
 import { addressIdentifier } from '../subjects/identifier.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 

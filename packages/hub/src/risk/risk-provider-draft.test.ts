@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import type { HubError } from '../base/hub-error.ts'
-import type { JsonValue } from '../base/json.ts'
+import type { JsonValue } from '@watchbell/receiver/base'
 import { readRiskProviderDraft } from './risk-provider-draft.ts'
 
 const good = { name: 'Risk-Partner-X', clientId: '0oa1', action: 'log_only' }

@@ -1,6 +1,6 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { impersonates, nameImpersonates } from '../base/impersonation.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { riskActions, type RiskAction } from './risk-action.ts'
 
 /** What somebody asks a risk provider to be. Only readRiskProviderDraft makes one from outside data. */

@@ -1,6 +1,5 @@
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import { isJsonArray, isJsonObject, type JsonValue } from '@watchbell/receiver/base'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import {
   caseOf,
   compromiseSlot,

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import { forGood } from '../subjects/subject-store.ts'

@@ -1,7 +1,6 @@
 import type { FieldProblem } from '../base/hub-error.ts'
 import { HubError } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { domainOf, formatOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { normaliseDomain } from '../subjects/email.ts'
 

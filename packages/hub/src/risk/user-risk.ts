@@ -1,5 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import { findSubject, type FindSubjectDeps } from '../subjects/find-subject.ts'
 import { adminSource } from '../subjects/claim.ts'

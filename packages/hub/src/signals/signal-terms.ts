@@ -1,5 +1,5 @@
-import type { SecurityEvent } from '../events/security-event.ts'
-import { subjectTerms } from '../set/subject-identifier.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
+import { subjectTerms } from '@watchbell/receiver/set'
 
 /** What a stored signal can be looked up by. A term is compared whole. */
 export const signalTerm = {

@@ -1,5 +1,5 @@
 import type { HubErrorCode } from '../base/hub-error.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 
 /** How a SET came to us. */
 export type Delivery = 'push' | 'poll'

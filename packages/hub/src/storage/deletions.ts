@@ -1,6 +1,6 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
 import type { Deleted } from '../base/deleted.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import { termsOf } from '../signals/signal-terms.ts'
 import type { Forgotten, ForgettingStep } from '../subjects/subject-store.ts'
 import type { Schema, SignalRow } from './schema.ts'

@@ -1,5 +1,5 @@
 import type { Kysely } from 'kysely'
-import { isDialect } from '../set/dialect.ts'
+import { isDialect } from '@watchbell/receiver/set'
 import type { DialectStore } from '../streams/provider-dialects.ts'
 import type { Schema } from './schema.ts'
 

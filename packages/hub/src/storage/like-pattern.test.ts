@@ -1,5 +1,5 @@
 import Database from 'better-sqlite3'
-import { fc, propertyRuns } from '../../test/properties.ts'
+import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { expect, test } from 'vitest'
 import { likePattern } from './like-pattern.ts'
 

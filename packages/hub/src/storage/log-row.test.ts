@@ -1,4 +1,4 @@
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { expect, test } from 'vitest'
 import type { Actor } from '../base/actor.ts'
 import { realWorld } from '../base/world.ts'

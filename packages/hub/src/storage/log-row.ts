@@ -1,4 +1,4 @@
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { LogActor, LogEvent, LogTarget, LogTransaction } from '../systemlog/log-event.ts'
 
 /**

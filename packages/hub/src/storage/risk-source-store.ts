@@ -1,5 +1,5 @@
 import { sql, type Kysely } from 'kysely'
-import type { JsonValue } from '../base/json.ts'
+import type { JsonValue } from '@watchbell/receiver/base'
 import type { KnownSource, RiskSourceStore } from '../risk/risk-sources.ts'
 import { defaultTrust, readSourceTrust, trustBody } from '../risk/source-trust.ts'
 import { fixedStatement } from './fixed-statement.ts'

@@ -1,7 +1,7 @@
 import type { Kysely } from 'kysely'
 import { isScope, scopeNames } from '../access/scopes.ts'
 import type { ServiceApp, ServiceAppStore } from '../access/service-app.ts'
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { Schema, ServiceAppRow } from './schema.ts'
 
 /** What every request of a service app needs done beside the data. */

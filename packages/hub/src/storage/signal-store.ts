@@ -1,5 +1,5 @@
 import { sql, type Kysely, type RawBuilder } from 'kysely'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import { keyOfSignalId, signalIdOfKey, signalKey } from '../signals/signal-id.ts'
 import type { Refusal, Signal, SignalOutcome } from '../signals/signal.ts'
 import type { RefusalBatch, SignalQuery, SignalStore } from '../signals/signal-store.ts'

@@ -1,5 +1,5 @@
 import { sql } from 'kysely'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { migrations } from './migrations/index.ts'
 import type { Cell } from './sized-statement.ts'
 import { SqlError } from './sql-sessions.ts'

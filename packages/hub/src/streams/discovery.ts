@@ -1,7 +1,11 @@
-import { fetchJson } from '../base/fetch-json.ts'
+import {
+  fetchJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  inSentence,
+} from '@watchbell/receiver/base'
 import { isHubError, HubError } from '../base/hub-error.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 
 /** What a transmitter says of itself (SSF 1.0 §7.1). */

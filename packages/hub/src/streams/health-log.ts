@@ -1,6 +1,6 @@
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import { createWorker, type Worker } from '../base/worker.ts'
-import type { KeyCache } from '../jwks/key-cache.ts'
+import type { KeyCache } from '@watchbell/receiver/jwks'
 import type { StreamRegistry } from './stream-registry.ts'
 
 export interface HealthLogDeps {

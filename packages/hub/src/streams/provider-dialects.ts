@@ -1,10 +1,8 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
+import { isJsonArray, isJsonObject, type JsonValue, printable } from '@watchbell/receiver/base'
 import type { Provider } from '../providers/provider.ts'
-import { dialectNames, isDialect, oktasPathDialects, type Dialect } from '../set/dialect.ts'
+import { dialectNames, isDialect, oktasPathDialects, type Dialect } from '@watchbell/receiver/set'
 
 /** How a provider may differ from what SSF 1.0 asks of it. */
 export interface Compatibility {

@@ -1,4 +1,4 @@
-import type { Dialect } from '../set/dialect.ts'
+import type { Dialect } from '@watchbell/receiver/set'
 import type { TransmitterMetadata } from './discovery.ts'
 
 /** The dialect of a transmitter whose metadata shows whose software it is; undefined for all others. */

@@ -1,8 +1,12 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import {
+  isJsonArray,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  printable,
+} from '@watchbell/receiver/base'
 import { credentialHostProblem } from './credential-fetch.ts'
-import { printable } from '../base/printable.ts'
 import type {
   ClientCredentials,
   OperatorStream,

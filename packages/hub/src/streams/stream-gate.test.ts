@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { silentLogger } from '../base/logger.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import { silentLogger } from '@watchbell/receiver/base'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import { createStreamGate } from './stream-gate.ts'
 import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'

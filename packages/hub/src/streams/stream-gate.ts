@@ -1,15 +1,14 @@
 import { HubError } from '../base/hub-error.ts'
-import { inSentence } from '../base/sentence.ts'
-import type { Logger } from '../base/logger.ts'
+import { inSentence, type Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
-import type { SecurityEvent } from '../events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../providers/provider.ts'
 import {
   complexMembers,
   isProprietary,
   type SimpleSubject,
   type SubjectIdentifier,
-} from '../set/subject-identifier.ts'
+} from '@watchbell/receiver/set'
 import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'

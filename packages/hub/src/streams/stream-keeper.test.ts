@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { HubError } from '../base/hub-error.ts'
-import { silentLogger } from '../base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { createStreamKeeper, defaultKeeperLimits, dueOf } from './stream-keeper.ts'
 import { createStreamRegistry } from './stream-registry.ts'
 import type { StreamStore } from './stream-store.ts'

@@ -1,5 +1,5 @@
 import { isHubError } from '../base/hub-error.ts'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import { hubActor } from './stream-journal.ts'

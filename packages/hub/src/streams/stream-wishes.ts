@@ -1,6 +1,5 @@
-import type { Dialect } from '../set/dialect.ts'
-import { eventCatalogue } from '../events/event-catalogue.ts'
-import { ssf } from '../events/ssf.ts'
+import type { Dialect } from '@watchbell/receiver/set'
+import { eventCatalogue, ssf } from '@watchbell/receiver/events'
 import type { StreamConfiguration, StreamRequest, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 

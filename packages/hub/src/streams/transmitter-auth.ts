@@ -1,11 +1,16 @@
 import { importJWK, type CryptoKey } from 'jose'
 import * as oauth from 'oauth4webapi'
-import { fetchBytes, fetchFailure, type FetchedBytes } from '../base/fetch-bytes.ts'
+import {
+  fetchBytes,
+  fetchFailure,
+  type FetchedBytes,
+  parseIJson,
+  isJsonObject,
+  withoutEmptyMembers,
+  printable,
+  inSentence,
+} from '@watchbell/receiver/base'
 import { HubError, isHubError } from '../base/hub-error.ts'
-import { parseIJson } from '../base/i-json.ts'
-import { isJsonObject, withoutEmptyMembers } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
-import { inSentence } from '../base/sentence.ts'
 import type { World } from '../base/world.ts'
 import type { ClientCredentials, StreamAuth, StreamSecrets } from './stream.ts'
 

@@ -1,11 +1,16 @@
-import type { FetchedBytes } from '../base/fetch-bytes.ts'
+import {
+  type FetchedBytes,
+  isJsonArray,
+  parseIJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  printable,
+  inSentence,
+} from '@watchbell/receiver/base'
 import { HubError, isHubError } from '../base/hub-error.ts'
-import { isJsonArray, parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
 import { readRetryAfter } from '../base/retry-after.ts'
 import { readDefaultSubjects } from './transmitter-endpoints.ts'
-import { inSentence } from '../base/sentence.ts'
 import {
   deliveryMethodUrns,
   isAuthorization,

@@ -1,7 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { meant, type JsonValue } from '../base/json.ts'
-import { inSentence } from '../base/sentence.ts'
+import { isJsonArray, meant, type JsonValue, inSentence } from '@watchbell/receiver/base'
 import type { TransmitterMetadata } from './discovery.ts'
 import { deliveryMethodUrns, type DeliveryMethod, type TransmitterEndpoints } from './stream.ts'
 

@@ -1,5 +1,5 @@
 import { domainToASCII } from 'node:url'
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { expect, test } from 'vitest'
 import { normaliseEmail } from './email.ts'
 

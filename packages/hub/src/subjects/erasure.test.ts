@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { kindOf } from './identifier.ts'
 import { createEraser } from './erasure.ts'
 

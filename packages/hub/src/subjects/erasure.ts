@@ -1,15 +1,20 @@
 import { domainToUnicode } from 'node:url'
 import { isHubError } from '../base/hub-error.ts'
-import { isJsonArray, parseIJson } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { printable } from '../base/printable.ts'
-import { withinQuotes } from '../base/sentence.ts'
+import {
+  isJsonArray,
+  parseIJson,
+  isJsonObject,
+  type JsonObject,
+  type JsonValue,
+  printable,
+  withinQuotes,
+} from '@watchbell/receiver/base'
 import {
   identifierCharsMax,
   isProprietary,
   readSubjectIdentifier,
   type SubjectIdentifier,
-} from '../set/subject-identifier.ts'
+} from '@watchbell/receiver/set'
 import { addressIdentifier, identifiersOf, formatOf, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'

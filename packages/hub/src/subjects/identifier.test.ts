@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { readSubjectIdentifier, type SimpleSubject } from '../set/subject-identifier.ts'
+import { readSubjectIdentifier, type SimpleSubject } from '@watchbell/receiver/set'
 import {
   addressIdentifier,
   identifiersOf,

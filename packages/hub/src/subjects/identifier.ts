@@ -1,5 +1,9 @@
-import { isProprietary } from '../set/subject-identifier.ts'
-import type { PlainSubject, RegisteredSubject, SimpleSubject } from '../set/subject-identifier.ts'
+import {
+  isProprietary,
+  type PlainSubject,
+  type RegisteredSubject,
+  type SimpleSubject,
+} from '@watchbell/receiver/set'
 import { canonicalAddress } from './address.ts'
 import { normaliseEmail, normaliseLogin } from './email.ts'
 

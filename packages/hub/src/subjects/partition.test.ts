@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { scopeOf, type Identifier } from './identifier.ts'
 import { adminSource, claimKey, mergeClaims, standingOf, type Claim } from './claim.ts'
 import { ownView, partition, sourceNamesMax, type Claimants, type Ending } from './partition.ts'

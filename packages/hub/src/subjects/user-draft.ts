@@ -1,7 +1,6 @@
 import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
-import { isJsonArray } from '../base/i-json.ts'
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
-import { readSubjectIdentifier } from '../set/subject-identifier.ts'
+import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
+import { readSubjectIdentifier } from '@watchbell/receiver/set'
 import { identifiersOf, emailIdentifier, loginIdentifier, type Identifier } from './identifier.ts'
 
 /** A user as somebody loads one. Only readUserDraft makes one from outside data. */

@@ -1,5 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 
 /** One entry of the System Log in Okta's shape, its members in the order of real entries (OKTA §6.4, OKTA-L40–OKTA-L46). */

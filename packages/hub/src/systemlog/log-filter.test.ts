@@ -1,4 +1,4 @@
-import { fc, propertyRuns } from '../../test/properties.ts'
+import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError, type HubError } from '../base/hub-error.ts'
 import {

@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { printable } from '../base/printable.ts'
+import { printable } from '@watchbell/receiver/base'
 import { findLogField } from './log-fields.ts'
 
 /**

@@ -1,4 +1,4 @@
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject } from '@watchbell/receiver/base'
 import type { LogPredicate } from './log-match.ts'
 
 export const keywordsMax = 10

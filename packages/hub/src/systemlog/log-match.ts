@@ -1,5 +1,5 @@
 import { readIsoTime } from '../base/iso-time.ts'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject } from '@watchbell/receiver/base'
 import type { CompareOperator, Comparison, FilterValue, LogFilter } from './log-filter.ts'
 import type { LogEvent } from './log-event.ts'
 

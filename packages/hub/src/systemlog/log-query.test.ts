@@ -1,4 +1,4 @@
-import { fc } from '../../test/properties.ts'
+import { fc } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { isHubError, type HubError } from '../base/hub-error.ts'
 import { parseCursor, printCursor } from './log-cursor.ts'

@@ -1,7 +1,6 @@
 import { createHmac, createPublicKey } from 'node:crypto'
 import type { HubErrorCode } from '../base/hub-error.ts'
-import { setBytesMax } from '../set/parse-token.ts'
-import { generateSigningKey, publicJwk, signSet } from '../set/sign.ts'
+import { setBytesMax, generateSigningKey, publicJwk, signSet } from '@watchbell/receiver/set'
 import type { SetDraft } from './set-draft.ts'
 import { generateWeakKey, type TransmitterKeys } from './transmitter-keys.ts'
 

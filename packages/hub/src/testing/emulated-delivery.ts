@@ -1,4 +1,4 @@
-import type { JsonObject } from '../base/json.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer, EmulatedRequest } from './emulated-server.ts'
 import { no, parseObject, pushMethod, type EmulatedStream, type WaitingSet } from './emulated-streams.ts'

@@ -1,4 +1,4 @@
-import { isJsonObject, type JsonObject, type JsonValue } from '../base/json.ts'
+import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer } from './emulated-server.ts'
 import type { Switches } from './misbehaviours.ts'

@@ -2,7 +2,7 @@ import { hash } from 'node:crypto'
 import { exportJWK, generateKeyPair, SignJWT, type CryptoKey } from 'jose'
 import { describe, expect, test } from 'vitest'
 import { startLocalServer, type LocalServer } from '../../test/local-server.ts'
-import { eventCatalogue } from '../events/event-catalogue.ts'
+import { eventCatalogue } from '@watchbell/receiver/events'
 import { pollMethod, pushMethod } from './emulated-streams.ts'
 import {
   startEmulatedTransmitter,

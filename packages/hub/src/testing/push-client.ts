@@ -1,4 +1,4 @@
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject } from '@watchbell/receiver/base'
 
 /** What a receiver said to a pushed SET (RFC 8935 §2.2, §2.3). */
 export interface PushAnswer {

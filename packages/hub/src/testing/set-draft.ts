@@ -1,5 +1,5 @@
 import { HubError } from '../base/hub-error.ts'
-import { eventCatalogue, type CatalogueEntry } from '../events/event-catalogue.ts'
+import { eventCatalogue, type CatalogueEntry } from '@watchbell/receiver/events'
 
 /** What a SET shall say. The transmitter adds `iss`, and `jti` and `iat` where they are not given. */
 export type SetDraft = (OneEvent | SeveralEvents) & {

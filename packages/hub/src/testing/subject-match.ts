@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util'
-import { isJsonObject } from '../base/json.ts'
+import { isJsonObject } from '@watchbell/receiver/base'
 
 /**
  * Whether a subject that was added to a stream covers the subject of an event: simple ones when they are identical,

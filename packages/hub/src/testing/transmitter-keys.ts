@@ -3,8 +3,14 @@ import { promisify } from 'node:util'
 import { calculateJwkThumbprint } from 'jose'
 import type { JWK } from 'jose'
 import { HubError } from '../base/hub-error.ts'
-import { generateSigningKey, publicJwk, type SigningKey } from '../set/sign.ts'
-import { isSetAlgorithm, setAlgorithms, type SetAlgorithm } from '../set/verification-key.ts'
+import {
+  generateSigningKey,
+  publicJwk,
+  type SigningKey,
+  isSetAlgorithm,
+  setAlgorithms,
+  type SetAlgorithm,
+} from '@watchbell/receiver/set'
 
 /** A transmitter's keys: the one that signs now, and those that its JWK Set shows. */
 export interface TransmitterKeys {

@@ -1,14 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
-import { eventCatalogue } from '../events/event-catalogue.ts'
-import { setAlgorithms } from '../set/verification-key.ts'
+import { eventCatalogue } from '@watchbell/receiver/events'
+import { setAlgorithms, generateSigningKey, publicJwk } from '@watchbell/receiver/set'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from '../streams/discovery.ts'
 import { breakageNames, breakages, type BreakageName } from './breakages.ts'
 import { findEventType, type SetDraft } from './set-draft.ts'
 import { startTestHub, type TestHub } from './start-test-hub.ts'
 import { privateJwk, readSigningKey } from './transmitter-keys.ts'
 import { startTransmitter, type Transmitter } from './transmitter.ts'
-import { generateSigningKey, publicJwk } from '../set/sign.ts'
 
 const ada = { format: 'email', email: 'ada@example.com' }
 

@@ -1,6 +1,5 @@
 import { realWorld, type World } from '../base/world.ts'
-import { generateSigningKey, signSet, type SigningKey } from '../set/sign.ts'
-import type { SetAlgorithm } from '../set/verification-key.ts'
+import { generateSigningKey, signSet, type SigningKey, type SetAlgorithm } from '@watchbell/receiver/set'
 import { makeBroken, type BreakageName, type Workshop } from './breakages.ts'
 import { startDocumentServer } from './document-server.ts'
 import { pushSet, type PushAnswer } from './push-client.ts'

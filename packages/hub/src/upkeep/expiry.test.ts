@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { judgeOf } from '../../test/known-sources.ts'
 import { openTemporarySqlite } from '../../test/contract/open-sqlite.ts'
-import { silentLogger } from '../base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import { applyNews, newsOfReason } from '../risk/news.ts'

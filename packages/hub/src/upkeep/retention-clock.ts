@@ -1,4 +1,4 @@
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { Storage } from '../stores.ts'
 

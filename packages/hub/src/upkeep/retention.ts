@@ -1,5 +1,5 @@
 import type { Deleted } from '../base/deleted.ts'
-import type { Logger } from '../base/logger.ts'
+import type { Logger } from '@watchbell/receiver/base'
 import { silentMeter, type Meter, type Perishable } from '../base/meter.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'

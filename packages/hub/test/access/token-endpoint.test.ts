@@ -12,7 +12,7 @@ import { describe, expect, test } from 'vitest'
 import { createDpopNonces } from '../../src/access/dpop-nonces.ts'
 import { HubError } from '../../src/base/hub-error.ts'
 import { createSecretBox } from '../../src/base/secret-box.ts'
-import { setAlgorithms } from '../../src/set/verification-key.ts'
+import { setAlgorithms } from '@watchbell/receiver/set'
 import { startLocalServer } from '../local-server.ts'
 import {
   assert,

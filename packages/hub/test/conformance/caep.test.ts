@@ -1,7 +1,7 @@
 // The example SETs of OpenID CAEP 1.0 §3, values as published.
 import { describe, expect, test } from 'vitest'
-import { readEvents } from '../../src/events/read-events.ts'
-import { verifiedSet } from '../verified-set.ts'
+import { readEvents } from '@watchbell/receiver/events'
+import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 
 const prefix = 'https://schemas.openid.net/secevent/caep/event-type/'
 const event_timestamp = 1_615_304_991

@@ -1,6 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { generateSigningKey, publicJwk, signSet } from '../../src/set/sign.ts'
-import { appleEventPrefix } from '../../src/set/dialect.ts'
+import { generateSigningKey, publicJwk, signSet, appleEventPrefix } from '@watchbell/receiver/set'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import type { ShownSignal } from '../http/with-provider.ts'

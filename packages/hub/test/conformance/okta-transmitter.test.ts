@@ -1,7 +1,7 @@
 // Okta's SETs as "SSF Transmitter SET payload structures" on developer.okta.com shows them, all but their iss, jti and aud,
 // which are those of the emulated transmitter; and the members that every one of them shares.
 import { describe, expect, test } from 'vitest'
-import { generateSigningKey, publicJwk } from '../../src/set/sign.ts'
+import { generateSigningKey, publicJwk } from '@watchbell/receiver/set'
 import { privateJwk } from '../../src/testing/transmitter-keys.ts'
 import { startStreamSite, type StreamSite } from '../http/with-stream.ts'
 import { ada, startReceiver } from './receiver.ts'

@@ -1,8 +1,8 @@
 // Okta's samples: the examples of its API description for POST /security/api/v1/security-events (OKTA-E60–OKTA-E77), and the
 // shapes that shipping integrations send.
 import { describe, expect, test } from 'vitest'
-import { readEvents } from '../../src/events/read-events.ts'
-import { verifiedSet } from '../verified-set.ts'
+import { readEvents } from '@watchbell/receiver/events'
+import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 
 const okta = 'https://schemas.okta.com/secevent/okta/event-type/'
 const caep = 'https://schemas.openid.net/secevent/caep/event-type/'

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest'
 import { HubError } from '../../src/base/hub-error.ts'
-import { eventCatalogue } from '../../src/events/event-catalogue.ts'
+import { eventCatalogue } from '@watchbell/receiver/events'
 import { setErrOf } from '../../src/ingest/set-err.ts'
 import { breakageNames, breakages } from '../../src/testing/breakages.ts'
 import { ada, caep, deliveries, startReceiver, type Receiver } from './receiver.ts'

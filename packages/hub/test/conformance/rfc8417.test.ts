@@ -1,9 +1,8 @@
 // The example SETs of RFC 8417 §2.1, signed as a transmitter would. Some of them SSF 1.0 §4.1 has outlawed since.
 import { expect, test } from 'vitest'
-import { readEvents } from '../../src/events/read-events.ts'
-import { parseToken } from '../../src/set/parse-token.ts'
-import { generateSigningKey, signSet } from '../../src/set/sign.ts'
-import { verifiedSet } from '../verified-set.ts'
+import { readEvents } from '@watchbell/receiver/events'
+import { parseToken, generateSigningKey, signSet } from '@watchbell/receiver/set'
+import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 
 const key = await generateSigningKey('EdDSA')
 

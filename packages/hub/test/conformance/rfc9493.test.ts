@@ -1,8 +1,6 @@
 // The example subject identifiers of RFC 9493 §3.2 and §4, and those of SSF 1.0 §3.
 import { describe, expect, test } from 'vitest'
-import { parseToken } from '../../src/set/parse-token.ts'
-import { generateSigningKey, signSet } from '../../src/set/sign.ts'
-import { readSubjectIdentifier } from '../../src/set/subject-identifier.ts'
+import { parseToken, generateSigningKey, signSet, readSubjectIdentifier } from '@watchbell/receiver/set'
 
 describe('RFC 9493 §3.2 and SSF 1.0 §3: every example is read, and stays what it was', () => {
   test.each([

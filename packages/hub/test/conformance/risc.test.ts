@@ -1,7 +1,7 @@
 // The example SETs of OpenID RISC 1.0 §2, values as published, and Google's older dialect (§3.1).
 import { describe, expect, test } from 'vitest'
-import { readEvents } from '../../src/events/read-events.ts'
-import { verifiedSet } from '../verified-set.ts'
+import { readEvents } from '@watchbell/receiver/events'
+import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 
 const prefix = 'https://schemas.openid.net/secevent/risc/event-type/'
 const common = {

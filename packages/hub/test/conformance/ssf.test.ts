@@ -1,9 +1,8 @@
 // The example SETs of OpenID Shared Signals Framework 1.0: §4.1.8, §5, §8.1.4.2 and §8.1.5, values as published.
 import { expect, test } from 'vitest'
-import { readEvents } from '../../src/events/read-events.ts'
-import { parseToken } from '../../src/set/parse-token.ts'
-import { generateSigningKey, signSet } from '../../src/set/sign.ts'
-import { verifiedSet } from '../verified-set.ts'
+import { readEvents } from '@watchbell/receiver/events'
+import { parseToken, generateSigningKey, signSet } from '@watchbell/receiver/set'
+import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 
 const prefix = 'https://schemas.openid.net/secevent/'
 const stream = { format: 'opaque', id: 'f67e39a0a4d34d56b3aa1bc4cff0069f' }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto'
-import { fc, propertyRuns } from '../properties.ts'
+import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
 import { applyNews, type Heard, type News } from '../../src/risk/news.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import type { SecurityEvent } from '../../src/events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../../src/providers/provider.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet, Refusal } from '../../src/signals/signal.ts'

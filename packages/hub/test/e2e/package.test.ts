@@ -105,15 +105,22 @@ describe('the package as npm packs it', () => {
     })
     await linkModules(root, checkout)
     await run('npm', ['pack', '--workspaces', '--pack-destination', app], { cwd: checkout })
-    const filename = 'watchbell-0.1.0.tgz'
-    const { dependencies } = JSON.parse(readFileSync(join(root, 'packages/hub/package.json'), 'utf8')) as {
-      readonly dependencies: Readonly<Record<string, string>>
-    } // ours
     const modules = join(app, 'node_modules')
-    await mkdir(join(modules, 'watchbell'), { recursive: true })
-    await run('tar', ['-xzf', join(app, filename), '-C', join(modules, 'watchbell'), '--strip-components=1'])
+    const needed = new Set(['@types/node'])
+    for (const name of ['receiver', 'hub']) {
+      const manifest = JSON.parse(readFileSync(join(root, 'packages', name, 'package.json'), 'utf8')) as {
+        readonly name: string
+        readonly dependencies: Readonly<Record<string, string>>
+      } // ours
+      const folder = join(modules, manifest.name)
+      await mkdir(folder, { recursive: true })
+      const parcel = `${manifest.name.replace('@', '').replace('/', '-')}-0.1.0.tgz`
+      await run('tar', ['-xzf', join(app, parcel), '-C', folder, '--strip-components=1'])
+      for (const dependency of Object.keys(manifest.dependencies)) needed.add(dependency)
+    }
+    needed.delete('@watchbell/receiver')
     // What an install would bring, and nothing that only we develop with.
-    for (const name of [...Object.keys(dependencies), '@types/node']) {
+    for (const name of needed) {
       await mkdir(join(modules, name, '..'), { recursive: true })
       await symlink(join(root, 'node_modules', name), join(modules, name))
     }

@@ -1,7 +1,7 @@
 import { once } from 'node:events'
 import { Agent, request } from 'node:http'
 import { connect } from 'node:net'
-import { fc, propertyRuns } from '../properties.ts'
+import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { apiBodyBytesMax } from '../../src/http/server.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'

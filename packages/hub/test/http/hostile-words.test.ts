@@ -1,7 +1,7 @@
 import { readdir } from 'node:fs/promises'
 import { afterAll, beforeAll, describe, expect, test } from 'vitest'
 import type { Transmitter } from '../../src/testing/transmitter.ts'
-import { hostileTexts, unsafeIn } from '../hostile-text.ts'
+import { hostileTexts, unsafeIn } from '../../../receiver/test/hostile-text.ts'
 import { runInProcess, type CliRun } from '../run-cli.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { setRisk } from './user-risk.ts'

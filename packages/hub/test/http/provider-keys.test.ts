@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto'
 import { expect, test } from 'vitest'
-import { generateSigningKey, publicJwk, signSet, type SigningKey } from '../../src/set/sign.ts'
+import { generateSigningKey, publicJwk, signSet, type SigningKey } from '@watchbell/receiver/set'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
 import { runInProcess } from '../run-cli.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { generateSigningKey } from '../../src/set/sign.ts'
+import { generateSigningKey } from '@watchbell/receiver/set'
 import {
   startEmulatedTransmitter,
   type EmulatedTransmitter,

@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { describe, expect, test } from 'vitest'
-import { generateSigningKey, publicJwk } from '../../src/set/sign.ts'
+import { generateSigningKey, publicJwk } from '@watchbell/receiver/set'
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
 import { privateJwk } from '../../src/testing/transmitter-keys.ts'
 import { startLocalServer } from '../local-server.ts'

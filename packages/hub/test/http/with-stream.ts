@@ -6,7 +6,7 @@ import {
   type EmulatedTransmitterOptions,
 } from '../../src/testing/emulated-transmitter.ts'
 import { randomUUID } from 'node:crypto'
-import { generateSigningKey, signSet } from '../../src/set/sign.ts'
+import { generateSigningKey, signSet } from '@watchbell/receiver/set'
 import { claimsOf, type SetDraft } from '../../src/testing/set-draft.ts'
 import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
 import type { ShownEntry, ShownSignal } from './with-provider.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { silentLogger } from '../../src/base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { createRefusalRecorder } from '../../src/ingest/refusals.ts'
 import type { RefusalBatch, SignalStore } from '../../src/signals/signal-store.ts'
 import type { Refusal } from '../../src/signals/signal.ts'

@@ -1,5 +1,5 @@
 import type { AcceptedSet } from '../../src/signals/signal.ts'
-import type { SecurityEvent } from '../../src/events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import { provider } from '../contract/signal-store.ts'
 import { openSqliteInThread, type SqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import { temporaryFolder } from '../temporary-folder.ts'

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { silentLogger } from '../../src/base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../../src/base/world.ts'
 import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'

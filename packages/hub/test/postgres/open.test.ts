@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { silentLogger } from '../../src/base/logger.ts'
+import { silentLogger } from '@watchbell/receiver/base'
 import { openClustered } from '../../src/clustered.ts'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
 import { migrations } from '../../src/storage/migrations/index.ts'

@@ -1,4 +1,4 @@
-import { fc, propertyRuns } from '../properties.ts'
+import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import type { Storage } from '../../src/stores.ts'
 import { logEvent, type LogEvent } from '../../src/systemlog/log-event.ts'

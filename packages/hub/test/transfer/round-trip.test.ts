@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TestHub } from '../../src/testing/start-test-hub.ts'
-import type { SecurityEvent } from '../../src/events/security-event.ts'
+import type { SecurityEvent } from '@watchbell/receiver/events'
 import { erasurePlaces } from '../../src/subjects/erasure-store.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import { movedTables } from '../../src/storage/transfer-tables.ts'

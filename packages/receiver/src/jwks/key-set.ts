@@ -1,7 +1,7 @@
 import { fetchJson } from '../base/fetch-json.ts'
-import { HubError } from '../base/hub-error.ts'
+import { ReceiverError } from '../base/receiver-error.ts'
 import { inSentence } from '../base/sentence.ts'
-import type { World } from '../base/world.ts'
+import type { ReceiverWorld } from '../base/receiver-world.ts'
 import { keySetMediaTypes, readVerificationKeys, type KeySetEntry } from '../set/verification-key.ts'
 
 export interface KeySetLimits {
@@ -20,10 +20,10 @@ export interface FetchedKeySet {
  * Fetches a transmitter's JWK Set (SSF 1.0 §4.1.4). The content type is `application/json` or
  * `application/jwk-set+json` (OKTA-R25), and at least one key must be usable.
  *
- * @throws HubError `outbound.refused`, `outbound.failed`, `keys.unavailable` (it is no JWK Set, or of no use)
+ * @throws ReceiverError `outbound.refused`, `outbound.failed`, `keys.unavailable` (it is no JWK Set, or of no use)
  */
 export async function fetchKeySet(
-  { fetch }: Pick<World, 'fetch'>,
+  { fetch }: Pick<ReceiverWorld, 'fetch'>,
   jwksUrl: string,
   limits: KeySetLimits,
   signal?: AbortSignal,
@@ -41,7 +41,7 @@ export async function fetchKeySet(
     .map(
       (key) => `the key ${key.kid === undefined ? 'without kid' : inSentence(key.kid, 100)} ${whyNot(key)}`,
     )
-  throw new HubError('keys.unavailable', {
+  throw new ReceiverError('keys.unavailable', {
     detail: `The key set holds no key that could check a SET: ${why.length === 0 ? 'it is empty' : why.join(', ')}.`,
   })
 }

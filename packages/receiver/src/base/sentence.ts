@@ -1,4 +1,3 @@
-import { impersonates, looksLikeUs } from './impersonation.ts'
 import { printable } from './printable.ts'
 
 /** Every mark that people may take for one that ends a quotation (Unicode's Quotation_Mark, and what looks like them). */
@@ -7,11 +6,6 @@ const quotationMarks =
 
 /** One word of plain letters, digits and the marks of URLs: too little for a sentence of its own. */
 const plainWord = /^[\w.~:/?#@!$&*+,;%=[\]-]+$/
-/** Words with single spaces between them, or a full stop or an apostrophe within one; nothing that ends a sentence. */
-const plainName = /^[\w()&+/-]+(?:[ .'][\w()&+/-]+)*$/
-/** What our own sentences do with a source's name: a name that does it too would be two. */
-const ownVerbs = /\b(?:says|said|revoked|of the (?:user|device|session|address))\b/i
-
 /**
  * Words of others in a sentence of ours: always between `“` and `”`, which cannot stand in them, on one line, at most
  * `charsMax` characters.
@@ -33,22 +27,4 @@ export function inSentence(text: string, charsMax: number): string {
 /** The same between `'` and `'`, for words that a sentence of ours is about. */
 export function singleQuoted(text: string, charsMax: number): string {
   return `'${withinQuotes(text, charsMax).replaceAll("'", '`')}'`
-}
-
-/** Longer names are cut; what may be registered is shorter. */
-const nameCharsMax = 255
-
-/**
- * The name of a source as the subject of a sentence of ours. An ordinary name stays as it is; one that could be read as
- * anything but a name (as ours, as an administrator, as a sentence, in letters that look like others) is {@link quoted}.
- */
-export function nameInSentence(name: string): string {
-  const letters = name.normalize('NFD').replace(/\p{M}/gu, '')
-  const plain =
-    name.length <= nameCharsMax &&
-    plainName.test(letters) &&
-    !ownVerbs.test(letters) &&
-    !looksLikeUs(name) &&
-    !impersonates(name)
-  return plain ? printable(name, nameCharsMax) : quoted(name, nameCharsMax)
 }

@@ -1,4 +1,4 @@
-import { HubError, isHubError } from '../base/hub-error.ts'
+import { ReceiverError, isReceiverError } from '../base/receiver-error.ts'
 import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
@@ -49,7 +49,7 @@ const none: ReadonlySet<Dialect> = new Set()
 /**
  * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (OKTA-E5). A token that is written in
  * a dialect which is not spoken here is refused with the name of that dialect, whether or not it could be read.
- * @throws HubError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
+ * @throws ReceiverError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
  *   `set.subject_invalid`; once the payload could be read, with the facts of {@link claimedOrigin}
  * @see RFC 7515 §5.2, RFC 8417 §2; OKTA-E5, OKTA-E30–OKTA-E46
  */
@@ -76,11 +76,11 @@ export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = a
     }
     if (foreign === undefined) return parsed
   } catch (error) {
-    if (!isHubError(error)) throw error
+    if (!isReceiverError(error)) throw error
     const detail = foreign === undefined ? error.detail : `${error.detail} ${foreign}`
-    throw new HubError(error.code, { detail, facts: claimedOrigin(payload) })
+    throw new ReceiverError(error.code, { detail, facts: claimedOrigin(payload) })
   }
-  throw new HubError('set.malformed', { detail: foreign, facts: claimedOrigin(payload) })
+  throw new ReceiverError('set.malformed', { detail: foreign, facts: claimedOrigin(payload) })
 }
 
 /** What is signed of a token whose claims may be wrong, or undefined when that cannot be read. Nothing is proven. */
@@ -100,7 +100,7 @@ export function signedPartsOf(
       signature: decodePart(signaturePart, 'signature'),
     }
   } catch (error) {
-    if (isHubError(error)) return undefined
+    if (isReceiverError(error)) return undefined
     throw error
   }
 }
@@ -150,12 +150,12 @@ function readPart(part: string, name: string): JsonObject {
 function readHeader(header: JsonObject): SetHeader {
   const { alg, typ, kid } = header
   if (!isSetAlgorithm(alg)) {
-    throw new HubError('set.algorithm_refused', {
+    throw new ReceiverError('set.algorithm_refused', {
       detail: `The token's alg is ${shown(alg)}; we take ${setAlgorithms.join(', ')}.`,
     })
   }
   if (typeof typ !== 'string' || !/^(?:application\/)?secevent\+jwt$/i.test(typ)) {
-    throw new HubError('set.wrong_type', {
+    throw new ReceiverError('set.wrong_type', {
       detail: `The token's typ is ${shown(typ)}; it must be secevent+jwt.`,
     })
   }
@@ -235,16 +235,16 @@ function isText(value: JsonValue | undefined, charsMax: number): value is string
   return typeof value === 'string' && value !== '' && value.length <= charsMax
 }
 
-function malformed(detail: string): HubError {
-  return new HubError('set.malformed', { detail })
+function malformed(detail: string): ReceiverError {
+  return new ReceiverError('set.malformed', { detail })
 }
 
-function claim(name: string, wanted: string, value: JsonValue | undefined): HubError {
+function claim(name: string, wanted: string, value: JsonValue | undefined): ReceiverError {
   return claimRefused(`The claim ${name} must be ${wanted}; it is ${shown(value)}.`)
 }
 
-function claimRefused(detail: string): HubError {
-  return new HubError('set.claim_invalid', { detail })
+function claimRefused(detail: string): ReceiverError {
+  return new ReceiverError('set.claim_invalid', { detail })
 }
 
 /** A value for a message; what is long or structured is only named. */

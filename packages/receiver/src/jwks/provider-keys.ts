@@ -1,9 +1,6 @@
-import { isHubError, HubError } from '../base/hub-error.ts'
+import { isReceiverError, ReceiverError } from '../base/receiver-error.ts'
 import type { Logger } from '../base/logger.ts'
-import { silentMeter, type Meter } from '../base/meter.ts'
-import { silentTracer, type Tracer } from '../base/tracer.ts'
-import type { World } from '../base/world.ts'
-import type { Provider } from '../providers/provider.ts'
+import type { ReceiverWorld } from '../base/receiver-world.ts'
 import {
   pickVerificationKey,
   type KeySetEntry,
@@ -11,6 +8,7 @@ import {
   type SetAlgorithm,
   type VerificationKey,
 } from '../set/verification-key.ts'
+import { silentObserver, type KeyFetchObserver } from './key-fetch-observer.ts'
 import { fetchKeySet, type KeySetLimits } from './key-set.ts'
 
 export interface KeyLimits extends KeySetLimits {
@@ -79,12 +77,17 @@ export interface ProviderKeys {
   stop(): void
 }
 
+/** Whose keys, and where they are published. */
+export interface KeySetPlace {
+  readonly id: string
+  readonly jwksUrl: string
+}
+
 export interface ProviderKeysDeps {
-  readonly world: Pick<World, 'now' | 'fetch'>
+  readonly world: Pick<ReceiverWorld, 'now' | 'fetch'>
   readonly logger: Logger
   readonly limits: KeyLimits
-  readonly meter?: Pick<Meter, 'keySetFetched'>
-  readonly tracer?: Tracer
+  readonly observer?: KeyFetchObserver
 }
 
 interface GoodKeys {
@@ -96,8 +99,8 @@ interface GoodKeys {
 
 /** The keys of one provider at one URL; see {@link createKeyCache} for what it promises. */
 export function createProviderKeys(
-  { world, logger, limits, meter = silentMeter, tracer = silentTracer }: ProviderKeysDeps,
-  { id, jwksUrl }: Pick<Provider, 'id' | 'jwksUrl'>,
+  { world, logger, limits, observer = silentObserver }: ProviderKeysDeps,
+  { id, jwksUrl }: KeySetPlace,
 ): ProviderKeys {
   const stopped = new AbortController()
   const now = (): number => world.now().getTime()
@@ -168,7 +171,7 @@ export function createProviderKeys(
   /**
    * A set that suffices, or one that proves that none does.
    * @param kid - whose absence is remembered when it is proven
-   * @throws HubError `keys.unavailable`
+   * @throws ReceiverError `keys.unavailable`
    */
   async function setThat(
     suffices: (keys: readonly KeySetEntry[]) => boolean,
@@ -255,11 +258,11 @@ export function createProviderKeys(
 
   async function fetchOnce(at: number): Promise<void> {
     try {
-      const { keys, maxAgeS } = await tracer.span('jwks.fetch', (span) => {
+      const { keys, maxAgeS } = await observer.span('jwks.fetch', (span) => {
         span.note({ 'watchbell.provider': id })
         return fetchKeySet(world, jwksUrl, limits, stopped.signal)
       })
-      meter.keySetFetched(id, 'usable')
+      observer.keySetFetched(id, 'usable')
       if (failure !== undefined) logger.info({ provider: id }, 'the key set of a provider is back')
       good = { keys, fetchedAt: at, ageMaxMs: ageMaxMs(limits, maxAgeS) }
       failure = undefined
@@ -268,10 +271,10 @@ export function createProviderKeys(
         failure === undefined
           ? limits.fetchFailureHoldMs
           : Math.min(failure.holdMs * 2, limits.fetchFailureHoldMaxMs)
-      failure = { words: isHubError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
+      failure = { words: isReceiverError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
       if (stopped.signal.aborted) return
-      meter.keySetFetched(id, failureClass(error))
-      if (isHubError(error)) {
+      observer.keySetFetched(id, failureClass(error))
+      if (isReceiverError(error)) {
         const facts = { provider: id, reason: error.detail, holdMs, serving: good !== undefined }
         logger.warn(facts, 'the key set of a provider could not be fetched')
       } else {
@@ -284,8 +287,8 @@ export function createProviderKeys(
     at: number,
     reason = failure?.words ?? 'it has not been fetched',
     waitMs = heldForMs(at),
-  ): HubError {
-    return new HubError('keys.unavailable', {
+  ): ReceiverError {
+    return new ReceiverError('keys.unavailable', {
       detail: `The key set of the provider ${id} cannot be had right now: ${reason.replace(/\.$/, '')}.`,
       retryAfterS: Math.max(1, Math.ceil(waitMs / 1000)),
     })
@@ -318,8 +321,8 @@ export function createProviderKeys(
 }
 
 function failureClass(error: unknown): 'unusable' | 'refused' | 'failed' {
-  if (isHubError(error, 'keys.unavailable')) return 'unusable'
-  return isHubError(error, 'outbound.refused') ? 'refused' : 'failed'
+  if (isReceiverError(error, 'keys.unavailable')) return 'unusable'
+  return isReceiverError(error, 'outbound.refused') ? 'refused' : 'failed'
 }
 
 function holds({ keys }: GoodKeys, kid: string): boolean {

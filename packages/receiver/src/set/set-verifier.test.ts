@@ -2,7 +2,7 @@ import { createHmac, createPublicKey, generateKeyPairSync } from 'node:crypto'
 import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { audience, issuer, keySource, testNow } from '../../test/verified-set.ts'
-import { HubError, isHubError } from '../base/hub-error.ts'
+import { ReceiverError, isReceiverError } from '../base/receiver-error.ts'
 import { parseToken } from './parse-token.ts'
 import { createSetVerifier, iatSkewMaxS } from './set-verifier.ts'
 import { generateSigningKey, publicJwk, signSet } from './sign.ts'
@@ -31,7 +31,7 @@ async function refusal(compact: string, source: KeySource = keys, expected = iss
   try {
     await verify(compact, source, expected)
   } catch (error) {
-    if (isHubError(error)) return { code: error.code, detail: error.detail }
+    if (isReceiverError(error)) return { code: error.code, detail: error.detail }
     throw error
   }
   return 'verified'
@@ -135,7 +135,7 @@ describe('keys that must not be used (OKTA-E13, RFC 8725 §3.1)', () => {
   })
 
   test('a key set that cannot be fetched is no verdict on the token', async () => {
-    const down: KeySource = { get: () => Promise.reject(new HubError('keys.unavailable')) }
+    const down: KeySource = { get: () => Promise.reject(new ReceiverError('keys.unavailable')) }
     expect(await refusal(signSet({ key, claims }), down)).toMatchObject({ code: 'keys.unavailable' })
   })
 })
@@ -204,14 +204,14 @@ describe('issuer, audience and time', () => {
   })
 })
 
-test('property: a sound token with any byte changed is refused with a HubError', async () => {
+test('property: a sound token with any byte changed is refused with a ReceiverError', async () => {
   const sound = signSet({ key, claims })
   await fc.assert(
     fc.asyncProperty(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
       const mutated = Buffer.from(sound)
       mutated.writeUInt8(mutated.readUInt8(at) ^ mask, at)
       // A byte that merely became white space at the end would leave a truncated signature: refused as well
-      await expect((async () => verify(mutated.toString('latin1')))()).rejects.toBeInstanceOf(HubError)
+      await expect((async () => verify(mutated.toString('latin1')))()).rejects.toBeInstanceOf(ReceiverError)
     }),
     { numRuns: propertyRuns(50) },
   )

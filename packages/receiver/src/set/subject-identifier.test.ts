@@ -1,6 +1,6 @@
 import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
-import { isHubError } from '../base/hub-error.ts'
+import { isReceiverError } from '../base/receiver-error.ts'
 import type { JsonValue } from '../base/json.ts'
 import {
   aliasIdentifiersMax,
@@ -223,7 +223,7 @@ describe('readSubjectIdentifier', () => {
           const terms = subjectTerms(readSubjectIdentifier(JSON.parse(JSON.stringify(value)), 'sub_id'))
           expect(terms.length).toBeLessThanOrEqual(subjectTermsMax)
         } catch (error) {
-          if (!isHubError(error, 'set.subject_invalid')) throw error
+          if (!isReceiverError(error, 'set.subject_invalid')) throw error
         }
       }),
       { numRuns: propertyRuns(100) },

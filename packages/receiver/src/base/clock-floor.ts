@@ -1,4 +1,4 @@
-import type { World } from './world.ts'
+import type { ReceiverWorld } from './receiver-world.ts'
 
 /** The earliest time that it can be, going by all that the hub has seen: a clock that shows less was set back. */
 export interface ClockFloor {
@@ -7,7 +7,7 @@ export interface ClockFloor {
 }
 
 export interface ClockFloorDeps {
-  readonly world: Pick<World, 'now' | 'monotonicMs'>
+  readonly world: Pick<ReceiverWorld, 'now' | 'monotonicMs'>
   /** Times that others or earlier runs of this hub have seen, each by a clock; asked for with each look. */
   readonly seen: () => Promise<readonly (Date | undefined)[]>
 }

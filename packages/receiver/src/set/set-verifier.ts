@@ -1,8 +1,8 @@
 import type { ClockFloor } from '../base/clock-floor.ts'
-import { HubError, isHubError } from '../base/hub-error.ts'
+import { ReceiverError, isReceiverError } from '../base/receiver-error.ts'
 import { printable } from '../base/printable.ts'
 import { inSentence } from '../base/sentence.ts'
-import type { World } from '../base/world.ts'
+import type { ReceiverWorld } from '../base/receiver-world.ts'
 import type { ParsedToken } from './parse-token.ts'
 import type { SetClaims } from './set-claims.ts'
 import { signatureHolds } from './signature.ts'
@@ -29,7 +29,7 @@ export interface SetVerifier {
    * @param token - parsed and within `setBytesMax`; nothing in it is trusted yet.
    * @param trusted - issuer and audiences, compared character for character, and its keys.
    * @returns the claims; `iat` is seconds since 1970, `toe` milliseconds.
-   * @throws HubError `set.unknown_issuer`, `set.unknown_key`, `set.key_refused`, `keys.unavailable`,
+   * @throws ReceiverError `set.unknown_issuer`, `set.unknown_key`, `set.key_refused`, `keys.unavailable`,
    *   `set.bad_signature`, `set.wrong_audience`, `set.claim_invalid`, `hub.clock_behind`
    * @see RFC 8417 §2.2 for the claims, RFC 8935 §2.4 for what the sender is told
    */
@@ -41,7 +41,7 @@ export const iatSkewMaxS = 300
 const shownCharsMax = 256
 
 /** @param floor - what our clock is measured by before a SET is refused for being ahead of it; the clock is believed unless given */
-export function createSetVerifier({ now }: Pick<World, 'now'>, floor?: ClockFloor): SetVerifier {
+export function createSetVerifier({ now }: Pick<ReceiverWorld, 'now'>, floor?: ClockFloor): SetVerifier {
   return {
     async verify(token, trusted) {
       requireIssuer(token.claims, trusted)
@@ -58,7 +58,7 @@ export function createSetVerifier({ now }: Pick<World, 'now'>, floor?: ClockFloo
 
 function requireIssuer({ iss }: SetClaims, { issuer }: TrustedIssuer): void {
   if (iss === issuer) return
-  throw new HubError('set.unknown_issuer', {
+  throw new ReceiverError('set.unknown_issuer', {
     detail: `The token's iss is ${inSentence(iss, shownCharsMax)}; the provider's issuer is ${inSentence(issuer, shownCharsMax)}.`,
   })
 }
@@ -71,7 +71,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource, askedAt: nu
   let next: VerificationKey | undefined = await firstKey(keys, token, askedAt)
   while (next !== undefined && tried.length < keysTriedMax) {
     if (!next.algorithms.has(alg)) {
-      throw new HubError('set.key_refused', {
+      throw new ReceiverError('set.key_refused', {
         detail: `The key may not be used with ${alg} (kid=${shownKid}).`,
       })
     }
@@ -79,7 +79,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource, askedAt: nu
     tried.push(next)
     next = await keys.successorOf?.(kid, alg, tried, askedAt)
   }
-  throw new HubError('set.bad_signature', {
+  throw new ReceiverError('set.bad_signature', {
     detail: `Could not verify message signature, Verification failed for kid=${shownKid}`, // OKTA-E23
   })
 }
@@ -90,7 +90,7 @@ async function firstKey(keys: KeySource, { header }: ParsedToken, askedAt: numbe
   try {
     return await keys.get(kid, alg)
   } catch (error) {
-    if (!isHubError(error, 'set.key_refused')) throw error
+    if (!isReceiverError(error, 'set.key_refused')) throw error
     const successor = await keys.successorOf?.(kid, alg, [], askedAt)
     if (successor === undefined) throw error
     return successor
@@ -104,7 +104,7 @@ function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void
   const meant = typeof aud === 'string' ? [aud] : aud
   if (meant.some((audience) => audiences.includes(audience))) return
   const named = inSentence(meant.join(','), shownCharsMax).replaceAll(',', ', ')
-  throw new HubError('set.wrong_audience', {
+  throw new ReceiverError('set.wrong_audience', {
     detail: `The token's aud is ${named}; it must be or contain ${audiences.join(' or ')}.`,
   })
 }
@@ -119,12 +119,12 @@ async function requireIssuedByNow(
   const earliestMs = await floor?.at()
   if (earliestMs !== undefined && iat - earliestMs / 1000 <= iatSkewMaxS) {
     const behindS = Math.round((earliestMs - now.getTime()) / 1000)
-    throw new HubError('hub.clock_behind', {
+    throw new ReceiverError('hub.clock_behind', {
       detail: `The clock of this hub is ${behindS} s behind where it has been: it was set back. Send the SET again later.`,
       retryAfterS: 60,
     })
   }
-  throw new HubError('set.claim_invalid', {
+  throw new ReceiverError('set.claim_invalid', {
     detail: `The claim iat is ${Math.ceil(aheadS)} s in the future; we allow ${iatSkewMaxS} s, and it is in seconds.`,
   })
 }

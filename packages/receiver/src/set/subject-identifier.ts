@@ -1,5 +1,5 @@
 import { isIP } from 'node:net'
-import { HubError } from '../base/hub-error.ts'
+import { ReceiverError } from '../base/receiver-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
@@ -54,7 +54,7 @@ export const subjectTermCharsMax = 256
  * Reads a subject identifier in any format (RFC 9493 §3, §4.2, SSF 1.0 §3.4), Okta's formatless `{user, device}` included (OKTA-E75–OKTA-E77).
  * Members that the format does not describe are ignored (SSF-C1).
  * @param where - how to name it in a refusal, such as `sub_id`
- * @throws HubError `set.subject_invalid`
+ * @throws ReceiverError `set.subject_invalid`
  */
 export function readSubjectIdentifier(value: JsonValue, where: string): SubjectIdentifier {
   const object = requireObject(value, where)
@@ -207,8 +207,8 @@ function requireObject(value: JsonValue, where: string): JsonObject {
   return value
 }
 
-function invalid(where: string, what: string): HubError {
-  return new HubError('set.subject_invalid', { detail: `The subject ${where} ${what}.` })
+function invalid(where: string, what: string): ReceiverError {
+  return new ReceiverError('set.subject_invalid', { detail: `The subject ${where} ${what}.` })
 }
 
 /** Whether the format is none of those above. Ask this first: only then does `format` tell the others apart. */

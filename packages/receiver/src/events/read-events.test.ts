@@ -1,7 +1,7 @@
 import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, expectTypeOf, test } from 'vitest'
 import { verifiedSet } from '../../test/verified-set.ts'
-import { isHubError } from '../base/hub-error.ts'
+import { isReceiverError } from '../base/receiver-error.ts'
 import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import { eventCatalogue } from './event-catalogue.ts'
 import { readEvents } from './read-events.ts'
@@ -36,7 +36,7 @@ async function refusal(claims: object): Promise<unknown> {
   try {
     readEvents(set)
   } catch (error) {
-    if (isHubError(error)) return { code: error.code, detail: error.detail }
+    if (isReceiverError(error)) return { code: error.code, detail: error.detail }
     throw error
   }
   return 'taken'
@@ -470,7 +470,7 @@ describe('types we do not know (not OKTA-E48)', () => {
   })
 })
 
-test('property: any events are decoded or refused with a HubError', async () => {
+test('property: any events are decoded or refused with a ReceiverError', async () => {
   const type = fc.constantFrom(...eventCatalogue.map(({ type }) => type), 'urn:x:y')
   const member = fc.constantFrom(
     'subject',
@@ -490,7 +490,7 @@ test('property: any events are decoded or refused with a HubError', async () => 
       try {
         expect(readEvents(set)).toHaveLength(Object.keys(value).length)
       } catch (error) {
-        if (!isHubError(error, 'set.event_invalid', 'set.subject_invalid')) throw error
+        if (!isReceiverError(error, 'set.event_invalid', 'set.subject_invalid')) throw error
       }
     }),
     { numRuns: propertyRuns(50) },

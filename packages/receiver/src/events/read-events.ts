@@ -1,5 +1,5 @@
-import { HubError, isHubError } from '../base/hub-error.ts'
-import type { FieldProblem } from '../base/hub-error.ts'
+import { ReceiverError, isReceiverError } from '../base/receiver-error.ts'
+import type { FieldProblem } from '../base/coded-error.ts'
 import { meant, type JsonObject, type JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 import { isScimEvent, scimEventPrefix } from '../set/dialect.ts'
@@ -29,7 +29,7 @@ export const families = [caep, risc, ssf, okta] as const satisfies readonly Even
  * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (OKTA-E44, OKTA-E75).
  * A member that cannot be read costs the event only where it is required or decides the event's effect; any other is left
  * out of its claims and noted in `leftOut`.
- * @throws HubError `set.event_invalid` with all that is wrong in Okta's wording (OKTA-E20–OKTA-E24), `set.subject_invalid`
+ * @throws ReceiverError `set.event_invalid` with all that is wrong in Okta's wording (OKTA-E20–OKTA-E24), `set.subject_invalid`
  */
 export function readEvents(set: VerifiedSet): readonly SecurityEvent[] {
   const problems: FieldProblem[] = []
@@ -39,7 +39,7 @@ export function readEvents(set: VerifiedSet): readonly SecurityEvent[] {
   })
   if (problems.length === 0) return events
   const listed = problems.map(({ field, message }) => `'${field}': ${message}`).join(', ')
-  throw new HubError('set.event_invalid', {
+  throw new ReceiverError('set.event_invalid', {
     detail: `Failed claim validation in security event token. ${listed}`,
     problems,
   })
@@ -162,7 +162,7 @@ function takeReadableSubject(body: JsonObject, set: VerifiedSet): Taken {
     try {
       return { subject: readSubjectIdentifier(subject, 'subject'), claims }
     } catch (error) {
-      if (!isHubError(error, 'set.subject_invalid')) throw error
+      if (!isReceiverError(error, 'set.subject_invalid')) throw error
     }
   }
   return { subject: set.sub_id, claims: { ...body } }

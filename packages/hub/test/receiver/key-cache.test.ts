@@ -1,15 +1,13 @@
 import { generateKeyPairSync } from 'node:crypto'
 import type { RequestListener, ServerResponse } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { startLocalServer } from '../../test/local-server.ts'
-import { createGuardedFetch } from '../base/guarded-fetch.ts'
-import { HubError } from '../base/hub-error.ts'
-import { silentLogger } from '../base/logger.ts'
-import { parseOutboundAllow } from '../base/outbound-allow.ts'
-import type { VerificationKey } from '../set/verification-key.ts'
-import { createKeyCache } from './key-cache.ts'
-import { fetchKeySet } from './key-set.ts'
-import { defaultKeyLimits, type KeyLimits } from './provider-keys.ts'
+import { startLocalServer } from '../local-server.ts'
+import { createGuardedFetch } from '../../src/base/guarded-fetch.ts'
+import { HubError } from '../../src/base/hub-error.ts'
+import { silentLogger } from '@watchbell/receiver/base'
+import { parseOutboundAllow } from '../../src/base/outbound-allow.ts'
+import type { VerificationKey } from '@watchbell/receiver/set'
+import { createKeyCache, fetchKeySet, defaultKeyLimits, type KeyLimits } from '@watchbell/receiver/jwks'
 
 const { publicKey } = generateKeyPairSync('ec', { namedCurve: 'P-256' })
 const jwk = publicKey.export({ format: 'jwk' })

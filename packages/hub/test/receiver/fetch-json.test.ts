@@ -1,13 +1,12 @@
 import { gzipSync } from 'node:zlib'
 import type { RequestListener } from 'node:http'
 import { describe, expect, test } from 'vitest'
-import { startLocalServer } from '../../test/local-server.ts'
-import type { FetchLimits } from './fetch-bytes.ts'
-import { fetchJson } from './fetch-json.ts'
-import { createGuardedFetch } from './guarded-fetch.ts'
-import { HubError } from './hub-error.ts'
-import { ownVersion } from './version.ts'
-import { parseOutboundAllow } from './outbound-allow.ts'
+import { startLocalServer } from '../local-server.ts'
+import { type FetchLimits, fetchJson } from '@watchbell/receiver/base'
+import { createGuardedFetch } from '../../src/base/guarded-fetch.ts'
+import { HubError } from '../../src/base/hub-error.ts'
+import { ownVersion } from '../../src/base/version.ts'
+import { parseOutboundAllow } from '../../src/base/outbound-allow.ts'
 
 const limits: FetchLimits = { timeoutMs: 10_000, bytesMax: 1_000 }
 

@@ -1,6 +1,6 @@
 import { fc, propertyRuns } from '../../test/properties.ts'
 import { describe, expect, test } from 'vitest'
-import { isHubError } from '../base/hub-error.ts'
+import { isReceiverError } from '../base/receiver-error.ts'
 import { audiencesMax, eventsMax, parseToken, setBytesMax } from './parse-token.ts'
 import { generateSigningKey, publicJwk, signSet } from './sign.ts'
 
@@ -22,7 +22,7 @@ function refusal(body: string | Uint8Array): unknown {
   try {
     parseToken(body)
   } catch (error) {
-    if (isHubError(error)) return { code: error.code, detail: error.detail, facts: error.facts }
+    if (isReceiverError(error)) return { code: error.code, detail: error.detail, facts: error.facts }
     throw error
   }
   return 'taken'
@@ -346,7 +346,7 @@ describe('parseToken: the claims', () => {
   })
 })
 
-describe('property: parseToken returns or throws a HubError', () => {
+describe('property: parseToken returns or throws a ReceiverError', () => {
   test('for any text and any bytes', () => {
     fc.assert(
       fc.property(fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array()), (body) => {

@@ -1,6 +1,6 @@
 import { createPublicKey } from 'node:crypto'
 import type { JsonWebKey, KeyObject } from 'node:crypto'
-import { HubError } from '../base/hub-error.ts'
+import { ReceiverError } from '../base/receiver-error.ts'
 import { isJsonArray } from '../base/i-json.ts'
 import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
@@ -55,7 +55,7 @@ export type KeySetEntry = VerificationKey | UnusableKey
 export interface KeySource {
   /**
    * The key with this `kid`, fit for `alg`; see {@link pickVerificationKey}.
-   * @throws HubError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
+   * @throws ReceiverError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
    */
   get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
   /**
@@ -63,7 +63,7 @@ export interface KeySource {
    * have published a new key under an old name.
    * @param askedAt - milliseconds since 1970, when the first key was asked for: a set that was fetched since is the latest
    * @returns undefined when there is none for sure
-   * @throws HubError `keys.unavailable` when nobody could look
+   * @throws ReceiverError `keys.unavailable` when nobody could look
    */
   successorOf?(
     kid: string,
@@ -88,17 +88,17 @@ const kidShownCharsMax = 256
 
 /**
  * Reads a transmitter's JWK Set (RFC 7517 §5). Keys that cannot check a SET stay in the list as {@link UnusableKey}.
- * @throws HubError `keys.unavailable` when it is no JWK Set or holds more than {@link keysMax} keys
+ * @throws ReceiverError `keys.unavailable` when it is no JWK Set or holds more than {@link keysMax} keys
  */
 export function readVerificationKeys(document: JsonValue): readonly KeySetEntry[] {
   const keys = isJsonObject(document) ? document['keys'] : undefined
   if (!isJsonArray(keys)) {
-    throw new HubError('keys.unavailable', {
+    throw new ReceiverError('keys.unavailable', {
       detail: 'The key set is not a JSON object with an array `keys`.',
     })
   }
   if (keys.length > keysMax) {
-    throw new HubError('keys.unavailable', {
+    throw new ReceiverError('keys.unavailable', {
       detail: `The key set holds ${keys.length} keys; we read at most ${keysMax}.`,
     })
   }
@@ -107,7 +107,7 @@ export function readVerificationKeys(document: JsonValue): readonly KeySetEntry[
 
 /**
  * The key to check a signature with: of several with the same `kid`, the one that fits `alg`.
- * @throws HubError `set.unknown_key`, `set.key_refused`
+ * @throws ReceiverError `set.unknown_key`, `set.key_refused`
  */
 export function pickVerificationKey(
   keys: readonly KeySetEntry[],
@@ -123,11 +123,13 @@ export function pickVerificationKey(
   }
   const shown = printable(kid, kidShownCharsMax)
   if (refusals.size > 0) {
-    throw new HubError('set.key_refused', {
+    throw new ReceiverError('set.key_refused', {
       detail: `The key ${[...refusals].join('; another ')} (kid=${shown}).`,
     })
   }
-  throw new HubError('set.unknown_key', { detail: `The provider's key set has no key with kid=${shown}.` })
+  throw new ReceiverError('set.unknown_key', {
+    detail: `The provider's key set has no key with kid=${shown}.`,
+  })
 }
 
 /** One public JWK (RFC 7517 §4). */

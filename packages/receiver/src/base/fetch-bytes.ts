@@ -1,5 +1,5 @@
-import { outboundError } from './guarded-fetch.ts'
-import { HubError } from './hub-error.ts'
+import { outboundError } from './outbound-error.ts'
+import { ReceiverError } from './receiver-error.ts'
 
 export interface FetchLimits {
   /** For everything together: resolve, connect, headers and body. */
@@ -18,7 +18,7 @@ export interface FetchedBytes {
 /**
  * One request and all of its answer, whatever the status.
  * @param headProblem - says why an answer is of no use before its body is read
- * @throws HubError `outbound.refused`, `outbound.failed`
+ * @throws ReceiverError `outbound.refused`, `outbound.failed`
  */
 export async function fetchBytes(
   fetch: typeof globalThis.fetch,
@@ -28,7 +28,7 @@ export async function fetchBytes(
   headProblem: (response: Response) => string | undefined = () => undefined,
 ): Promise<FetchedBytes> {
   const host = URL.parse(url)?.host ?? url.slice(0, 200)
-  const fail = (reason: string): HubError => fetchFailure(url, reason)
+  const fail = (reason: string): ReceiverError => fetchFailure(url, reason)
   const clock = new AbortController()
   const timer = setTimeout(
     () => clock.abort(fail(`did not answer in full within ${timeoutMs} ms`)),
@@ -61,8 +61,8 @@ export function fetchFailure(
   url: string,
   reason: string,
   facts: Readonly<Record<string, string>> = {},
-): HubError {
-  return new HubError('outbound.failed', {
+): ReceiverError {
+  return new ReceiverError('outbound.failed', {
     detail: `${URL.parse(url)?.host ?? url.slice(0, 200)} ${reason}.`,
     facts,
   })

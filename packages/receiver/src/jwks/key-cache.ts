@@ -1,7 +1,7 @@
-import type { Provider } from '../providers/provider.ts'
 import type { KeySource } from '../set/verification-key.ts'
 import {
   createProviderKeys,
+  type KeySetPlace,
   type KeyStatus,
   type ProviderKeys,
   type ProviderKeysDeps,
@@ -10,12 +10,12 @@ import {
 /** The keys of every provider. Disposing gives up what is being fetched. */
 export interface KeyCache extends AsyncDisposable {
   /** The provider's keys, one entry per id; what was kept is dropped when its `jwksUrl` has changed. */
-  keysOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): KeySource
+  keysOf(provider: KeySetPlace): KeySource
   /** Fetches the provider's keys now. @returns how they are doing then; `lastError` when that failed */
-  refresh(provider: Pick<Provider, 'id' | 'jwksUrl'>): Promise<KeyStatus>
+  refresh(provider: KeySetPlace): Promise<KeyStatus>
   forget(providerId: string): void
   /** Forgets the keys of everybody else. */
-  keepOnly(providers: readonly Pick<Provider, 'id'>[]): void
+  keepOnly(providers: readonly Pick<KeySetPlace, 'id'>[]): void
   /** Undefined while nobody has asked for a key of this provider. */
   status(providerId: string): KeyStatus | undefined
   /** Of every provider that somebody asked a key of, by its id. */
@@ -56,7 +56,7 @@ export function createKeyCache(deps: ProviderKeysDeps): KeyCache {
     }
   }
 
-  function entryOf(provider: Pick<Provider, 'id' | 'jwksUrl'>): ProviderKeys {
+  function entryOf(provider: KeySetPlace): ProviderKeys {
     const known = entries.get(provider.id)
     if (known?.jwksUrl === provider.jwksUrl) return known
     forget(provider.id)

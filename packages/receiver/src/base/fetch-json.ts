@@ -12,7 +12,7 @@ export interface FetchedJson {
  * GETs a JSON document: status 200, `application/json` or `…+json`, and JSON that everyone reads alike (RFC 7493),
  * but for numbers that a double does not hold: they become texts, as they mostly stand where nobody reads them.
  *
- * @throws HubError `outbound.refused`, `outbound.failed`
+ * @throws ReceiverError `outbound.refused`, `outbound.failed`
  */
 export async function fetchJson(
   fetch: typeof globalThis.fetch,

@@ -1,0 +1,13 @@
+/** What the rooms of the receiver share with the hub: errors, I-JSON, bounded fetches, text that is safe to show. */
+export * from './clock-floor.ts'
+export * from './coded-error.ts'
+export * from './fetch-bytes.ts'
+export * from './fetch-json.ts'
+export * from './i-json.ts'
+export * from './json.ts'
+export * from './logger.ts'
+export * from './outbound-error.ts'
+export * from './printable.ts'
+export * from './receiver-error.ts'
+export * from './receiver-world.ts'
+export * from './sentence.ts'

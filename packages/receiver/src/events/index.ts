@@ -1,0 +1,11 @@
+/** Event types by family, as tables, and the events of a token decoded. */
+export * from './caep.ts'
+export * from './event-catalogue.ts'
+export * from './event-claims.ts'
+export * from './event-family.ts'
+export * from './okta.ts'
+export * from './read-events.ts'
+export * from './risc.ts'
+export * from './scim.ts'
+export * from './security-event.ts'
+export * from './ssf.ts'

@@ -1,0 +1,11 @@
+/** Security event tokens (RFC 8417) and subject identifiers (RFC 9493): parse, verify, sign. */
+export * from './dialect.ts'
+export * from './event-time.ts'
+export * from './parse-token.ts'
+export * from './set-claims.ts'
+export * from './set-verifier.ts'
+export * from './sign.ts'
+export * from './signature.ts'
+export * from './subject-identifier.ts'
+export * from './verification-key.ts'
+export * from './verified-set.ts'
