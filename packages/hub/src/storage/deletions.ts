@@ -5,7 +5,7 @@ import { termsOf } from '../signals/signal-terms.ts'
 import type { Forgotten, ForgettingStep } from '../subjects/subject-store.ts'
 import type { Schema, SignalRow } from './schema.ts'
 import { termKey } from './term-key.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 /** A small step: the oldest rows that are older than `before`, `max` of them at most. Times are ms since 1970. */
 export interface DeletionStep {

@@ -5,7 +5,7 @@ import { unpackLogEvent } from './log-row.ts'
 import type { ErasureRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { termKey } from './term-key.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 interface Columns {
   readonly table: string

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/temporary-folder.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { openSqliteInThread } from './sqlite/in-thread.ts'
-import { sqliteWords } from './words.ts'
+import { sqliteWords } from './sql-variant.ts'
 
 test('the text is made once, and each run has the values that it is given, lists among them', async () => {
   await using folder = await temporaryFolder()

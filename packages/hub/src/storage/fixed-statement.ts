@@ -2,7 +2,7 @@ import type { CompiledQuery, Kysely, RawBuilder } from 'kysely'
 import type { Schema } from './schema.ts'
 import type { Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 /** By name; lists for the words that take lists. */
 type Given = Readonly<Record<string, Cell | readonly Cell[]>>

@@ -6,14 +6,14 @@ import { accessProcedures } from './postgres/access-procedures.ts'
 import { alone } from './postgres/alone.ts'
 import { connectionProblem } from './postgres/connection-problem.ts'
 import { listenForChanges } from './postgres/changes.ts'
-import { poolDialect } from './postgres/dialect.ts'
+import { poolDialect } from './postgres/kysely.ts'
 import { retried } from './postgres/errors.ts'
 import { openPool, type PostgresPool } from './postgres/pool.ts'
 import { readRisks } from './postgres/risk-procedures.ts'
 import { signalProcedures } from './postgres/signal-procedures.ts'
 import { makeRoom, makeWeeks, raiseLogNumbers, serverClock, weeklyDeletions } from './postgres/weeks.ts'
 import { sqlStorage, type SqlStorage } from './sql-storage.ts'
-import { postgresWords } from './words.ts'
+import { postgresWords } from './sql-variant.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:5432/database`, and behind a question mark what node-postgres reads there. */

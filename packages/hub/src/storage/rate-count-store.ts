@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { RateCountStore } from '../access/rate-count-store.ts'
 import type { Schema } from './schema.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 const columns = { key: 'text', count: 'integer', until: 'integer' } as const
 

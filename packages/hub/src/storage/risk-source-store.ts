@@ -4,7 +4,7 @@ import type { KnownSource, RiskSourceStore } from '../risk/risk-sources.ts'
 import { defaultTrust, readSourceTrust, trustBody } from '../risk/source-trust.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import type { Schema } from './schema.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 type SourceRow = Pick<KnownSource, 'kind' | 'id' | 'name' | 'action'> & {
   readonly issuer: string | null

@@ -10,7 +10,7 @@ import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { IdentifierRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from './sized-statement.ts'
-import type { RowStatement, Words } from './words.ts'
+import type { RowStatement, Words } from './sql-variant.ts'
 
 export function createRiskStore(
   db: Kysely<Schema>,

@@ -1,7 +1,7 @@
 import { sql, type Kysely } from 'kysely'
 import type { SignInMarkStore } from '../policy/sign-in-mark.ts'
 import type { Schema, SignInMarkRow } from './schema.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 export function createSignInMarkStore(db: Kysely<Schema>, words: Words): SignInMarkStore {
   return {

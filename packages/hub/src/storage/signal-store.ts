@@ -9,7 +9,7 @@ import { fixedStatement } from './fixed-statement.ts'
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
-import type { RowStatement, Words } from './words.ts'
+import type { RowStatement, Words } from './sql-variant.ts'
 
 /** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
 const waitingLookMax = 1_000

@@ -23,7 +23,7 @@ import { createSubjectStore } from './subject-store.ts'
 import { createStreamStore } from './stream-store.ts'
 import { createSystemLogStore } from './system-log-store.ts'
 import { createUsedOnceStore } from './used-once-store.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 /** What checking credentials needs done beside the data, for many requests at once. */
 export interface AccessProcedures {

@@ -4,11 +4,11 @@ import type { Storage } from '../stores.ts'
 import type { Forgotten } from '../subjects/subject-store.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
 import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
-import { sessionDialect } from './sqlite/dialect.ts'
+import { sessionDialect } from './sqlite/kysely.ts'
 import { refuse } from './sqlite/outage.ts'
 import { packQuestions, unpackPictures } from './sqlite/risk-procedures.ts'
 import { startThread } from './start-thread.ts'
-import { sqliteWords } from './words.ts'
+import { sqliteWords } from './sql-variant.ts'
 
 export interface SqliteOptions {
   /** Folder of the database; made when it is not there. */

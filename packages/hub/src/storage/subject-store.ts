@@ -5,7 +5,7 @@ import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { membershipOf } from './risk-rows.ts'
 import type { IdentifierRow, ClaimRow, EndingRow, LoadedUserRow, MembershipRow, Schema } from './schema.ts'
-import type { List, RowStatement, Words } from './words.ts'
+import type { List, RowStatement, Words } from './sql-variant.ts'
 
 /** How many identifiers one page of a search for text looks through. */
 const identifiersLookedAtMax = 50_000

@@ -12,7 +12,7 @@ import type { NewLogRow } from './log-insertion.ts'
 import { packLogEvent, standsInRow, unpackLogEvent } from './log-row.ts'
 import type { LogEventRow, Schema } from './schema.ts'
 import { inParts } from './sized-statement.ts'
-import type { Words } from './words.ts'
+import type { Words } from './sql-variant.ts'
 
 export function createSystemLogStore(
   db: Kysely<Schema>,

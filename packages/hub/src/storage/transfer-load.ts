@@ -12,7 +12,7 @@ import {
   type TransferDatabase,
   type TransferTable,
 } from './transfer-tables.ts'
-import type { ColumnType } from './words.ts'
+import type { ColumnType } from './sql-variant.ts'
 
 export interface Loaded {
   /** Of rows, by table. */

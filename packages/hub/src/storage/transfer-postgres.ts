@@ -1,11 +1,11 @@
 import { Kysely } from 'kysely'
-import { poolDialect } from './postgres/dialect.ts'
+import { poolDialect } from './postgres/kysely.ts'
 import { openPool, type PoolOptions, type PostgresConnection } from './postgres/pool.ts'
 import { openPostgres } from './postgres.ts'
 import type { Schema } from './schema.ts'
 import { TransferError } from './transfer-format.ts'
 import { movedTables, type TransferSource, type TransferTarget } from './transfer-tables.ts'
-import { postgresWords } from './words.ts'
+import { postgresWords } from './sql-variant.ts'
 
 type PostgresPlace = Pick<PoolOptions, 'url' | 'extraCa'>
 

@@ -2,13 +2,13 @@ import { existsSync } from 'node:fs'
 import { Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
 import { databaseFile, openConnection, type SqliteConnection } from './sqlite/connection.ts'
-import { sessionDialect } from './sqlite/dialect.ts'
+import { sessionDialect } from './sqlite/kysely.ts'
 import { lockFolder } from './sqlite/folder-lock.ts'
 import { openSqliteInThread } from './sqlite/in-thread.ts'
 import { readSessions } from './sqlite/read-sessions.ts'
 import { TransferError } from './transfer-format.ts'
 import type { TransferSource, TransferTarget } from './transfer-tables.ts'
-import { sqliteWords } from './words.ts'
+import { sqliteWords } from './sql-variant.ts'
 
 /**
  * The embedded database of a data folder as it is at one moment, whether or not a hub runs on it. Nothing is written.

@@ -1,6 +1,6 @@
 import { sql, type Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
-import type { ColumnType, Words } from './words.ts'
+import type { ColumnType, Words } from './sql-variant.ts'
 
 /** A database of ours that rows are moved out of or into, within the one transaction that its opener has begun. */
 export interface TransferDatabase {

@@ -6,7 +6,7 @@ import { weekBits, weekMs, weeksAhead, type WeeklyTable } from '../migrations/we
 import type { Schema } from '../schema.ts'
 import { SqlError } from '../sql-sessions.ts'
 import { numberAt } from '../number-at.ts'
-import { postgresWords } from '../words.ts'
+import { postgresWords } from '../sql-variant.ts'
 import { retried } from './errors.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 
