@@ -5,7 +5,7 @@ import { termsOf } from '../signals/signal-terms.ts'
 import type { Forgotten, ForgettingStep } from '../subjects/subject-store.ts'
 import type { Schema, SignalRow } from './schema.ts'
 import { termKey } from './term-key.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 /** A small step: the oldest rows that are older than `before`, `max` of them at most. Times are ms since 1970. */
 export interface DeletionStep {
@@ -42,18 +42,18 @@ export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
 export const goneFailures = 'failed'
 
 /** Deletes rows of these tables, or of these parts of them, when their names go on in the same way (`_first`). */
-export function rowDeletions(db: Kysely<Schema>, words: Words, part = ''): Deletions {
+export function rowDeletions(db: Kysely<Schema>, variant: SqlVariant, part = ''): Deletions {
   const inTransaction = (work: (tx: Kysely<Schema>) => Promise<number>): Promise<Deleted> =>
     db
       .transaction()
       .execute(work)
       .then((rows) => ({ rows, parts: 0 }))
   return {
-    deleteSignals: (step) => inTransaction((tx) => deleteSignals(tx, words, part, step)),
+    deleteSignals: (step) => inTransaction((tx) => deleteSignals(tx, variant, part, step)),
     deleteTokens: (step) => inTransaction((tx) => deleteTokens(tx, part, step)),
     deleteLogEntries: (step) => inTransaction((tx) => deleteLogEntries(tx, part, step)),
     deleteHistory: (step) => inTransaction((tx) => deleteHistory(tx, part, step)),
-    forgetSubjects: (step) => db.transaction().execute((tx) => forgetSubjects(tx, words, step)),
+    forgetSubjects: (step) => db.transaction().execute((tx) => forgetSubjects(tx, variant, step)),
   }
 }
 
@@ -96,7 +96,7 @@ type OldSignal = Pick<SignalRow, 'sequence' | 'key' | 'provider_id' | 'iss' | 'e
 
 async function deleteSignals(
   tx: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   part: string,
   step: DeletionStep,
 ): Promise<number> {
@@ -110,11 +110,11 @@ async function deleteSignals(
   // What a term is may have changed since they were written; one that is left behind finds nothing.
   const terms = old.flatMap((row) => termsOfRow(row).map((term) => [termKey(term), row.sequence]))
   await sql`DELETE FROM ${sql.table(`signal_terms${part}`)} WHERE (term, sequence) IN (
-    SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`.execute(
+    SELECT term, sequence FROM ${variant.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`.execute(
     tx,
   )
   // A SET whose key is gone is new when it comes again: its key is then that of another sequence.
-  const keys = words.hexes(old.map(({ key }) => Buffer.from(key).toString('hex')))
+  const keys = variant.hexes(old.map(({ key }) => Buffer.from(key).toString('hex')))
   await sql`DELETE FROM signal_keys WHERE key IN ${keys} AND sequence <= ${last}`.execute(tx)
   await sql`DELETE FROM signal_repeats WHERE sequence <= ${last}`.execute(tx)
   await sql`DELETE FROM signal_unmatched WHERE sequence <= ${last}`.execute(tx)
@@ -166,7 +166,7 @@ async function deleteOld(tx: Kysely<Schema>, dated: Dated, step: DeletionStep): 
 /** The level of what is forgotten came to its end before: the log has an entry of that. */
 async function forgetSubjects(
   tx: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   { before, after, lookedAt, deletedMax }: ForgettingRows,
 ): Promise<Forgotten> {
   const {
@@ -201,10 +201,10 @@ async function forgetSubjects(
   if (found.length === 0) return { revocations, forgotten: 0, next: last }
   // All at once: one by one they would be looked for in each part of the history, where it has such.
   const { rows: kept } = await sql<{ node: number }>`
-    SELECT DISTINCT node FROM risk_history WHERE ${words.isAmong(sql`node`, found)}`.execute(tx)
+    SELECT DISTINCT node FROM risk_history WHERE ${variant.isAmong(sql`node`, found)}`.execute(tx)
   const withHistory = new Set(kept.map(({ node }) => node))
   const forgotten = found.filter((node) => !withHistory.has(node))
-  const nodes = words.numbers(forgotten)
+  const nodes = variant.numbers(forgotten)
   await sql`DELETE FROM identifiers WHERE node IN ${nodes}`.execute(tx)
   await sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`.execute(tx)
   return { revocations, forgotten: forgotten.length, next: found.length === deletedMax ? found.at(-1) : last }

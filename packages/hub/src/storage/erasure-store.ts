@@ -5,7 +5,7 @@ import { unpackLogEvent } from './log-row.ts'
 import type { ErasureRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { termKey } from './term-key.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 interface Columns {
   readonly table: string
@@ -68,7 +68,7 @@ const readEpoch = fixedStatement<{}, { value: number }>(
   () => sql`SELECT value FROM counters WHERE name = ${sql.lit(epochCounter)}`,
 )
 
-export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureStore {
+export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): ErasureStore {
   const run = (query: RawBuilder<unknown>): Promise<unknown> => query.execute(db)
 
   const bumpEpoch = (): Promise<unknown> =>
@@ -78,15 +78,15 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
 
   return {
     async epoch() {
-      const [row] = await readEpoch(db, words, {})
+      const [row] = await readEpoch(db, variant, {})
       return row?.value ?? 0
     },
 
     async begin(entity, erasure) {
-      const { rows } = await sql<{ node: number }>`SELECT node FROM ${ofEntities(words, [entity])} n`.execute(
-        db,
-      )
-      const nodes = words.numbers(rows.map(({ node }) => node))
+      const { rows } = await sql<{
+        node: number
+      }>`SELECT node FROM ${ofEntities(variant, [entity])} n`.execute(db)
+      const nodes = variant.numbers(rows.map(({ node }) => node))
       const claims = sql`(SELECT claim FROM claim_identifiers WHERE node IN ${nodes})`
       await run(sql`DELETE FROM claims WHERE key IN ${claims}`)
       await run(
@@ -188,12 +188,12 @@ export function createErasureStore(db: Kysely<Schema>, words: Words): ErasureSto
       if (place !== 'signals' || erased.length === 0) return
       const sequences = erased.map(({ sequence }) => sequence)
       const theirs = sql`sequence BETWEEN ${Math.min(...sequences)} AND ${Math.max(...sequences)}
-        AND sequence IN ${words.numbers(sequences)}` // the bounds name the parts of tables that have such
+        AND sequence IN ${variant.numbers(sequences)}` // the bounds name the parts of tables that have such
       await run(sql`DELETE FROM signal_tokens WHERE ${theirs}`)
       const terms = erased.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       await run(sql`
         DELETE FROM signal_terms WHERE ${theirs} AND (term, sequence) IN (
-          SELECT term, sequence FROM ${words.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`)
+          SELECT term, sequence FROM ${variant.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`)
     },
 
     async advance(erasure) {

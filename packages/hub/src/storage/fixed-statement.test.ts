@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/temporary-folder.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { openSqliteInThread } from './sqlite/in-thread.ts'
-import { sqliteWords } from './sql-variant.ts'
+import { sqliteVariant } from './sql-variant.ts'
 
 test('the text is made once, and each run has the values that it is given, lists among them', async () => {
   await using folder = await temporaryFolder()
@@ -11,15 +11,15 @@ test('the text is made once, and each run has the values that it is given, lists
   await using _closing = storage
   let texts = 0
   const among = fixedStatement<{ numbers: readonly number[]; least: number; name: string | null }, object>(
-    (slot, words) => {
+    (slot, variant) => {
       texts += 1
       return sql`
         SELECT value AS number, ${slot('name')} AS name, ${'constant'} AS kept
-        FROM ${words.numbers(slot('numbers'))} WHERE value >= ${slot('least')} ORDER BY value`
+        FROM ${variant.numbers(slot('numbers'))} WHERE value >= ${slot('least')} ORDER BY value`
     },
   )
   const run = (numbers: readonly number[], least: number, name: string | null) =>
-    among(storage.db, sqliteWords, { numbers, least, name })
+    among(storage.db, sqliteVariant, { numbers, least, name })
 
   expect(await run([1, 2, 3], 2, "it's")).toEqual([
     { number: 2, name: "it's", kept: 'constant' },

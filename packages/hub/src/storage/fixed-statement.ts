@@ -2,15 +2,15 @@ import type { CompiledQuery, Kysely, RawBuilder } from 'kysely'
 import type { Schema } from './schema.ts'
 import type { Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
-/** By name; lists for the words that take lists. */
+/** By name; a list for what the variant makes of lists. */
 type Given = Readonly<Record<string, Cell | readonly Cell[]>>
 
 /** Runs the statement. @returns its rows */
 export type FixedStatement<G extends Given, Row> = (
   db: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   given: G,
 ) => Promise<readonly Row[]>
 
@@ -20,16 +20,16 @@ export type FixedStatement<G extends Given, Row> = (
  * @param text - the statement, with a slot for each value that it is given
  */
 export function fixedStatement<G extends Given, Row>(
-  text: (slot: (name: keyof G & string) => Slot, words: Words) => RawBuilder<Row>,
+  text: (slot: (name: keyof G & string) => Slot, variant: SqlVariant) => RawBuilder<Row>,
 ): FixedStatement<G, Row> {
-  const made = new WeakMap<Words, CompiledQuery<Row>>()
-  return async (db, words, given) => {
-    let query = made.get(words)
-    if (query === undefined) made.set(words, (query = text((name) => new Slot(name), words).compile(db)))
+  const made = new WeakMap<SqlVariant, CompiledQuery<Row>>()
+  return async (db, variant, given) => {
+    let query = made.get(variant)
+    if (query === undefined) made.set(variant, (query = text((name) => new Slot(name), variant).compile(db)))
     const parameters = query.parameters.map((parameter) => {
       if (!(parameter instanceof Slot)) return parameter
       const value = given[parameter.name]
-      return isList(value) ? words.list(value) : value
+      return isList(value) ? variant.list(value) : value
     })
     return (await db.executeQuery<Row>({ ...query, parameters })).rows
   }

@@ -6,14 +6,14 @@ import { accessProcedures } from './postgres/access-procedures.ts'
 import { alone } from './postgres/alone.ts'
 import { connectionProblem } from './postgres/connection-problem.ts'
 import { listenForChanges } from './postgres/changes.ts'
-import { poolDialect } from './postgres/kysely.ts'
+import { kyselyOverPool } from './postgres/kysely.ts'
 import { retried } from './postgres/errors.ts'
 import { openPool, type PostgresPool } from './postgres/pool.ts'
 import { readRisks } from './postgres/risk-procedures.ts'
 import { signalProcedures } from './postgres/signal-procedures.ts'
 import { makeRoom, makeWeeks, raiseLogNumbers, serverClock, weeklyDeletions } from './postgres/weeks.ts'
 import { sqlStorage, type SqlStorage } from './sql-storage.ts'
-import { postgresWords } from './sql-variant.ts'
+import { postgresVariant } from './sql-variant.ts'
 
 export interface PostgresOptions {
   /** `postgres://user:password@host:5432/database`, and behind a question mark what node-postgres reads there. */
@@ -84,8 +84,8 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
 function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMax = 1): SqlStorage {
   const inTurn = atMost(turnsMax)
   return sqlStorage({
-    dialect: poolDialect(pool),
-    words: postgresWords,
+    db: kyselyOverPool(pool),
+    variant: postgresVariant,
     close: () => pool.close(),
     procedures: {
       ...signalProcedures(pool, appending),

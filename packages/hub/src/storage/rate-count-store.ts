@@ -1,14 +1,14 @@
 import { sql, type Kysely } from 'kysely'
 import type { RateCountStore } from '../access/rate-count-store.ts'
 import type { Schema } from './schema.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 const columns = { key: 'text', count: 'integer', until: 'integer' } as const
 
-export function createRateCountStore(db: Kysely<Schema>, words: Words): RateCountStore {
+export function createRateCountStore(db: Kysely<Schema>, variant: SqlVariant): RateCountStore {
   return {
     async add(counts, now) {
-      const given = words.rows(
+      const given = variant.rows(
         columns,
         counts.map(({ key, count, until }) => [key, count, until.getTime()]),
       )

@@ -4,7 +4,7 @@ import type { KnownSource, RiskSourceStore } from '../risk/risk-sources.ts'
 import { defaultTrust, readSourceTrust, trustBody } from '../risk/source-trust.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import type { Schema } from './schema.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 type SourceRow = Pick<KnownSource, 'kind' | 'id' | 'name' | 'action'> & {
   readonly issuer: string | null
@@ -23,10 +23,10 @@ const listSources = fixedStatement<{}, SourceRow>(
     ORDER BY kind, number`,
 )
 
-export function createRiskSourceStore(db: Kysely<Schema>, words: Words): RiskSourceStore {
+export function createRiskSourceStore(db: Kysely<Schema>, variant: SqlVariant): RiskSourceStore {
   return {
     async list() {
-      return (await listSources(db, words, {})).map(
+      return (await listSources(db, variant, {})).map(
         ({ kind, id, name, action, issuer, created_at, trust }) => ({
           kind,
           id,

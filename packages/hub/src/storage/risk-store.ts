@@ -10,11 +10,11 @@ import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { IdentifierRow, MembershipRow, RiskReasonRow, Schema } from './schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from './sized-statement.ts'
-import type { RowStatement, Words } from './sql-variant.ts'
+import type { RowStatement, SqlVariant } from './sql-variant.ts'
 
 export function createRiskStore(
   db: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   deletions: Pick<Deletions, 'deleteHistory'>,
 ): RiskStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
@@ -22,12 +22,12 @@ export function createRiskStore(
   return {
     async states(entities) {
       if (entities.length === 0) return []
-      const found = await statesOfEntities(db, words, { entities })
+      const found = await statesOfEntities(db, variant, { entities })
       const own = new Set(found.map(({ node }) => node))
-      const memberships = await membershipsAround(db, words, { nodes: [...own] })
+      const memberships = await membershipsAround(db, variant, { nodes: [...own] })
       const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !own.has(node))
-      const others = elsewhere.length === 0 ? [] : await reasonsOfNodes(db, words, { nodes: elsewhere })
-      const recycled = await recycledAmong(db, words, { nodes: [...own, ...elsewhere] })
+      const others = elsewhere.length === 0 ? [] : await reasonsOfNodes(db, variant, { nodes: elsewhere })
+      const recycled = await recycledAmong(db, variant, { nodes: [...own, ...elsewhere] })
       const about = aboutEntities({
         identifierOf: new Map([...found, ...others].map(({ node, identifier }) => [node, identifier])),
         memberships,
@@ -52,11 +52,11 @@ export function createRiskStore(
     },
 
     async writeReasons(reasons) {
-      await words.each(db, putReasons, reasons.map(reasonCells))
+      await variant.each(db, putReasons, reasons.map(reasonCells))
     },
 
     async dropReasons(reasons) {
-      const given = words.rows(
+      const given = variant.rows(
         { node: 'integer', source: 'text', slot: 'text' },
         reasons.map(({ node, reason: { source, slot } }) => [node, source.id, slot]),
       )
@@ -67,13 +67,13 @@ export function createRiskStore(
     async addHistory(reasons, at) {
       for (const part of inParts(reasons)) {
         const rows = part.map(({ node, reason }) => ({ node, reason: JSON.stringify(asWritten(reason)) }))
-        await db.executeQuery(words.historyInsertion(rows, at.getTime()))
+        await db.executeQuery(variant.historyInsertion(rows, at.getTime()))
       }
     },
 
     async history(entity, limit) {
       const found = await rows(sql<{ reason: string }>`
-        SELECT reason FROM ${words.newestOfEach('risk_history', 'node', ofEntities(words, [entity]), limit)} AS newest
+        SELECT reason FROM ${variant.newestOfEach('risk_history', 'node', ofEntities(variant, [entity]), limit)} AS newest
         ORDER BY sequence DESC LIMIT ${limit}`)
       return found.map(({ reason }) => readReason(reason))
     },
@@ -81,7 +81,7 @@ export function createRiskStore(
     deleteHistoryBefore: (added, max, now) => deletions.deleteHistory(deletionStep(added, max, now)),
 
     async putLevels(levels) {
-      await words.each(
+      await variant.each(
         db,
         putLevels,
         levels.map(({ entity, level, changesAt }) => [entity, level, changesAt?.getTime() ?? null]),
@@ -107,7 +107,7 @@ export function createRiskStore(
           revocation.message ?? null,
         ])
       }
-      await words.each(db, putRevocations, [...latest.values()])
+      await variant.each(db, putRevocations, [...latest.values()])
     },
   }
 }
@@ -124,33 +124,33 @@ const reasonColumns = sql`r.source, r.slot, r.id, r.source_kind, r.detection, r.
       r.received_at, r.expires_at, r.signal_id, r.event_type, r.dismissed_at`
 
 const statesOfEntities = fixedStatement<{ entities: readonly number[] }, StateRow>(
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT a.node, a.entity, a.identifier, a.id AS identifier_id, a.level AS entity_level, a.changes_at, ${reasonColumns}
     FROM identifiers a LEFT JOIN risk_reasons r ON r.node = a.node
-    WHERE a.node IN ${ofEntities(words, slot('entities'))} ORDER BY a.node`,
+    WHERE a.node IN ${ofEntities(variant, slot('entities'))} ORDER BY a.node`,
 )
 
 /** Memberships of nodes and of all that some source calls the same. */
 const membershipsAround = fixedStatement<{ nodes: readonly number[] }, MembershipRow>(
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT node, source, lasts_until, root FROM memberships WHERE node IN (
       SELECT o.node FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source
-      WHERE m.node IN ${words.numbers(slot('nodes'))})`,
+      WHERE m.node IN ${variant.numbers(slot('nodes'))})`,
 )
 
 const reasonsOfNodes = fixedStatement<
   { nodes: readonly number[] },
   RiskReasonRow & { identifier: Identifier }
 >(
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT a.node, a.identifier, ${reasonColumns} FROM identifiers a JOIN risk_reasons r ON r.node = a.node
-    WHERE a.node IN ${words.numbers(slot('nodes'))}`,
+    WHERE a.node IN ${variant.numbers(slot('nodes'))}`,
 )
 
 const recycledAmong = fixedStatement<{ nodes: readonly number[] }, RecycledRow>(
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT node, source, ended_at, everybody FROM endings
-    WHERE node IN ${words.numbers(slot('nodes'))} AND recycled = 1`,
+    WHERE node IN ${variant.numbers(slot('nodes'))} AND recycled = 1`,
 )
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */

@@ -1,14 +1,14 @@
 import { sql, type Kysely } from 'kysely'
 import type { SignInMarkStore } from '../policy/sign-in-mark.ts'
 import type { Schema, SignInMarkRow } from './schema.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
-export function createSignInMarkStore(db: Kysely<Schema>, words: Words): SignInMarkStore {
+export function createSignInMarkStore(db: Kysely<Schema>, variant: SqlVariant): SignInMarkStore {
   return {
     async find(user, keys) {
       const { rows } = await sql<SignInMarkRow>`
         SELECT user_key, mark_key, kind, revocations FROM sign_in_marks
-        WHERE user_key = ${user} AND mark_key IN ${words.texts(keys)}`.execute(db)
+        WHERE user_key = ${user} AND mark_key IN ${variant.texts(keys)}`.execute(db)
       return rows.map(({ user_key: user, mark_key: key, kind, revocations }) => ({
         user,
         key,
@@ -50,7 +50,7 @@ export function createSignInMarkStore(db: Kysely<Schema>, words: Words): SignInM
         .execute()
     },
     async forgetUsers(users) {
-      await sql`DELETE FROM sign_in_marks WHERE user_key IN ${words.texts(users)}`.execute(db)
+      await sql`DELETE FROM sign_in_marks WHERE user_key IN ${variant.texts(users)}`.execute(db)
     },
     async prune(before, limit) {
       const { numAffectedRows = 0n } = await sql`

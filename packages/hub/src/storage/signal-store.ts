@@ -9,7 +9,7 @@ import { fixedStatement } from './fixed-statement.ts'
 import type { RefusalRow, Schema, SignalRow } from './schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
-import type { RowStatement, Words } from './sql-variant.ts'
+import type { RowStatement, SqlVariant } from './sql-variant.ts'
 
 /** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
 const waitingLookMax = 1_000
@@ -18,7 +18,7 @@ const disorderMs = 3_600_000
 
 export function createSignalStore(
   db: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   procedures: SignalProcedures & SignalDeletions,
 ): SignalStore {
   const store: SignalStore = {
@@ -54,7 +54,7 @@ export function createSignalStore(
     deleteTokensBefore: (received, max, now) => procedures.deleteTokens(deletionStep(received, max, now)),
 
     async claimOldest(max) {
-      return (await oldestWaiting(db, words, { max })).map((row) => ({
+      return (await oldestWaiting(db, variant, { max })).map((row) => ({
         id: signalIdOfKey(row.key),
         sequence: row.sequence,
         provider: { id: row.provider_id, issuer: row.iss },
@@ -66,7 +66,7 @@ export function createSignalStore(
     },
 
     async waitingAmong(sequences) {
-      const waiting = await stillWaiting(db, words, { sequences })
+      const waiting = await stillWaiting(db, variant, { sequences })
       return new Set(waiting.map(({ sequence }) => sequence))
     },
 
@@ -77,12 +77,12 @@ export function createSignalStore(
         [...new Set(terms.map(termKey))].map((key) => [key, sequence]),
       )
       const settled = all.map(({ sequence }) => sequence)
-      await words.each(db, addTerms, terms)
-      await leaveInbox(db, words, { settled })
+      await variant.each(db, addTerms, terms)
+      await leaveInbox(db, variant, { settled })
       const unmatched = handled.flatMap(({ sequence, unmatched = [] }) =>
         unmatched.map(({ event, reason }) => [sequence, event, reason]),
       )
-      if (unmatched.length > 0) await words.each(db, putUnmatched, unmatched)
+      if (unmatched.length > 0) await variant.each(db, putUnmatched, unmatched)
       for (const { sequence, error, at } of failed) {
         await db.insertInto('signal_failures').values({ sequence, error, failed_at: at.getTime() }).execute()
       }
@@ -94,7 +94,7 @@ export function createSignalStore(
         const row = await db.selectFrom('refusals').selectAll().where('id', '=', id).executeTakeFirst()
         return row === undefined ? undefined : refusedSignal(row)
       }
-      const [signal] = await select({ lead: keyIs(words, [key]), limit: 1, withTokens: true })
+      const [signal] = await select({ lead: keyIs(variant, [key]), limit: 1, withTokens: true })
       return signal
     },
 
@@ -156,7 +156,7 @@ export function createSignalStore(
     const from =
       lead === undefined
         ? sql`signals s`
-        : sql`${sql.table(lead.table)} l ${words.bySequence('signals', 's', sequence)}`
+        : sql`${sql.table(lead.table)} l ${variant.bySequence('signals', 's', sequence)}`
     const where = [
       lead?.where ?? sql`true`,
       before === undefined ? sql`true` : sql`${sequence} < ${before}`,
@@ -170,7 +170,7 @@ export function createSignalStore(
     const token = withTokens
       ? sql`(SELECT e.token FROM signal_tokens e WHERE e.sequence = s.sequence)`
       : sql`NULL`
-    const unmatchedObjects = words.objects({ event: sql`u.event`, reason: sql`u.reason` })
+    const unmatchedObjects = variant.objects({ event: sql`u.event`, reason: sql`u.reason` })
     const { rows } = await sql<AcceptedRow>`
       SELECT s.*, r.repeats, r.repeated_at, i.sequence AS waiting, f.error AS failure,
         ${token} AS token,
@@ -200,7 +200,7 @@ export function createSignalStore(
       conditions.push(sql`s.received_at < ${until.getTime()}`)
     }
     if (outcome !== undefined) conditions.push(outcomeIs[outcome])
-    const keyed = query.jti === undefined ? undefined : keyIs(words, await keysOf(query.jti))
+    const keyed = query.jti === undefined ? undefined : keyIs(variant, await keysOf(query.jti))
     const found =
       terms.length > 0 && outcome === 'pending'
         ? []
@@ -283,19 +283,19 @@ export function createSignalStore(
 
 const oldestWaiting = fixedStatement<{ max: number }, Omit<SignalRow, 'via' | 'source'>>(
   // The limit is cast because SQLite plans a statement anew whenever a bare parameter of LIMIT is given.
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT s.sequence, provider_id, key, iss, jti, issued_at, received_at, events
-    FROM inbox l ${words.bySequence('signals', 's', sql`l.sequence`)}
+    FROM inbox l ${variant.bySequence('signals', 's', sql`l.sequence`)}
     ORDER BY l.sequence LIMIT CAST(${slot('max')} AS BIGINT)`,
 )
 
 const stillWaiting = fixedStatement<{ sequences: readonly number[] }, { sequence: number }>(
-  (slot, words) => sql`
-    SELECT sequence FROM inbox WHERE ${words.isAmong(sql`sequence`, slot('sequences'))}`,
+  (slot, variant) => sql`
+    SELECT sequence FROM inbox WHERE ${variant.isAmong(sql`sequence`, slot('sequences'))}`,
 )
 
 const leaveInbox = fixedStatement<{ settled: readonly number[] }, unknown>(
-  (slot, words) => sql`DELETE FROM inbox WHERE ${words.isAmong(sql`sequence`, slot('settled'))}`,
+  (slot, variant) => sql`DELETE FROM inbox WHERE ${variant.isAmong(sql`sequence`, slot('settled'))}`,
 )
 
 const addTerms: RowStatement = {
@@ -356,8 +356,8 @@ function leadOf(
   return outcome === 'pending' || outcome === 'failed' ? { lead: leads[outcome], terms } : { terms }
 }
 
-function keyIs(words: Words, keys: readonly string[]): Lead {
-  return { table: 'signal_keys', where: sql`l.key IN ${words.hexes(keys)}` }
+function keyIs(variant: SqlVariant, keys: readonly string[]): Lead {
+  return { table: 'signal_keys', where: sql`l.key IN ${variant.hexes(keys)}` }
 }
 
 /** The rarest kind first. */

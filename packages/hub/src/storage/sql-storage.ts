@@ -1,4 +1,4 @@
-import { Kysely, type Dialect } from 'kysely'
+import type { Kysely } from 'kysely'
 import type { Storage, Stores } from '../stores.ts'
 import { createApiTokenStore } from './api-token-store.ts'
 import { eachOnce, gathered } from './gathered.ts'
@@ -23,7 +23,7 @@ import { createSubjectStore } from './subject-store.ts'
 import { createStreamStore } from './stream-store.ts'
 import { createSystemLogStore } from './system-log-store.ts'
 import { createUsedOnceStore } from './used-once-store.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 /** What checking credentials needs done beside the data, for many requests at once. */
 export interface AccessProcedures {
@@ -38,12 +38,12 @@ export interface SqlStorage extends Storage {
   readonly db: Kysely<Schema>
 }
 
-/** What makes a database ours: how it is reached, what it says otherwise, and what it does whole. */
+/** What makes a database ours: how it is reached, which SQL variant it speaks, and what it does whole. */
 export interface SqlBackend {
-  readonly dialect: Dialect
-  readonly words: Words
+  readonly db: Kysely<Schema>
+  readonly variant: SqlVariant
   readonly procedures: Procedures
-  /** Ends what the dialect works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
+  /** Ends what `db` works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
   readonly close: () => Promise<void>
   /** How old rows go; a row at a time unless given. */
   readonly deletions?: (db: Kysely<Schema>) => Deletions
@@ -52,34 +52,33 @@ export interface SqlBackend {
 }
 
 export function sqlStorage({
-  dialect,
-  words,
+  db,
+  variant,
   procedures,
   close,
-  deletions: deletionsOver = (db) => rowDeletions(db, words),
+  deletions: deletionsOver = (db) => rowDeletions(db, variant),
   retried = (work) => work(),
 }: SqlBackend): SqlStorage {
-  const db = new Kysely<Schema>({ dialect })
   const deletions = deletionsOver(db)
   const riskReader = createRiskReader(procedures)
   const storesOver = (db: Kysely<Schema>): Stores => ({
     providers: createProviderStore(db),
-    signals: createSignalStore(db, words, { ...procedures, ...deletions }),
+    signals: createSignalStore(db, variant, { ...procedures, ...deletions }),
     apiTokens: createApiTokenStore(db),
     serviceApps: createServiceAppStore(db),
     signingKeys: createSigningKeyStore(db),
     usedOnce: createUsedOnceStore(db),
-    rateCounts: createRateCountStore(db, words),
-    systemLog: createSystemLogStore(db, words, deletions),
+    rateCounts: createRateCountStore(db, variant),
+    systemLog: createSystemLogStore(db, variant, deletions),
     riskProviders: createRiskProviderStore(db),
-    riskSources: createRiskSourceStore(db, words),
+    riskSources: createRiskSourceStore(db, variant),
     streams: createStreamStore(db),
     dialects: createDialectStore(db),
-    subjects: createSubjectStore(db, words, deletions),
-    risk: createRiskStore(db, words, deletions),
+    subjects: createSubjectStore(db, variant, deletions),
+    risk: createRiskStore(db, variant, deletions),
     riskReader,
-    signInMarks: createSignInMarkStore(db, words),
-    erasures: createErasureStore(db, words),
+    signInMarks: createSignInMarkStore(db, variant),
+    erasures: createErasureStore(db, variant),
     clockMark: createClockMarkStore(db),
     hubMarks: createHubMarkStore(db),
   })

@@ -20,15 +20,15 @@ export interface RowStatement<Row = unknown> {
   /** The first of them is never null. */
   readonly columns: Readonly<Record<string, ColumnType>>
   /** @param given - the rows as a derived table; no other parameters */
-  readonly text: (given: RawBuilder<unknown>, words: Words) => RawBuilder<Row>
+  readonly text: (given: RawBuilder<unknown>, variant: SqlVariant) => RawBuilder<Row>
 }
 
 /** Values, or where a fixed statement is given them. */
 export type List<Value extends Cell> = readonly Value[] | Slot
 
-/** What our two databases say differently. Everything else in our statements is what both understand. */
-export interface Words {
-  /** A list as the parameter that the words for lists take apart. */
+/** A variant of SQL: what our two databases say differently. Everything else in our statements is what both understand. */
+export interface SqlVariant {
+  /** A list as the one parameter that the functions for lists take apart. */
   list(values: readonly Cell[]): unknown
   /** A list of whole numbers as a subselect, whatever its length: the statement stays the same and prepared. */
   numbers(values: List<number>): RawBuilder<unknown>
@@ -88,19 +88,19 @@ function sized({ columns, text }: RowStatement): ReturnType<typeof sizedStatemen
   })
   return sizedStatement(cells.length, (values) => {
     const given = sql`(SELECT ${sql.join(cells)} FROM (${sql.raw(values)}) WHERE column1 IS NOT NULL)`
-    return sqliteCompiler.compileQuery(text(given, sqliteWords).toOperationNode(), createQueryId()).sql
+    return sqliteCompiler.compileQuery(text(given, sqliteVariant).toOperationNode(), createQueryId()).sql
   })
 }
 
-const listParameter = (words: Words, values: List<Cell>): unknown =>
-  values instanceof Slot ? values : words.list(values)
+const listParameter = (variant: SqlVariant, values: List<Cell>): unknown =>
+  values instanceof Slot ? values : variant.list(values)
 
-export const sqliteWords: Words = {
+export const sqliteVariant: SqlVariant = {
   list: (values) => JSON.stringify(values),
-  numbers: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteWords, values)}))`,
-  isAmong: (column, values) => sql`${column} IN ${sqliteWords.numbers(values)}`,
-  texts: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteWords, values)}))`,
-  hexes: (values) => sql`(SELECT unhex(value) FROM json_each(${listParameter(sqliteWords, values)}))`,
+  numbers: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteVariant, values)}))`,
+  isAmong: (column, values) => sql`${column} IN ${sqliteVariant.numbers(values)}`,
+  texts: (values) => sql`(SELECT value FROM json_each(${listParameter(sqliteVariant, values)}))`,
+  hexes: (values) => sql`(SELECT unhex(value) FROM json_each(${listParameter(sqliteVariant, values)}))`,
   rows(columns, rows) {
     const cells = Object.entries(columns).map(([name, type], at) => {
       const cell = sql`value ->> ${sql.lit(at)}`
@@ -136,7 +136,7 @@ const arrays: Readonly<Record<ColumnType, RawBuilder<unknown>>> = {
   bytes: sql`text[]`,
 }
 
-export const postgresWords: Words = {
+export const postgresVariant: SqlVariant = {
   list: (values) => values,
   numbers: (values) => sql`(SELECT unnest(${values}::bigint[]))`,
   isAmong: (column, values) => sql`${column} = ANY(${values}::bigint[])`,
@@ -153,7 +153,7 @@ export const postgresWords: Words = {
     return sql`(SELECT ${sql.join(cells)} FROM unnest(${sql.join(lists)}) AS given (${sql.join(names)}))`
   },
   async each(db, { columns, text }, rows) {
-    return (await text(postgresWords.rows(columns, rows), postgresWords).execute(db)).rows
+    return (await text(postgresVariant.rows(columns, rows), postgresVariant).execute(db)).rows
   },
   bySequence: (table, alias, sequence) =>
     sql`JOIN LATERAL (

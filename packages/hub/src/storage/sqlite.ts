@@ -4,11 +4,11 @@ import type { Storage } from '../stores.ts'
 import type { Forgotten } from '../subjects/subject-store.ts'
 import { sqlStorage, type Procedures } from './sql-storage.ts'
 import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
-import { sessionDialect } from './sqlite/kysely.ts'
+import { kyselyOverSessions } from './sqlite/kysely.ts'
 import { refuse } from './sqlite/outage.ts'
 import { packQuestions, unpackPictures } from './sqlite/risk-procedures.ts'
 import { startThread } from './start-thread.ts'
-import { sqliteWords } from './sql-variant.ts'
+import { sqliteVariant } from './sql-variant.ts'
 
 export interface SqliteOptions {
   /** Folder of the database; made when it is not there. */
@@ -46,8 +46,8 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       deciding.call<readonly (ServiceAppRow | undefined)[]>('findServiceApps', clientIds).catch(refuse),
   }
   const storage = sqlStorage({
-    dialect: sessionDialect(writing, reading),
-    words: sqliteWords,
+    db: kyselyOverSessions(writing, reading),
+    variant: sqliteVariant,
     procedures,
     async close() {
       await reading.close()

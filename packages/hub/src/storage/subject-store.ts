@@ -5,7 +5,7 @@ import type { Deletions } from './deletions.ts'
 import { fixedStatement } from './fixed-statement.ts'
 import { membershipOf } from './risk-rows.ts'
 import type { IdentifierRow, ClaimRow, EndingRow, LoadedUserRow, MembershipRow, Schema } from './schema.ts'
-import type { List, RowStatement, Words } from './sql-variant.ts'
+import type { List, RowStatement, SqlVariant } from './sql-variant.ts'
 
 /** How many identifiers one page of a search for text looks through. */
 const identifiersLookedAtMax = 50_000
@@ -18,13 +18,13 @@ function endingKey(source: string, node: number, at: number): string {
 }
 
 /** Every identifier of the entities. */
-export const ofEntities = (words: Words, entities: List<number>): RawBuilder<unknown> => sql`(
-  SELECT node FROM identifiers WHERE node IN ${words.numbers(entities)} AND entity = node
-  UNION ALL SELECT node FROM identifiers WHERE entity IN ${words.numbers(entities)} AND entity <> node)`
+export const ofEntities = (variant: SqlVariant, entities: List<number>): RawBuilder<unknown> => sql`(
+  SELECT node FROM identifiers WHERE node IN ${variant.numbers(entities)} AND entity = node
+  UNION ALL SELECT node FROM identifiers WHERE entity IN ${variant.numbers(entities)} AND entity <> node)`
 
 export function createSubjectStore(
   db: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   deletions: Pick<Deletions, 'forgetSubjects'>,
 ): SubjectStore {
   const rows = async <Row>(query: RawBuilder<Row>): Promise<readonly Row[]> => (await query.execute(db)).rows
@@ -32,19 +32,19 @@ export function createSubjectStore(
   const store: SubjectStore = {
     async resolve(identifiers) {
       if (identifiers.length === 0) return []
-      return (await nodesOfIdentifiers(db, words, { identifiers })).map(nodeOf)
+      return (await nodesOfIdentifiers(db, variant, { identifiers })).map(nodeOf)
     },
 
     async loadedAmong(entities) {
       const found = await rows(sql<{ entity: number }>`
         SELECT DISTINCT entity FROM identifiers JOIN loaded_users USING (node)
-        WHERE node IN ${ofEntities(words, entities)}`)
+        WHERE node IN ${ofEntities(variant, entities)}`)
       return found.map(({ entity }) => entity)
     },
 
     withIds: (ids) =>
       rows(sql<{ id: string; identifier: Identifier }>`
-      SELECT id, identifier FROM identifiers WHERE id IN ${words.texts(ids)}`),
+      SELECT id, identifier FROM identifiers WHERE id IN ${variant.texts(ids)}`),
 
     async loadedUsersOf(identifiers) {
       const [any] = await rows(sql`SELECT 1 FROM loaded_users LIMIT 1`)
@@ -61,7 +61,7 @@ export function createSubjectStore(
     },
 
     async add(identifiers) {
-      const added = await words.each(
+      const added = await variant.each(
         db,
         addIdentifiers,
         identifiers.map(({ identifier, id, seenAt, vouchedBy }) => [
@@ -76,7 +76,7 @@ export function createSubjectStore(
     },
 
     async claims(keys) {
-      return (await claimsByKey(db, words, { keys })).map(claimOf)
+      return (await claimsByKey(db, variant, { keys })).map(claimOf)
     },
 
     async refusedClaims(source) {
@@ -89,7 +89,7 @@ export function createSubjectStore(
     },
 
     async putClaims(claims) {
-      await words.each(
+      await variant.each(
         db,
         putClaims,
         claims.map(({ key, source, identifiers, standing, first, last }) => [
@@ -103,7 +103,7 @@ export function createSubjectStore(
           last.id,
         ]),
       )
-      await words.each(
+      await variant.each(
         db,
         addMembers,
         claims.flatMap(({ key, source, identifiers }) =>
@@ -113,19 +113,19 @@ export function createSubjectStore(
     },
 
     async dropClaims(keys) {
-      await sql`DELETE FROM claims WHERE key IN ${words.texts(keys)}`.execute(db)
-      await sql`DELETE FROM claim_identifiers WHERE claim IN ${words.texts(keys)}`.execute(db)
+      await sql`DELETE FROM claims WHERE key IN ${variant.texts(keys)}`.execute(db)
+      await sql`DELETE FROM claim_identifiers WHERE claim IN ${variant.texts(keys)}`.execute(db)
     },
 
     async component(nodes, sources) {
-      const theirs = words.texts(sources)
+      const theirs = variant.texts(sources)
       const found = await rows(sql<NodeRow>`
         WITH RECURSIVE reached (node) AS (
-          SELECT * FROM ${words.numbers([...new Set(nodes)])} g
+          SELECT * FROM ${variant.numbers([...new Set(nodes)])} g
           UNION SELECT o.node FROM reached JOIN claim_identifiers c USING (node) JOIN claim_identifiers o ON o.claim = c.claim
           WHERE c.source IN ${theirs})
         SELECT ${nodeColumns} FROM reached JOIN identifiers USING (node)`)
-      const numbers = words.numbers(found.map(({ node }) => node))
+      const numbers = variant.numbers(found.map(({ node }) => node))
       const claims = await rows(sql<ClaimRow>`
         SELECT ${claimColumns} FROM claims WHERE key IN (
           SELECT claim FROM claim_identifiers WHERE node IN ${numbers} AND source IN ${theirs})`)
@@ -152,7 +152,7 @@ export function createSubjectStore(
 
     async rejoin({ entities, claims, endings, memberships: { gone, made } }) {
       if (gone.length > 0) {
-        const given = words.rows(
+        const given = variant.rows(
           { node: 'integer', source: 'text', lasts_until: 'integer' },
           gone.map(({ node, source, until }) => [node, source, until]),
         )
@@ -160,7 +160,7 @@ export function createSubjectStore(
           SELECT node, source, lasts_until FROM ${given} g)`.execute(db)
       }
       if (made.length > 0) {
-        await words.each(
+        await variant.each(
           db,
           putMemberships,
           made.map(({ node, source, until, root }) => [node, source, until, root]),
@@ -173,7 +173,7 @@ export function createSubjectStore(
             AND ended_at = ${at}`.execute(db)
       }
       if (entities.length > 0) {
-        const given = words.rows(
+        const given = variant.rows(
           { node: 'integer', entity: 'integer' },
           entities.map(({ node, entity }) => [node, entity]),
         )
@@ -185,7 +185,7 @@ export function createSubjectStore(
           FROM ${given} g WHERE identifiers.node = g.node`.execute(db)
       }
       if (claims.length > 0) {
-        const given = words.rows(
+        const given = variant.rows(
           { key: 'text', refused: 'text' },
           claims.map(({ key, refused }) => [key, refused ?? null]),
         )
@@ -209,7 +209,7 @@ export function createSubjectStore(
           ON CONFLICT (node, source, ended_at) DO UPDATE SET
             recycled = CASE WHEN endings.recycled = 1 THEN 1 ELSE excluded.recycled END,
             successor = coalesce(endings.successor, excluded.successor)`.execute(db)
-        await words.each(
+        await variant.each(
           db,
           addMembers,
           (successor === undefined ? [identifier] : [identifier, successor]).map((name) => [
@@ -222,7 +222,7 @@ export function createSubjectStore(
           SELECT ended_at FROM endings WHERE node = ${node} AND source = ${source}
           ORDER BY ended_at DESC LIMIT 1000 OFFSET ${endingsMax}`)
         if (older.length === 0) continue
-        const keys = words.texts(older.map(({ ended_at }) => endingKey(source, node, ended_at)))
+        const keys = variant.texts(older.map(({ ended_at }) => endingKey(source, node, ended_at)))
         await sql`DELETE FROM claim_identifiers WHERE claim IN ${keys}`.execute(db)
         await sql`DELETE FROM endings WHERE node = ${node} AND source = ${source}
           AND ended_at <= ${older[0]?.ended_at ?? 0}`.execute(db)
@@ -249,7 +249,7 @@ export function createSubjectStore(
     },
 
     async vouch(identifiers, provider) {
-      await sql`UPDATE identifiers SET vouched_by = ${provider} WHERE identifier IN ${words.texts(identifiers)}`.execute(
+      await sql`UPDATE identifiers SET vouched_by = ${provider} WHERE identifier IN ${variant.texts(identifiers)}`.execute(
         db,
       )
     },
@@ -266,7 +266,7 @@ export function createSubjectStore(
     },
 
     async entitiesSeeing(nodes) {
-      const found = await seeing(db, words, { nodes })
+      const found = await seeing(db, variant, { nodes })
       return found.map(({ entity }) => entity)
     },
 
@@ -279,7 +279,7 @@ export function createSubjectStore(
     async ofEntities(entities) {
       const found = await rows(sql<SubjectRow>`
         SELECT ${nodeColumns}, level, seen_at, login, display_name, loaded_at
-        FROM identifiers LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(words, entities)} ORDER BY node`)
+        FROM identifiers LEFT JOIN loaded_users USING (node) WHERE node IN ${ofEntities(variant, entities)} ORDER BY node`)
       const byEntity = Map.groupBy(found, ({ entity }) => entity)
       return entities.flatMap((entity) => {
         const members = byEntity.get(entity)
@@ -337,7 +337,7 @@ export function createSubjectStore(
     },
 
     async putLoaded(login, user) {
-      const given = words.rows(
+      const given = variant.rows(
         { identifier: 'text', login: 'text', display_name: 'text', loaded_at: 'integer', claim: 'text' },
         [[login, user.login, user.displayName ?? null, user.loadedAt.getTime(), user.claim ?? null]],
       )
@@ -365,10 +365,10 @@ const nodeColumns = sql`node, identifier, id, entity, vouched_by`
 
 /** Who sees something of these nodes through what some source calls the same. */
 const seeing = fixedStatement<{ nodes: readonly number[] }, { entity: number }>(
-  (slot, words) => sql`
+  (slot, variant) => sql`
     SELECT DISTINCT a.entity
     FROM memberships m JOIN memberships o ON o.root = m.root AND o.source = m.source JOIN identifiers a ON a.node = o.node
-    WHERE m.node IN ${words.numbers(slot('nodes'))}`,
+    WHERE m.node IN ${variant.numbers(slot('nodes'))}`,
 )
 
 const putMemberships: RowStatement = {
@@ -380,22 +380,22 @@ const putMemberships: RowStatement = {
 }
 
 const nodesOfIdentifiers = fixedStatement<{ identifiers: readonly Identifier[] }, NodeRow>(
-  (slot, words) =>
-    sql`SELECT ${nodeColumns} FROM identifiers WHERE identifier IN ${words.texts(slot('identifiers'))}`,
+  (slot, variant) =>
+    sql`SELECT ${nodeColumns} FROM identifiers WHERE identifier IN ${variant.texts(slot('identifiers'))}`,
 )
 
 const claimsByKey = fixedStatement<{ keys: readonly string[] }, ClaimRow>(
-  (slot, words) => sql`SELECT ${claimColumns} FROM claims WHERE key IN ${words.texts(slot('keys'))}`,
+  (slot, variant) => sql`SELECT ${claimColumns} FROM claims WHERE key IN ${variant.texts(slot('keys'))}`,
 )
 
 const addIdentifiers: RowStatement<NodeRow> = {
   columns: { identifier: 'text', bare: 'text', id: 'text', seen_at: 'integer', vouched_by: 'text' },
   // An entity of its own is known by its own number.
-  text: (given, words) => sql`
+  text: (given, variant) => sql`
     INSERT INTO identifiers (node, identifier, bare, id, entity, seen_at, vouched_by)
     SELECT n.node, n.identifier, n.bare, n.id, n.node, n.seen_at, n.vouched_by
     FROM (
-      SELECT ${words.nextNumber('identifiers', 'node')} AS node, g.identifier, g.bare, g.id, g.seen_at, g.vouched_by
+      SELECT ${variant.nextNumber('identifiers', 'node')} AS node, g.identifier, g.bare, g.id, g.seen_at, g.vouched_by
       FROM ${given} g) n
     RETURNING ${nodeColumns}`,
 }

@@ -12,16 +12,16 @@ import type { NewLogRow } from './log-insertion.ts'
 import { packLogEvent, standsInRow, unpackLogEvent } from './log-row.ts'
 import type { LogEventRow, Schema } from './schema.ts'
 import { inParts } from './sized-statement.ts'
-import type { Words } from './sql-variant.ts'
+import type { SqlVariant } from './sql-variant.ts'
 
 export function createSystemLogStore(
   db: Kysely<Schema>,
-  words: Words,
+  variant: SqlVariant,
   deletions: Pick<Deletions, 'deleteLogEntries'>,
 ): SystemLogStore {
   return {
     async append(entries) {
-      for (const part of inParts(entries)) await db.executeQuery(words.logInsertion(newRows(part)))
+      for (const part of inParts(entries)) await db.executeQuery(variant.logInsertion(newRows(part)))
     },
 
     async page({ position, eventTypes, containing = [], limit }) {
@@ -29,7 +29,7 @@ export function createSystemLogStore(
       const order = orderOf(position)
       const holds = containing.filter(standsInRow).map((text) => {
         const pattern = likePattern(text)
-        return sql`(${words.like(sql.ref('event'), pattern)} OR ${words.like(sql.ref('event_type'), pattern)})`
+        return sql`(${variant.like(sql.ref('event'), pattern)} OR ${variant.like(sql.ref('event_type'), pattern)})`
       })
       const event =
         holds.length === 0

@@ -95,7 +95,7 @@ describe.each(sites)('into %s', (_, open) => {
     await using site = await open()
     await imported(site, texts(sound))
     await using database = await site.target()
-    const { db, words } = database
+    const { db, variant } = database
     for (const [table, next] of [
       ['log_events', 13],
       ['erasures', 6],
@@ -111,7 +111,7 @@ describe.each(sites)('into %s', (_, open) => {
       const { rows } = await sql`SELECT max(${sql.ref(column)}) AS last FROM ${sql.table(table)}`.execute(db)
       expect([table, rows]).toEqual([table, [{ last: next }]])
     }
-    const signals = createSignalStore(db, words, {
+    const signals = createSignalStore(db, variant, {
       appendSignals: fail,
       recordRefusals: fail,
       deleteSignals: fail,

@@ -79,7 +79,7 @@ async function requireEmpty({ db }: TransferDatabase, tables: readonly TransferT
 }
 
 async function insert(database: TransferDatabase, batch: Batch, lastLine: number): Promise<void> {
-  const { db, words } = database
+  const { db, variant } = database
   const { table, rows, firstLine } = batch
   const names = sql.join(table.columns.map(({ name }) => sql.ref(name)))
   const types: Record<string, ColumnType> = Object.fromEntries(
@@ -93,7 +93,7 @@ async function insert(database: TransferDatabase, batch: Batch, lastLine: number
       rows.map((row) => Number(row[sequenceAt])),
     )
     await sql`INSERT INTO ${sql.table(table.name)} (${names})
-      SELECT ${names} FROM ${words.rows(types, rows)} AS given`.execute(db)
+      SELECT ${names} FROM ${variant.rows(types, rows)} AS given`.execute(db)
   } catch (error) {
     if (!(error instanceof SqlError)) throw error
     throw new TransferError(

@@ -1,11 +1,9 @@
-import { Kysely } from 'kysely'
-import { poolDialect } from './postgres/kysely.ts'
+import { kyselyOverPool } from './postgres/kysely.ts'
 import { openPool, type PoolOptions, type PostgresConnection } from './postgres/pool.ts'
 import { openPostgres } from './postgres.ts'
-import type { Schema } from './schema.ts'
 import { TransferError } from './transfer-format.ts'
 import { movedTables, type TransferSource, type TransferTarget } from './transfer-tables.ts'
-import { postgresWords } from './sql-variant.ts'
+import { postgresVariant } from './sql-variant.ts'
 
 type PostgresPlace = Pick<PoolOptions, 'url' | 'extraCa'>
 
@@ -75,8 +73,8 @@ async function begin(
     connection,
     source: {
       kind: 'postgres',
-      db: new Kysely<Schema>({ dialect: poolDialect({ ...pool, connect: async () => kept }) }),
-      words: postgresWords,
+      db: kyselyOverPool({ ...pool, connect: async () => kept }),
+      variant: postgresVariant,
       [Symbol.asyncDispose]: () => held.disposeAsync(),
     },
   }

@@ -1,14 +1,12 @@
 import { existsSync } from 'node:fs'
-import { Kysely } from 'kysely'
-import type { Schema } from './schema.ts'
 import { databaseFile, openConnection, type SqliteConnection } from './sqlite/connection.ts'
-import { sessionDialect } from './sqlite/kysely.ts'
+import { kyselyOverSessions } from './sqlite/kysely.ts'
 import { lockFolder } from './sqlite/folder-lock.ts'
 import { openSqliteInThread } from './sqlite/in-thread.ts'
 import { readSessions } from './sqlite/read-sessions.ts'
 import { TransferError } from './transfer-format.ts'
 import type { TransferSource, TransferTarget } from './transfer-tables.ts'
-import { sqliteWords } from './sql-variant.ts'
+import { sqliteVariant } from './sql-variant.ts'
 
 /**
  * The embedded database of a data folder as it is at one moment, whether or not a hub runs on it. Nothing is written.
@@ -50,8 +48,8 @@ export function existingDatabase(folder: string): string {
 function transferOver(connection: SqliteConnection): TransferSource {
   return {
     kind: 'sqlite',
-    db: new Kysely<Schema>({ dialect: sessionDialect(readSessions(connection)) }),
-    words: sqliteWords,
+    db: kyselyOverSessions(readSessions(connection)),
+    variant: sqliteVariant,
     [Symbol.asyncDispose]: async () => connection.close(),
   }
 }

@@ -1,12 +1,12 @@
 import { sql, type Kysely } from 'kysely'
 import type { Schema } from './schema.ts'
-import type { ColumnType, Words } from './sql-variant.ts'
+import type { ColumnType, SqlVariant } from './sql-variant.ts'
 
 /** A database of ours that rows are moved out of or into, within the one transaction that its opener has begun. */
 export interface TransferDatabase {
   readonly kind: 'sqlite' | 'postgres'
   readonly db: Kysely<Schema>
-  readonly words: Words
+  readonly variant: SqlVariant
 }
 
 /** Disposing it lets go of it. */

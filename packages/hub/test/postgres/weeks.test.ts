@@ -1,20 +1,19 @@
-import { Kysely, type CompiledQuery } from 'kysely'
+import type { CompiledQuery } from 'kysely'
 import { expect, test } from 'vitest'
 import { termsOf } from '../../src/signals/signal-terms.ts'
 import { rowDeletions } from '../../src/storage/deletions.ts'
 import type { SpokenReason } from '../../src/risk/risk-state.ts'
 import { createErasureStore } from '../../src/storage/erasure-store.ts'
 import { weekMs } from '../../src/storage/migrations/weeks.ts'
-import { poolDialect } from '../../src/storage/postgres/kysely.ts'
+import { kyselyOverPool } from '../../src/storage/postgres/kysely.ts'
 import { openPool } from '../../src/storage/postgres/pool.ts'
 import { signalProcedures } from '../../src/storage/postgres/signal-procedures.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
-import type { Schema } from '../../src/storage/schema.ts'
 import { createRiskStore } from '../../src/storage/risk-store.ts'
 import { createSignalStore } from '../../src/storage/signal-store.ts'
 import { createSubjectStore } from '../../src/storage/subject-store.ts'
 import { createSystemLogStore } from '../../src/storage/system-log-store.ts'
-import { postgresWords } from '../../src/storage/sql-variant.ts'
+import { postgresVariant } from '../../src/storage/sql-variant.ts'
 import type { Storage } from '../../src/stores.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import { logEvent } from '../../src/systemlog/log-event.ts'
@@ -122,20 +121,17 @@ async function openWeeks(planning: Planning) {
   const pool = openPool({ url, connectionsMax: 1, applicationName: 'plans' })
   opened.defer(() => pool.close())
   const asked: CompiledQuery[] = []
-  const db = new Kysely<Schema>({
-    dialect: poolDialect(pool),
-    log: ({ level, query }) => void (level === 'query' && asked.push(query)),
-  })
-  const procedures = { ...signalProcedures(pool, pool), ...rowDeletions(db, postgresWords) }
+  const db = kyselyOverPool(pool, ({ level, query }) => void (level === 'query' && asked.push(query)))
+  const procedures = { ...signalProcedures(pool, pool), ...rowDeletions(db, postgresVariant) }
   const kept = opened.move()
   return {
     url,
     storage,
-    signals: createSignalStore(db, postgresWords, procedures),
-    systemLog: createSystemLogStore(db, postgresWords, procedures),
-    erasures: createErasureStore(db, postgresWords),
-    risk: createRiskStore(db, postgresWords, procedures),
-    subjects: createSubjectStore(db, postgresWords, procedures),
+    signals: createSignalStore(db, postgresVariant, procedures),
+    systemLog: createSystemLogStore(db, postgresVariant, procedures),
+    erasures: createErasureStore(db, postgresVariant),
+    risk: createRiskStore(db, postgresVariant, procedures),
+    subjects: createSubjectStore(db, postgresVariant, procedures),
     often,
     once,
     /** How the statements of some work are carried out. */

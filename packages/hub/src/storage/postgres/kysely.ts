@@ -1,13 +1,15 @@
 import {
+  Kysely,
   PostgresAdapter,
   PostgresIntrospector,
   PostgresQueryCompiler,
   type CompiledQuery,
   type DatabaseConnection,
-  type Dialect,
   type Driver,
+  type LogConfig,
   type QueryResult,
 } from 'kysely'
+import type { Schema } from '../schema.ts'
 import { SqlError } from '../sql-sessions.ts'
 import { retried } from './errors.ts'
 import { lockOf } from './locks.ts'
@@ -81,11 +83,14 @@ class PoolDriver implements Driver {
 }
 
 /** Kysely over a pool, whose transactions take turns over all nodes. */
-export function poolDialect(pool: PostgresPool): Dialect {
-  return {
-    createAdapter: () => new PostgresAdapter(),
-    createDriver: () => new PoolDriver(pool),
-    createIntrospector: (db) => new PostgresIntrospector(db),
-    createQueryCompiler: () => new PostgresQueryCompiler(),
-  }
+export function kyselyOverPool(pool: PostgresPool, log: LogConfig = []): Kysely<Schema> {
+  return new Kysely({
+    dialect: {
+      createAdapter: () => new PostgresAdapter(),
+      createDriver: () => new PoolDriver(pool),
+      createIntrospector: (db) => new PostgresIntrospector(db),
+      createQueryCompiler: () => new PostgresQueryCompiler(),
+    },
+    log,
+  })
 }

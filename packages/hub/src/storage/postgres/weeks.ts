@@ -6,7 +6,7 @@ import { weekBits, weekMs, weeksAhead, type WeeklyTable } from '../migrations/we
 import type { Schema } from '../schema.ts'
 import { SqlError } from '../sql-sessions.ts'
 import { numberAt } from '../number-at.ts'
-import { postgresWords } from '../sql-variant.ts'
+import { postgresVariant } from '../sql-variant.ts'
 import { retried } from './errors.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 
@@ -161,7 +161,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
   async function deleteOldest(weekly: Weekly, step: DeletionStep): Promise<Deleted> {
     const current = await currentWeek(weekly.numbering)
     for (const part of await partsOf(weekly.table)) {
-      const rows = rowDeletions(db, postgresWords, part.suffix)
+      const rows = rowDeletions(db, postgresVariant, part.suffix)
       if (part.week === undefined) {
         if (await isEmpty(`${weekly.table}${part.suffix}`)) continue
         return retried(() => weekly.deleteRows(rows, step))
@@ -245,7 +245,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletio
     deleteTokens: stepOf(tokens),
     deleteLogEntries: stepOf(logEntries),
     deleteHistory: stepOf(history),
-    forgetSubjects: rowDeletions(db, postgresWords).forgetSubjects,
+    forgetSubjects: rowDeletions(db, postgresVariant).forgetSubjects,
   }
 }
 

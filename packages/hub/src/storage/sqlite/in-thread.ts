@@ -2,10 +2,10 @@ import { mkdirSync } from 'node:fs'
 import { rowDeletions, type Deletions } from '../deletions.ts'
 import { migrate } from '../migrate.ts'
 import { sqlStorage, type Procedures, type SqlStorage } from '../sql-storage.ts'
-import { sqliteWords } from '../sql-variant.ts'
+import { sqliteVariant } from '../sql-variant.ts'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { databaseFile, openConnection } from './connection.ts'
-import { sessionDialect } from './kysely.ts'
+import { kyselyOverSessions } from './kysely.ts'
 import { readRisks } from './risk-procedures.ts'
 import { refuse } from './outage.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
@@ -33,8 +33,8 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
       sessions.exclusively((connection) => findServiceApps(connection, ids)).catch(refuse),
   }
   const storage = sqlStorage({
-    dialect: sessionDialect(sessions),
-    words: sqliteWords,
+    db: kyselyOverSessions(sessions),
+    variant: sqliteVariant,
     procedures,
     close: () => sessions.close(),
   })
@@ -51,6 +51,6 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     },
     sessions,
     procedures,
-    deletions: rowDeletions(storage.db, sqliteWords),
+    deletions: rowDeletions(storage.db, sqliteVariant),
   }
 }

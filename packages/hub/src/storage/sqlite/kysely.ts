@@ -1,13 +1,14 @@
 import {
   CompiledQuery,
+  Kysely,
   SqliteAdapter,
   SqliteIntrospector,
   SqliteQueryCompiler,
   type DatabaseConnection,
-  type Dialect,
   type Driver,
   type QueryResult,
 } from 'kysely'
+import type { Schema } from '../schema.ts'
 import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
 import { refuse } from './outage.ts'
 
@@ -82,11 +83,13 @@ class SessionDriver implements Driver {
 }
 
 /** Kysely over sessions; what only reads, outside transactions, goes to `reading` when it is given. */
-export function sessionDialect(writing: SqlSessions, reading?: SqlSessions): Dialect {
-  return {
-    createAdapter: () => new SqliteAdapter(),
-    createDriver: () => new SessionDriver(writing, reading),
-    createIntrospector: (db) => new SqliteIntrospector(db),
-    createQueryCompiler: () => new SqliteQueryCompiler(),
-  }
+export function kyselyOverSessions(writing: SqlSessions, reading?: SqlSessions): Kysely<Schema> {
+  return new Kysely({
+    dialect: {
+      createAdapter: () => new SqliteAdapter(),
+      createDriver: () => new SessionDriver(writing, reading),
+      createIntrospector: (db) => new SqliteIntrospector(db),
+      createQueryCompiler: () => new SqliteQueryCompiler(),
+    },
+  })
 }
