@@ -4,6 +4,7 @@ import { join } from 'node:path'
 import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../src/base/world.ts'
 import { handleBatch, type BatchDeps } from '../src/handling/handler.ts'
+import { journaled } from '../src/journal/journal.ts'
 import { createRiskRules } from '../src/risk/risk-rules.ts'
 import { databaseFile } from '../src/storage/sqlite/connection.ts'
 import { openSqliteInThread } from '../src/storage/sqlite/in-thread.ts'
@@ -101,9 +102,10 @@ async function fill(store: Store, from: number, to: number): Promise<void> {
   await using storage = await store.open()
   const [provider] = await storage.stores.providers.list()
   if (provider === undefined) throw new Error('The store has no provider.')
+  const world = realWorld(globalThis.fetch)
   const handling: BatchDeps = {
-    storage,
-    world: realWorld(globalThis.fetch),
+    storage: journaled(storage, world),
+    world,
     logger: silentLogger,
     rules: createRiskRules([]),
     origin: 'https://hub.example',

@@ -14,7 +14,6 @@ import {
 import { createServiceApps, type ServiceApps } from './access/service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './access/signing-keys.ts'
 import { issueToken, type IssuedToken, type TokenRequest } from './access/token-endpoint.ts'
-import type { Actor } from './base/actor.ts'
 import { createClockFloor, type Logger } from '@watchbell/receiver/base'
 import { followChanges } from './base/follow-changes.ts'
 import { HubError } from './base/hub-error.ts'
@@ -34,6 +33,7 @@ import { matchesOf, type EventMatch } from './handling/event-matches.ts'
 import { createStreamPoller } from './ingest/poll-streams.ts'
 import { pushToStream, type StreamPush } from './ingest/push-to-stream.ts'
 import { createRefusalRecorder } from './ingest/refusals.ts'
+import { createRejoining } from './upkeep/rejoining.ts'
 import { createRetention } from './upkeep/retention.ts'
 import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
 import { createKeyCache, type KeyCache, fetchKeySet, defaultKeyLimits } from '@watchbell/receiver/jwks'
@@ -44,33 +44,24 @@ import type { NeverDenied } from './policy/never-denied.ts'
 import type { OutcomeTable } from './policy/outcome-table.ts'
 import type { RiskAction } from './risk/risk-action.ts'
 import type { OutcomeRules } from './policy/outcome.ts'
-import { applyNews, newsOfReason } from './risk/news.ts'
 import { createPeople, type People } from './risk/people.ts'
 import { createProviderActions, type ProviderActions } from './risk/provider-actions.ts'
 import { createUntimedSessions } from './policy/untimed-sessions.ts'
 import { createRiskEvents, type RiskEvents } from './risk/risk-events.ts'
 import { createRiskProviders, type RiskProviders } from './risk/risk-providers.ts'
 import type { RiskEventCounts } from './risk/risk-provider-store.ts'
-import { rejoinSource, rejoinStep } from './risk/rejoin.ts'
-import { createRiskSources, wordJudge } from './risk/risk-sources.ts'
+import { createSourceChanges } from './risk/source-changes.ts'
+import { createRiskSources } from './risk/risk-sources.ts'
 import { createSetVerifier } from '@watchbell/receiver/set'
 import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
-import { partStream } from './streams/part-stream.ts'
+import { changeStreamsOfProvider } from './streams/provider-changes.ts'
 import { untouchedStreams } from './streams/untouched-streams.ts'
-import { journaledAccess } from './journal/access-entries.ts'
-import { providerEntry } from './journal/entries.ts'
+import { journaled } from './journal/journal.ts'
 import { evaluationEntry } from './journal/evaluation-entry.ts'
 import { createLogRecorder } from './systemlog/log-recorder.ts'
-import { dismissalEntry, riskEntry, subjectEntry, watchbellActor } from './journal/risk-entries.ts'
-import {
-  providerActionEntry,
-  providerTrustEntry,
-  riskProviderEntry,
-  riskSignalEntry,
-} from './journal/risk-provider-entries.ts'
 
 export interface HubSettings {
   /** Public origin, without a trailing slash: issuer of access tokens and audience of SETs. */
@@ -102,9 +93,6 @@ export interface HubSettings {
   readonly neverDenied?: NeverDenied
   readonly logEvaluations: 'all' | 'non_allow'
 }
-
-/** Of a security events provider for which none was set. */
-const defaultProviderAction: RiskAction = 'enforce_and_log'
 
 export interface HubDeps {
   readonly world: World
@@ -176,15 +164,15 @@ const rateExchangeMs = 1_000
 export async function createHub(deps: HubDeps): Promise<Hub> {
   const { world, logger, storage, secretBox, urlProblem, settings, standby } = deps
   const { meter = silentMeter, tracer = silentTracer } = deps
-  const { origin, newProviderAction = defaultProviderAction } = settings
-  const { stores } = storage
+  const { origin, newProviderAction } = settings
+  const changing = journaled(storage, world)
+  const { stores, transaction } = changing
   const requestTimeoutMs = (settings.transmitterTimeoutS ?? 10) * 1_000
 
-  const access = journaledAccess(world, storage)
-  const apiTokens = createApiTokens({ world, storage: access, logger })
+  const apiTokens = createApiTokens({ world, storage: changing, logger })
   const signingKeys = createSigningKeys({
     world,
-    storage,
+    storage: changing,
     box: secretBox,
     signedForMaxMs: accessTokenLifetimeS * 1_000,
   })
@@ -218,55 +206,16 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   })
   const sources = await createRiskSources(stores.riskSources)
   /** A transaction after which the words of sources may count for more or less. */
-  const changingSources = async <T>(work: (stores: Stores) => Promise<T>): Promise<T> => {
-    const result = await storage.transaction(work)
+  const changingSources: typeof transaction = async (work) => {
+    const result = await transaction(work)
     await sources.refresh()
     return result
-  }
-  /** What a source said of who is who is looked at again in the transaction that changes what it counts for. */
-  const rejoin = async (
-    { subjects, risk, riskSources, systemLog }: Stores,
-    from: { readonly source: string; readonly after?: string; readonly by: Actor },
-  ): Promise<void> => {
-    const judge = wordJudge(await riskSources.list())
-    const deps = { subjects, risk, riskSources, world, judge }
-    const { source, after, by } = from
-    const changes = await (after === undefined ? rejoinSource(deps, source) : rejoinStep(deps, source, after))
-    await systemLog.append(
-      changes.map((change) => riskEntry(world, change, { by, detectionName: 'Source Trust Changed' })),
-    )
   }
   const providers = await createProviders({
     world,
     store: stores.providers,
-    unitOfWork: {
-      transaction: (work) =>
-        changingSources((stores) => {
-          const { providers, systemLog, riskSources, streams, dialects } = stores
-          return work({
-            providers,
-            journal: {
-              async record(change) {
-                if (change.kind === 'create' && newProviderAction !== defaultProviderAction) {
-                  await riskSources.setAction(change.provider.id, newProviderAction)
-                }
-                if (change.kind === 'update')
-                  await rejoin(stores, { source: change.provider.id, by: change.by })
-                if (change.kind === 'delete') {
-                  await riskSources.forget(change.provider.id)
-                  await rejoin(stores, { source: change.provider.id, by: change.by })
-                  await streams.deleteOfProvider(change.provider.id)
-                  await dialects.set(change.provider.id, undefined)
-                }
-                if (change.before !== undefined && change.before.issuer !== change.provider.issuer) {
-                  await partStream(streams, change.provider)
-                }
-                await systemLog.append([providerEntry(world, change)])
-              },
-            },
-          })
-        }),
-    },
+    transaction: changingSources,
+    consequences: [createSourceChanges({ world, newProviderAction }), changeStreamsOfProvider],
     readMetadata: (url) =>
       readTransmitterMetadata({ world, urlProblem }, url, {
         ...defaultDiscoveryLimits,
@@ -281,7 +230,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const intake = await createStreamIntake({
     world,
     logger,
-    storage,
+    storage: changing,
     box: secretBox,
     origin,
     urlProblem,
@@ -310,37 +259,13 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     riskProviders: createRiskProviders({
       world,
       store: stores.riskProviders,
-      transaction: (work) =>
-        changingSources(({ riskProviders, serviceApps, systemLog }) =>
-          work({
-            riskProviders,
-            serviceApps,
-            journal: { record: (change) => systemLog.append([riskProviderEntry(world, change)]) },
-          }),
-        ),
+      transaction: changingSources,
       providersMax: settings.riskProvidersMax,
     }),
     riskEvents: createRiskEvents({
       world,
-      transaction: (work) =>
-        storage.transaction(({ riskProviders, riskSources, systemLog, subjects, risk }) =>
-          work({
-            riskProviders,
-            async putReasons(reasons) {
-              const judge = wordJudge(await riskSources.list())
-              const deps = { subjects, risk, world, judge, origin, ignoreUnknownUsers: false }
-              await applyNews(deps, reasons.map(newsOfReason))
-            },
-            journal: {
-              record: (consumed) =>
-                systemLog.append(
-                  consumed.flatMap(({ events, ...from }) =>
-                    events.map((event) => riskSignalEntry(world, { ...from, event })),
-                  ),
-                ),
-            },
-          }),
-        ),
+      origin,
+      transaction,
       meter,
     }),
     riskEventCounts: () => stores.riskProviders.counts(),
@@ -350,20 +275,10 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       perAddress: 0,
     }),
     providerActions: createProviderActions({
+      world,
       sources,
       subjects: stores.subjects,
-      transaction: (work) =>
-        changingSources((stores) =>
-          work({
-            providers: stores.providers,
-            riskSources: stores.riskSources,
-            journal: {
-              record: (change) => stores.systemLog.append([providerActionEntry(world, change)]),
-              trusted: (change) => stores.systemLog.append([providerTrustEntry(world, change)]),
-            },
-            rejoin: (source, by) => rejoin(stores, { source, by }),
-          }),
-        ),
+      transaction: changingSources,
     }),
     evaluator: createEvaluator({
       world,
@@ -375,10 +290,10 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       untimedSessions: createUntimedSessions({
         world,
         marks: stores.signInMarks,
-        transaction: (work) => storage.transaction(({ signInMarks }) => work(signInMarks)),
+        transaction,
       }),
       journalsAllowed: settings.logEvaluations === 'all',
-      journal: { record: (evaluation) => recorder.record(evaluationEntry(world, evaluation)) },
+      journal: { evaluated: (evaluation) => recorder.record(evaluationEntry(world, evaluation)) },
       meter,
       tracer,
     }),
@@ -447,24 +362,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     judge: sources.judge,
     origin,
     stores,
-    transaction: (work) =>
-      storage.transaction(async ({ subjects, risk, riskSources, systemLog }) =>
-        work({
-          subjects,
-          risk,
-          judge: wordJudge(await riskSources.list()),
-          journal: {
-            levelsChanged: (changes, by) =>
-              systemLog.append(
-                changes.map((change) =>
-                  riskEntry(world, change, { by, detectionName: 'Admin Reported User Risk' }),
-                ),
-              ),
-            dismissed: (change) => systemLog.append([dismissalEntry(world, change)]),
-            loaded: (subject, by) => systemLog.append([subjectEntry(world, { kind: 'load', subject, by })]),
-          },
-        }),
-      ),
+    transaction,
   })
   const erasures = createErasures({ storage, world, logger })
 
@@ -472,21 +370,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   if (standby === undefined) poller.start()
   const workers = [
     intake.keeper,
-    createExpiry({ storage, world, logger }),
-    createWorker({
-      name: 'rejoining',
-      runOnce: async () => {
-        if ((await stores.riskSources.nextRejoin()) === undefined) return 0
-        return storage.transaction(async (stores) => {
-          const left = await stores.riskSources.nextRejoin()
-          if (left !== undefined) await rejoin(stores, { ...left, by: watchbellActor })
-          return left === undefined ? 0 : 1
-        })
-      },
-      idleMs: 1_000,
-      afterErrorMs: 10_000,
-      logger,
-    }),
+    createExpiry({ storage: changing, world, logger }),
+    createRejoining({ storage: changing, world, logger }),
     erasures.worker,
     createRetention({
       storage,
@@ -552,7 +437,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     systemLog: stores.systemLog,
     apiTokens,
     apiTokenStore: stores.apiTokens,
-    serviceApps: createServiceApps({ world, storage: access }),
+    serviceApps: createServiceApps({ world, storage: changing }),
     signingKeys,
     authenticator: createAuthenticator({
       world,

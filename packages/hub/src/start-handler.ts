@@ -2,6 +2,7 @@ import type { Logger } from '@watchbell/receiver/base'
 import type { Worker } from './base/worker.ts'
 import { realWorld } from './base/world.ts'
 import { createHandler, type HandlerPace } from './handling/handler.ts'
+import { journaled } from './journal/journal.ts'
 import { createHandlerMeter, type HandlingCells } from './metrics/handling.ts'
 import { createRiskRules, type RiskOverride } from './risk/risk-rules.ts'
 import { stderrLogger, type LogFormat } from './stderr-logger.ts'
@@ -36,9 +37,10 @@ export function startHandler(
   pace: HandlerPace,
 ): Worker {
   const { origin, riskOverrides, unknownUsers, handling } = options
+  const world = realWorld(globalThis.fetch)
   const handler = createHandler({
-    storage,
-    world: realWorld(globalThis.fetch),
+    storage: journaled(storage, world),
+    world,
     logger,
     rules: createRiskRules(riskOverrides),
     origin,

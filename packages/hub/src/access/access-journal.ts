@@ -1,5 +1,4 @@
 import type { Actor } from '../base/actor.ts'
-import type { AccessStores } from './access-storage.ts'
 import type { ApiToken } from './api-token.ts'
 import type { ServiceApp } from './service-app.ts'
 
@@ -18,23 +17,8 @@ export interface ServiceAppChange {
 }
 
 export interface AccessJournal {
-  recordToken(change: TokenChange): Promise<void>
-  recordServiceApp(change: ServiceAppChange): Promise<void>
-}
-
-/** What other rooms make of a service app. */
-export interface AppDuties {
-  /** Whether what it says of risk counts as a risk provider's word. */
-  isRiskProvider(clientId: string): Promise<boolean>
-}
-
-/** The stores of this room, where a change and its journal entry commit together or not at all. */
-export interface JournaledAccess {
-  /** Each call is a transaction of its own. */
-  readonly stores: AccessStores
-  transaction<T>(
-    work: (tx: AccessStores & { readonly journal: AccessJournal; readonly duties: AppDuties }) => Promise<T>,
-  ): Promise<T>
+  tokenChanged(change: TokenChange): Promise<void>
+  serviceAppChanged(change: ServiceAppChange): Promise<void>
 }
 
 /** Whoever runs the hub: at its command line, or through its settings. */

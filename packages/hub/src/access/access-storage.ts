@@ -1,3 +1,5 @@
+import type { Transact } from '../base/transaction.ts'
+import type { AccessJournal } from './access-journal.ts'
 import type { ApiTokenStore } from './api-token.ts'
 import type { RateCountStore } from './rate-count-store.ts'
 import type { ServiceAppStore } from './service-app.ts'
@@ -13,10 +15,14 @@ export interface AccessStores {
   readonly rateCounts: RateCountStore
 }
 
-/** What this room asks of the storage; `Storage` of stores.ts satisfies it. */
+/** What this room asks of the storage. */
 export interface AccessStorage {
   /** Each call is a transaction of its own. */
   readonly stores: AccessStores
-  /** All of `work` happens, or none of it. */
-  transaction<T>(work: (stores: AccessStores) => Promise<T>): Promise<T>
+  readonly transaction: Transact<AccessStores & AppDuties, AccessJournal>
+}
+
+/** What another room makes of a service app: the risk provider that it speaks as. */
+export interface AppDuties {
+  readonly riskProviders: { findByClientId(clientId: string): Promise<object | undefined> }
 }

@@ -1,13 +1,15 @@
 import { hash } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '@watchbell/receiver/base'
+import type { Transaction } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
-import { operator, type JournaledAccess, type TokenChange } from './access-journal.ts'
+import { operator, type AccessJournal, type TokenChange } from './access-journal.ts'
+import type { AccessStorage, AccessStores } from './access-storage.ts'
 import { isExpired, type ApiToken, type TokenRole } from './api-token.ts'
 
 export interface ApiTokensDeps {
   readonly world: Pick<World, 'now' | 'newId' | 'newSecret'>
-  readonly storage: JournaledAccess
+  readonly storage: AccessStorage
   readonly logger: Logger
 }
 
@@ -73,9 +75,12 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
     expiresAt,
     revokedAt: undefined,
   })
-  const revoke = async ({ apiTokens, journal }: Transaction, token: ApiToken): Promise<void> => {
+  const revoke = async (
+    { stores: { apiTokens }, journal }: TokenTransaction,
+    token: ApiToken,
+  ): Promise<void> => {
     await apiTokens.revoke(token.id, world.now())
-    await journal.recordToken(change('revoke', token))
+    await journal.tokenChanged(change('revoke', token))
   }
   const newSecret = (): string => `00${world.newSecret(secretBytes)}`
 
@@ -85,14 +90,14 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
       if (detail !== undefined) throw new HubError('token.invalid', { detail })
       const made = { token: newToken(wanted), secret: newSecret() }
       return storage.transaction(async (tx) => {
-        const named = await tx.apiTokens.findLiveByName(wanted.name)
+        const named = await tx.stores.apiTokens.findLiveByName(wanted.name)
         if (named !== undefined && isExpired(named, world.now())) await revoke(tx, named) // its name is free
         return insert(tx, made)
       })
     },
     list: () => storage.stores.apiTokens.list(tokensListedMax),
     revoke: (idOrName) =>
-      storage.transaction(async ({ apiTokens, journal }) => {
+      storage.transaction(async ({ stores: { apiTokens }, journal }) => {
         const token = (await apiTokens.findLiveByName(idOrName)) ?? (await apiTokens.find(idOrName))
         const revokedAt = world.now()
         if (token === undefined || !(await apiTokens.revoke(token.id, revokedAt))) {
@@ -100,7 +105,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
             detail: `There is no live API token with the id or name ${idOrName.slice(0, nameCharsMax)}.`,
           })
         }
-        await journal.recordToken(change('revoke', token))
+        await journal.tokenChanged(change('revoke', token))
         return { ...token, revokedAt }
       }),
     async findBySecret(secret) {
@@ -123,7 +128,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
         })
       }
       return storage.transaction(async (tx) => {
-        const { apiTokens } = tx
+        const { apiTokens } = tx.stores
         const named = await apiTokens.findLiveByName(configuredTokenName)
         const same = await apiTokens.findLiveByHash(hashOf(secret))
         if (named !== undefined && named.id === same?.id) return named
@@ -142,7 +147,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
     async ensureFirst(keep) {
       const made = { token: newToken({ name: firstTokenName, role: 'admin' }), secret: newSecret() }
       return storage.transaction(async (tx) => {
-        if (await tx.apiTokens.hasAny()) return undefined
+        if (await tx.stores.apiTokens.hasAny()) return undefined
         await insert(tx, made)
         await keep?.(made.secret)
         return made
@@ -151,11 +156,14 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
   }
 }
 
-type Transaction = Parameters<Parameters<JournaledAccess['transaction']>[0]>[0]
+type TokenTransaction = Transaction<Pick<AccessStores, 'apiTokens'>, AccessJournal>
 
-async function insert({ apiTokens, journal }: Transaction, made: NewApiToken): Promise<NewApiToken> {
+async function insert(
+  { stores: { apiTokens }, journal }: TokenTransaction,
+  made: NewApiToken,
+): Promise<NewApiToken> {
   await apiTokens.insert(made.token, hashOf(made.secret))
-  await journal.recordToken(change('create', made.token))
+  await journal.tokenChanged(change('create', made.token))
   return made
 }
 

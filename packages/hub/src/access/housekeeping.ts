@@ -5,7 +5,10 @@ const usedOnceBatchMax = 5_000
 const rateCountBatchMax = 5_000
 
 /** Forgets what can no longer matter: used-up assertions and proofs, past minutes, old signing keys. @returns how many rows */
-export async function pruneAccess(world: Pick<World, 'now'>, { stores }: AccessStorage): Promise<number> {
+export async function pruneAccess(
+  world: Pick<World, 'now'>,
+  { stores }: Pick<AccessStorage, 'stores'>,
+): Promise<number> {
   const now = world.now()
   return (
     (await stores.usedOnce.prune(now, usedOnceBatchMax)) +

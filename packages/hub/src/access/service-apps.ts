@@ -1,6 +1,7 @@
 import { HubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
-import { operator, type AppDuties, type JournaledAccess, type ServiceAppChange } from './access-journal.ts'
+import { operator, type ServiceAppChange } from './access-journal.ts'
+import type { AccessStorage, AppDuties } from './access-storage.ts'
 import { actorOf, type Caller, type RequestFacts } from './caller.ts'
 import type { ServiceAppDraft } from './client-metadata.ts'
 import { permits, type Scope } from './scopes.ts'
@@ -28,7 +29,7 @@ export interface ServiceApps {
 
 export interface ServiceAppsDeps {
   readonly world: Pick<World, 'now' | 'newId'>
-  readonly storage: JournaledAccess
+  readonly storage: AccessStorage
 }
 
 export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceApps {
@@ -40,9 +41,9 @@ export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceA
       const now = world.now()
       const clientId = world.newId('0oa')
       const app: ServiceApp = { clientId, name, keys, scopes, dpopBound, createdAt: now, updatedAt: now }
-      return storage.transaction(async ({ serviceApps, journal }) => {
+      return storage.transaction(async ({ stores: { serviceApps }, journal }) => {
         await serviceApps.insert(app)
-        await journal.recordServiceApp(change('create', app, by, from))
+        await journal.serviceAppChanged(change('create', app, by, from))
         return app
       })
     },
@@ -51,22 +52,22 @@ export function createServiceApps({ world, storage }: ServiceAppsDeps): ServiceA
     async replace(clientId, { name, keys, scopes, dpopBound }, by, from) {
       requireOther(by, clientId)
       requireMayGrant(by, scopes)
-      return storage.transaction(async ({ serviceApps, duties, journal }) => {
-        const before = (await serviceApps.find(clientId)) ?? notFound(clientId)
-        await requireMayTouch(by, before, duties)
+      return storage.transaction(async ({ stores, journal }) => {
+        const before = (await stores.serviceApps.find(clientId)) ?? notFound(clientId)
+        await requireMayTouch(by, before, stores)
         const app = { ...before, name, keys, scopes, dpopBound, updatedAt: world.now() }
-        await serviceApps.replace(app)
-        await journal.recordServiceApp(change('update', app, by, from))
+        await stores.serviceApps.replace(app)
+        await journal.serviceAppChanged(change('update', app, by, from))
         return app
       })
     },
     async delete(clientId, by, from) {
       requireOther(by, clientId)
-      await storage.transaction(async ({ serviceApps, duties, journal }) => {
-        const app = (await serviceApps.find(clientId)) ?? notFound(clientId)
-        await requireMayTouch(by, app, duties)
-        await serviceApps.delete(clientId)
-        await journal.recordServiceApp(change('delete', app, by, from))
+      await storage.transaction(async ({ stores, journal }) => {
+        const app = (await stores.serviceApps.find(clientId)) ?? notFound(clientId)
+        await requireMayTouch(by, app, stores)
+        await stores.serviceApps.delete(clientId)
+        await journal.serviceAppChanged(change('delete', app, by, from))
       })
     },
   }
@@ -90,7 +91,7 @@ function requireMayGrant(by: Registrar, wanted: readonly Scope[]): void {
 }
 
 /** Whoever gives an app new keys acts as that app, whatever scopes it leaves to it. */
-async function requireMayTouch(by: Registrar, app: ServiceApp, duties: AppDuties): Promise<void> {
+async function requireMayTouch(by: Registrar, app: ServiceApp, { riskProviders }: AppDuties): Promise<void> {
   const missing = lacking(by, app.scopes)
   if (missing.length > 0) {
     throw new HubError('access.forbidden', {
@@ -98,7 +99,7 @@ async function requireMayTouch(by: Registrar, app: ServiceApp, duties: AppDuties
     })
   }
   const [unmanaged] = lacking(by, ['okta.riskProviders.manage'])
-  if (unmanaged === undefined || !(await duties.isRiskProvider(app.clientId))) return
+  if (unmanaged === undefined || (await riskProviders.findByClientId(app.clientId)) === undefined) return
   throw new HubError('access.forbidden', {
     detail: `The service app speaks as a risk provider: to change or delete it takes ${unmanaged} too.`,
   })

@@ -62,7 +62,7 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
       createdAt: world.now(),
       verifiesUntil: undefined,
     }
-    return storage.transaction(async ({ signingKeys }) => {
+    return storage.transaction(async ({ stores: { signingKeys } }) => {
       const until = new Date(world.now().getTime() + signedForMaxMs)
       if (former !== undefined && !(await signingKeys.retire(former, until))) return undefined
       return (await signingKeys.insertOnce(record)) ? kid : undefined

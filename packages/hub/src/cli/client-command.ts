@@ -6,7 +6,7 @@ import type { ServiceApp } from '../access/service-app.ts'
 import { createServiceApps, type ServiceApps } from '../access/service-apps.ts'
 import type { JsonValue } from '@watchbell/receiver/base'
 import { generateSigningKey, publicJwk, type SigningKey } from '@watchbell/receiver/set'
-import { journaledAccess } from '../journal/access-entries.ts'
+import { journaled } from '../journal/journal.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readJsonInput } from './input.ts'
@@ -143,7 +143,7 @@ function asKeySet(value: JsonValue): JsonValue {
 }
 
 function appsOf({ world }: CliIo, storage: LocalHub): ServiceApps {
-  return createServiceApps({ world, storage: journaledAccess(world, storage) })
+  return createServiceApps({ world, storage: journaled(storage, world) })
 }
 
 async function listAll(apps: ServiceApps): Promise<readonly ServiceApp[]> {

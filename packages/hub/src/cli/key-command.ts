@@ -4,6 +4,7 @@ import { createSigningKeys } from '../access/signing-keys.ts'
 import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
+import { journaled } from '../journal/journal.ts'
 import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, localSettings, openLocalHub, type LocalOptions } from './local-hub.ts'
 
@@ -34,7 +35,7 @@ export function registerKey(program: Command, io: CliIo): void {
       if (isSealed && !isLost && !hasSecretKey(secrets.secretKey, data)) throw new CliError(otherSecretKey)
       const keys = createSigningKeys({
         world: io.world,
-        storage: hub,
+        storage: journaled(hub, io.world),
         box: createSecretBox(secretKey(secrets.secretKey, data)),
         signedForMaxMs: accessTokenLifetimeS * 1_000,
       })

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { isExpired, type ApiToken, type TokenRole } from '../access/api-token.ts'
 import { createApiTokens, tokenLifetimeDaysMax, type ApiTokens } from '../access/api-tokens.ts'
 import { silentLogger } from '@watchbell/receiver/base'
-import { journaledAccess } from '../journal/access-entries.ts'
+import { journaled } from '../journal/journal.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
 import {
   localGroup,
@@ -87,7 +87,7 @@ Examples:
   $ export WATCHBELL_TOKEN=$(watchbell token create --name cli)`
 
 function tokensOf({ world }: CliIo, storage: LocalHub): ApiTokens {
-  return createApiTokens({ world, storage: journaledAccess(world, storage), logger: silentLogger })
+  return createApiTokens({ world, storage: journaled(storage, world), logger: silentLogger })
 }
 
 function expiryOf({ expiresAt }: ApiToken): string {

@@ -5,6 +5,13 @@ import type { HandlerMeter } from '../base/meter.ts'
 import { isStorageFault } from '../base/storage-error.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
+import type { Journaled } from '../journal/journal.ts'
+import {
+  aboutLoadedUser,
+  receiveEventEntry,
+  type HandledEvent,
+  type LoadedTarget,
+} from '../journal/signal-entries.ts'
 import type { PendingSignal } from '../signals/signal.ts'
 import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
 import { applyNews, type Heard } from '../risk/news.ts'
@@ -15,11 +22,9 @@ import { termsOf } from '../signals/signal-terms.ts'
 import type { HandledBatch } from '../signals/signal-store.ts'
 import type { Storage, Stores } from '../stores.ts'
 import type { LogEvent } from '../systemlog/log-event.ts'
-import { aboutLoadedUser, providerActor, receiveEventEntry, type LoadedTarget } from '../journal/entries.ts'
-import { refusedClaimEntry, riskEntry } from '../journal/risk-entries.ts'
 
 export interface BatchDeps {
-  readonly storage: Pick<Storage, 'stores' | 'transaction' | 'alone'>
+  readonly storage: Journaled<Pick<Storage, 'stores' | 'transaction' | 'alone'>>
   readonly world: Pick<World, 'now' | 'newUuid' | 'newId'>
   readonly logger: Logger
   readonly rules: RiskRules
@@ -81,7 +86,7 @@ export function createHandler(deps: HandlerDeps): Worker {
       return await handleBatch(deps, 1)
     } catch (error) {
       if (isOurs(error)) throw error
-      const aside = await deps.storage.transaction(async ({ signals }) => {
+      const aside = await deps.storage.transaction(async ({ stores: { signals } }) => {
         const [oldest] = await signals.claimOldest(1)
         if (oldest === undefined) return []
         stuck = {
@@ -125,11 +130,11 @@ export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<
   const prepared = await prepare(deps, deps.storage.stores, signalsMax)
   if (prepared.signals.length === 0) return 0
   await setImmediate() // SETs that came meanwhile, where they are stored by the same thread
-  const settled = await deps.storage.transaction(async (stores) => {
+  const settled = await deps.storage.transaction(async ({ stores, journal }) => {
     const { signals, read, failed } = await stillWaiting(deps, stores, prepared, signalsMax)
     const heard = await hear(deps, stores, read)
     const loaded = await loadedUsers(stores, read)
-    await stores.systemLog.append(read.flatMap((each) => entriesOf(deps.world, each, heard, loaded)))
+    await journal.eventsHandled(read.flatMap((each) => handledEvents(each, heard, loaded)))
     await stores.signals.settle({ handled: read.map((each) => handledSignal(each, heard)), failed })
     return { claimed: signals, failed }
   })
@@ -247,29 +252,23 @@ async function loadedUsers({ subjects }: Stores, read: readonly ReadSignal[]): P
   return named.length === 0 ? new Map() : subjects.loadedUsersOf([...new Set(named)])
 }
 
-/** One entry for each event, and one for each change of a level; none for events about unknown users that are ignored. */
-function entriesOf(
-  world: BatchDeps['world'],
+/** What the journal is told of a signal: nothing of events about unknown users that are ignored. */
+function handledEvents(
   { signal, events, received }: ReadSignal,
   heard: AllHeard,
   loaded: AllLoaded,
-): LogEvent[] {
+): readonly HandledEvent[] {
   return received.flatMap((plain, index) => {
     const { ignored = false, changes = [], contradicted = [] } = heard.get(events[index]) ?? {}
     if (ignored) return []
     const user = loaded.get(userNamed(events[index]) ?? '')
-    const entry = user === undefined ? plain : aboutLoadedUser(plain, user)
-    const { issuer } = signal.provider
-    const cause = {
-      by: providerActor(signal.provider),
-      detectionName: 'Security Events Provider Reported Risk',
-      issuer,
-      signalId: signal.id,
-    } as const
     return [
-      entry,
-      ...changes.map((change) => riskEntry(world, change, cause)),
-      ...contradicted.map((claim) => refusedClaimEntry(world, claim, cause)),
+      {
+        signal,
+        received: user === undefined ? plain : aboutLoadedUser(plain, user),
+        levels: changes,
+        refused: contradicted,
+      },
     ]
   })
 }

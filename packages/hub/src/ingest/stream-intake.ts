@@ -1,7 +1,9 @@
 import type { Logger } from '@watchbell/receiver/base'
 import type { SecretBox } from '../base/secret-box.ts'
 import type { World } from '../base/world.ts'
-import { fetchKeySet, defaultKeyLimits } from '@watchbell/receiver/jwks'
+import type { Journaled } from '../journal/journal.ts'
+import { fetchKeySet } from '@watchbell/receiver/jwks'
+import { defaultKeyLimits } from '@watchbell/receiver/jwks'
 import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Storage } from '../stores.ts'
@@ -10,17 +12,15 @@ import { createPollGate, type PollGate } from '../streams/poll-gate.ts'
 import { createProviderDialects, type ProviderDialects } from '../streams/provider-dialects.ts'
 import { createStreamGate, type StreamGate } from '../streams/stream-gate.ts'
 import { examineStream, type StreamHealth } from '../streams/stream-health.ts'
-import type { StreamTransaction } from '../streams/stream-journal.ts'
 import { createStreamKeeper, type StreamKeeper } from '../streams/stream-keeper.ts'
 import { createStreamRegistry, type StreamRegistry } from '../streams/stream-registry.ts'
 import { createStreams, type Streams } from '../streams/streams.ts'
 import { isConnected, type Stream } from '../streams/stream.ts'
-import { dialectsEntry, streamEntry } from '../journal/stream-entries.ts'
 
 export interface StreamIntakeDeps {
   readonly world: World
   readonly logger: Logger
-  readonly storage: Pick<Storage, 'stores' | 'transaction'>
+  readonly storage: Journaled<Pick<Storage, 'stores' | 'transaction'>>
   readonly box: SecretBox
   readonly origin: string
   readonly urlProblem: (url: string) => string | undefined
@@ -47,23 +47,12 @@ export interface StreamIntake {
 
 export async function createStreamIntake(deps: StreamIntakeDeps): Promise<StreamIntake> {
   const { world, logger, storage, box, origin, urlProblem, providers } = deps
-  const { stores } = storage
+  const { stores, transaction } = storage
   const registry = await createStreamRegistry(stores.streams)
-  const transaction: StreamTransaction = (work) =>
-    storage.transaction(({ streams, providers, systemLog }) =>
-      work({
-        streams,
-        providers,
-        journal: { record: (change) => systemLog.append([streamEntry(world, change)]) },
-      }),
-    )
   const dialects = await createProviderDialects({
     store: stores.dialects,
     providers,
-    transaction: (work) =>
-      storage.transaction(({ dialects, systemLog }) =>
-        work({ dialects, journal: { record: (change) => systemLog.append([dialectsEntry(world, change)]) } }),
-      ),
+    transaction,
   })
   const readMetadata = (provider: Provider) =>
     readTransmitterMetadata({ world, urlProblem }, metadataPlace(provider, dialects.of), {

@@ -1,42 +1,47 @@
-import type { JournaledAccess } from '../access/access-journal.ts'
-import type { AccessStores } from '../access/access-storage.ts'
-import type { World } from '../base/world.ts'
-import type { RiskProviderStore } from '../risk/risk-provider-store.ts'
-import { serviceAppEntry, tokenEntry } from './entries.ts'
-import type { SystemLogStore } from '../systemlog/system-log-store.ts'
+import type { ServiceAppChange, TokenChange } from '../access/access-journal.ts'
+import { logEvent, noAlternateId, serviceAppType, type LogEvent } from '../systemlog/log-event.ts'
+import { changeTitles, requestData, type JournalWorld } from './entry-parts.ts'
 
-/** The part of the storage in which access and the System Log change together. */
-interface LoggedStorage {
-  readonly stores: AccessStores
-  transaction<T>(
-    work: (
-      stores: AccessStores & {
-        readonly systemLog: Pick<SystemLogStore, 'append'>
-        readonly riskProviders: Pick<RiskProviderStore, 'findByClientId'>
+/** Okta's event types for its API tokens. */
+export function tokenEntry(world: JournalWorld, { kind, token, by }: TokenChange): LogEvent {
+  return logEvent(world, {
+    eventType: `system.api_token.${kind}`,
+    displayMessage: `${changeTitles[kind]} API token`,
+    by,
+    target: [
+      {
+        id: token.id,
+        type: 'Token',
+        alternateId: noAlternateId,
+        displayName: token.name,
+        detailEntry: {
+          role: token.role,
+          ...(token.expiresAt !== undefined && { expiresAt: token.expiresAt.toISOString() }),
+        },
       },
-    ) => Promise<T>,
-  ): Promise<T>
+    ],
+    debugData: requestData(by),
+    legacyEventType: `api.token.${kind}`,
+  })
 }
 
-/** What API tokens and service apps are made over, so that every change of them stands in the System Log. */
-export function journaledAccess(
-  world: Pick<World, 'now' | 'newUuid'>,
-  storage: LoggedStorage,
-): JournaledAccess {
-  return {
-    stores: storage.stores,
-    transaction: (work) =>
-      storage.transaction(({ systemLog, riskProviders, ...stores }) =>
-        work({
-          ...stores,
-          duties: {
-            isRiskProvider: async (clientId) => (await riskProviders.findByClientId(clientId)) !== undefined,
-          },
-          journal: {
-            recordToken: (change) => systemLog.append([tokenEntry(world, change)]),
-            recordServiceApp: (change) => systemLog.append([serviceAppEntry(world, change)]),
-          },
-        }),
-      ),
-  }
+/** Okta's event types for OAuth clients. */
+export function serviceAppEntry(world: JournalWorld, { kind, app, by }: ServiceAppChange): LogEvent {
+  const eventType = `app.oauth2.client.lifecycle.${kind}`
+  return logEvent(world, {
+    eventType,
+    displayMessage: `${changeTitles[kind]} OAuth client`,
+    by,
+    target: [
+      {
+        id: app.clientId,
+        type: serviceAppType,
+        alternateId: app.clientId,
+        displayName: app.name,
+        detailEntry: { scopes: app.scopes.join(' '), dpopBound: app.dpopBound },
+      },
+    ],
+    debugData: requestData(by),
+    legacyEventType: eventType,
+  })
 }

@@ -3,7 +3,9 @@ import type { Actor } from '../base/actor.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../providers/provider.ts'
 import type { SubjectIdentifier } from '@watchbell/receiver/set'
-import { aboutLoadedUser, providerEntry, receiveEventEntry, serviceAppEntry, tokenEntry } from './entries.ts'
+import { serviceAppEntry, tokenEntry } from './access-entries.ts'
+import { providerEntry } from './provider-entries.ts'
+import { aboutLoadedUser, receiveEventEntry } from './signal-entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')
 const world = { now: () => now, newUuid: () => 'a-uuid' }

@@ -1,54 +1,19 @@
 import type { Actor } from '../base/actor.ts'
-import type { World } from '../base/world.ts'
 import type { LevelChange } from '../risk/ledger.ts'
+import type { LevelCause } from '../risk/level-journal.ts'
 import { printable } from '@watchbell/receiver/base'
 import { kindOf, valueOf } from '../subjects/identifier.ts'
 import type { ReasonDismissal } from '../risk/people.ts'
 import type { KnownClaim, Subject } from '../subjects/subject-store.ts'
 import { logEvent, noAlternateId, type LogEvent } from '../systemlog/log-event.ts'
 import { inPseudoMap } from '../systemlog/pseudo-map.ts'
-
-type Source = Pick<World, 'now' | 'newUuid'>
-
-/** What made a level change. */
-export interface RiskCause {
-  readonly by: Actor
-  readonly detectionName: DetectionName
-  /** Of the provider who said so. */
-  readonly issuer?: string
-  /** Ties entries of one cause together. */
-  readonly signalId?: string
-}
-
-/** Okta's names (OKTA-U23) where it has one. */
-export type DetectionName =
-  | 'Security Events Provider Reported Risk'
-  | 'Risk Provider Reported Risk'
-  | 'Admin Reported User Risk'
-  | 'Risk Reasons Expired'
-  | 'Source Trust Changed'
-
-/** Watchbell itself, when time passed and nobody did anything. */
-export const watchbellActor: Actor = {
-  id: 'watchbell',
-  type: 'SystemPrincipal',
-  displayName: 'Watchbell',
-  alternateId: 'system@watchbell',
-}
-
-/** Okta's names of what an entity can be. */
-const targetTypes: ReadonlyMap<string, string> = new Map([
-  ['user', 'User'],
-  ['device', 'Device'],
-  ['session', 'Session'],
-  ['address', 'IpAddress'],
-])
+import { requestData, targetTypes, type JournalWorld } from './entry-parts.ts'
 
 /**
  * The level of an entity changed (OKTA-L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. A warning
  * when it rose to what keeps people out by default.
  */
-export function riskEntry(world: Source, change: LevelChange, cause: RiskCause): LogEvent {
+export function riskEntry(world: JournalWorld, change: LevelChange, cause: LevelCause): LogEvent {
   const { entity } = change
   const { by, signalId } = cause
   return logEvent(world, {
@@ -67,7 +32,7 @@ export function riskEntry(world: Source, change: LevelChange, cause: RiskCause):
     ...(change.level === 'HIGH' && { severity: 'WARN' as const }),
     debugData: {
       risk: riskText(change, cause),
-      ...(by.requestId !== undefined && { requestId: by.requestId }),
+      ...requestData(by),
       ...(signalId !== undefined && { traceId: signalId, signalId }),
     },
     ...(signalId !== undefined && { job: signalId }),
@@ -79,7 +44,7 @@ export type SubjectChange =
   | { readonly kind: 'load'; readonly subject: Subject; readonly by: Actor }
   | { readonly kind: 'erase'; readonly subject: Subject; readonly erasureId: string; readonly by: Actor }
 
-export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
+export function subjectEntry(world: JournalWorld, change: SubjectChange): LogEvent {
   const { subject, by } = change
   const name =
     change.kind === 'load' ? (subject.loaded?.login ?? noAlternateId) : `erased-${change.erasureId}`
@@ -96,12 +61,12 @@ export function subjectEntry(world: Source, change: SubjectChange): LogEvent {
         detailEntry: null,
       },
     ],
-    debugData: by.requestId === undefined ? {} : { requestId: by.requestId },
+    debugData: requestData(by),
   })
 }
 
 /** A reason was dismissed by hand, or that was taken back. */
-export function dismissalEntry(world: Source, { subject, reason, by }: ReasonDismissal): LogEvent {
+export function dismissalEntry(world: JournalWorld, { subject, reason, by }: ReasonDismissal): LogEvent {
   const isDismissed = reason.dismissedAt !== undefined
   const name = subject.loaded?.login ?? valueOf(reason.identifier)
   return logEvent(world, {
@@ -118,7 +83,7 @@ export function dismissalEntry(world: Source, { subject, reason, by }: ReasonDis
       },
     ],
     debugData: {
-      ...(by.requestId !== undefined && { requestId: by.requestId }),
+      ...requestData(by),
       ...(reason.signalId !== undefined && { signalId: reason.signalId }),
     },
   })
@@ -129,9 +94,9 @@ const shownCharsMax = 256
 
 /** What a source said of who is who is not believed: it contradicts another's own word, or takes a permission. */
 export function refusedClaimEntry(
-  world: Source,
+  world: JournalWorld,
   { identifiers, refused, source }: KnownClaim,
-  cause: Pick<RiskCause, 'by' | 'signalId'>,
+  cause: Pick<LevelCause, 'by' | 'signalId'>,
 ): LogEvent {
   const { by, signalId } = cause
   return logEvent(world, {
@@ -155,7 +120,7 @@ export function refusedClaimEntry(
  * HIGH now and not what was: `previousLevel` has a capital L and `co` tells letters by case. Nothing else in it can hold
  * the text, because the marks that the form consists of are taken out of senders' words.
  */
-function riskText({ previous, level, inForce }: LevelChange, { detectionName, issuer }: RiskCause): string {
+function riskText({ previous, level, inForce }: LevelChange, { detectionName, issuer }: LevelCause): string {
   const reasons = [...new Set(inForce.map(({ detection }) => detection))].join('; ')
   const members = [
     `previousLevel=${previous}`,

@@ -1,26 +1,20 @@
 import type { Actor } from '../base/actor.ts'
 import type { JsonObject } from '@watchbell/receiver/base'
-import type { World } from '../base/world.ts'
-import type { ProviderActionChange, ProviderTrustChange } from '../risk/provider-actions.ts'
-import { trustBody } from '../risk/source-trust.ts'
 import type { RiskEvent } from '../risk/risk-event.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
 import type { RiskProviderChange } from '../risk/risk-providers.ts'
 import { logEvent, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
-
-type Source = Pick<World, 'now' | 'newUuid'>
-
-const changed = { create: 'Create', update: 'Update', delete: 'Delete' } as const
+import { changeTitles, requestData, type JournalWorld } from './entry-parts.ts'
 
 /** A risk provider was created, changed or deleted. Okta documents no type for it (OKTA-L75), so this one is plainly ours. */
 export function riskProviderEntry(
-  world: Source,
+  world: JournalWorld,
   { kind, provider, before, by }: RiskProviderChange,
 ): LogEvent {
   const detailEntry = details(provider)
   return logEvent(world, {
     eventType: `watchbell.risk.provider.${kind}`,
-    displayMessage: `${changed[kind]} a risk provider`,
+    displayMessage: `${changeTitles[kind]} a risk provider`,
     by,
     target: [
       {
@@ -41,51 +35,9 @@ function targetOf({ id, name, clientId }: RiskProvider): LogTarget {
   return { id, type: 'RiskProvider', alternateId: clientId, displayName: name, detailEntry: null }
 }
 
-/** A security events provider's word counts for more or less than before: a change of the provider (OKTA-L60). */
-export function providerActionEntry(
-  world: Source,
-  { provider, from, to, by }: ProviderActionChange,
-): LogEvent {
-  return logEvent(world, {
-    eventType: 'security.events.provider.update',
-    displayMessage: 'Update a security events provider',
-    by,
-    target: [
-      {
-        id: provider.id,
-        type: 'SecurityEventProvider',
-        alternateId: provider.name,
-        displayName: provider.issuer,
-        detailEntry: { action: to },
-        changeDetails: { from: { action: from }, to: { action: to } },
-      },
-    ],
-    debugData: requestData(by),
-  })
-}
-
-/** What a security events provider may say changed: a change of the provider likewise. */
-export function providerTrustEntry(world: Source, { provider, trust, by }: ProviderTrustChange): LogEvent {
-  return logEvent(world, {
-    eventType: 'security.events.provider.update',
-    displayMessage: 'Update a security events provider',
-    by,
-    target: [
-      {
-        id: provider.id,
-        type: 'SecurityEventProvider',
-        alternateId: provider.name,
-        displayName: provider.issuer,
-        detailEntry: { trust: JSON.stringify(trustBody(trust)) },
-      },
-    ],
-    debugData: requestData(by),
-  })
-}
-
 /** One risk event that a risk provider sent (OKTA-L72). Values are strings, the list one of pseudo-maps. */
 export function riskSignalEntry(
-  world: Source,
+  world: JournalWorld,
   { provider, event, by }: { readonly provider: RiskProvider; readonly event: RiskEvent; readonly by: Actor },
 ): LogEvent {
   const signals = event.subjects.map(({ ip, level }) => `{ip=${ip}, riskLevel=${level}}`)
@@ -103,8 +55,4 @@ export function riskSignalEntry(
       ...requestData(by),
     },
   })
-}
-
-function requestData({ requestId }: Actor): JsonObject {
-  return requestId === undefined ? {} : { requestId }
 }

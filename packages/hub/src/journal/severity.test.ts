@@ -7,8 +7,9 @@ import type { RiskLevel } from '../risk/risk-level.ts'
 import { hubActor, transmitterActor, type StreamChange } from '../streams/stream-journal.ts'
 import { evaluationEntry } from './evaluation-entry.ts'
 import { riskEntry, subjectEntry } from './risk-entries.ts'
-import { providerActionEntry, riskProviderEntry, riskSignalEntry } from './risk-provider-entries.ts'
-import { dialectsEntry, streamEntry } from './stream-entries.ts'
+import { dialectsEntry, providerActionEntry } from './provider-entries.ts'
+import { riskProviderEntry, riskSignalEntry } from './risk-provider-entries.ts'
+import { streamEntry } from './stream-entries.ts'
 
 const now = new Date('2026-03-17T06:00:14Z')
 const world = { now: () => now, newUuid: () => 'a-uuid' }

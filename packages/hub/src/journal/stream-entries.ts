@@ -1,12 +1,10 @@
 import type { Actor } from '../base/actor.ts'
-import { type JsonObject, inSentence } from '@watchbell/receiver/base'
-import type { World } from '../base/world.ts'
-import type { DialectsChange } from '../streams/provider-dialects.ts'
+import type { JsonObject } from '@watchbell/receiver/base'
+import { inSentence } from '@watchbell/receiver/base'
 import type { StreamChange } from '../streams/stream-journal.ts'
 import type { Stream } from '../streams/stream.ts'
 import { logEvent, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
-
-type Source = Pick<World, 'now' | 'newUuid'>
+import { providerTarget, requestData, type JournalWorld } from './entry-parts.ts'
 
 const titles: Readonly<Record<StreamChange['kind'], string>> = {
   create: 'Connect a stream',
@@ -19,7 +17,10 @@ const titles: Readonly<Record<StreamChange['kind'], string>> = {
 }
 
 /** A change of our stream at a transmitter. Okta has no streams to receive by, so the types are plainly ours. */
-export function streamEntry(world: Source, { kind, provider, stream, before, by }: StreamChange): LogEvent {
+export function streamEntry(
+  world: JournalWorld,
+  { kind, provider, stream, before, by }: StreamChange,
+): LogEvent {
   const detailEntry = details(stream)
   const stopped = kind === 'status' && stream.status !== 'enabled' && !isAdministrator(by)
   const target: LogTarget = {
@@ -70,29 +71,4 @@ function details({ settings, remote, status, statusReason }: Stream): JsonObject
     status: status ?? null,
     statusReason: statusReason ?? null,
   }
-}
-
-function providerTarget({ id, name, issuer }: StreamChange['provider']): LogTarget {
-  return { id, type: 'SecurityEventProvider', alternateId: name, displayName: issuer, detailEntry: null }
-}
-
-/** Other dialects of a provider: a change of the provider (OKTA-L60). */
-export function dialectsEntry(world: Source, { provider, from, to, by }: DialectsChange): LogEvent {
-  return logEvent(world, {
-    eventType: 'security.events.provider.update',
-    displayMessage: 'Update a security events provider',
-    by,
-    target: [
-      {
-        ...providerTarget(provider),
-        detailEntry: { ...to },
-        changeDetails: { from: { ...from }, to: { ...to } },
-      },
-    ],
-    debugData: requestData(by),
-  })
-}
-
-function requestData({ requestId }: Actor): JsonObject {
-  return requestId === undefined ? {} : { requestId }
 }

@@ -30,7 +30,7 @@ export interface EvaluatorDeps {
   readonly neverDenied?: NeverDenied
   /** Whether evaluations that allow are journaled. */
   readonly journalsAllowed: boolean
-  readonly journal: { record(evaluation: Evaluation): Promise<void> }
+  readonly journal: { evaluated(evaluation: Evaluation): Promise<void> }
   readonly meter?: Pick<Meter, 'now' | 'evaluated'>
   readonly tracer?: Tracer
 }
@@ -60,7 +60,7 @@ export function createEvaluator(deps: EvaluatorDeps): Evaluator {
         : await placed(deps, { question, untimed }, evaluated)
     const verdict = spareNeverDenied(question, judged, neverDenied)
     span.note({ 'watchbell.outcome': verdict.outcome })
-    if (journalsAllowed || judged.outcome !== 'allow') await journal.record({ question, verdict, by })
+    if (journalsAllowed || judged.outcome !== 'allow') await journal.evaluated({ question, verdict, by })
     return verdict
   }
 

@@ -1,3 +1,4 @@
+import type { Transact } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
 import type { Question } from './question.ts'
 import {
@@ -21,7 +22,7 @@ export interface UntimedRules {
 export interface UntimedSessionsDeps {
   readonly world: Pick<World, 'now'>
   readonly marks: SignInMarkStore
-  readonly transaction: <T>(work: (marks: SignInMarkStore) => Promise<T>) => Promise<T>
+  readonly transaction: Transact<{ readonly signInMarks: SignInMarkStore }>
 }
 
 export interface UntimedQuestion {
@@ -141,9 +142,9 @@ export function createUntimedSessions({ world, marks, transaction }: UntimedSess
         await write(marks, first)
         return []
       }
-      const second = await transaction(async (store) => {
-        const settlement = settleUntimed(await read(store), asked)
-        await write(store, settlement)
+      const second = await transaction(async ({ stores: { signInMarks } }) => {
+        const settlement = settleUntimed(await read(signInMarks), asked)
+        await write(signInMarks, settlement)
         return settlement
       })
       // Another request of theirs may have been asked meanwhile: this one came before its answer, and is asked as well.

@@ -40,14 +40,14 @@ function memoryStorage() {
     },
   }
 
-  const transaction: ProvidersDeps['unitOfWork']['transaction'] = (work) => {
+  const transaction: ProvidersDeps['transaction'] = (work) => {
     const done = turn.then(async () => {
       const before = { rows, journal }
-      const record = async (change: ProviderChange): Promise<void> => {
+      const providerChanged = async (change: ProviderChange): Promise<void> => {
         journal = [...journal, change]
       }
       try {
-        const result = await work({ providers: store, journal: { record } })
+        const result = await work({ stores: { providers: store }, journal: { providerChanged } })
         await beforeCommit()
         return result
       } catch (error) {
@@ -60,7 +60,7 @@ function memoryStorage() {
   }
   return {
     store,
-    unitOfWork: { transaction },
+    transaction,
     journal: () => journal,
     onCommit: (hook: () => Promise<void>) => (beforeCommit = hook),
   }
@@ -87,7 +87,7 @@ async function start(deps: Partial<ProvidersDeps> = {}) {
   const all: ProvidersDeps = {
     world: { now: () => new Date((nowMs += 1_000)), newId: (prefix) => `${prefix}${++ids}` },
     store: storage.store,
-    unitOfWork: storage.unitOfWork,
+    transaction: storage.transaction,
     readMetadata: async (url) => ({ issuer: new URL(url).origin, jwksUrl: `${new URL(url).origin}/keys` }),
     checkKeys: undefined,
     providersMax: 1_000,

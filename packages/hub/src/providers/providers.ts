@@ -1,5 +1,6 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError, isHubError } from '../base/hub-error.ts'
+import type { Transact, Transaction } from '../base/transaction.ts'
 import { requireUntaken } from '../base/untaken.ts'
 import type { World } from '../base/world.ts'
 import { invalidProvider, type ProviderDraft } from './provider-draft.ts'
@@ -17,21 +18,29 @@ export interface ProviderChange {
 }
 
 export interface ProviderJournal {
-  record(change: ProviderChange): Promise<void>
+  providerChanged(change: ProviderChange): Promise<void>
 }
 
-/** A change and its journal entry commit together or not at all. */
-export interface ProviderUnitOfWork {
-  transaction<T>(
-    work: (tx: { readonly providers: ProviderStore; readonly journal: ProviderJournal }) => Promise<T>,
-  ): Promise<T>
+interface ProviderStores {
+  readonly providers: ProviderStore
 }
 
-export interface ProvidersDeps {
+/** What else a change of a provider changes, in the same transaction and before it is journaled. */
+export type ProviderConsequence<Stores, Journal> = (
+  tx: Transaction<Stores, Journal>,
+  change: ProviderChange,
+) => Promise<void>
+
+export interface ProvidersDeps<
+  Stores extends ProviderStores = ProviderStores,
+  Journal extends ProviderJournal = ProviderJournal,
+> {
   readonly world: Pick<World, 'now' | 'newId'>
   /** For reading outside a transaction. */
   readonly store: Pick<ProviderStore, 'list' | 'findById'>
-  readonly unitOfWork: ProviderUnitOfWork
+  readonly transaction: Transact<Stores, Journal>
+  /** In this order. None unless given. */
+  readonly consequences?: readonly ProviderConsequence<Stores, Journal>[]
   /** Resolves a well-known URL (OKTA-R43). @throws HubError `provider.metadata_unusable` */
   readonly readMetadata: (url: string) => Promise<{ readonly issuer: string; readonly jwksUrl: string }>
   /** When given, a JWKS URL must answer with a usable key before it is taken (OKTA-R64). @throws HubError saying why not */
@@ -70,8 +79,10 @@ export interface Providers {
 }
 
 /** Providers over their store, with every issuer in memory. Reads the store once before it resolves. */
-export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
-  const { world, store, unitOfWork } = deps
+export async function createProviders<Stores extends ProviderStores, Journal extends ProviderJournal>(
+  deps: ProvidersDeps<Stores, Journal>,
+): Promise<Providers> {
+  const { world, store, transaction, consequences = [] } = deps
   let byIssuer = new Map<string, Provider>()
   let lastChange: Promise<unknown> = Promise.resolve()
 
@@ -109,6 +120,11 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
     })
   }
 
+  async function changed(tx: Transaction<Stores, Journal>, change: ProviderChange): Promise<void> {
+    for (const consequence of consequences) await consequence(tx, change)
+    await tx.journal.providerChanged(change)
+  }
+
   function findById(id: string): Provider | undefined {
     return [...byIssuer.values()].find((provider) => provider.id === id)
   }
@@ -132,12 +148,12 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
   }
 
   async function commitStatus(id: string, status: ProviderStatus, by: Actor): Promise<Provider> {
-    const provider = await unitOfWork.transaction(async (tx) => {
-      const before = (await tx.providers.findById(id)) ?? notFound(id)
+    const provider = await transaction(async (tx) => {
+      const before = (await tx.stores.providers.findById(id)) ?? notFound(id)
       if (before.status === status) return before
       const provider = { ...before, status, updatedAt: world.now() }
-      await tx.providers.replace(provider)
-      await tx.journal.record({ kind: status === 'ACTIVE' ? 'activate' : 'deactivate', provider, before, by })
+      await tx.stores.providers.replace(provider)
+      await changed(tx, { kind: status === 'ACTIVE' ? 'activate' : 'deactivate', provider, before, by })
       return provider
     })
     remember(provider)
@@ -160,12 +176,12 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
           createdAt: now,
           updatedAt: now,
         }
-        await unitOfWork.transaction(async (tx) => {
-          const others = await tx.providers.list()
+        await transaction(async (tx) => {
+          const others = await tx.stores.providers.list()
           requireUntaken(provider, others, uniqueMembers)
           if (others.length >= deps.providersMax) throw limitReached(deps.providersMax)
-          await tx.providers.insert(provider)
-          await tx.journal.record({ kind: 'create', provider, before: undefined, by })
+          await tx.stores.providers.insert(provider)
+          await changed(tx, { kind: 'create', provider, before: undefined, by })
         })
         remember(provider)
         return provider
@@ -175,8 +191,8 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
       await get(id)
       const resolved = await resolve(draft)
       return inTurn(async () => {
-        const provider = await unitOfWork.transaction(async (tx) => {
-          const before = (await tx.providers.findById(id)) ?? notFound(id)
+        const provider = await transaction(async (tx) => {
+          const before = (await tx.stores.providers.findById(id)) ?? notFound(id)
           const provider = {
             ...before,
             name: draft.name,
@@ -184,9 +200,9 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
             ...resolved,
             updatedAt: world.now(),
           }
-          requireUntaken(provider, await tx.providers.list(), uniqueMembers)
-          await tx.providers.replace(provider)
-          await tx.journal.record({ kind: 'update', provider, before, by })
+          requireUntaken(provider, await tx.stores.providers.list(), uniqueMembers)
+          await tx.stores.providers.replace(provider)
+          await changed(tx, { kind: 'update', provider, before, by })
           return provider
         })
         remember(provider)
@@ -196,10 +212,10 @@ export async function createProviders(deps: ProvidersDeps): Promise<Providers> {
     delete(id, by) {
       return inTurn(() =>
         stoppedAhead(id, async () => {
-          const gone = await unitOfWork.transaction(async (tx) => {
-            const before = (await tx.providers.findById(id)) ?? notFound(id)
-            await tx.providers.delete(id)
-            await tx.journal.record({ kind: 'delete', provider: before, before, by })
+          const gone = await transaction(async (tx) => {
+            const before = (await tx.stores.providers.findById(id)) ?? notFound(id)
+            await tx.stores.providers.delete(id)
+            await changed(tx, { kind: 'delete', provider: before, before, by })
             return before
           })
           byIssuer.delete(findById(id)?.issuer ?? gone.issuer)

@@ -1,14 +1,15 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
+import type { Transact } from '../base/transaction.ts'
 import { findSubject } from '../subjects/find-subject.ts'
 import { subjectKinds } from '../subjects/identifier.ts'
 import type { Subject, SubjectPage, SubjectQuery, SubjectStore } from '../subjects/subject-store.ts'
 import type { UserDraft } from '../subjects/user-draft.ts'
+import type { LevelCause, LevelJournal } from './level-journal.ts'
 import { loadUser } from './load-user.ts'
-import type { LevelChange } from './ledger.ts'
 import type { NewsDeps } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
-import type { WordJudge } from './risk-sources.ts'
+import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.ts'
 import type { RiskStore } from './risk-store.ts'
 import { dismissReason, getUser, riskOf, setRisk, type RiskDraft, type SubjectRisk } from './user-risk.ts'
 
@@ -19,17 +20,18 @@ export interface ReasonDismissal {
   readonly by: Actor
 }
 
-/** What happens in one transaction. */
-export interface PeopleWork {
+export interface PeopleJournal extends LevelJournal {
+  userLoaded(subject: Subject, by: Actor): Promise<void>
+  reasonDismissed(change: ReasonDismissal): Promise<void>
+}
+
+interface PeopleStores {
   readonly subjects: SubjectStore
   readonly risk: RiskStore
-  /** What sources' words count for, as this transaction has it. */
-  readonly judge: WordJudge
-  readonly journal: {
-    levelsChanged(changes: readonly LevelChange[], by: Actor): Promise<void>
-    loaded(subject: Subject, by: Actor): Promise<void>
-    dismissed(change: ReasonDismissal): Promise<void>
-  }
+}
+
+interface ChangingStores extends PeopleStores {
+  readonly riskSources: Pick<RiskSourceStore, 'list'>
 }
 
 export interface PeopleDeps {
@@ -37,8 +39,8 @@ export interface PeopleDeps {
   readonly judge: () => WordJudge
   /** Issuer of our own users' ids. */
   readonly origin: string
-  readonly stores: Pick<PeopleWork, 'subjects' | 'risk'>
-  readonly transaction: <T>(work: (tx: PeopleWork) => Promise<T>) => Promise<T>
+  readonly stores: PeopleStores
+  readonly transaction: Transact<ChangingStores, PeopleJournal>
 }
 
 export interface SubjectDetails extends SubjectRisk {
@@ -72,6 +74,8 @@ export interface People {
 
 const historyMax = 100
 
+const byAdmin = (by: Actor): LevelCause => ({ by, detectionName: 'Admin Reported User Risk' })
+
 export function createPeople({ world, judge, origin, stores, transaction }: PeopleDeps): People {
   const { subjects, risk } = stores
 
@@ -94,29 +98,39 @@ export function createPeople({ world, judge, origin, stores, transaction }: Peop
     return subject
   }
 
+  const depsIn = async ({ subjects, risk, riskSources }: ChangingStores) => ({
+    subjects,
+    risk,
+    world,
+    origin,
+    judge: wordJudge(await riskSources.list()),
+    ignoreUnknownUsers: false,
+  })
+
   return {
     userRisk: async (userId) =>
       riskOf({ risk, world, judge: judge() }, await getUser({ subjects, vouches: judge().vouches }, userId)),
     setUserRisk: (userId, draft, by) =>
-      transaction(async ({ journal, ...tx }) => {
-        const subject = await getUser({ subjects: tx.subjects, vouches: tx.judge.vouches }, userId)
-        const deps = { ...tx, world, origin, ignoreUnknownUsers: false }
+      transaction(async ({ stores, journal }) => {
+        const deps = await depsIn(stores)
+        const subject = await getUser({ subjects: deps.subjects, vouches: deps.judge.vouches }, userId)
         const { risk, created, changes } = await setRisk(deps, subject, draft)
-        await journal.levelsChanged(changes, by)
+        await journal.levelsChanged(changes, byAdmin(by))
         return { ...risk, created }
       }),
     async setRisk(id, draft, by) {
       const subject = await get(id)
-      await transaction(async ({ journal, ...tx }) => {
-        const deps = { ...tx, world, origin, ignoreUnknownUsers: false }
-        await journal.levelsChanged((await setRisk(deps, subject, draft)).changes, by)
+      await transaction(async ({ stores, journal }) => {
+        const { changes } = await setRisk(await depsIn(stores), subject, draft)
+        await journal.levelsChanged(changes, byAdmin(by))
       })
       return details(subject)
     },
     async dismiss(id, reasonId, isDismissed, by) {
       const subject = await get(id)
-      await transaction(async ({ journal, ...tx }) => {
-        const { reason, changes } = await dismissReason({ ...tx, world }, subject, reasonId, isDismissed)
+      await transaction(async ({ stores, journal }) => {
+        const deps = await depsIn(stores)
+        const { reason, changes } = await dismissReason(deps, subject, reasonId, isDismissed)
         if (reason === undefined) {
           throw new HubError('subject.no_such_reason', {
             detail:
@@ -124,18 +138,18 @@ export function createPeople({ world, judge, origin, stores, transaction }: Peop
             facts: { id: reasonId, type: 'Reason' },
           })
         }
-        await journal.dismissed({ subject, reason, by })
-        await journal.levelsChanged(changes, by)
+        await journal.reasonDismissed({ subject, reason, by })
+        await journal.levelsChanged(changes, byAdmin(by))
       })
       return details(subject)
     },
     list: (query) => subjects.list(query),
     get: async (id) => details(await get(id)),
     async load(draft, by) {
-      const { subject, created } = await transaction(async ({ journal, ...tx }) => {
-        const loaded = await loadUser({ ...tx, world, origin }, draft)
-        await journal.loaded(loaded.subject, by)
-        await journal.levelsChanged(loaded.changes, by)
+      const { subject, created } = await transaction(async ({ stores, journal }) => {
+        const loaded = await loadUser(await depsIn(stores), draft)
+        await journal.userLoaded(loaded.subject, by)
+        await journal.levelsChanged(loaded.changes, byAdmin(by))
         return loaded
       })
       return { ...(await details(subject)), created }

@@ -1,8 +1,12 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
+import type { Transact } from '../base/transaction.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { RefusedClaims, SubjectStore } from '../subjects/subject-store.ts'
+import type { LedgerDeps } from './ledger.ts'
+import type { LevelJournal } from './level-journal.ts'
+import { rejoinSource, type RejoinStores } from './rejoin.ts'
 import { riskActions, type RiskAction } from './risk-action.ts'
 import type { RiskSources, RiskSourceStore } from './risk-sources.ts'
 import type { SourceTrust } from './source-trust.ts'
@@ -22,16 +26,14 @@ export interface ProviderTrustChange {
   readonly by: Actor
 }
 
-/** What happens in one transaction. */
-export interface ProviderActionWork {
+export interface ProviderActionJournal extends LevelJournal {
+  providerActionChanged(change: ProviderActionChange): Promise<void>
+  providerTrustChanged(change: ProviderTrustChange): Promise<void>
+}
+
+interface ProviderActionStores extends RejoinStores {
   readonly providers: { findById(id: string): Promise<Provider | undefined> }
   readonly riskSources: RiskSourceStore
-  readonly journal: {
-    record(change: ProviderActionChange): Promise<void>
-    trusted(change: ProviderTrustChange): Promise<void>
-  }
-  /** Looks again at what the source said of who is who. */
-  readonly rejoin: (providerId: string, by: Actor) => Promise<void>
 }
 
 /** The three-way action of security events providers, which Okta has for risk providers only. */
@@ -49,12 +51,14 @@ export interface ProviderActions {
 }
 
 export interface ProviderActionsDeps {
+  readonly world: LedgerDeps['world']
   readonly sources: Pick<RiskSources, 'judge'>
   readonly subjects: Pick<SubjectStore, 'refusedClaims'>
-  readonly transaction: <T>(work: (tx: ProviderActionWork) => Promise<T>) => Promise<T>
+  readonly transaction: Transact<ProviderActionStores, ProviderActionJournal>
 }
 
 export function createProviderActions({
+  world,
   sources,
   subjects,
   transaction,
@@ -65,21 +69,23 @@ export function createProviderActions({
     trust: (providerId) => find(providerId).trust,
     refusedClaims: (providerId) => subjects.refusedClaims(find(providerId).id),
     setTrust: (providerId, trust, by) =>
-      transaction(async ({ providers, riskSources, journal, rejoin }) => {
+      transaction(async (tx) => {
+        const { providers, riskSources } = tx.stores
         const provider = (await providers.findById(providerId)) ?? notFound(providerId)
         await riskSources.setTrust(providerId, trust)
-        await rejoin(providerId, by)
-        await journal.trusted({ provider, trust, by })
+        await rejoinSource(world, tx, { source: providerId, by })
+        await tx.journal.providerTrustChanged({ provider, trust, by })
         return trust
       }),
     set: (providerId, to, by) =>
-      transaction(async ({ providers, riskSources, journal, rejoin }) => {
+      transaction(async (tx) => {
+        const { providers, riskSources } = tx.stores
         const provider = (await providers.findById(providerId)) ?? notFound(providerId)
         const from = (await riskSources.list()).find(({ id }) => id === providerId)?.action
         if (from === undefined || from === to) return to
         await riskSources.setAction(providerId, to)
-        await rejoin(providerId, by)
-        await journal.record({ provider, from, to, by })
+        await rejoinSource(world, tx, { source: providerId, by })
+        await tx.journal.providerActionChanged({ provider, from, to, by })
         return to
       }),
   }

@@ -1,36 +1,55 @@
+import type { Actor } from '../base/actor.ts'
+import type { Transaction } from '../base/transaction.ts'
 import { rejoinAround } from '../subjects/join.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
-import { relevel, type LevelChange, type LedgerDeps } from './ledger.ts'
+import { relevel, type LedgerDeps, type LevelChange } from './ledger.ts'
+import type { LevelJournal } from './level-journal.ts'
 import type { NewsDeps } from './news.ts'
-import type { RiskSourceStore } from './risk-sources.ts'
+import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.ts'
 
 /** Names of claims that are looked at in one transaction. */
 const namesMax = 2_000
 /** Where a walk over a source's claims begins. */
 const fromTheStart = ''
 
-export interface RejoinDeps {
+export interface RejoinStores {
   readonly subjects: NewsDeps['subjects'] & Pick<SubjectStore, 'namedBy'>
   readonly risk: LedgerDeps['risk']
-  readonly riskSources: Pick<RiskSourceStore, 'putRejoin'>
-  readonly world: LedgerDeps['world']
-  readonly judge: NewsDeps['judge']
+  readonly riskSources: Pick<RiskSourceStore, 'list' | 'putRejoin'>
+}
+
+/** The claims of a source, from the name `after` on; all of them unless it is given. */
+export interface RejoinedClaims {
+  readonly source: string
+  readonly after?: string
+  readonly by: Actor
 }
 
 /**
- * Looks again at everything that a source said of who is who, after its action or what it may do changed, or it went: what it
- * joined, parted or ended is undone or done. The first part at once, what is left in later steps. Inside a transaction.
- * @returns the levels that changed
+ * Looks again at what a source said of who is who, after its action or what it may do changed, or it went: what it joined,
+ * parted or ended is undone or done. The first part at once, what is left in later steps.
  */
-export function rejoinSource(deps: RejoinDeps, source: string): Promise<readonly LevelChange[]> {
-  return rejoinStep(deps, source, fromTheStart)
+export async function rejoinSource(
+  world: LedgerDeps['world'],
+  { stores, journal }: Transaction<RejoinStores, LevelJournal>,
+  { source, after, by }: RejoinedClaims,
+): Promise<void> {
+  const judge = wordJudge(await stores.riskSources.list())
+  const changes = await rejoinClaims({ ...stores, world, judge }, source, after)
+  await journal.levelsChanged(changes, { by, detectionName: 'Source Trust Changed' })
 }
 
-/** One step of that. */
-export async function rejoinStep(
+interface RejoinDeps extends Pick<RejoinStores, 'subjects' | 'risk'> {
+  readonly riskSources: Pick<RiskSourceStore, 'putRejoin'>
+  readonly world: LedgerDeps['world']
+  readonly judge: WordJudge
+}
+
+/** One step of that, as the judge has it. @returns the levels that changed */
+export async function rejoinClaims(
   { subjects, risk, riskSources, world, judge }: RejoinDeps,
   source: string,
-  after: string,
+  after = fromTheStart,
 ): Promise<readonly LevelChange[]> {
   const { nodes, next } = await subjects.namedBy(source, after, namesMax)
   await riskSources.putRejoin(source, next)

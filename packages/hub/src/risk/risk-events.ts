@@ -2,21 +2,25 @@ import type { Actor } from '../base/actor.ts'
 import { createGroupCommit, type GroupCommitLimits } from '../base/group-commit.ts'
 import { HubError } from '../base/hub-error.ts'
 import type { Meter } from '../base/meter.ts'
+import type { Transact } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
+import { applyNews, newsOfReason, type NewsDeps } from './news.ts'
 import type { RiskEvent } from './risk-event.ts'
 import type { RiskEventCounts, RiskProviderStore } from './risk-provider-store.ts'
 import type { RiskProvider } from './risk-provider.ts'
 import type { RiskReason } from './risk-reason.ts'
+import { wordJudge, type RiskSourceStore } from './risk-sources.ts'
 import { isLater } from './risk-state.ts'
 
-/** What happens in one transaction: reasons, log entries and counters, or none of them. */
-export interface RiskEventWork {
+export interface RiskEventJournal {
+  riskEventsConsumed(consumed: readonly ConsumedRiskEvents[]): Promise<void>
+}
+
+interface RiskEventStores {
   readonly riskProviders: Pick<RiskProviderStore, 'findByClientId' | 'count'>
-  /** Makes each the current reason of its address, unless there is later news of the provider. */
-  readonly putReasons: (reasons: readonly RiskReason[]) => Promise<void>
-  readonly journal: {
-    record(consumed: readonly ConsumedRiskEvents[]): Promise<void>
-  }
+  readonly riskSources: Pick<RiskSourceStore, 'list'>
+  readonly subjects: NewsDeps['subjects']
+  readonly risk: NewsDeps['risk']
 }
 
 /** Risk events that a provider sent, for the System Log (OKTA-V18). */
@@ -27,8 +31,10 @@ export interface ConsumedRiskEvents {
 }
 
 export interface RiskEventsDeps {
-  readonly world: Pick<World, 'now' | 'newUuid'>
-  readonly transaction: <T>(work: (tx: RiskEventWork) => Promise<T>) => Promise<T>
+  readonly world: Pick<World, 'now' | 'newUuid' | 'newId'>
+  /** The issuer of our own users' ids. */
+  readonly origin: string
+  readonly transaction: Transact<RiskEventStores, RiskEventJournal>
   readonly limits?: GroupCommitLimits
   readonly meter?: Pick<Meter, 'now' | 'committed'> | undefined
 }
@@ -48,24 +54,29 @@ export const holdsDefaultMs = 24 * 60 * 60_000
 
 export function createRiskEvents({
   world,
+  origin,
   transaction,
   limits = requestLimits,
   meter,
 }: RiskEventsDeps): RiskEvents {
   /** All of the requests, or none. @returns for each whether its sender is a risk provider's */
   const consumeAll = (requests: readonly Request[]): Promise<readonly Outcome[]> =>
-    transaction(async (tx) => {
-      const providerOf = await providersOf(tx, requests)
+    transaction(async ({ stores, journal }) => {
+      const { riskProviders, riskSources, subjects, risk } = stores
+      const providerOf = await providersOf(riskProviders, requests)
       const consumed = requests.flatMap(({ clientId, events, by }) => {
         const provider = providerOf(clientId)
         return provider === undefined || provider.action === 'none' ? [] : [{ provider, events, by }]
       })
       if (consumed.length > 0) {
-        await tx.putReasons(consumed.flatMap(({ provider, events }) => reasonsOf(provider, events, world)))
-        await tx.journal.record(consumed)
+        const reasons = consumed.flatMap(({ provider, events }) => reasonsOf(provider, events, world))
+        const judge = wordJudge(await riskSources.list())
+        const deps = { subjects, risk, world, judge, origin, ignoreUnknownUsers: false }
+        await applyNews(deps, reasons.map(newsOfReason))
+        await journal.riskEventsConsumed(consumed)
       }
       for (const [provider, counts] of countsOf(requests, providerOf)) {
-        await tx.riskProviders.count(provider.id, counts)
+        await riskProviders.count(provider.id, counts)
       }
       return requests.map(({ clientId }) => (providerOf(clientId) === undefined ? 'no_sender' : 'taken'))
     })
@@ -110,7 +121,7 @@ type Outcome = 'taken' | 'no_sender' | { readonly cause: unknown }
 type ProviderOf = (clientId: string | undefined) => RiskProvider | undefined
 
 async function providersOf(
-  { riskProviders }: RiskEventWork,
+  riskProviders: RiskEventStores['riskProviders'],
   requests: readonly Request[],
 ): Promise<ProviderOf> {
   const known = new Map<string | undefined, RiskProvider | undefined>()
@@ -147,7 +158,7 @@ function countsOf(
 export function reasonsOf(
   provider: Pick<RiskProvider, 'id' | 'name'>,
   events: readonly RiskEvent[],
-  world: RiskEventsDeps['world'],
+  world: Pick<World, 'now' | 'newUuid'>,
 ): readonly RiskReason[] {
   const now = world.now()
   const byIdentifier = new Map<string, RiskReason>()

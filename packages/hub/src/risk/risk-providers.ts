@@ -1,6 +1,7 @@
 import type { ServiceAppStore } from '../access/service-app.ts'
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
+import type { Transact } from '../base/transaction.ts'
 import { requireUntaken } from '../base/untaken.ts'
 import type { World } from '../base/world.ts'
 import { invalidRiskProvider, type RiskProviderDraft } from './risk-provider-draft.ts'
@@ -17,18 +18,18 @@ export interface RiskProviderChange {
   readonly by: Actor
 }
 
-/** What happens in one transaction: a change and its journal entry commit together or not at all. */
-export interface RiskProviderWork {
-  readonly riskProviders: RiskProviderStore
-  readonly serviceApps: Pick<ServiceAppStore, 'find'>
-  readonly journal: { record(change: RiskProviderChange): Promise<void> }
+export interface RiskProviderJournal {
+  riskProviderChanged(change: RiskProviderChange): Promise<void>
 }
 
 export interface RiskProvidersDeps {
   readonly world: Pick<World, 'now' | 'newId'>
   /** For reading outside a transaction. */
   readonly store: Pick<RiskProviderStore, 'list' | 'findById'>
-  readonly transaction: <T>(work: (tx: RiskProviderWork) => Promise<T>) => Promise<T>
+  readonly transaction: Transact<
+    { readonly riskProviders: RiskProviderStore; readonly serviceApps: Pick<ServiceAppStore, 'find'> },
+    RiskProviderJournal
+  >
   /** How many risk providers there may be (OKTA-K27). */
   readonly providersMax: number
 }
@@ -60,7 +61,7 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
     list: () => store.list(),
     get: async (id) => (await store.findById(id)) ?? notFound(id),
     create: (draft, by) =>
-      transaction(async ({ riskProviders, serviceApps, journal }) => {
+      transaction(async ({ stores: { riskProviders, serviceApps }, journal }) => {
         await requireServiceApp(serviceApps, draft.clientId)
         const now = world.now()
         const provider = { id: world.newId('rkp'), ...draft, createdAt: now, updatedAt: now }
@@ -68,24 +69,24 @@ export function createRiskProviders(deps: RiskProvidersDeps): RiskProviders {
         requireUntaken(provider, others, uniqueMembers)
         if (others.length >= providersMax) throw limitReached(providersMax)
         await riskProviders.insert(provider)
-        await journal.record({ kind: 'create', provider, before: undefined, by })
+        await journal.riskProviderChanged({ kind: 'create', provider, before: undefined, by })
         return provider
       }),
     replace: (id, draft, by) =>
-      transaction(async ({ riskProviders, serviceApps, journal }) => {
+      transaction(async ({ stores: { riskProviders, serviceApps }, journal }) => {
         const before = (await riskProviders.findById(id)) ?? notFound(id)
         if (draft.clientId !== before.clientId) await requireServiceApp(serviceApps, draft.clientId)
         const provider = { ...before, ...draft, updatedAt: world.now() }
         requireUntaken(provider, await riskProviders.list(), uniqueMembers)
         await riskProviders.replace(provider)
-        await journal.record({ kind: 'update', provider, before, by })
+        await journal.riskProviderChanged({ kind: 'update', provider, before, by })
         return provider
       }),
     delete: (id, by) =>
-      transaction(async ({ riskProviders, journal }) => {
+      transaction(async ({ stores: { riskProviders }, journal }) => {
         const provider = (await riskProviders.findById(id)) ?? notFound(id)
         await riskProviders.delete(id)
-        await journal.record({ kind: 'delete', provider, before: provider, by })
+        await journal.riskProviderChanged({ kind: 'delete', provider, before: provider, by })
       }),
   }
 }

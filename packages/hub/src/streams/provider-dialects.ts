@@ -1,6 +1,9 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
-import { isJsonArray, isJsonObject, type JsonValue, printable } from '@watchbell/receiver/base'
+import { isJsonArray } from '@watchbell/receiver/base'
+import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
+import { printable } from '@watchbell/receiver/base'
+import type { Transact } from '../base/transaction.ts'
 import type { Provider } from '../providers/provider.ts'
 import { dialectNames, isDialect, oktasPathDialects, type Dialect } from '@watchbell/receiver/set'
 
@@ -25,15 +28,14 @@ export interface DialectsChange {
   readonly by: Actor
 }
 
+export interface DialectJournal {
+  dialectsChanged(change: DialectsChange): Promise<void>
+}
+
 export interface ProviderDialectsDeps {
   readonly store: DialectStore
   readonly providers: { get(id: string): Promise<Provider> }
-  readonly transaction: <T>(
-    work: (tx: {
-      readonly dialects: DialectStore
-      readonly journal: { record(change: DialectsChange): Promise<void> }
-    }) => Promise<T>,
-  ) => Promise<T>
+  readonly transaction: Transact<{ readonly dialects: DialectStore }, DialectJournal>
 }
 
 /** In which ways each provider may differ from the standards. */
@@ -85,9 +87,9 @@ export async function createProviderDialects(deps: ProviderDialectsDeps): Promis
     get,
     async set(providerId, to, by) {
       const provider = await deps.providers.get(providerId)
-      await deps.transaction(async (tx) => {
-        await tx.dialects.set(providerId, to)
-        await tx.journal.record({ provider, from: get(providerId), to, by })
+      await deps.transaction(async ({ stores, journal }) => {
+        await stores.dialects.set(providerId, to)
+        await journal.dialectsChanged({ provider, from: get(providerId), to, by })
       })
       known.set(providerId, knownOf(to))
     },

@@ -32,9 +32,8 @@ async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
     store: { useState: async () => true },
     async transaction(work) {
       const done = await work({
-        streams: store as StreamStore,
-        providers: { findById: async () => undefined },
-        journal: { record: async () => undefined },
+        stores: { streams: store as StreamStore, providers: { findById: async () => undefined } },
+        journal: { streamChanged: async () => undefined },
       })
       meanwhile(registry)
       return done

@@ -64,9 +64,15 @@ export function createStreamGate({
     const before = registry.find(known.id) ?? known
     const changes = { status, statusReason: reason, updatedAt: world.now() }
     const stream = { ...before, ...changes }
-    await transaction(async ({ streams, journal }) => {
+    await transaction(async ({ stores: { streams }, journal }) => {
       await streams.update(stream.id, changes)
-      await journal.record({ kind: 'status', provider, stream, before, by: transmitterActor(provider) })
+      await journal.streamChanged({
+        kind: 'status',
+        provider,
+        stream,
+        before,
+        by: transmitterActor(provider),
+      })
     })
     registry.apply(stream.id, changes)
     const facts = { provider: provider.id, stream: stream.id, status, reason }

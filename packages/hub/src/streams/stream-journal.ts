@@ -1,4 +1,5 @@
 import type { Actor } from '../base/actor.ts'
+import type { Transact } from '../base/transaction.ts'
 import type { ProviderStore } from '../providers/provider-store.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { StreamStore } from './stream-store.ts'
@@ -16,14 +17,15 @@ export interface StreamChange {
   readonly by: Actor
 }
 
+export interface StreamJournal {
+  streamChanged(change: StreamChange): Promise<void>
+}
+
 /** A change and its journal entry commit together or not at all. */
-export type StreamTransaction = <T>(
-  work: (tx: {
-    readonly streams: StreamStore
-    readonly providers: Pick<ProviderStore, 'findById'>
-    readonly journal: { record(change: StreamChange): Promise<void> }
-  }) => Promise<T>,
-) => Promise<T>
+export type StreamTransaction = Transact<
+  { readonly streams: StreamStore; readonly providers: Pick<ProviderStore, 'findById'> },
+  StreamJournal
+>
 
 /** Who acts when the hub looks after a stream by itself. */
 export const hubActor: Actor = {

@@ -292,9 +292,9 @@ export function createStreams(deps: StreamsDeps): Streams {
     const { id, providerId, createdAt, ...known } = registry.find(change.before.id) ?? change.before
     const changed = { ...changes, updatedAt: world.now() }
     const stream: Stream = { ...known, ...changed, id, providerId, createdAt }
-    await deps.transaction(async ({ streams, journal }) => {
+    await deps.transaction(async ({ stores: { streams }, journal }) => {
       await streams.update(id, changed)
-      await journal.record({ ...change, stream })
+      await journal.streamChanged({ ...change, stream })
     })
     return registry.apply(id, changed) ?? stream
   }
@@ -567,11 +567,11 @@ export function createStreams(deps: StreamsDeps): Streams {
       by,
     }: { readonly before: Stream | undefined; readonly parted: Stream | undefined; readonly by: Actor },
   ): Promise<void> {
-    await deps.transaction(async ({ streams, providers, journal }) => {
+    await deps.transaction(async ({ stores: { streams, providers }, journal }) => {
       if ((await providers.findById(provider.id))?.issuer !== provider.issuer) throw changedMeanwhile()
       if (parted !== undefined) {
         await streams.delete(parted.id)
-        await journal.record({ kind: 'delete', provider, stream: parted, before: parted, by })
+        await journal.streamChanged({ kind: 'delete', provider, stream: parted, before: parted, by })
       }
       if (before === undefined) return streams.insert(stream)
       const { settings, sealedSecrets, pushAuthorization, updatedAt } = stream
@@ -738,9 +738,9 @@ export function createStreams(deps: StreamsDeps): Streams {
         await noting(stream.id, () => deleteThere(stream)).catch((error: unknown) => {
           if (!forced || !isHubError(error)) throw error
         })
-        await deps.transaction(async ({ streams, journal }) => {
+        await deps.transaction(async ({ stores: { streams }, journal }) => {
           await streams.delete(stream.id)
-          await journal.record({ kind: 'delete', provider, stream, before: stream, by })
+          await journal.streamChanged({ kind: 'delete', provider, stream, before: stream, by })
         })
         forget(stream)
       }),

@@ -7,6 +7,7 @@ import type { Provider } from '../providers/provider.ts'
 import { applyNews, newsOfReason } from '../risk/news.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { Storage } from '../stores.ts'
+import { journaled } from '../journal/journal.ts'
 import { createExpiry } from './expiry.ts'
 
 const minuteMs = 60_000
@@ -57,7 +58,7 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   let now = start
   const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
   const sources = { judge: judgeOf('sse1'), origin: 'https://hub.example' }
-  await using expiry = createExpiry({ storage, world, logger: silentLogger })
+  await using expiry = createExpiry({ storage: journaled(storage, world), world, logger: silentLogger })
   const turn = () => expiry.runOnce(new AbortController().signal)
   await storage.stores.providers.insert(transmitter)
   await storage.transaction(({ subjects, risk }) =>
@@ -84,7 +85,7 @@ test('news that holds longer than the last does not move the moment to look, and
   await using storage = await openTemporarySqlite()
   let now = start
   const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
-  await using expiry = createExpiry({ storage, world, logger: silentLogger })
+  await using expiry = createExpiry({ storage: journaled(storage, world), world, logger: silentLogger })
   await storage.stores.providers.insert(transmitter)
   const hear = (minutes: number) =>
     storage.transaction(({ subjects, risk }) => {

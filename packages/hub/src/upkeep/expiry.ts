@@ -1,14 +1,15 @@
 import type { Logger } from '@watchbell/receiver/base'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
+import type { Journaled } from '../journal/journal.ts'
 import { relevel } from '../risk/ledger.ts'
+import { watchbellActor } from '../risk/level-journal.ts'
 import { wordJudge } from '../risk/risk-sources.ts'
 import type { Storage } from '../stores.ts'
-import { riskEntry, watchbellActor } from '../journal/risk-entries.ts'
 
 export interface ExpiryDeps {
-  readonly storage: Pick<Storage, 'stores' | 'transaction'>
-  readonly world: Pick<World, 'now' | 'newUuid'>
+  readonly storage: Journaled<Pick<Storage, 'stores' | 'transaction'>>
+  readonly world: Pick<World, 'now'>
   readonly logger: Logger
 }
 
@@ -32,17 +33,13 @@ async function expireOnce(deps: ExpiryDeps): Promise<number> {
   return isDue ? expireLevels(deps, now) : 0
 }
 
-function expireLevels({ storage, world }: ExpiryDeps, now: Date): Promise<number> {
-  return storage.transaction(async ({ risk, riskSources, systemLog }) => {
+function expireLevels({ storage }: ExpiryDeps, now: Date): Promise<number> {
+  return storage.transaction(async ({ stores: { risk, riskSources }, journal }) => {
     const due = await risk.due(now, entitiesMax)
     const judge = wordJudge(await riskSources.list())
     const { levels, changes } = relevel(await risk.states(due), now, judge)
     await risk.putLevels(levels)
-    await systemLog.append(
-      changes.map((change) =>
-        riskEntry(world, change, { by: watchbellActor, detectionName: 'Risk Reasons Expired' }),
-      ),
-    )
+    await journal.levelsChanged(changes, { by: watchbellActor, detectionName: 'Risk Reasons Expired' })
     return due.length
   })
 }

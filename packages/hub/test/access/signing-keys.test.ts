@@ -2,6 +2,8 @@ import { expect, test } from 'vitest'
 import { pruneAccess } from '../../src/access/housekeeping.ts'
 import { createSigningKeys } from '../../src/access/signing-keys.ts'
 import { createSecretBox } from '../../src/base/secret-box.ts'
+import { realWorld } from '../../src/base/world.ts'
+import { journaled } from '../../src/journal/journal.ts'
 import { openAccess } from './open-access.ts'
 
 test('several who need the first key at once get the same one', async () => {
@@ -25,9 +27,10 @@ test('the private part is stored sealed, and another secret key does not open it
   const records = await access.storage.stores.signingKeys.list()
   expect(records.map(({ sealedPrivateJwk }) => sealedPrivateJwk.split('.').length)).toEqual([5])
   expect(JSON.stringify(records)).not.toMatch(/"(d|p|q)"/)
+  const world = { ...realWorld(globalThis.fetch), now: () => new Date(access.nowS() * 1_000) }
   const stranger = createSigningKeys({
-    world: { now: () => new Date(access.nowS() * 1_000) },
-    storage: access.storage,
+    world,
+    storage: journaled(access.storage, world),
     box: createSecretBox(new Uint8Array(32).fill(8)),
     signedForMaxMs: 1,
   })

@@ -3,7 +3,7 @@ import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
 import { applyNews, type Heard, type News } from '../../src/risk/news.ts'
-import { rejoinSource, rejoinStep } from '../../src/risk/rejoin.ts'
+import { rejoinClaims } from '../../src/risk/rejoin.ts'
 import { riskLevels, type RiskLevel } from '../../src/risk/risk-level.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
 import { reasonsInForce } from '../../src/risk/risk-state.ts'
@@ -357,7 +357,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const step = (after: string | undefined) =>
         storage.transaction(async ({ subjects, risk, riskSources }) => {
           const deps = { subjects, risk, riskSources, world, judge: judgeOf('sse2') }
-          await (after === undefined ? rejoinSource(deps, 'sse1') : rejoinStep(deps, 'sse1', after))
+          await rejoinClaims(deps, 'sse1', after)
           return riskSources.nextRejoin()
         })
       const left = await step(undefined)

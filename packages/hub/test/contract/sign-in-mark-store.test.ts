@@ -66,7 +66,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
       createUntimedSessions({
         world: { now: () => new Date() },
         marks: storage.stores.signInMarks,
-        transaction: (work) => storage.transaction(({ signInMarks }) => work(signInMarks)),
+        transaction: (work) => storage.transaction((stores) => work({ stores, journal: undefined })),
       })
     const question = { user: 'ada@example.com', session: undefined, ip: '203.0.113.7' }
     const asked = (over: object, unplaced: readonly string[]) => ({

@@ -5,7 +5,7 @@ import { evaluate, groundsMax } from '../../src/policy/evaluate.ts'
 import { defaultOutcomeRules, outcomes } from '../../src/policy/outcome.ts'
 import { newsOfEvent } from '../../src/risk/event-news.ts'
 import { applyNews, type News } from '../../src/risk/news.ts'
-import { rejoinStep, rejoinSource } from '../../src/risk/rejoin.ts'
+import { rejoinClaims } from '../../src/risk/rejoin.ts'
 import type { RiskAction } from '../../src/risk/risk-action.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { wordJudge } from '../../src/risk/risk-sources.ts'
@@ -294,13 +294,13 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
                   await work(stores)
                   const { subjects, risk, riskSources } = stores
                   const deps = { subjects, risk, riskSources, world, judge: await judgeIn(stores) }
-                  await rejoinSource(deps, 'edr')
+                  await rejoinClaims(deps, 'edr')
                   for (
                     let left = await riskSources.nextRejoin();
                     left !== undefined;
                     left = await riskSources.nextRejoin()
                   )
-                    await rejoinStep(deps, left.source, left.after)
+                    await rejoinClaims(deps, left.source, left.after)
                 })
               await change(({ riskSources }) => riskSources.setAction('edr', 'none'))
               const without = await after(mixed(others, []))

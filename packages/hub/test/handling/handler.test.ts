@@ -4,6 +4,7 @@ import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../../src/base/world.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
+import { journaled } from '../../src/journal/journal.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { openPostgres } from '../../src/storage/postgres.ts'
 import { databaseFile, openConnection } from '../../src/storage/sqlite/connection.ts'
@@ -17,7 +18,7 @@ import { acceptedSet, idp, openWithProvider } from '../ingest/stored-sets.ts'
 const world = realWorld(globalThis.fetch)
 const handlerOf = (storage: Pick<Storage, 'stores' | 'transaction'>) =>
   createHandler({
-    storage,
+    storage: journaled(storage, world),
     world,
     logger: silentLogger,
     rules: createRiskRules([]),

@@ -2,9 +2,8 @@ import { expect, test } from 'vitest'
 import type { Actor } from '../../src/base/actor.ts'
 import { realWorld } from '../../src/base/world.ts'
 import { createRiskEvents, type RiskEvents } from '../../src/risk/risk-events.ts'
-import { applyNews, newsOfReason } from '../../src/risk/news.ts'
-import { wordJudge } from '../../src/risk/risk-sources.ts'
-import { riskSignalEntry } from '../../src/journal/risk-provider-entries.ts'
+import { journaled } from '../../src/journal/journal.ts'
+import type { RiskStore } from '../../src/risk/risk-store.ts'
 import type { Storage } from '../../src/stores.ts'
 import { openTemporarySqlite } from '../contract/open-sqlite.ts'
 
@@ -32,35 +31,17 @@ async function open(storage: Storage): Promise<RiskEvents & { readonly commits: 
     })
   }
   let commits = 0
+  const { transaction } = journaled(storage, world)
   const events = createRiskEvents({
     world,
+    origin: 'https://hub.example',
     transaction: (work) =>
-      storage.transaction(async ({ riskProviders, subjects, risk, systemLog }) => {
-        const result = await work({
-          riskProviders,
-          async putReasons(reasons) {
-            if (reasons.some(({ message }) => message === poison)) throw new Error(poison)
-            await applyNews(
-              {
-                subjects,
-                risk,
-                world,
-                judge: wordJudge([]),
-                origin: 'https://hub.example',
-                ignoreUnknownUsers: false,
-              },
-              reasons.map(newsOfReason),
-            )
-          },
-          journal: {
-            record: (consumed) =>
-              systemLog.append(
-                consumed.flatMap(({ events, ...from }) =>
-                  events.map((event) => riskSignalEntry(world, { ...from, event })),
-                ),
-              ),
-          },
-        })
+      transaction(async ({ stores, journal }) => {
+        const writeReasons: RiskStore['writeReasons'] = async (reasons) => {
+          if (reasons.some(({ reason }) => reason.message === poison)) throw new Error(poison)
+          await stores.risk.writeReasons(reasons)
+        }
+        const result = await work({ stores: { ...stores, risk: { ...stores.risk, writeReasons } }, journal })
         commits += 1
         return result
       }),

@@ -2,6 +2,7 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../../src/base/world.ts'
 import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
+import { journaled } from '../../src/journal/journal.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
 import { acceptedSet, idp } from '../ingest/stored-sets.ts'
@@ -70,21 +71,25 @@ test('the handler of a node works out nothing while another handles, and says th
   await nodes.one.stores.providers.insert(idp)
   await nodes.one.stores.signals.append([acceptedSet('a'), acceptedSet('b')])
   const looked: number[] = []
+  const world = realWorld(globalThis.fetch)
   await using handler = createHandler({
-    storage: {
-      ...nodes.other,
-      stores: {
-        ...nodes.other.stores,
-        signals: {
-          ...nodes.other.stores.signals,
-          claimOldest: (max) => {
-            looked.push(max)
-            return nodes.other.stores.signals.claimOldest(max)
+    storage: journaled(
+      {
+        ...nodes.other,
+        stores: {
+          ...nodes.other.stores,
+          signals: {
+            ...nodes.other.stores.signals,
+            claimOldest: (max) => {
+              looked.push(max)
+              return nodes.other.stores.signals.claimOldest(max)
+            },
           },
         },
       },
-    },
-    world: realWorld(globalThis.fetch),
+      world,
+    ),
+    world,
     logger: silentLogger,
     rules: createRiskRules([]),
     origin: 'https://hub.example',

@@ -9,6 +9,7 @@ import { createExpiry } from '../../src/upkeep/expiry.ts'
 import { createHandler, paceOverConnections } from '../../src/handling/handler.ts'
 import { createRetention, deletedPerStepMax, type RetentionDays } from '../../src/upkeep/retention.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
+import { journaled } from '../../src/journal/journal.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet } from '../../src/signals/signal.ts'
@@ -98,7 +99,7 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     meter: { deleted: (what, deleted) => void steps.push([what, deleted]) },
   })
   const handler = createHandler({
-    storage,
+    storage: journaled(storage, world),
     world,
     logger: silentLogger,
     rules: createRiskRules([]),
@@ -106,7 +107,7 @@ function loopsOver(storage: Storage, days: Partial<RetentionDays> = {}) {
     ignoreUnknownUsers: false,
     pace: paceOverConnections,
   })
-  const expiry = createExpiry({ storage, world, logger: silentLogger })
+  const expiry = createExpiry({ storage: journaled(storage, world), world, logger: silentLogger })
   const never = new AbortController().signal
   return {
     clock,

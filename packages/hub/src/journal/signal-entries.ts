@@ -1,10 +1,7 @@
-import type { ServiceAppChange, TokenChange } from '../access/access-journal.ts'
 import type { Actor } from '../base/actor.ts'
-import type { JsonObject } from '@watchbell/receiver/base'
-import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
-import type { Provider } from '../providers/provider.ts'
-import type { ProviderChange } from '../providers/providers.ts'
+import type { LevelChange } from '../risk/ledger.ts'
+import type { LevelCause } from '../risk/level-journal.ts'
 import {
   complexMembers,
   isProprietary,
@@ -14,58 +11,10 @@ import {
   type SubjectIdentifier,
 } from '@watchbell/receiver/set'
 import type { PendingSignal } from '../signals/signal.ts'
-import {
-  logEvent,
-  noAlternateId,
-  serviceAppType,
-  type LogEvent,
-  type LogTarget,
-} from '../systemlog/log-event.ts'
-
-type Source = Pick<World, 'now' | 'newUuid'>
-
-const providerType = 'SecurityEventProvider'
-
-const changed = {
-  create: 'Create',
-  update: 'Update',
-  delete: 'Delete',
-  activate: 'Activate',
-  deactivate: 'Deactivate',
-  revoke: 'Revoke',
-} as const
-
-/** A provider was created, changed, deleted, activated or deactivated (OKTA-L60). */
-export function providerEntry(world: Source, { kind, provider, before, by }: ProviderChange): LogEvent {
-  const detailEntry = providerDetails(provider)
-  const target: LogTarget = {
-    id: provider.id,
-    type: providerType,
-    alternateId: provider.name,
-    displayName: provider.issuer,
-    detailEntry,
-    ...(kind === 'update' && before && { changeDetails: difference(providerDetails(before), detailEntry) }),
-  }
-  return logEvent(world, {
-    eventType: `security.events.provider.${kind}`,
-    displayMessage: `${changed[kind]} a security events provider`,
-    by,
-    target: [target],
-    debugData: requestData(by),
-  })
-}
-
-function providerDetails({ issuer, jwksUrl, wellKnownUrl, type, name }: Provider): JsonObject {
-  return { issuer, jwksUrl, wellKnownUrl: wellKnownUrl ?? null, providerType: type, providerName: name }
-}
-
-/** The members whose values differ, as they were and as they are. */
-function difference(before: JsonObject, after: JsonObject): { from: JsonObject; to: JsonObject } {
-  const names = Object.keys(after).filter((name) => before[name] !== after[name])
-  const only = (from: JsonObject): JsonObject =>
-    Object.fromEntries(names.map((name) => [name, from[name] ?? null]))
-  return { from: only(before), to: only(after) }
-}
+import type { KnownClaim } from '../subjects/subject-store.ts'
+import { logEvent, noAlternateId, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
+import { providerType, targetTypes, type JournalWorld } from './entry-parts.ts'
+import { refusedClaimEntry, riskEntry } from './risk-entries.ts'
 
 /** What an event of a stream says of itself, which is about nobody's risk. */
 const streamMessages: Readonly<Record<'verification' | 'stream-updated', string>> = {
@@ -78,7 +27,7 @@ const streamMessages: Readonly<Record<'verification' | 'stream-updated', string>
  * @param kind - what the event's simple subject names, as far as that was worked out
  */
 export function receiveEventEntry(
-  world: Source,
+  world: JournalWorld,
   signal: PendingSignal,
   event: SecurityEvent,
   kind?: string,
@@ -150,18 +99,6 @@ function typeOfSimple({ format }: SimpleSubject, event: SecurityEvent, kind: str
   return event.name.startsWith('device-') && format === 'opaque' ? 'Device' : 'User'
 }
 
-/** Okta's names of the members of a complex subject. */
-const targetTypes: ReadonlyMap<string, string> = new Map([
-  ['user', 'User'],
-  ['device', 'Device'],
-  ['session', 'Session'],
-  ['address', 'IpAddress'],
-  ['application', 'AppInstance'],
-  ['tenant', 'Org'],
-  ['org_unit', 'OrgUnit'],
-  ['group', 'UserGroup'],
-])
-
 /** Formats that never identify a user. */
 const typesByFormat: ReadonlyMap<string, string> = new Map([
   ['ip-addresses', 'IpAddress'],
@@ -184,50 +121,30 @@ function nameOf(identifier: PlainSubject | undefined): string {
   return (identifier && subjectTerms(identifier)[0]) ?? noAlternateId
 }
 
-/** Okta's event types for its API tokens. */
-export function tokenEntry(world: Source, { kind, token, by }: TokenChange): LogEvent {
-  return logEvent(world, {
-    eventType: `system.api_token.${kind}`,
-    displayMessage: `${changed[kind]} API token`,
-    by,
-    target: [
-      {
-        id: token.id,
-        type: 'Token',
-        alternateId: noAlternateId,
-        displayName: token.name,
-        detailEntry: {
-          role: token.role,
-          ...(token.expiresAt !== undefined && { expiresAt: token.expiresAt.toISOString() }),
-        },
-      },
-    ],
-    debugData: requestData(by),
-    legacyEventType: `api.token.${kind}`,
-  })
+/** An event of a signal, and what followed from it. */
+export interface HandledEvent {
+  readonly signal: Pick<PendingSignal, 'id' | 'provider'>
+  /** Its own entry, which can be made before: see receiveEventEntry. */
+  readonly received: LogEvent
+  readonly levels: readonly LevelChange[]
+  /** Claims that are believed no more, or not yet. */
+  readonly refused: readonly KnownClaim[]
 }
 
-/** Okta's event types for OAuth clients. */
-export function serviceAppEntry(world: Source, { kind, app, by }: ServiceAppChange): LogEvent {
-  const eventType = `app.oauth2.client.lifecycle.${kind}`
-  return logEvent(world, {
-    eventType,
-    displayMessage: `${changed[kind]} OAuth client`,
-    by,
-    target: [
-      {
-        id: app.clientId,
-        type: serviceAppType,
-        alternateId: app.clientId,
-        displayName: app.name,
-        detailEntry: { scopes: app.scopes.join(' '), dpopBound: app.dpopBound },
-      },
-    ],
-    debugData: requestData(by),
-    legacyEventType: eventType,
-  })
-}
-
-function requestData({ requestId }: Actor): JsonObject {
-  return requestId === undefined ? {} : { requestId }
+/** The event's own entry, one for each level that it changed, and one for each claim that is not believed. */
+export function handledEventEntries(
+  world: JournalWorld,
+  { signal, received, levels, refused }: HandledEvent,
+): readonly LogEvent[] {
+  const cause: LevelCause = {
+    by: providerActor(signal.provider),
+    detectionName: 'Security Events Provider Reported Risk',
+    issuer: signal.provider.issuer,
+    signalId: signal.id,
+  }
+  return [
+    received,
+    ...levels.map((change) => riskEntry(world, change, cause)),
+    ...refused.map((claim) => refusedClaimEntry(world, claim, cause)),
+  ]
 }

@@ -1,0 +1,13 @@
+/** What work in a transaction is given: the stores, and the journal that tells the System Log of changes in the same commit. */
+export interface Transaction<Stores, Journal = unknown> {
+  readonly stores: Stores
+  readonly journal: Journal
+}
+
+/**
+ * Runs work in a transaction: all of it happens, or none of it. The work uses the stores that it is given and no others. It
+ * may run again when the database asks for that, so it changes nothing else.
+ */
+export type Transact<Stores, Journal = unknown> = <T>(
+  work: (tx: Transaction<Stores, Journal>) => Promise<T>,
+) => Promise<T>
