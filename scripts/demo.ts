@@ -9,7 +9,7 @@ import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
 import type { SignalBody } from '../packages/hub/src/cli/signal-pages.ts'
-import { subjectInWords } from '../packages/hub/src/cli/signals-command.ts'
+import { subjectText } from '../packages/hub/src/cli/signals-command.ts'
 import { oneLine, painter, wrap, type Style } from '../packages/hub/src/cli/table.ts'
 import { apiOf, type Api } from './demo-api.ts'
 import { createRiskProvider, reportAddresses, signIns, type SignIn } from './demo-risk.ts'
@@ -192,7 +192,7 @@ function printVerdicts(judged: readonly Judged[]): void {
     const event = signal?.events[0]
     const why = repeated
       ? 'known already: the same answer, and nothing happens twice'
-      : (signal?.reason ?? `${event?.name ?? ''} about ${subjectInWords(event?.subject)}`)
+      : (signal?.reason ?? `${event?.name ?? ''} about ${subjectText(event?.subject)}`)
     console.log(paint('dim', wrap(why, columns, ' '.repeat(head.length + 2))))
   }
 }

@@ -4,7 +4,7 @@ import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { newFile } from './new-file.ts'
 import { megabytes, progressOn } from './progress.ts'
-import { inWords, transferPlace } from './transfer-place.ts'
+import { transferFailure, transferPlace } from './transfer-place.ts'
 
 const help = `
 The copy is of one moment, whether or not a hub is running, and no hub waits for it. Until it is done the hub's
@@ -51,7 +51,7 @@ async function backup(io: CliIo, path: string, options: LocalOptions): Promise<v
     if (stop.aborted) throw new CliError('Stopped; there is no backup.')
     tell(() => `${megabytes(bytesDone)} of ${megabytes(bytes)} …`)
   }).catch((error: unknown) => {
-    throw inWords(error)
+    throw transferFailure(error)
   })
   await file.keep()
   const key = secretKey === undefined ? join(folder, 'secret.key') : 'WATCHBELL_SECRET_KEY'

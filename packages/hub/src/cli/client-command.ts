@@ -18,7 +18,7 @@ import {
   type LocalHub,
   type LocalOptions,
 } from './local-hub.ts'
-import { words } from './option-readers.ts'
+import { gatherList } from './option-readers.ts'
 import { facts, table } from './table.ts'
 
 interface CreateOptions extends LocalOptions {
@@ -45,7 +45,7 @@ export function registerClient(program: Command, io: CliIo): void {
   localOptions(client.command('create'))
     .description('Register a service app, with its public keys or with a pair made for it.')
     .requiredOption('--name <name>', 'what to call it')
-    .requiredOption('--scope <scope>', 'what it may do; repeat it, or give several in quotes', words)
+    .requiredOption('--scope <scope>', 'what it may do; repeat it, or give several in quotes', gatherList)
     .option('--jwks <file>', 'its public keys: a file with a JWK Set or one JWK; - is standard input')
     .option('--jwks-uri <url>', 'where it publishes its public keys')
     .option('--generate', 'make a key pair; the private key is printed this once and not kept')

@@ -59,11 +59,11 @@ export function registerEvaluate(program: Command, io: CliIo): void {
         context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
       })) as Answer // Authorization API 1.0 §6.2, and our own context
       if (options.json === true) return printJson(io.stdout, answer)
-      printLine(io.stdout, inWords(io, answer))
+      printLine(io.stdout, evaluationText(io, answer))
     })
 }
 
-function inWords(io: CliIo, { context }: Answer): string {
+function evaluationText(io: CliIo, { context }: Answer): string {
   const { outcome, level, reasons, reasons_total: total, reported, notes = [] } = context
   const listed = (texts: readonly string[]): string[] =>
     texts.map((text) => `  ${wrap(text, io.stdout.columns - 4, '    ').trim()}`)

@@ -6,7 +6,7 @@ import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { newFile } from './new-file.ts'
 import { countOf, megabytes, progressOn } from './progress.ts'
-import { inWords, openSource, transferPlace, type TransferPlace } from './transfer-place.ts'
+import { transferFailure, openSource, transferPlace, type TransferPlace } from './transfer-place.ts'
 
 const help = `
 Each line is a JSON object: first a header, then one for every row, and at the end the counts, so that a file that was cut
@@ -86,7 +86,7 @@ async function writeAll(io: CliIo, place: TransferPlace, write: Sink): Promise<E
       say(() => `${rowsIn(counts)}, ${megabytes(bytes)} so far; now ${lines.table} …`)
     }
   } catch (error) {
-    throw inWords(error)
+    throw transferFailure(error)
   }
   return { bytes, counts }
 }

@@ -188,11 +188,11 @@ const fixes: Readonly<Record<number, string>> = {
 
 function refusal(status: number, text: string, origin: string): string {
   const fix = fixes[status] === undefined ? '' : ` ${fixes[status]}`
-  return `The hub at ${origin} says ${status}: ${withStop(inWords(text) ?? 'nothing more')}${fix}`
+  return `The hub at ${origin} says ${status}: ${withStop(answerMessage(text) ?? 'nothing more')}${fix}`
 }
 
 /** Okta's error object: its causes say more than its summary. */
-function inWords(text: string): string | undefined {
+function answerMessage(text: string): string | undefined {
   let body: unknown
   try {
     body = JSON.parse(text)

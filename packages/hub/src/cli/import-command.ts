@@ -7,7 +7,7 @@ import { rowsIn } from './export-command.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { progressOn } from './progress.ts'
 import {
-  inWords,
+  transferFailure,
   keyFit,
   openTarget,
   transferPlace,
@@ -64,9 +64,9 @@ async function importAll(io: CliIo, file: string, options: ImportOptions): Promi
       tell(() => `${rowsIn(counts)} so far; now ${table} …`),
     )
   } catch (error) {
-    const words = inWords(error)
-    if (!(words instanceof CliError)) throw words
-    throw new CliError(`${words.message} Nothing was imported.`, words.exitCode)
+    const refusal = transferFailure(error)
+    if (!(refusal instanceof CliError)) throw refusal
+    throw new CliError(`${refusal.message} Nothing was imported.`, refusal.exitCode)
   }
   const key = await keyFit(place, target)
   if (key === 'other' && options.otherSecretKey !== true) {

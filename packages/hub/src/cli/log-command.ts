@@ -106,14 +106,14 @@ function brief(io: CliIo, entry: LogEntryBody): string {
     head + oneLine(`${eventType}: ${displayMessage}`, width - time.length - 4 - Math.max(9, result.length)),
   ]
   if (outcome.reason !== null && outcome.reason !== '') lines.push(wrap(outcome.reason, width, indent))
-  const targets = (target ?? []).map(nameInWords).join(', ')
-  const names = `by ${nameInWords(actor)}${targets === '' ? '' : ` to ${targets}`}`
+  const targets = (target ?? []).map(nameText).join(', ')
+  const names = `by ${nameText(actor)}${targets === '' ? '' : ` to ${targets}`}`
   lines.push(paint('dim', indent + oneLine(names, width - indent.length)))
   return lines.join('\n')
 }
 
 /** The names of somebody or something, each once. */
-function nameInWords({ type, id, alternateId, displayName }: LogNameBody): string {
+function nameText({ type, id, alternateId, displayName }: LogNameBody): string {
   const names = [displayName, alternateId].filter((name) => name !== '' && name !== 'unknown' && name !== id)
   const [name = id, ...more] = new Set(names)
   const others = [...more, ...(name === id ? [] : [id])]

@@ -1,5 +1,5 @@
 import { expect, test } from 'vitest'
-import { listenAddress, subjectIdentifier, timeAhead, timeAsIso, words } from './option-readers.ts'
+import { listenAddress, subjectIdentifier, timeAhead, timeAsIso, gatherList } from './option-readers.ts'
 
 const now = new Date('2026-01-02T03:04:05.678Z')
 
@@ -68,5 +68,5 @@ test.each(['', ':', 'ada', 'email:', ':ada', 'toString:x', '__proto__:x', 'iss_s
 )
 
 test('words gather over several options, parted by commas and spaces', () => {
-  expect(words('c  d', words('a, b'))).toEqual(['a', 'b', 'c', 'd'])
+  expect(gatherList('c  d', gatherList('a, b'))).toEqual(['a', 'b', 'c', 'd'])
 })

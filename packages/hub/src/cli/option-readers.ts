@@ -25,7 +25,7 @@ export function jsonObject(text: string): JsonObject {
 }
 
 /** Gathers an option that may be given several times, or once with several words. */
-export function words(text: string, before: readonly string[] = []): readonly string[] {
+export function gatherList(text: string, before: readonly string[] = []): readonly string[] {
   return [...before, ...text.split(/[\s,]+/).filter((word) => word !== '')]
 }
 

@@ -81,7 +81,7 @@ export function registerProvider(program: Command, io: CliIo): void {
         ? setAction(hub, created, 'log_only')
         : readAction(hub, created).catch(() => undefined)) // who may register need not be allowed to look
       if (options.json === true) return printJson(io.stdout, created)
-      const meaning = action === undefined ? '' : `\n\n${actionInWords(created, action)}`
+      const meaning = action === undefined ? '' : `\n\n${actionText(created, action)}`
       printLine(io.stdout, described(io, created) + meaning)
     })
 
@@ -96,7 +96,7 @@ export function registerProvider(program: Command, io: CliIo): void {
       const found = await findProvider(hub, wanted)
       const action = await (to === undefined ? readAction(hub, found) : setAction(hub, found, to))
       if (options.json === true) return printJson(io.stdout, { id: found.id, action })
-      printLine(io.stdout, actionInWords(found, action))
+      printLine(io.stdout, actionText(found, action))
     })
 
   hubOptions(provider.command('show'))
@@ -165,7 +165,7 @@ const actionMeanings: Record<RiskAction, string> = {
   none: 'what it says counts for nothing.',
 }
 
-function actionInWords({ name, id }: ProviderBody, action: RiskAction): string {
+function actionText({ name, id }: ProviderBody, action: RiskAction): string {
   const meaning = actionMeanings[action].replace('<provider>', id)
   return `${printable(name, nameCharsMax)} has the action ${action}: ${meaning}`
 }

@@ -48,9 +48,9 @@ describe('risk-provider', () => {
       [['show', 'nobody'], 1, 'nobody'],
       [['delete', 'nobody'], 1, 'nobody'],
     ]
-    for (const [args, exitCode, words] of cases) {
+    for (const [args, exitCode, message] of cases) {
       const result = await run(hub, 'risk-provider', ...args)
-      expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(words) })
+      expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(message) })
     }
   })
 })
@@ -128,9 +128,9 @@ describe('risk and evaluate', () => {
       [['risk', 'set', 'a', '--level', 'WORST'], 2, 'HIGH'],
       [['risk', 'set', 'nobody@example.com', '--level', 'HIGH'], 1, 'nobody@example.com'],
     ]
-    for (const [args, exitCode, words] of cases) {
+    for (const [args, exitCode, message] of cases) {
       const result = await run(hub, ...args)
-      expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(words) })
+      expect(result).toMatchObject({ exitCode, stderr: expect.stringContaining(message) })
     }
   })
 })

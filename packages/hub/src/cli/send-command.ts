@@ -23,13 +23,13 @@ import {
   jsonObject,
   listenAddress,
   subjectIdentifier,
-  words,
+  gatherList,
   type Listen,
 } from './option-readers.ts'
 import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
-import { verdictInWords, verdictReader, type ReadVerdict, type Verdict } from './send-verdict.ts'
+import { verdictText, verdictReader, type ReadVerdict, type Verdict } from './send-verdict.ts'
 import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
-import { subjectInWords } from './signals-command.ts'
+import { subjectText } from './signals-command.ts'
 import { lineWidth, oneLine, painter, table, wrap } from './table.ts'
 
 interface SendOptions {
@@ -93,7 +93,7 @@ export function registerSend(program: Command, io: CliIo): void {
     .option(
       '--break <name>',
       'break the token in this way (below); may be repeated, `all` is all of them',
-      words,
+      gatherList,
     )
     .addOption(
       new Option('--alg <alg>', 'what to sign with; RS256 unless --key says otherwise').choices(
@@ -113,7 +113,7 @@ export function registerSend(program: Command, io: CliIo): void {
     .option('--origin <url>', 'where the hub reaches that, if it is somewhere else')
     .option('--serve', 'go on serving until Ctrl-C; without events it only serves')
     .option('--ssf', 'be a whole SSF transmitter: streams, push and poll, OAuth tokens; serves until Ctrl-C')
-    .option('--misbehave <name>', 'with --ssf: do this wrong (below); may be repeated', words)
+    .option('--misbehave <name>', 'with --ssf: do this wrong (below); may be repeated', gatherList)
     .option('--list', 'show the catalogue of events, and send nothing')
     .option('--json', 'print JSON for machines, one object a line')
     .addHelpText('after', help)
@@ -396,8 +396,8 @@ async function pushOne(
     const pushed = { type, broken: breakage ?? null, jti, subject, status, err, description, expected }
     printLine(io.stdout, jsonText({ ...pushed, ...verdict }))
   } else {
-    const what = `${findEventType(type)?.name ?? type} ${subjectInWords(subject)}`
-    printLine(io.stdout, inWords(io, { answer, what, breakage, expected, jti, verdict }))
+    const what = `${findEventType(type)?.name ?? type} ${subjectText(subject)}`
+    printLine(io.stdout, pushText(io, { answer, what, breakage, expected, jti, verdict }))
   }
   return expected
 }
@@ -418,14 +418,14 @@ interface Pushed {
   readonly jti: string
 }
 
-function inWords(io: CliIo, { answer, what, breakage, expected, jti, verdict }: Pushed): string {
+function pushText(io: CliIo, { answer, what, breakage, expected, jti, verdict }: Pushed): string {
   const word = answer.status === 202 ? 'taken' : answer.status < 500 ? 'refused' : 'not taken'
   const subject = breakage === undefined ? what : `--break ${breakage}: ${breakages[breakage].broken}`
   const head = painter(io)(expected ? 'green' : 'red', `${answer.status} ${word.padEnd(9)}`)
   const lines = [`${head}  ${oneLine(subject, Infinity)}`]
-  const words = [answer.err, answer.description].filter((word) => word !== undefined).join(': ')
-  if (words !== '') lines.push(wrap(words, lineWidth(io), '      '))
-  if (verdict !== undefined) lines.push(wrap(verdictInWords(verdict), lineWidth(io), '      '))
+  const refusal = [answer.err, answer.description].filter((word) => word !== undefined).join(': ')
+  if (refusal !== '') lines.push(wrap(refusal, lineWidth(io), '      '))
+  if (verdict !== undefined) lines.push(wrap(verdictText(verdict), lineWidth(io), '      '))
   if (answer.status === 202) lines.push(painter(io)('dim', `      jti ${jti}`))
   if (!expected) lines.push(wrap(advice(answer, breakage), lineWidth(io), '      '))
   return lines.join('\n')

@@ -54,7 +54,7 @@ test.each([
   [['--break', 'typ'], '--break has no meaning with --ssf'],
   [['--register'], '--register has no meaning with --ssf'],
   [['--listen', '192.0.2.1:1', '--alg', 'EdDSA'], '192.0.2.1:1 cannot be listened on'],
-])('send --ssf %j is wrong usage', async (args, words) => {
+])('send --ssf %j is wrong usage', async (args, message) => {
   const { exitCode, stderr } = await runInProcess(['send', '--ssf', ...args])
-  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(words)])
+  expect([exitCode, stderr]).toEqual([2, expect.stringContaining(message)])
 })

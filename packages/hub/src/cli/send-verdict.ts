@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signalId } from '../signals/signal-id.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
-import { outcomeInWords, reasonsOf, signalsPath, type SignalBody } from './signal-pages.ts'
+import { outcomeText, reasonsOf, signalsPath, type SignalBody } from './signal-pages.ts'
 
 /** What the hub made of a token that it took. */
 export interface Verdict {
@@ -46,10 +46,10 @@ function verdictOf(signal: SignalBody): Verdict {
   }
 }
 
-export function verdictInWords(verdict: Verdict): string {
+export function verdictText(verdict: Verdict): string {
   const { outcome, reason } = verdict
   if (outcome === 'unknown') return `what became of it cannot be told: ${reason ?? 'the hub does not say'}`
   if (outcome === 'pending')
     return 'not handled yet: the hub has much to do; `watchbell signals` shows it later'
-  return reason === undefined ? outcomeInWords(verdict) : `${outcomeInWords(verdict)}: ${reason}`
+  return reason === undefined ? outcomeText(verdict) : `${outcomeText(verdict)}: ${reason}`
 }

@@ -15,8 +15,8 @@ import {
 } from '@watchbell/receiver/set'
 import { CliError, jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { readInput, readJsonInput } from './input.ts'
-import { words } from './option-readers.ts'
-import { subjectInWords } from './signals-command.ts'
+import { gatherList } from './option-readers.ts'
+import { subjectText } from './signals-command.ts'
 import { painter } from './table.ts'
 
 interface VerifyOptions {
@@ -79,7 +79,7 @@ export function registerSet(program: Command, io: CliIo): void {
       "the transmitter's keys: a file with a JWK Set, or where to fetch it",
     )
     .requiredOption('--issuer <issuer>', 'whose token it must be')
-    .requiredOption('--audience <audience>', 'for whom it must be meant; may be repeated', words)
+    .requiredOption('--audience <audience>', 'for whom it must be meant; may be repeated', gatherList)
     .option('--json', 'print JSON for machines')
     .addHelpText('after', verifyHelp)
     .action(async (file: string | undefined, options: VerifyOptions) => {
@@ -102,7 +102,7 @@ export function registerSet(program: Command, io: CliIo): void {
           painter(io)('green', `Verified: ${options.issuer} signed it, and it is meant for us.`),
         )
         for (const event of verdict.events) {
-          printLine(io.stdout, `  ${event.name} ${subjectInWords(event.subject)}`.trimEnd())
+          printLine(io.stdout, `  ${event.name} ${subjectText(event.subject)}`.trimEnd())
         }
       }
       if (!verdict.ok) throw new CliError(`Refused: ${verdict.code}: ${verdict.reason}`)

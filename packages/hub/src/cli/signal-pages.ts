@@ -27,7 +27,7 @@ export interface SignalBody {
 }
 
 /** The verdict in a word or three: what changed nothing for anybody is not called handled alone. */
-export function outcomeInWords({
+export function outcomeText({
   outcome,
   about_nobody,
 }: {

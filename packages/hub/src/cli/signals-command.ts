@@ -7,7 +7,7 @@ import { findProvider, providerNames } from './provider-command.ts'
 import {
   followSignals,
   newestSignals,
-  outcomeInWords,
+  outcomeText,
   reasonsOf,
   signalsPath,
   type SignalBody,
@@ -161,7 +161,7 @@ function brief(io: CliIo, signal: SignalBody): string {
   const paint = painter(io)
   const width = lineWidth(io)
   const time = signal.received_at.replace(/\.\d+Z$/, 'Z')
-  const verdict = outcomeInWords(signal)
+  const verdict = outcomeText(signal)
   const style = signal.about_nobody === true ? 'yellow' : styles[outcome]
   const head = `${time}  ${paint(style, verdict.padEnd(7))}  `
   const what = events.length === 0 ? (code ?? '') : eventsOf(signal)
@@ -179,16 +179,16 @@ function sender({ iss, proven }: SignalBody): string {
 }
 
 function eventsOf({ events }: SignalBody): string {
-  return events.map(({ name, subject }) => `${name} ${subjectInWords(subject)}`.trim()).join(', ')
+  return events.map(({ name, subject }) => `${name} ${subjectText(subject)}`.trim()).join(', ')
 }
 
 /** The identifiers of a subject, without what kind they are of. */
-export function subjectInWords(subject: unknown): string {
+export function subjectText(subject: unknown): string {
   if (!isJsonObject(subject)) return ''
   return Object.entries(subject)
     .filter(([name]) => name !== 'format')
     .flatMap(([, value]) => (Array.isArray(value) ? value : [value]) as readonly unknown[]) // members of JSON
-    .map((value) => (typeof value === 'string' ? value : subjectInWords(value)))
+    .map((value) => (typeof value === 'string' ? value : subjectText(value)))
     .filter((text) => text !== '')
     .join(' ')
 }
@@ -198,7 +198,7 @@ function whole(io: CliIo, signal: SignalBody): string {
   const parts = [
     facts(io, {
       id: signal.id,
-      outcome: outcomeInWords(signal),
+      outcome: outcomeText(signal),
       code: signal.code,
       reason: reasonsOf(signal).join('; ') || undefined,
       received: signal.received_at,

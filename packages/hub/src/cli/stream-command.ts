@@ -7,7 +7,7 @@ import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } 
 import { typeUri } from './event-types.ts'
 import { readInput } from './input.ts'
 import { readPrivateJwk } from './key-input.ts'
-import { integerFrom, jsonObject, subjectIdentifier, words } from './option-readers.ts'
+import { integerFrom, jsonObject, subjectIdentifier, gatherList } from './option-readers.ts'
 import {
   asProvider,
   findKnownProvider,
@@ -128,7 +128,11 @@ export function registerStream(program: Command, io: CliIo): void {
     .option('--authorization-server <issuer>', 'the issuer of its authorization server, for discovery')
     .option('--scope <scope>', 'scopes to ask for')
     .option('--dpop', 'bind access tokens to a key (RFC 9449)')
-    .option('--events <types>', 'event types wanted; every one that the hub understands unless given', words)
+    .option(
+      '--events <types>',
+      'event types wanted; every one that the hub understands unless given',
+      gatherList,
+    )
     .option('--description <text>', 'what the transmitter shall call the stream')
     .option(
       '--subjects <policy>',
@@ -136,13 +140,13 @@ export function registerStream(program: Command, io: CliIo): void {
       oneOf(['all', 'listed']),
       'all',
     )
-    .option('--audience <aud>', 'what the tokens’ aud must be', words)
+    .option('--audience <aud>', 'what the tokens’ aud must be', gatherList)
     .option(
       '--credential-hosts <hosts>',
       'private hosts besides the issuer’s own that may get the credentials: host or host:port',
-      words,
+      gatherList,
     )
-    .option('--dialect <names>', `how it differs from the standards: ${dialectNames.join(', ')}`, words)
+    .option('--dialect <names>', `how it differs from the standards: ${dialectNames.join(', ')}`, gatherList)
     .option(
       '--wait <seconds>',
       'how long to wait for the verification event',
@@ -286,8 +290,12 @@ export function registerStream(program: Command, io: CliIo): void {
   hubOptions(stream.command('dialects'))
     .description('Show in which ways a provider may differ from the standards, or say so.')
     .argument('<provider>', providerOrStream)
-    .option('--set <names>', `none, or some of ${dialectNames.join(', ')}`, words)
-    .option('--audience <aud>', 'what aud must be where there is no stream; none is the hub itself', words)
+    .option('--set <names>', `none, or some of ${dialectNames.join(', ')}`, gatherList)
+    .option(
+      '--audience <aud>',
+      'what aud must be where there is no stream; none is the hub itself',
+      gatherList,
+    )
     .action(
       async (
         wanted: string,

@@ -73,11 +73,11 @@ describe('load', () => {
     ['nothing', '', 'There are no users in it'],
     ['an array that ends too early', '[{}', 'The array is refused'],
     ['bytes that are no text', '\u{fffd}', 'line 1'],
-  ])('%s is refused', async (_what, text, words) => {
+  ])('%s is refused', async (_what, text, message) => {
     await using hub = await startTestHub()
     const { exitCode, stderr } = await run(hub, ['load', '-'], text)
     expect(exitCode).toBeGreaterThan(0)
-    expect(stderr).toContain(words)
+    expect(stderr).toContain(message)
   })
 
   test('a token that may not load ends it at the first user', async () => {
@@ -134,8 +134,8 @@ describe('list, show and erase', () => {
       [['show', 'nobody'], 1, "'nobody'"],
       [['erase', 'nobody'], 1, "'nobody'"],
     ]
-    for (const [args, exitCode, words] of cases) {
-      expect(await run(hub, args)).toMatchObject({ exitCode, stderr: expect.stringContaining(words) })
+    for (const [args, exitCode, message] of cases) {
+      expect(await run(hub, args)).toMatchObject({ exitCode, stderr: expect.stringContaining(message) })
     }
   })
 })

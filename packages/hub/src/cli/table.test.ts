@@ -58,7 +58,7 @@ test.each([
   ['a terminal', { isTTY: true, columns: 132 }, 132],
   ['a terminal that nobody told its width', { isTTY: true, columns: 0 }, 80],
   ['no terminal', { isTTY: false, columns: 132 }, 80],
-])('%s has a width', (_words, stream, columns) => {
+])('%s has a width', (_what, stream, columns) => {
   expect(columnsOf(stream)).toBe(columns)
 })
 

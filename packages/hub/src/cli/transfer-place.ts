@@ -78,7 +78,7 @@ async function opened<T>(name: string, open: () => Promise<T>): Promise<T> {
 }
 
 /** What keeps the commands from going on, in words; what was not foreseen stays as it is. */
-export function inWords(error: unknown): unknown {
+export function transferFailure(error: unknown): unknown {
   return error instanceof TransferError ? new CliError(error.message) : error
 }
 

@@ -15,14 +15,14 @@ export class StartError extends Error {
   }
 }
 
-type Words = (error: Error, settings: Settings) => string
+type Explanation = (error: Error, settings: Settings) => string
 
-const wordsOf = {
+const explanations = {
   listen: (error, { listen }) =>
     `cannot listen on ${shownAddress(listen)} (${codeOf(error)}); ${another('listen')}`,
   metricsListen: (error, { metricsListen }) =>
     `cannot listen for metrics on ${metricsListen === undefined ? 'any address' : shownAddress(metricsListen)} (${codeOf(error)}); ${another('metricsListen')}`,
-  data: (error, { data }) => folderWords(error, data),
+  data: (error, { data }) => folderExplanation(error, data),
   databaseUrl: ({ message }) =>
     `cannot start with the database of ${settingEntries.databaseUrl.variable}: ${message}`,
   secretKey: (error, { data, secrets }) => {
@@ -30,17 +30,17 @@ const wordsOf = {
       secrets.secretKey === undefined ? `the file secret.key in ${data}` : settingEntries.secretKey.variable
     return isHubError(error, 'hub.secret_unreadable')
       ? `the secret key is not the one of this database: put the right one into ${place} (WATCHBELL_SECRET_KEY); if it is gone for good, \`watchbell key rotate --lost-secret-key\` (docs/operations.md)`
-      : folderWords(error, data)
+      : folderExplanation(error, data)
   },
   firstToken: (error, { firstToken }) =>
     typeof firstToken === 'object'
       ? `cannot write the first admin token to ${firstToken.file} (${error.message}), so none was made; name a new file with ${settingEntries.firstToken.variable}`
       : `cannot make the first admin token (${error.message}); ${settingEntries.firstToken.variable}=none starts without one`,
-} as const satisfies Partial<Record<SettingName, Words>>
+} as const satisfies Partial<Record<SettingName, Explanation>>
 
 /** Does what a setting asks for at the start. @throws StartError that names the setting; SettingsError as it is */
 export async function starting<T>(
-  name: keyof typeof wordsOf,
+  name: keyof typeof explanations,
   settings: Settings,
   work: () => T | Promise<T>,
 ): Promise<T> {
@@ -49,7 +49,7 @@ export async function starting<T>(
   } catch (error) {
     if (!(error instanceof Error) || error instanceof SettingsError || error instanceof StartError)
       throw error
-    throw new StartError(name, wordsOf[name](error, settings), error)
+    throw new StartError(name, explanations[name](error, settings), error)
   }
 }
 
@@ -72,7 +72,7 @@ const otherFolder = `name another with --${settingEntries.data.flag} (${settingE
 /** What SQLite and the system say of a folder that is somebody else's, or no folder. */
 const cannotUse = /unable to open database file|readonly database|EACCES|EPERM|ENOTDIR|EISDIR|EEXIST/
 
-function folderWords(error: Error, data: string): string {
+function folderExplanation(error: Error, data: string): string {
   const folder = `the data folder ${data}`
   const { message } = error instanceof HubError && error.cause instanceof Error ? error.cause : error
   if (isReadOnly(data)) {

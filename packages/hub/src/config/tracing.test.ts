@@ -41,7 +41,7 @@ describe('traces (OpenTelemetry, environment variable specification)', () => {
       },
       'http://c/v1/traces',
     ],
-  ])('%s', (_words, environment, url) => {
+  ])('%s', (_what, environment, url) => {
     expect(load(environment).tracing?.url).toBe(url)
   })
 

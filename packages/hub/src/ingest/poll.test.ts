@@ -351,14 +351,14 @@ describe('every failure has its pace, and none spins', () => {
     ],
     ['an answer of another kind', (t) => t.fail('poll', { status: 206 }), 500, 'status 206'],
     ['an answer that is too large', (t) => t.fail('poll', 'oversized'), 500, 'more than 100000 bytes'],
-  ])('%s', async (_, fail, pauseMs, words) => {
-    const longPollTimeoutMs = words.endsWith('within 200 ms') ? 200 : 10_000 // the others answer, on a busy machine too
+  ])('%s', async (_, fail, pauseMs, message) => {
+    const longPollTimeoutMs = message.endsWith('within 200 ms') ? 200 : 10_000 // the others answer, on a busy machine too
     await using open = await openPoller({ limits: { longPollTimeoutMs, answerBytesMax: 100_000 } })
     const jtis = open.send()
     fail(open.transmitter)
     await open.turn()
     const polls = open.polls().length
-    expect(open.lastError()).toContain(words)
+    expect(open.lastError()).toContain(message)
     open.transmitter.down = false
     open.transmitter.misbehaving.clear()
     open.pass(pauseMs - 1)
@@ -389,13 +389,13 @@ describe('every failure has its pace, and none spins', () => {
       225_000,
       'invalid_client',
     ],
-  ])('%s', async (_, fail, pauseMs, words) => {
+  ])('%s', async (_, fail, pauseMs, message) => {
     await using open = await openPoller()
     open.send()
     open.transmitter.revokeTokens()
     fail(open.transmitter)
     await open.turn()
-    expect(open.lastError()).toContain(words)
+    expect(open.lastError()).toContain(message)
     expect(open.taken).toEqual([])
     const asked = open.transmitter.requests.length
     open.pass(pauseMs - 1)
@@ -488,7 +488,7 @@ describe('every failure has its pace, and none spins', () => {
   test.each([
     ['made-up names', 'poll-made-up', undefined],
     ['values by the million', 'poll-crowded', 'it holds more than 10000 values'],
-  ] as const)('answers full of %s are asked for ever less often', async (_, name, words) => {
+  ] as const)('answers full of %s are asked for ever less often', async (_, name, message) => {
     await using open = await openPoller({ transmitter: { misbehaving: [name] } })
     const asked = () => open.bodies().filter(({ maxEvents }) => maxEvents !== 0).length
     const pauses: number[] = []
@@ -504,7 +504,7 @@ describe('every failure has its pace, and none spins', () => {
       pauses.push(waited)
     }
     expect(pauses).toEqual([0, 500, 1_000, 2_000, 4_000])
-    if (words !== undefined) expect(open.lastError()).toContain(words)
+    if (message !== undefined) expect(open.lastError()).toContain(message)
     else expect(open.lastError()).toBeUndefined()
     expect(open.taken).toEqual([])
   })

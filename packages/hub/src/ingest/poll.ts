@@ -9,7 +9,7 @@ import type { StreamStore } from '../streams/stream-store.ts'
 import type { OpenPoll } from '../streams/poll-gate.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
-import { scopesInWords, theirWords } from '../streams/transmitter-client.ts'
+import { scopesText, transmitterMessage } from '../streams/transmitter-client.ts'
 import type { Receipt } from './accept.ts'
 import { readPollAnswer, type PollAnswer } from './poll-answer.ts'
 import { defaultPaceLimits, pauseMs, type PaceLimits, type PollOutcome } from './poll-pace.ts'
@@ -304,7 +304,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     if ('failure' in asked) {
       const cut = long && asked.mayBeCut && now() - startedAt >= limits.longPollCutMs
       if (cut) return { outcome: { kind: 'stalled' }, settled: 0, events: 0, error: undefined }
-      return { outcome: asked.failure, settled: 0, events: 0, failure: asked.cause, error: asked.words }
+      return { outcome: asked.failure, settled: 0, events: 0, failure: asked.cause, error: asked.message }
     }
     const { sets } = asked.answer
     if (sets.length <= limits.answerSetsMax) return take(stream, state, asked.answer)
@@ -361,9 +361,9 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     state.settledBefore = settled
     state.waitingSince = stillWaiting(state.waitingSince, waiting, settled)
     if (deferred !== undefined) {
-      const words = `${waiting.size} SETs wait at the transmitter: ${deferred.detail}`
+      const message = `${waiting.size} SETs wait at the transmitter: ${deferred.detail}`
       const { retryAfterS } = deferred
-      return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, events, error: words }
+      return { outcome: { kind: 'deferred', retryAfterS }, settled: settled.size, events, error: message }
     }
     const more = moreAvailable || isLong(stream)
     if (progress)
@@ -465,12 +465,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   function refused(stream: PolledStream, answer: FetchedBytes): Failed {
     const { status, headers } = answer
     const { host } = new URL(stream.remote.endpointUrl)
-    const theirs = theirWords(answer)
+    const theirs = transmitterMessage(answer)
     const said = theirs === '' ? '' : ` and said: ${theirs}`
-    const scopes = status === 401 || status === 403 ? scopesInWords(streams.accessTo(stream)) : ''
-    const words = `${host} answered a poll with status ${status}${said}. ${adviceOf(status)} ${scopes}`.trim()
+    const scopes = status === 401 || status === 403 ? scopesText(streams.accessTo(stream)) : ''
+    const message =
+      `${host} answered a poll with status ${status}${said}. ${adviceOf(status)} ${scopes}`.trim()
     const soon = status < 300 || status >= 500 || status === 429 || status === 408
-    return failed(soon ? 'soon' : 'slow', causeOfStatus(status), words, {
+    return failed(soon ? 'soon' : 'slow', causeOfStatus(status), message, {
       retryAfterS: readRetryAfter(headers.get('retry-after'), world.now()),
       mayBeCut: status === 502 || status === 504,
     })
@@ -532,7 +533,7 @@ interface Answered {
 interface Failed {
   readonly failure: PollOutcome & { readonly kind: 'failed' }
   readonly cause: PollFailure
-  readonly words: string
+  readonly message: string
   /** Whether it could be something in between that does not let a request be open for long. */
   readonly mayBeCut: boolean
 }
@@ -540,10 +541,10 @@ interface Failed {
 function failed(
   pace: 'soon' | 'slow',
   cause: PollFailure,
-  words: string,
+  message: string,
   { retryAfterS, mayBeCut = false }: { retryAfterS?: number | undefined; mayBeCut?: boolean } = {},
 ): Failed {
-  return { failure: { kind: 'failed', pace, retryAfterS }, cause, words, mayBeCut }
+  return { failure: { kind: 'failed', pace, retryAfterS }, cause, message, mayBeCut }
 }
 
 /** Failures that last until somebody changes something. */

@@ -49,7 +49,7 @@ describe('what becomes of a request, with the real guard', () => {
     ['another protocol', 'ftp://127.0.0.1/', 'refused'],
     ['a name with a private address', 'https://private.example/', 'refused'],
     ['a name that does not resolve', 'https://nobody.example/', 'dns'],
-  ])('%s: %s is %s', async (_words, url, outcome) => {
+  ])('%s: %s is %s', async (_what, url, outcome) => {
     expect(await outcomeOf(url)).toEqual([outcome])
   })
 

@@ -9,7 +9,7 @@ test.each<[string, readonly number[], readonly number[], number]>([
   ['what lies on a bound belongs to it', [1, 10], [1, 2], 2],
   ['what lies beyond the last bound is only in the count', [11, 1e9], [0, 0], 2],
   ['counts of larger bounds hold those of smaller ones', [0, 0.5, 5, 50], [2, 3], 4],
-])('%s', (_words, values, atMost, count) => {
+])('%s', (_what, values, atMost, count) => {
   const bounds = [1, 10]
   const tally = createTally(new Float64Array(tallyLength(bounds)), bounds)
   for (const value of values) tally.observe(value)

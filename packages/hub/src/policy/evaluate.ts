@@ -172,9 +172,9 @@ function groundOf(reason: RiskReason, about: string, judge: WordJudge): Ground {
   const { level, detection, message, occurredAt, expiresAt, signalId } = reason
   const source = { ...reason.source, name: nameOf(reason.source, judge) }
   const until = expiresAt === undefined ? 'until it is replaced' : `until ${expiresAt.toISOString()}`
-  const words = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
+  const quotedMessage = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   return {
-    text: `${speaker(source)} says ${level} of the ${about}: ${detection}${words}, since ${occurredAt.toISOString()}, ${until}.`,
+    text: `${speaker(source)} says ${level} of the ${about}: ${detection}${quotedMessage}, since ${occurredAt.toISOString()}, ${until}.`,
     about,
     level,
     source,
@@ -188,13 +188,13 @@ function groundOfRevocation(revocation: Revocation, judge: WordJudge): Ground {
   const { revokedAt, signalId, message, session, device } = revocation
   const source = sourceOf(revocation)
   const name = nameOf(source, judge)
-  const words = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
+  const quotedMessage = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   const what =
     session !== undefined
       ? 'this session'
       : `all sessions of the user${device === undefined ? '' : ' on this device'}`
   return {
-    text: `${speaker({ ...source, name })} revoked ${what}${words}, as of ${revokedAt.toISOString()}.`,
+    text: `${speaker({ ...source, name })} revoked ${what}${quotedMessage}, as of ${revokedAt.toISOString()}.`,
     about: session !== undefined ? 'session' : 'user',
     level: undefined,
     source: { ...source, name },

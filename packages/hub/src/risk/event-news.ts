@@ -217,6 +217,6 @@ function successorOf(identifier: Identifier, kind: string, newValue: unknown): I
 /** The provider's words for administrators, in English where it has them, else its words for a machine. */
 function messageOf({ claims }: SecurityEvent): string | undefined {
   const { reason_admin: localised, risk_reason: risk } = claims as Readonly<Record<string, unknown>> // any family's
-  const words = isJsonObject(localised) ? (localised['en'] ?? Object.values(localised)[0]) : risk
-  return typeof words === 'string' && words !== '' ? printable(words, messageCharsMax) : undefined
+  const text = isJsonObject(localised) ? (localised['en'] ?? Object.values(localised)[0]) : risk
+  return typeof text === 'string' && text !== '' ? printable(text, messageCharsMax) : undefined
 }

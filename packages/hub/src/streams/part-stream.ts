@@ -16,11 +16,11 @@ export async function partStream(
 
 function partedFrom(stream: Stream, provider: Pick<Provider, 'issuer'>): StreamChanges {
   const { endpoints: _, remote: __, ...unknownAgain } = unconnected // kept: where the old stream can be deleted
-  return { ...unknownAgain, issuer: undefined, lastError: partedWords(stream.issuer, provider.issuer) }
+  return { ...unknownAgain, issuer: undefined, lastError: partedMessage(stream.issuer, provider.issuer) }
 }
 
 /** Why a stream must be connected again. */
-export function partedWords(before: string | undefined, now: string): string {
+export function partedMessage(before: string | undefined, now: string): string {
   return (
     `The provider's issuer is now ${now}. The stream was connected ${before === undefined ? 'before that' : `to ${before}`}, ` +
     'and its credentials go to no other transmitter: connect it again (`watchbell stream connect`, or PUT) with ' +

@@ -8,7 +8,7 @@ import type { Provider } from '../providers/provider.ts'
 import type { Dialect } from '@watchbell/receiver/set'
 import { credentialFetch } from './credential-fetch.ts'
 import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
-import { partedWords } from './part-stream.ts'
+import { partedMessage } from './part-stream.ts'
 import type { KnownDraft, StreamDraft } from './stream-draft.ts'
 import type { PollGate } from './poll-gate.ts'
 import { createProviderTurns } from './provider-turns.ts'
@@ -239,7 +239,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   async function ownProvider(stream: Stream): Promise<Provider> {
     const provider = await deps.providers.get(stream.providerId)
     if (stream.issuer === provider.issuer) return provider
-    throw new HubError('stream.not_connected', { detail: partedWords(stream.issuer, provider.issuer) })
+    throw new HubError('stream.not_connected', { detail: partedMessage(stream.issuer, provider.issuer) })
   }
 
   async function sessionOf(stream: Stream): Promise<Session> {
@@ -305,7 +305,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       return await work()
     } catch (error) {
       await registry.note(id, {
-        lastError: wordsOf(error),
+        lastError: shownError(error),
       })
       throw error
     }
@@ -406,7 +406,7 @@ export function createStreams(deps: StreamsDeps): Streams {
       if (verifiedAt === undefined || verifiedAt < at) {
         const pauseMs = Math.max(verifyRetryMs, ((isHubError(error) && error.retryAfterS) || 0) * 1_000)
         await registry.note(stream.id, {
-          verificationError: wordsOf(error),
+          verificationError: shownError(error),
           verifyNotBefore: new Date(at.getTime() + pauseMs),
         })
         throw error
@@ -968,7 +968,7 @@ async function settledWithin(work: Promise<unknown>, waitMs: number): Promise<vo
 }
 
 /** What went wrong, as it may be shown. */
-function wordsOf(error: unknown): string {
+function shownError(error: unknown): string {
   return isHubError(error) ? error.detail : 'An internal error; see the log.'
 }
 

@@ -404,18 +404,18 @@ async function tokenError(error: unknown): Promise<HubError> {
 async function tokenReason(error: unknown): Promise<string> {
   if (error instanceof oauth.ResponseBodyError) {
     const { error: code, error_description: description = '' } = error
-    const words = [code, description].filter((word) => word !== '').map((word) => inSentence(word, 300))
-    return [`it answered ${error.status}`, ...words].join(' ')
+    const parts = [code, description].filter((word) => word !== '').map((word) => inSentence(word, 300))
+    return [`it answered ${error.status}`, ...parts].join(' ')
   }
   if (error instanceof oauth.WWWAuthenticateChallengeError) {
     const body = parseIJson(Buffer.from(await error.response.arrayBuffer()), {
       wideNumbers: 'as_text',
     })
     const members = body.ok && isJsonObject(body.value) ? body.value : {}
-    const words = ['error', 'error_description']
+    const parts = ['error', 'error_description']
       .map((name) => members[name])
       .filter((word) => typeof word === 'string')
-    return [`it answered ${error.status}`, ...words.map((word) => inSentence(word, 300))].join(' ')
+    return [`it answered ${error.status}`, ...parts.map((word) => inSentence(word, 300))].join(' ')
   }
   if (error instanceof oauth.OperationProcessingError && error.cause instanceof Response) {
     return `it answered ${error.cause.status} where something else is needed (${printable(error.message, 200)})`

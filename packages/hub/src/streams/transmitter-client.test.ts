@@ -86,9 +86,9 @@ describe('what an answer must be (SSF 1.0 §8.1.1.1.1, §8.1.1.2)', () => {
     ['nothing', undefined, 'not a JSON object'],
   ])('%s', async (_, body, why) => {
     await using at = await startClient({ GET: [200, body] })
-    const words = await problem(at.client.read('s'))
-    expect(words).toMatch(/^stream\.answer_unusable: Reading the stream: /)
-    expect(words).toContain(why)
+    const message = await problem(at.client.read('s'))
+    expect(message).toMatch(/^stream\.answer_unusable: Reading the stream: /)
+    expect(message).toContain(why)
   })
 
   test.each<readonly [string, unknown, string | undefined]>([
@@ -154,9 +154,9 @@ describe('changes', () => {
     await using at = await startClient({
       POST: [status, { err: 'e', description: 'Because\nof\u202ethis.' }],
     })
-    const words = await problem(at.client.create(whole))
-    expect(words).toContain(`${code}: Creating the stream failed: 127.0.0.1`)
-    expect(words).toContain(`status ${status} and said: e: Because\u{FFFD}of\u{FFFD}this. `.trimEnd())
+    const message = await problem(at.client.create(whole))
+    expect(message).toContain(`${code}: Creating the stream failed: 127.0.0.1`)
+    expect(message).toContain(`status ${status} and said: e: Because\u{FFFD}of\u{FFFD}this. `.trimEnd())
   })
 })
 
@@ -262,9 +262,9 @@ describe('the words of a refusal', () => {
     ],
     [['Bad.'], 'and said: ["Bad."]'],
     [{ error: 'stream_error', error_description: 'Not so' }, 'and said: stream_error: Not so.'],
-  ])('%j is shown', async (body, words) => {
+  ])('%j is shown', async (body, message) => {
     await using at = await startClient({ POST: [400, body] })
-    expect(await problem(at.client.create(wanted))).toContain(words)
+    expect(await problem(at.client.create(wanted))).toContain(message)
   })
 
   test('at most its start, and nothing secret that it repeats', async () => {
@@ -275,9 +275,9 @@ describe('the words of a refusal', () => {
         { delivery, bare: 'very-secret-value', token: 'Bearer t0ken.x', padding: 'x'.repeat(1_000) },
       ],
     })
-    const words = await problem(at.client.create(wanted))
-    expect(words).toContain('{"delivery":{"method":"urn:ietf:rfc:8935"')
-    expect(words).not.toMatch(/very-secret-value|t0ken/)
-    expect(words.length).toBeLessThan(500)
+    const message = await problem(at.client.create(wanted))
+    expect(message).toContain('{"delivery":{"method":"urn:ietf:rfc:8935"')
+    expect(message).not.toMatch(/very-secret-value|t0ken/)
+    expect(message.length).toBeLessThan(500)
   })
 })

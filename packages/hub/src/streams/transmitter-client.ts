@@ -258,7 +258,7 @@ interface Refused {
 
 function refusal(step: string, { host, request, access }: Refused, answer: FetchedBytes): HubError {
   const { status, headers } = answer
-  const theirs = theirWords(answer, secretsIn(request))
+  const theirs = transmitterMessage(answer, secretsIn(request))
   const said = theirs === '' ? '' : ` and said: ${theirs}`
   const retryAfterS = readRetryAfter(headers.get('retry-after'), access.now?.())
   const unavailable = status >= 500 || status === 429
@@ -266,7 +266,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
     detail: [
       `${step} failed: ${host} answered with status ${status}${said}.`,
       adviceOf[status] ?? '',
-      status === 401 || status === 403 ? scopesInWords(access) : '',
+      status === 401 || status === 403 ? scopesText(access) : '',
     ]
       .filter((sentence) => sentence !== '')
       .join(' '),
@@ -276,7 +276,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
 }
 
 /** What was asked for at the token endpoint: that is what is missing where a transmitter lets us do too little. */
-export function scopesInWords(access: Pick<TransmitterAccess, 'scopeAsked'>): string {
+export function scopesText(access: Pick<TransmitterAccess, 'scopeAsked'>): string {
   const scope = access.scopeAsked?.()
   if (scope === undefined) return ''
   return scope === ''
@@ -284,16 +284,16 @@ export function scopesInWords(access: Pick<TransmitterAccess, 'scopeAsked'>): st
     : `The access token was asked for with the scopes ${printable(scope, 300)} (\`--scope\` names others).`
 }
 
-const theirWordsMax = 300
+const transmitterMessageCharsMax = 300
 
 /** The words of an error body, whatever its members are called; the start of one that has none of these members. */
-export function theirWords({ body, headers }: FetchedBytes, secrets: readonly string[] = []): string {
+export function transmitterMessage({ body, headers }: FetchedBytes, secrets: readonly string[] = []): string {
   const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   if (!parsed.ok) {
     const isText = /^text\/plain\b/i.test(headers.get('content-type') ?? '')
     return isText ? startOf(Buffer.from(body).toString(), secrets) : ''
   }
-  return startOf(memberWords(parsed.value) || JSON.stringify(parsed.value), secrets)
+  return startOf(messageMembers(parsed.value) || JSON.stringify(parsed.value), secrets)
 }
 
 /** What of a request nobody may be shown. */
@@ -304,23 +304,23 @@ function secretsIn({ json }: Call): readonly string[] {
 }
 
 /** Some transmitters repeat what they were sent: nothing secret of it is passed on. */
-function startOf(words: string, secrets: readonly string[]): string {
+function startOf(body: string, secrets: readonly string[]): string {
   const shown = secrets
-    .reduce((text, secret) => text.replaceAll(secret, '…'), words)
+    .reduce((text, secret) => text.replaceAll(secret, '…'), body)
     .replace(/\b(bearer|dpop|basic)\s+[\w.~+/=-]+/gi, '$1 …')
-  return printable(shown.trim(), theirWordsMax).replace(/\.$/, '')
+  return printable(shown.trim(), transmitterMessageCharsMax).replace(/\.$/, '')
 }
 
-function memberWords(value: JsonValue): string {
+function messageMembers(value: JsonValue): string {
   if (!isJsonObject(value)) return ''
   const object = value
-  const words = ['err', 'error', 'title', 'error_description', 'description', 'detail', 'message'].flatMap(
+  const parts = ['err', 'error', 'title', 'error_description', 'description', 'detail', 'message'].flatMap(
     (name) => {
       const value = object[name]
       return typeof value === 'string' && value !== '' ? [value] : []
     },
   )
-  return words.join(': ')
+  return parts.join(': ')
 }
 
 function readStatus(step: string, { json }: Answered): StatusAnswer {

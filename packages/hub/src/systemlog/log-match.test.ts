@@ -146,7 +146,7 @@ test.each([
 })
 
 describe('keywords', () => {
-  function wordsOf(q: string): readonly string[] {
+  function keywordsOf(q: string): readonly string[] {
     const keywords = readKeywords(q)
     if ('problem' in keywords) throw new Error(keywords.problem)
     return keywords
@@ -174,13 +174,13 @@ describe('keywords', () => {
     ['', true],
     ['   ', true],
   ])('OKTA-L6: %j is found: %s', (q, expected) => {
-    expect(keywordPredicate(wordsOf(q))(entry)).toBe(expected)
+    expect(keywordPredicate(keywordsOf(q))(entry)).toBe(expected)
   })
 
   test('OKTA-L6: letters beyond ASCII make words, and other signs end them', () => {
     const found = (q: string): boolean => {
       const message = { ...entry, displayMessage: 'Grüße \u{1D400}b \u{1F514}bell' }
-      return keywordPredicate(wordsOf(q))(message)
+      return keywordPredicate(keywordsOf(q))(message)
     }
     expect(['GRÜSSE', 'grüße', 'gr', 'b', 'bell'].map(found)).toEqual([false, true, false, false, true])
   })

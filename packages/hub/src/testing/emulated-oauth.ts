@@ -130,14 +130,14 @@ export function createEmulatedOauth(options: EmulatedOauthOptions): EmulatedOaut
     dpopNonces && proof.nonce !== nonces[place] ? { 'dpop-nonce': nonces[place] } : undefined
 
   function refuse(status: 401 | 403, path: string, error?: string, headers = {}): EmulatedAnswer {
-    const words = [
+    const parameters = [
       `${dpop ? 'DPoP' : 'Bearer'} realm="ssf"`,
       ...(error === undefined ? [] : [`error="${error}"`]),
       `resource_metadata="${origin()}${resourceMetadataPath}${path}"`,
     ]
     return {
       status,
-      headers: { 'www-authenticate': words.join(', '), ...headers },
+      headers: { 'www-authenticate': parameters.join(', '), ...headers },
       body: { error: error ?? 'no credentials' },
     }
   }

@@ -203,10 +203,10 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     const use = async (nonce: string | null) => {
       const headers = { authorization: `DPoP ${token}`, dpop: await proof(url, nonce, token) }
       const { status, headers: said } = await fetch(url, { headers })
-      return { status, nonce: said.get('dpop-nonce'), words: said.get('www-authenticate') ?? '' }
+      return { status, nonce: said.get('dpop-nonce'), challenge: said.get('www-authenticate') ?? '' }
     }
     const refused = await use(first.nonce)
-    expect([refused.status, refused.words]).toEqual([
+    expect([refused.status, refused.challenge]).toEqual([
       401,
       expect.stringMatching(/^DPoP .*error="use_dpop_nonce"/),
     ])

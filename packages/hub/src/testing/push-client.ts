@@ -38,21 +38,21 @@ export async function pushSet(
   const retryAfterS = Number(response.headers.get('retry-after') ?? Number.NaN)
   return {
     status: response.status,
-    ...readWords(text),
+    ...readRefusal(text),
     retryAfterS: Number.isFinite(retryAfterS) ? retryAfterS : undefined,
   }
 }
 
-function readWords(text: string): Pick<PushAnswer, 'err' | 'description'> {
+function readRefusal(text: string): Pick<PushAnswer, 'err' | 'description'> {
   const body = parseLeniently(text)
   if (!isJsonObject(body)) {
     return { err: undefined, description: text.trim().slice(0, descriptionCharsMax) || undefined }
   }
   const { err, description, errorSummary } = body
-  const words = description ?? errorSummary // the latter in answers of Okta's other kind
+  const said = description ?? errorSummary // the latter in answers of Okta's other kind
   return {
     err: typeof err === 'string' ? err : undefined,
-    description: typeof words === 'string' ? words.slice(0, descriptionCharsMax) : undefined,
+    description: typeof said === 'string' ? said.slice(0, descriptionCharsMax) : undefined,
   }
 }
 

@@ -32,9 +32,9 @@ async function registered(access: TestAccess, key: TestKey, over = {}): Promise<
   return { ...key, clientId: (await access.register({ jwks: { keys: [key.publicJwk] } }, over)).clientId }
 }
 
-const refusedClient = (words: RegExp) => ({
+const refusedClient = (message: RegExp) => ({
   code: 'oauth.invalid_client',
-  detail: expect.stringMatching(words),
+  detail: expect.stringMatching(message),
 })
 
 async function nonceFor(access: TestAccess, app: App, key: TestKey): Promise<string> {
@@ -216,7 +216,7 @@ describe('assertions that are refused with invalid_client (OKTA-O12, OKTA-O15)',
     ['with iss as a list', { iss: ['a'] }, /not a valid client_id/],
     ['with an empty jti', { jti: '' }, /jti/],
     ['with jti as a number', { jti: 7 }, /jti/],
-  ])('%s', async (_name, claims, words) => {
+  ])('%s', async (_name, claims, message) => {
     await using access = await openAccess()
     const app = await registered(access, await makeKey())
     const absolute = Object.fromEntries(
@@ -226,7 +226,7 @@ describe('assertions that are refused with invalid_client (OKTA-O12, OKTA-O15)',
       ]),
     )
     const assertion = await assert(app, { iat: access.nowS(), ...absolute })
-    await expect(access.requestToken(app, { assertion })).rejects.toMatchObject(refusedClient(words))
+    await expect(access.requestToken(app, { assertion })).rejects.toMatchObject(refusedClient(message))
   })
 
   test('signed by somebody else with our kid', async () => {

@@ -308,12 +308,12 @@ describe('malformed requests: 400 with a string that says what is wrong (§10.1.
 
   test('each of them, and none is logged', async () => {
     await using hub = await startTestHub()
-    for (const [what, body, words] of bad) {
+    for (const [what, body, message] of bad) {
       for (const url of body === undefined ? [path] : [path, batchPath]) {
         const answer = await hub.api('POST', url, body)
         expect([what, answer.status]).toEqual([what, 400])
         expect(answer.headers.get('content-type')).toMatch(/^application\/json/)
-        expect([what, await answer.json()]).toEqual([what, expect.stringMatching(words)])
+        expect([what, await answer.json()]).toEqual([what, expect.stringMatching(message)])
       }
     }
     expect(await logEntries(hub, 'policy.evaluate_sign_on')).toEqual([])

@@ -74,7 +74,7 @@ describe('forms that anybody may send', () => {
       `a=1&a=1${'&'.repeat(48)}`,
       'The parameter a is given more than once.',
     ],
-  ])('one %s is refused with %i in the words of OAuth', async (_, status, body, words) => {
+  ])('one %s is refused with %i in the words of OAuth', async (_, status, body, message) => {
     await using hub = await startTestHub()
     const answer = await fetch(`${hub.origin}/oauth2/v1/token`, {
       method: 'POST',
@@ -83,7 +83,7 @@ describe('forms that anybody may send', () => {
     })
     expect([answer.status, await answer.json()]).toEqual([
       status,
-      { error: 'invalid_request', error_description: words },
+      { error: 'invalid_request', error_description: message },
     ])
   })
 

@@ -252,14 +252,14 @@ describe('a SET that does not verify', () => {
 
   test('OKTA-E20, OKTA-E22: wording byte for byte', async () => {
     await using site = await startHubWithProvider()
-    const words = async (type: string, claims: object): Promise<unknown> =>
+    const descriptionOf = async (type: string, claims: object): Promise<unknown> =>
       ((await (await site.hub.push(site.sign({ type, claims }))).json()) as { description: string })
         .description
-    expect(await words('device-compliance-change', { previous_status: undefined })).toBe(
+    expect(await descriptionOf('device-compliance-change', { previous_status: undefined })).toBe(
       "Failed claim validation in security event token. 'events.mediationDeviceComplianceChangeEvent.previousStatus': The field cannot be left blank",
     )
     expect(
-      await words('user-risk-change', {
+      await descriptionOf('user-risk-change', {
         current_level: '',
         previous_level: undefined,
         initiating_entity: 'nobody',

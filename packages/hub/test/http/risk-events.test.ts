@@ -232,7 +232,7 @@ describe('refusals', () => {
       { timestamp: '2198-01-02T00:00:00Z', expiresAt: '2198-01-01T00:00:00Z' },
       /^\[1\]\.expiresAt: .*before the timestamp, 2198-01-02T00:00:00.000Z/,
     ],
-  ])('an expiry %s is refused by its name, and nothing of the request is taken', async (_, over, words) => {
+  ])('an expiry %s is refused by its name, and nothing of the request is taken', async (_, over, message) => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const answer = await sender.send([event(), event('198.51.100.1', over)])
@@ -240,7 +240,7 @@ describe('refusals', () => {
       readonly errorCauses: readonly { readonly errorSummary: string }[]
     }
     expect(await refusal(answer)).toMatchObject({ status: 400, code: 'E0000001' })
-    expect(errorCauses.map(({ errorSummary }) => errorSummary)).toEqual([expect.stringMatching(words)])
+    expect(errorCauses.map(({ errorSummary }) => errorSummary)).toEqual([expect.stringMatching(message)])
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 

@@ -134,8 +134,8 @@ describe('a change that the transmitter refuses', () => {
     const before = await site.connect()
     await site.transmitter.pushAll()
     if (what !== 'of the credentials') failChange(site, 404)
-    const { status, words } = await refusalOf(await site.api('PUT', '', { ...bearer, ...change }))
-    expect([status, words]).toEqual([502, expect.stringMatching(/status 40[14]/)])
+    const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, ...change }))
+    expect([status, message]).toEqual([502, expect.stringMatching(/status 40[14]/)])
     const after = await site.shown()
     expect(after).toMatchObject({ connected: true, delivery: 'push', transmitter: before.transmitter })
     expect(after).toMatchObject({
@@ -166,16 +166,16 @@ describe('a change that the transmitter refuses', () => {
     await using site = await startStreamSite()
     await site.connect()
     site.transmitter.fail('metadata', 'reset')
-    const { status, words } = await refusalOf(await site.api('PATCH', '', { description: 'x' }))
-    expect([status, words]).toEqual([502, expect.stringContaining('metadata')])
+    const { status, message } = await refusalOf(await site.api('PATCH', '', { description: 'x' }))
+    expect([status, message]).toEqual([502, expect.stringContaining('metadata')])
   })
 
   test('an audience that was pinned is not the transmitter’s to change', async () => {
     await using site = await startStreamSite()
     const before = await site.connect()
     const audience = ['https://hub.example']
-    const { status, words } = await refusalOf(await site.api('PATCH', '', { audience }))
-    expect([status, words]).toEqual([502, expect.stringContaining('https://hub.example')])
+    const { status, message } = await refusalOf(await site.api('PATCH', '', { audience }))
+    expect([status, message]).toEqual([502, expect.stringContaining('https://hub.example')])
     expect(await site.shown()).toMatchObject({ connected: true, transmitter: before.transmitter })
     expect((await site.api('PATCH', '', { audience: before.transmitter?.aud })).status).toBe(200)
   })
@@ -267,9 +267,9 @@ describe('access tokens', () => {
       await using site = await startStreamSite()
       const body = { access_token: token, token_type: 'Bearer', expires_in: 3_600 }
       site.transmitter.fail('token', { status: 200, body }, 3)
-      const { status, words } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
-      expect([status, words]).toEqual([502, expect.stringContaining('no access token')])
-      if (token.length > 1) expect(words).not.toContain(token)
+      const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
+      expect([status, message]).toEqual([502, expect.stringContaining('no access token')])
+      if (token.length > 1) expect(message).not.toContain(token)
       const { last_error: problem } = await site.shown()
       expect(problem).toContain('no access token')
       if (token !== '') expect(problem).toContain('RFC 6750')
@@ -312,7 +312,7 @@ test('an event type is a URI, and a stream that delivers none is told of', async
   const refused = await refusalOf(
     await site.api('PUT', '', { ...bearer, events_requested: ['session-revoked'] }),
   )
-  expect([refused.status, refused.words]).toEqual([400, expect.stringContaining('events_requested')])
+  expect([refused.status, refused.message]).toEqual([400, expect.stringContaining('events_requested')])
   await site.connect({ events_requested: ['urn:example:another'] })
   expect((await health(site))['events']).toMatch(/^warning: /)
   await site.connect({ events_requested: [sessionRevoked] })
@@ -341,7 +341,7 @@ test.each(['metadata', 'token', 'configuration'] as const)(
     await using site = await startStreamSite({ hub: { settings: { transmitterTimeoutS: '1' } } })
     site.transmitter.fail(endpoint, 'hang', 5)
     const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
-    const { status, words } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
-    expect([status, words]).toEqual([502, expect.stringContaining('within 1000 ms')])
+    const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
+    expect([status, message]).toEqual([502, expect.stringContaining('within 1000 ms')])
   },
 )

@@ -67,9 +67,9 @@ test.each(['http://localhost', 'http://127.0.0.1'])(
     const url = `${at}:${other.server.port}/streams`
     await using site = await startSite(() => ({ configuration_endpoint: url }))
     issuer = site.issuer.origin
-    const { status, words } = await refusalOf(await site.put(bearer))
-    expect([status, words]).toEqual([502, expect.stringContaining('credential_hosts')])
-    expect(words).toContain(new URL(url).host)
+    const { status, message } = await refusalOf(await site.put(bearer))
+    expect([status, message]).toEqual([502, expect.stringContaining('credential_hosts')])
+    expect(message).toContain(new URL(url).host)
     expect(other.got).toEqual([])
     for (const named of [new URL(url).host, new URL(url).hostname]) {
       const answer = await site.put({ ...bearer, credential_hosts: [named] })
@@ -100,7 +100,7 @@ test('an authorization server that only metadata names gets no client secret; a 
   issuer = site.issuer.origin
   const named = [new URL(resource.server.origin).host]
   const refused = await refusalOf(await site.put({ ...bearer, auth: clientAuth, credential_hosts: named }))
-  expect([refused.status, refused.words]).toEqual([502, expect.stringContaining('credential_hosts')])
+  expect([refused.status, refused.message]).toEqual([502, expect.stringContaining('credential_hosts')])
   expect(as.got).toEqual([])
   const auth = { ...clientAuth, token_url: `${as.server.origin}/token` }
   await site.put({ ...bearer, auth, credential_hosts: named })
@@ -151,6 +151,6 @@ test.each([
   [''],
 ])('%j is no credential host', async (entry) => {
   await using site = await startSite(() => ({}))
-  const { status, words } = await refusalOf(await site.put({ ...bearer, credential_hosts: [entry] }))
-  expect([status, words]).toEqual([400, expect.stringContaining('credential_hosts')])
+  const { status, message } = await refusalOf(await site.put({ ...bearer, credential_hosts: [entry] }))
+  expect([status, message]).toEqual([400, expect.stringContaining('credential_hosts')])
 })

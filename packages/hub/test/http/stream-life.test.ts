@@ -71,8 +71,8 @@ describe('subjects', () => {
   ])('%j is refused before the transmitter hears of it', async (body, why) => {
     await using site = await startStreamSite()
     await site.connect()
-    const { status, words } = await refusalOf(await site.api('POST', '/subjects', body))
-    expect([status, words]).toEqual([400, expect.stringContaining(why)])
+    const { status, message } = await refusalOf(await site.api('POST', '/subjects', body))
+    expect([status, message]).toEqual([400, expect.stringContaining(why)])
     expect(requests(site, 'POST').filter(({ path }) => path.includes('subjects'))).toEqual([])
   })
 
@@ -176,8 +176,8 @@ describe('changes', () => {
     expect(await answer.json()).toMatchObject({ polling: 'long' })
     await expect.poll(() => polls().at(-1), { timeout: 15_000 }).toBe(false)
     for (const polling of ['often', '', 5, true]) {
-      const { status, words } = await refusalOf(await site.api('PATCH', '', { polling }))
-      expect([status, words]).toEqual([400, expect.stringContaining('must be long or short')])
+      const { status, message } = await refusalOf(await site.api('PATCH', '', { polling }))
+      expect([status, message]).toEqual([400, expect.stringContaining('must be long or short')])
     }
     expect(await site.connect()).not.toHaveProperty('polling') // by push there are none
   })
@@ -308,8 +308,8 @@ describe('the end of a stream', () => {
       ['POST', '/subjects', { subject: ada }],
       ['POST', '/rotate-authorization', undefined],
     ] as const) {
-      const { status, words } = await refusalOf(await site.api(method, path, body))
-      expect([status, words]).toEqual([503, expect.stringContaining('status 500')])
+      const { status, message } = await refusalOf(await site.api(method, path, body))
+      expect([status, message]).toEqual([503, expect.stringContaining('status 500')])
     }
     expect(await (await site.api('GET', '/health')).text()).toContain(
       'It was never created at the transmitter',

@@ -35,8 +35,8 @@ describe('a stream whose secrets cannot be opened', () => {
       ['POST', '/rotate-authorization', undefined],
       ['DELETE', '', undefined],
     ] as const) {
-      const { status, words } = await refusalOf(await site.api(method, path, body))
-      expect([path, status, words]).toEqual([path, 409, told])
+      const { status, message } = await refusalOf(await site.api(method, path, body))
+      expect([path, status, message]).toEqual([path, 409, told])
     }
     expect((await site.shown()).last_error).toEqual(told)
     const health = (await (await site.api('GET', '/health')).json()) as {

@@ -118,12 +118,12 @@ describe('a stream that the transmitter’s operator made', () => {
     ],
     [{ events_requested: ['urn:a'] }, 'events_requested: is for the transmitter’s operator'],
     [{ subjects: 'listed' }, 'subjects: is for the transmitter’s operator'],
-  ])('%j is refused', async (over, words) => {
+  ])('%j is refused', async (over, message) => {
     await using site = await startStreamSite()
     const made = { stream_id: 's', aud: 'a', delivery: { endpoint_url: 'https://idp.example/poll' } }
     const answer = await site.api('PUT', '', draftOf(made, over))
     expect(answer.status).toBe(400)
-    expect(await answer.text()).toContain(words)
+    expect(await answer.text()).toContain(message)
   })
 
   test('on the command line', async () => {

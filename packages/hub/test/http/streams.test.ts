@@ -100,8 +100,8 @@ describe('connecting by push', () => {
 
   test('an answer with another iss is not used, and what was created is deleted (SSF 1.0 §8.1.1.1.1)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['create-wrong-iss'] } })
-    const { status, words } = await refusalOf(await site.api('PUT', '', bearer))
-    expect([status, words]).toEqual([502, expect.stringContaining('its iss is')])
+    const { status, message } = await refusalOf(await site.api('PUT', '', bearer))
+    expect([status, message]).toEqual([502, expect.stringContaining('its iss is')])
     const created = ['POST configuration', 'DELETE configuration']
     expect(calls(site, 'configuration', 'status', 'verification')).toEqual(created)
     expect(site.transmitter.streams).toEqual([])
@@ -207,8 +207,8 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(site.transmitter.tokensIssued).toBe(2)
     site.transmitter.misbehaving.add('tokens-never-good')
     site.transmitter.revokeTokens()
-    const { status, words } = await refusalOf(await site.api('GET', '/status'))
-    expect([status, words]).toEqual([502, expect.stringContaining('answered with status 401')])
+    const { status, message } = await refusalOf(await site.api('GET', '/status'))
+    expect([status, message]).toEqual([502, expect.stringContaining('answered with status 401')])
     expect(site.transmitter.tokensIssued).toBe(3)
   })
 
@@ -242,8 +242,8 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
       'www-authenticate': 'DPoP realm="ssf", error="use_dpop_nonce"',
     }
     site.transmitter.fail('status', { status: 401, headers, body: {} }, Number.POSITIVE_INFINITY)
-    const { status, words } = await refusalOf(await site.api('GET', '/status'))
-    expect([status, words]).toEqual([502, expect.stringContaining('answered with status 401')])
+    const { status, message } = await refusalOf(await site.api('GET', '/status'))
+    expect([status, message]).toEqual([502, expect.stringContaining('answered with status 401')])
     expect(calls(site, 'status').length).toBeLessThan(8)
   })
 
@@ -267,8 +267,8 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     ['a wrong bearer token', { method: 'bearer', token: 'wrong' }, 'does not take our credentials'],
   ])('%s is told in words, and kept nowhere but sealed', async (_, auth, why) => {
     await using site = await startStreamSite()
-    const { status, words } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
-    expect([status, words]).toEqual([502, expect.stringContaining(why)])
+    const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
+    expect([status, message]).toEqual([502, expect.stringContaining(why)])
     expect((await health(site))['token']).toMatch(/^failed: /)
     expect(site.transmitter.streams).toEqual([])
   })
@@ -292,7 +292,7 @@ describe('what goes wrong on the way', () => {
     site.transmitter.fail(endpoint, fault, Number.POSITIVE_INFINITY)
     const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
     const refused = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
-    expect([refused.status, refused.words]).toEqual([status, expect.stringContaining(why)])
+    expect([refused.status, refused.message]).toEqual([status, expect.stringContaining(why)])
     expect((await site.shown()).last_error).toContain(why)
     site.transmitter.mend()
     expect(await site.connect({ auth })).toMatchObject({ last_error: null })
@@ -340,7 +340,7 @@ describe('what goes wrong on the way', () => {
     const { id } = (await created.json()) as { id: string }
     issuer = ''
     const refused = await refusalOf(await hub.api('PUT', `/v1/providers/${id}/stream`, bearer))
-    expect([refused.status, refused.words]).toEqual([expect.any(Number), expect.stringContaining(why)])
+    expect([refused.status, refused.message]).toEqual([expect.any(Number), expect.stringContaining(why)])
     expect(refused.status).toBeLessThan(503)
   })
 
@@ -381,11 +381,11 @@ describe('what goes wrong on the way', () => {
       ],
     ]
     for (const [body, why] of bad) {
-      const { status, words } = await refusalOf(await site.api('PUT', '', body))
-      expect([status, words]).toEqual([400, expect.stringContaining(why)])
+      const { status, message } = await refusalOf(await site.api('PUT', '', body))
+      expect([status, message]).toEqual([400, expect.stringContaining(why)])
     }
-    const { words } = await refusalOf(await site.api('PUT', '', { delivery: 'x', subjects: 'y', auth: {} }))
-    for (const field of ['delivery', 'subjects', 'auth.method']) expect(words).toContain(field)
+    const { message } = await refusalOf(await site.api('PUT', '', { delivery: 'x', subjects: 'y', auth: {} }))
+    for (const field of ['delivery', 'subjects', 'auth.method']) expect(message).toContain(field)
     expect(site.transmitter.requests.filter(({ endpoint }) => endpoint === 'configuration')).toEqual([])
     expect((await site.api('GET')).status).toBe(404)
     expect((await site.hub.api('PUT', '/v1/providers/sse00000000000000000/stream', bearer)).status).toBe(404)

@@ -118,6 +118,6 @@ export async function startStreamSite(
 /** The words of a refusal. */
 export async function refusalOf(
   answer: Response,
-): Promise<{ readonly status: number; readonly words: string }> {
-  return { status: answer.status, words: await answer.text() }
+): Promise<{ readonly status: number; readonly message: string }> {
+  return { status: answer.status, message: await answer.text() }
 }

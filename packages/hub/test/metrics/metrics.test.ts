@@ -181,7 +181,7 @@ describe('polled streams', () => {
       'rate_limited',
       ({ transmitter }) => transmitter.fail('poll', { status: 429 }, Infinity),
     ],
-  ])('%s is a failure by %s', async (_words, cause, disturb) => {
+  ])('%s is a failure by %s', async (_what, cause, disturb) => {
     await using receiver = await startReceiver('poll', { hub: { settings: scraped } })
     const { hub, transmitter, providerId: provider } = receiver
     disturb(receiver)

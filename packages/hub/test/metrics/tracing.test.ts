@@ -208,7 +208,7 @@ describe('settings', () => {
     ['no trace kept', { tracesSampler: 'always_off' }, false],
     ['a ratio of 0', { tracesSampler: 'parentbased_traceidratio', tracesSamplerArg: '0' }, false],
     ['a ratio of 1', { tracesSampler: 'traceidratio', tracesSamplerArg: '1' }, true],
-  ])('%s: sent or not', async (_words, settings, sent) => {
+  ])('%s: sent or not', async (_what, settings, sent) => {
     await using collector = await startOtlpReceiver()
     {
       await using hub = await startTestHub(to(collector, settings))

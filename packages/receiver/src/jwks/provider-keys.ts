@@ -48,7 +48,7 @@ export const defaultKeyLimits: KeyLimits = {
 /** How a provider's keys are doing, for people. */
 export interface KeyStatus {
   readonly jwksUrl: string
-  readonly keys: readonly KeyInWords[]
+  readonly keys: readonly KeyReport[]
   /** Undefined when they never were. */
   readonly fetchedAt: Date | undefined
   readonly ageMs: number | undefined
@@ -58,7 +58,7 @@ export interface KeyStatus {
   readonly nextTryAt: Date | undefined
 }
 
-export interface KeyInWords {
+export interface KeyReport {
   readonly kid: string | undefined
   readonly algorithms: readonly SetAlgorithm[]
   /** Why it checks no signatures, in words that go behind "The key …"; undefined when it does. */
@@ -107,7 +107,7 @@ export function createProviderKeys(
   /** The last set that was good. */
   let good: GoodKeys | undefined
   /** Of the latest fetch. */
-  let failure: { readonly words: string; readonly at: number; readonly holdMs: number } | undefined
+  let failure: { readonly message: string; readonly at: number; readonly holdMs: number } | undefined
   let fetching: Promise<void> | undefined
   /** Numbers of the latest fetch that began, and that ended. */
   let begun = 0
@@ -271,7 +271,7 @@ export function createProviderKeys(
         failure === undefined
           ? limits.fetchFailureHoldMs
           : Math.min(failure.holdMs * 2, limits.fetchFailureHoldMaxMs)
-      failure = { words: isReceiverError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
+      failure = { message: isReceiverError(error) ? error.detail : 'a fault of the hub', at: now(), holdMs }
       if (stopped.signal.aborted) return
       observer.keySetFetched(id, failureClass(error))
       if (isReceiverError(error)) {
@@ -285,7 +285,7 @@ export function createProviderKeys(
 
   function unavailable(
     at: number,
-    reason = failure?.words ?? 'it has not been fetched',
+    reason = failure?.message ?? 'it has not been fetched',
     waitMs = heldForMs(at),
   ): ReceiverError {
     return new ReceiverError('keys.unavailable', {
@@ -308,10 +308,10 @@ export function createProviderKeys(
         failure === undefined ? good && good.fetchedAt + good.ageMaxMs : failure.at + failure.holdMs
       return {
         jwksUrl,
-        keys: (good?.keys ?? []).map(inWords),
+        keys: (good?.keys ?? []).map(keyReport),
         fetchedAt: good && new Date(good.fetchedAt),
         ageMs: good && at - good.fetchedAt,
-        lastError: failure?.words,
+        lastError: failure?.message,
         nextTryAt: nextTry === undefined ? undefined : new Date(nextTry),
       }
     },
@@ -343,7 +343,7 @@ function ageMaxMs({ keysAgeMinMs, keysAgeMaxMs }: KeyLimits, maxAgeS: number | u
   return maxAgeS === undefined ? keysAgeMaxMs : Math.min(keysAgeMaxMs, Math.max(keysAgeMinMs, maxAgeS * 1000))
 }
 
-function inWords(key: KeySetEntry): KeyInWords {
+function keyReport(key: KeySetEntry): KeyReport {
   return 'unusable' in key
     ? { kid: key.kid, algorithms: [], unusable: key.unusable }
     : { kid: key.kid, algorithms: [...key.algorithms], unusable: undefined }
