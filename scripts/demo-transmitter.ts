@@ -9,7 +9,7 @@ import {
 // The demo's transmitter, in a process of its own: it says where it is, waits for the address of the hub, and pushes.
 
 /** One push, what must become of it, and what the hub answered. */
-export interface Delivery {
+export interface DemoDelivery {
   readonly what: string
   /** `taken`, `taken again`, or the code of the refusal. */
   readonly expected: string
@@ -20,7 +20,7 @@ export interface Delivery {
 
 export type FromTransmitter =
   | { readonly kind: 'ready'; readonly wellKnownUrl: string }
-  | { readonly kind: 'pushed'; readonly deliveries: readonly Delivery[] }
+  | { readonly kind: 'pushed'; readonly deliveries: readonly DemoDelivery[] }
 
 export type ToTransmitter = { readonly kind: 'push'; readonly hub: string }
 
@@ -58,8 +58,8 @@ const forged: readonly BreakageName[] = [
 
 const transmitter = await startTransmitter()
 
-async function pushAll(hub: string): Promise<readonly Delivery[]> {
-  const deliveries: Delivery[] = []
+async function pushAll(hub: string): Promise<readonly DemoDelivery[]> {
+  const deliveries: DemoDelivery[] = []
   async function deliver(what: string, expected: string, { jti, token }: Signed): Promise<void> {
     const { status, description } = await transmitter.push(hub, token)
     deliveries.push({ what, expected, jti, status, description })

@@ -13,7 +13,7 @@ import { subjectText } from '../packages/hub/src/cli/signals-command.ts'
 import { oneLine, painter, wrap, type Style } from '../packages/hub/src/cli/table.ts'
 import { apiOf, type Api } from './demo-api.ts'
 import { createRiskProvider, reportAddresses, signIns, type SignIn } from './demo-risk.ts'
-import type { Delivery, FromTransmitter, ToTransmitter } from './demo-transmitter.ts'
+import type { DemoDelivery, FromTransmitter, ToTransmitter } from './demo-transmitter.ts'
 
 // `npm run demo`: a hub and a transmitter, each in a process of its own, and what becomes of what one sends the other.
 
@@ -126,7 +126,7 @@ async function startHub(): Promise<{ origin: string; token: string }> {
 
 interface TransmitterProcess {
   readonly wellKnownUrl: string
-  pushAll(hub: string): Promise<readonly Delivery[]>
+  pushAll(hub: string): Promise<readonly DemoDelivery[]>
 }
 
 async function startTransmitter(): Promise<TransmitterProcess> {
@@ -160,13 +160,13 @@ async function handledSignals(api: Api): Promise<readonly SignalBody[]> {
   }
 }
 
-interface Judged extends Delivery {
+interface Judged extends DemoDelivery {
   readonly signal: SignalBody | undefined
   readonly asExpected: boolean
 }
 
 /** Finds the signal that a delivery became. What could not be read as a token has no `jti` to find it by. */
-function judge(delivery: Delivery, signals: readonly SignalBody[]): Judged {
+function judge(delivery: DemoDelivery, signals: readonly SignalBody[]): Judged {
   const { expected, jti, description } = delivery
   const signal =
     signals.find((signal) => signal.jti === jti) ??
@@ -174,7 +174,7 @@ function judge(delivery: Delivery, signals: readonly SignalBody[]): Judged {
   return { ...delivery, signal, asExpected: isAsExpected(delivery, signal) }
 }
 
-function isAsExpected({ expected, status }: Delivery, signal: SignalBody | undefined): boolean {
+function isAsExpected({ expected, status }: DemoDelivery, signal: SignalBody | undefined): boolean {
   if (signal === undefined) return false
   if (expected === 'taken') return status === 202 && signal.outcome === 'handled'
   if (expected === 'taken again') return status === 202 && signal.repeats === 1
@@ -224,12 +224,12 @@ interface LogTarget {
 }
 
 function logLine({ published, eventType, actor, target }: LogEntry): string {
-  const about = (target ?? []).map(nameOf).join(', ')
+  const about = (target ?? []).map(targetName).join(', ')
   const time = published.slice(11, 23)
   return oneLine(`${time}  ${eventType}  ${about} (by ${actor.displayName})`, columns - 2)
 }
 
-function nameOf({ type, alternateId, displayName }: LogTarget): string {
+function targetName({ type, alternateId, displayName }: LogTarget): string {
   return `${type} ${alternateId === 'unknown' ? displayName : alternateId}`
 }
 

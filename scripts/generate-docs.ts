@@ -3,7 +3,7 @@ import { HubError, hubErrors, type HubErrorCode } from '../packages/hub/src/base
 import { settingEntries } from '../packages/hub/src/config/settings.ts'
 import { oktaErrorAnswer } from '../packages/hub/src/http/okta-errors.ts'
 import { setErrorAnswer } from '../packages/hub/src/http/set-errors.ts'
-import { catalogue, type CatalogueEntry } from '../packages/hub/src/metrics/catalogue.ts'
+import { catalogue, type MetricEntry } from '../packages/hub/src/metrics/catalogue.ts'
 
 // Writes the pages that are made from the code. With --check it only says whether they are as they would be made.
 const pages: Readonly<Record<string, string>> = {
@@ -58,7 +58,7 @@ ${rows.join('\n')}
 
 /** The page as it is, with the table in its place. */
 function metricsPage(): string {
-  const rows = Object.entries<CatalogueEntry>(catalogue).map(([name, { type, labels, help, shared }]) => {
+  const rows = Object.entries<MetricEntry>(catalogue).map(([name, { type, labels, help, shared }]) => {
     const labelled = labels.map((label) => `\`${label}\``).join(', ')
     return `| \`${name}\` | ${type}${shared === true ? ', _shared_' : ''} | ${labelled || '–'} | ${help} |`
   })

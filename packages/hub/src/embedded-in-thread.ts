@@ -3,7 +3,7 @@ import { paceBesideData } from './handling/handler.ts'
 import { startHandler, threadLogger, wakeAfterAppend, type HandlingOptions } from './start-handler.ts'
 import { lockFolder } from './storage/sqlite/folder-lock.ts'
 import { openSqliteInThread, type SqliteInThread } from './storage/sqlite/in-thread.ts'
-import { raiseLogNumbers } from './storage/sqlite/numbering.ts'
+import { raiseSqliteLogNumbers } from './storage/sqlite/numbering.ts'
 import type { Storage } from './stores.ts'
 
 export interface EmbeddedInThreadOptions extends HandlingOptions {
@@ -31,7 +31,7 @@ export async function openEmbeddedInThread(options: EmbeddedInThreadOptions): Pr
   opened.use(storage)
   // The folder is ours alone, so whoever held a lease is gone: its streams need not wait for the end of it.
   await sessions.exclusively((connection) => connection.run('DELETE FROM leases', []))
-  await sessions.exclusively((connection) => raiseLogNumbers(connection, now.getTime()))
+  await sessions.exclusively((connection) => raiseSqliteLogNumbers(connection, now.getTime()))
   const handler = opened.use(startHandler(storage, threadLogger(handling), handling, paceBesideData))
   const running = opened.move()
   return {

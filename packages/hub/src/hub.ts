@@ -26,7 +26,7 @@ import { createWriteProbe } from './base/write-probe.ts'
 import type { World } from './base/world.ts'
 import { createHealthLog } from './streams/health-log.ts'
 import { createInbox } from './ingest/inbox.ts'
-import { accept, refuse, type Receipt } from './ingest/accept.ts'
+import { accept, refuseSet, type Receipt } from './ingest/accept.ts'
 import { createErasures, type Erasures } from './upkeep/erasures.ts'
 import { createExpiry } from './upkeep/expiry.ts'
 import { matchesOf, type EventMatch } from './handling/event-matches.ts'
@@ -145,7 +145,7 @@ export interface Hub extends AsyncDisposable {
   push(body: Uint8Array | string, source: string, enveloped?: boolean): Promise<Receipt>
   /** Opens the URL of a stream for one SET. @see pushToStream */
   pushToStream(push: StreamPush): Promise<(body: Uint8Array) => Promise<Receipt>>
-  /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuse */
+  /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuseSet */
   refuseUnread(error: HubError, source: string): Promise<void>
   /** How many SETs wait in memory to be stored. */
   waitingSets(): number
@@ -473,7 +473,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       const take = await taking(pushToStream(acceptDeps, push))
       return (body) => taking(take(body))
     },
-    refuseUnread: (error, source) => refuse(acceptDeps, error, {}, { via: 'push', source }, () => false),
+    refuseUnread: (error, source) => refuseSet(acceptDeps, error, {}, { via: 'push', source }, () => false),
     waitingSets: () => inbox.waiting(),
     async isReady() {
       // What every request with a token asks as well: on SQLite in a thread that no search holds up.

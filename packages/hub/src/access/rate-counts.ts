@@ -123,7 +123,7 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
     },
     async exchange() {
       if (shared === undefined) return
-      const told = new Map(take().map((each) => [nameOf(each), each]))
+      const told = new Map(take().map((each) => [counterKey(each), each]))
       if (told.size === 0) return
       const counts = [...told].map(([key, { count, until }]) => ({ key, count, until: new Date(until) }))
       const totals = await shared.add(counts, world.now()).catch((error: unknown) => {
@@ -139,6 +139,6 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
 }
 
 /** One length for all, and no address in the database. */
-function nameOf({ counter, key }: Told): string {
+function counterKey({ counter, key }: Told): string {
   return hash('sha256', `${counter.name}\n${key}`, 'base64url')
 }

@@ -43,7 +43,7 @@ export class HubAnswerError extends CliError {
 export class NoHubError extends CliError {}
 
 /** A hub that starts anew, or has too much to do, will be back. */
-export function isPassing(error: unknown): error is NoHubError | HubAnswerError {
+export function isPassingHubError(error: unknown): error is NoHubError | HubAnswerError {
   return (
     error instanceof NoHubError ||
     (error instanceof HubAnswerError && (error.status === 429 || error.status >= 500))

@@ -39,7 +39,7 @@ export function localSettings({ env }: Pick<CliIo, 'env'>, { data, envFile }: Lo
  * @throws SettingsError, CliError when it cannot be used, or when its folder has none: another folder was meant
  */
 export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
-  const { databaseUrl, extraCa, folder } = placeOf(io, options)
+  const { databaseUrl, extraCa, folder } = databasePlace(io, options)
   if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, { now: io.world.now(), extraCa })
   if (await hasNoDatabase(folder)) {
     throw new CliError(
@@ -55,7 +55,7 @@ export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<Lo
  * it is, because a token that was made in another is none to the hub.
  */
 export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
-  const { databaseUrl, extraCa, folder } = placeOf(io, options)
+  const { databaseUrl, extraCa, folder } = databasePlace(io, options)
   if (databaseUrl !== undefined) return openPostgresHub(databaseUrl, { now: io.world.now(), extraCa })
   const isNew = await hasNoDatabase(folder)
   const hub = await openFolder(folder, io.world.now())
@@ -69,7 +69,7 @@ export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Prom
 }
 
 /** What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import. */
-function placeOf(
+function databasePlace(
   io: CliIo,
   options: LocalOptions,
 ): {

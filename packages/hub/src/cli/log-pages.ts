@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isPassing, type HubClient } from './hub-client.ts'
+import { isPassingHubError, type HubClient } from './hub-client.ts'
 
 /** An entry of the System Log as the API shows it; what the command line reads of it. */
 export interface LogEntryBody {
@@ -81,7 +81,7 @@ export async function* followEntries(
       query = next ?? query
       if (entries.length > 0) continue
     } catch (error) {
-      if (!isPassing(error)) throw error
+      if (!isPassingHubError(error)) throw error
       if (!inTrouble) onTrouble(error.message)
       inTrouble = true
     }

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { riskLevels } from '../risk/risk-level.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
-import { findSubject, reasonTable, type SubjectBody } from './subject-command.ts'
+import { fetchSubject, reasonTable, type SubjectBody } from './subject-command.ts'
 import { facts } from './table.ts'
 
 interface SetOptions extends HubOptions {
@@ -20,7 +20,7 @@ export function registerRisk(program: Command, io: CliIo): void {
     .description('Show the level and the reasons for it.')
     .argument('<user-or-ip>', 'sign-in name, email address, IP address or entity id')
     .action(async (wanted: string, options: HubOptions) => {
-      const subject = await findSubject(openHub(io, options), wanted)
+      const subject = await fetchSubject(openHub(io, options), wanted)
       if (options.json === true) return printJson(io.stdout, subject)
       printLine(io.stdout, described(io, subject))
     })

@@ -27,7 +27,7 @@ import {
   type Listen,
 } from './option-readers.ts'
 import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
-import { verdictText, verdictReader, type ReadVerdict, type Verdict } from './send-verdict.ts'
+import { verdictText, verdictReader, type ReadVerdict, type SetVerdict } from './send-verdict.ts'
 import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
 import { subjectText } from './signals-command.ts'
 import { lineWidth, oneLine, painter, table, wrap } from './table.ts'
@@ -410,7 +410,7 @@ function usualSubject(type: string): JsonObject {
 }
 
 interface Pushed {
-  readonly verdict: Verdict | undefined
+  readonly verdict: SetVerdict | undefined
   readonly answer: PushAnswer
   readonly what: string
   readonly breakage: BreakageName | undefined

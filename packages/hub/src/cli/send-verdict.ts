@@ -1,17 +1,17 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signalId } from '../signals/signal-id.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
-import { outcomeText, reasonsOf, signalsPath, type SignalBody } from './signal-pages.ts'
+import { outcomeText, shownReasons, signalsPath, type SignalBody } from './signal-pages.ts'
 
 /** What the hub made of a token that it took. */
-export interface Verdict {
+export interface SetVerdict {
   readonly outcome: SignalBody['outcome'] | 'unknown'
   readonly about_nobody?: boolean
   /** Why it is not simply handled. */
   readonly reason?: string
 }
 
-export type ReadVerdict = (issuer: string, jti: string) => Promise<Verdict>
+export type ReadVerdict = (issuer: string, jti: string) => Promise<SetVerdict>
 
 /** A hub handles what it took within milliseconds, unless it has very much to do. */
 const verdictWaitMs = 5_000
@@ -37,8 +37,8 @@ export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefin
   }
 }
 
-function verdictOf(signal: SignalBody): Verdict {
-  const reasons = reasonsOf(signal)
+function verdictOf(signal: SignalBody): SetVerdict {
+  const reasons = shownReasons(signal)
   return {
     outcome: signal.outcome,
     ...(signal.about_nobody !== undefined && { about_nobody: signal.about_nobody }),
@@ -46,7 +46,7 @@ function verdictOf(signal: SignalBody): Verdict {
   }
 }
 
-export function verdictText(verdict: Verdict): string {
+export function verdictText(verdict: SetVerdict): string {
   const { outcome, reason } = verdict
   if (outcome === 'unknown') return `what became of it cannot be told: ${reason ?? 'the hub does not say'}`
   if (outcome === 'pending')

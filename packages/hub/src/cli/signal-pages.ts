@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises'
-import { isPassing, type HubClient } from './hub-client.ts'
+import { isPassingHubError, type HubClient } from './hub-client.ts'
 
 /** A signal as `GET /v1/signals` shows it. */
 export interface SignalBody {
@@ -38,7 +38,7 @@ export function outcomeText({
 }
 
 /** Why it was refused or failed, or why its events changed nothing. */
-export function reasonsOf({ reason, events }: SignalBody): readonly string[] {
+export function shownReasons({ reason, events }: SignalBody): readonly string[] {
   const unmatched = events.flatMap(({ unmatched_reason: why }) => (why === undefined ? [] : [why]))
   return [...new Set([...(reason === undefined ? [] : [reason]), ...unmatched])]
 }
@@ -133,7 +133,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
       inTrouble = false
       return fresh
     } catch (error) {
-      if (!isPassing(error)) throw error
+      if (!isPassingHubError(error)) throw error
       if (!inTrouble) onTrouble(error.message)
       inTrouble = true
       return []

@@ -8,7 +8,7 @@ import {
   followSignals,
   newestSignals,
   outcomeText,
-  reasonsOf,
+  shownReasons,
   signalsPath,
   type SignalBody,
 } from './signal-pages.ts'
@@ -166,7 +166,7 @@ function brief(io: CliIo, signal: SignalBody): string {
   const head = `${time}  ${paint(style, verdict.padEnd(7))}  `
   const what = events.length === 0 ? (code ?? '') : eventsOf(signal)
   const lines = [head + oneLine(what, width - time.length - 4 - Math.max(verdict.length, 7))]
-  for (const reason of reasonsOf(signal)) lines.push(wrap(reason, width, indent))
+  for (const reason of shownReasons(signal)) lines.push(wrap(reason, width, indent))
   const again = repeats === 0 ? '' : `, came again ${repeats} ${repeats === 1 ? 'time' : 'times'}`
   lines.push(paint('dim', indent + oneLine(`${id} from ${sender(signal)}${again}`, width - indent.length)))
   return lines.join('\n')
@@ -200,7 +200,7 @@ function whole(io: CliIo, signal: SignalBody): string {
       id: signal.id,
       outcome: outcomeText(signal),
       code: signal.code,
-      reason: reasonsOf(signal).join('; ') || undefined,
+      reason: shownReasons(signal).join('; ') || undefined,
       received: signal.received_at,
       issued: signal.issued_at ?? undefined,
       provider: signal.provider ?? undefined,

@@ -114,7 +114,7 @@ export function registerSubject(program: Command, io: CliIo): void {
     .description('Show one with all its identifiers, its risk, and what was said of it before.')
     .argument('<id-or-name>', nameHelp)
     .action(async (wanted: string, options: HubOptions) => {
-      const found = await findSubject(openHub(io, options), wanted)
+      const found = await fetchSubject(openHub(io, options), wanted)
       if (options.json === true) return printJson(io.stdout, found)
       printLine(io.stdout, described(io, found))
     })
@@ -126,7 +126,7 @@ export function registerSubject(program: Command, io: CliIo): void {
     .argument('<id-or-name>', nameHelp)
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
-      const { id } = await findSubject(hub, wanted)
+      const { id } = await fetchSubject(hub, wanted)
       const underWay = (await hub.request('DELETE', `${path}/${encodeURIComponent(id)}`)) !== undefined
       if (options.json === true) return printJson(io.stdout, { id, erased: !underWay })
       printLine(io.stdout, `${id} is ${underWay ? 'being erased; it goes on in the background' : 'erased'}.`)
@@ -145,7 +145,7 @@ Examples:
   $ export-users | watchbell subject load -`
 
 /** @throws CliError when the hub has never heard of it */
-export async function findSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
+export async function fetchSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
   try {
     return (await hub.request('GET', `${path}/${encodeURIComponent(wanted)}`)) as SubjectBody // its own shape
   } catch (error) {

@@ -28,12 +28,12 @@ export function transferPlace(io: Pick<CliIo, 'env'>, options: LocalOptions): Tr
     databaseUrl,
     extraCa: settings.caFile,
     folder: settings.data,
-    name: databaseUrl === undefined ? `the data folder ${settings.data}` : nameOf(databaseUrl),
+    name: databaseUrl === undefined ? `the data folder ${settings.data}` : databaseName(databaseUrl),
     secretKey: settings.secrets.secretKey,
   }
 }
 
-function nameOf(databaseUrl: string): string {
+function databaseName(databaseUrl: string): string {
   const { hostname, pathname, searchParams } = new URL(databaseUrl)
   const host = searchParams.get('host') ?? hostname
   return `the PostgreSQL database ${pathname.slice(1)}${host === '' ? '' : ` at ${host}`}`

@@ -61,7 +61,7 @@ export function fileEntry(secret: SettingEntry<unknown>): SettingEntry<unknown> 
 }
 
 /** A reader of one of a few words. */
-export function oneOf<T extends string>(text: string, values: readonly T[]): T {
+export function readOneOf<T extends string>(text: string, values: readonly T[]): T {
   const value = values.find((value) => value === text)
   if (value === undefined) throw new SettingProblem(`'${text}' is not one of ${values.join(', ')}`)
   return value

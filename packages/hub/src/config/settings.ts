@@ -10,7 +10,7 @@ import { riskActions, type RiskAction } from '../risk/risk-action.ts'
 import { untimedTreatments, type UntimedTreatment } from '../policy/untimed-sessions.ts'
 import { readRiskOverrides, type RiskOverride } from '../risk/risk-rules.ts'
 import { readSecret } from './secret-file.ts'
-import { fileEntry, oneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
+import { fileEntry, readOneOf, setting, SettingProblem, type SettingEntry } from './setting.ts'
 import {
   readTracing,
   tracingEntries,
@@ -82,7 +82,7 @@ const hubEntries = {
     meaning:
       "Whether the hub only shows what it holds, and leaves transmitters, their streams and all that is old alone: true, false, or auto, which is true on a copy: a backup's, or a database whose hub had another WATCHBELL_ORIGIN. false makes a copy the hub itself from then on.",
     whenBare: 'true',
-    read: (text) => oneOf(text, ['auto', 'true', 'false']),
+    read: (text) => readOneOf(text, ['auto', 'true', 'false']),
   }),
   outboundAllow: setting<OutboundAllow>('WATCHBELL_OUTBOUND_ALLOW', nothingAllowed, {
     default: 'nothing beyond public https addresses',
@@ -105,13 +105,13 @@ const hubEntries = {
   logLevel: setting<LogLevel>('WATCHBELL_LOG_LEVEL', 'info', {
     default: 'info',
     meaning: "How much the process's own log says: debug, info, warn or error.",
-    read: (text) => oneOf(text, ['debug', 'info', 'warn', 'error']),
+    read: (text) => readOneOf(text, ['debug', 'info', 'warn', 'error']),
   }),
   logFormat: setting<'json' | 'text'>('WATCHBELL_LOG_FORMAT', 'json', {
     default: 'json',
     meaning:
       "How the process's own log is written: an object of JSON on each line (json), or a line of text (text).",
-    read: (text) => oneOf(text, ['json', 'text']),
+    read: (text) => readOneOf(text, ['json', 'text']),
   }),
   signalRetentionDays: setting('WATCHBELL_SIGNAL_RETENTION_DAYS', 365, {
     default: '365',
@@ -180,7 +180,7 @@ const hubEntries = {
     default: 'welcome',
     meaning:
       'What becomes of events about users whom nobody loaded: they are taken as they come (welcome), or lead to nothing, as at Okta (ignored).',
-    read: (text) => oneOf(text, ['welcome', 'ignored']),
+    read: (text) => readOneOf(text, ['welcome', 'ignored']),
   }),
   riskProvidersMax: setting('WATCHBELL_RISK_PROVIDERS_MAX', 3, {
     default: '3',
@@ -220,13 +220,13 @@ const hubEntries = {
     default: 'enforce_and_log',
     meaning:
       'What the word of a security events provider counts for from when it is registered, until somebody sets it: enforce_and_log, log_only or none. Risk providers begin with log_only.',
-    read: (text) => oneOf(text, riskActions),
+    read: (text) => readOneOf(text, riskActions),
   }),
   logEvaluations: setting<'all' | 'non_allow'>('WATCHBELL_LOG_EVALUATIONS', 'all', {
     default: 'all',
     meaning:
       'Which evaluations the System Log has: all, or only those that do not allow (non_allow), for busy installations.',
-    read: (text) => oneOf(text, ['all', 'non_allow']),
+    read: (text) => readOneOf(text, ['all', 'non_allow']),
   }),
   forwardAuthUserHeader: setting('WATCHBELL_FORWARD_AUTH_USER_HEADER', 'X-Forwarded-User', {
     default: 'X-Forwarded-User',
@@ -259,7 +259,7 @@ const hubEntries = {
     default: 'ask_once',
     meaning:
       'What a revocation of all sessions of a user does at /access/v1/forward-auth when no time of sign-in is given: the user is asked to sign in again, once for each revocation (ask_once), or nothing (ignore).',
-    read: (text) => oneOf(text, untimedTreatments),
+    read: (text) => readOneOf(text, untimedTreatments),
   }),
   forwardAuthSessionDays: setting('WATCHBELL_FORWARD_AUTH_SESSION_DAYS', 400, {
     default: '400',
@@ -634,5 +634,5 @@ function integer(text: string, min: number, max: number): number {
 }
 
 function boolean(text: string): boolean {
-  return oneOf(text, ['true', 'false']) === 'true'
+  return readOneOf(text, ['true', 'false']) === 'true'
 }

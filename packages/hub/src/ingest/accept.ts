@@ -139,7 +139,7 @@ async function takeIn(
     if (isHubError(error) && error.code.startsWith('set.')) {
       const origin = { ...error.facts, ...claimed }
       const isProven: IsProven = (checks) => proven || (checks && !looked && isSigned(deps, body, origin.iss))
-      await refuse(deps, error, origin, entrance, isProven)
+      await refuseSet(deps, error, origin, entrance, isProven)
     }
     throw error
   }
@@ -262,7 +262,7 @@ async function provenRefusal(
  * nobody flushes a provider's own refusals, and nobody spends their budget.
  * @throws HubError `request.rate_limited` instead of the reason when the budget is spent
  */
-export async function refuse(
+export async function refuseSet(
   deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter' | 'meter'>,
   error: HubError,
   { iss, jti }: Readonly<{ iss?: string; jti?: string }>,

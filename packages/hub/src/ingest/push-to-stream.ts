@@ -1,6 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import type { Streams } from '../streams/streams.ts'
-import { accept, refuse, type AcceptDeps, type Receipt } from './accept.ts'
+import { accept, refuseSet, type AcceptDeps, type Receipt } from './accept.ts'
 
 /** The head of a push to the URL of a stream, before anything of it is believed. */
 export interface StreamPush {
@@ -33,7 +33,7 @@ export async function pushToStream(
     const error = new HubError('set.push_unauthorized', {
       detail: `The Authorization header is ${authorization === undefined ? 'missing' : 'not the one that the stream was created with'}.`,
     })
-    await refuse(deps, error, {}, { via: 'push', source, stream }, () => false)
+    await refuseSet(deps, error, {}, { via: 'push', source, stream }, () => false)
     throw error
   }
   const connected = await deps.management.connected(streamId)

@@ -112,12 +112,12 @@ function targetOf(subject: SimpleSubject, type: string): LogTarget {
     isProprietary(subject) || subject.format !== 'aliases' ? [subject] : subject.identifiers
   const [first] = identifiers
   const address = identifiers.find(({ format }) => format === 'email') ?? first
-  const id = nameOf(first)
-  const alternateId = address === first ? id : nameOf(address)
+  const id = identifierText(first)
+  const alternateId = address === first ? id : identifierText(address)
   return { id, type, alternateId, displayName: alternateId, detailEntry: subject }
 }
 
-function nameOf(identifier: PlainSubject | undefined): string {
+function identifierText(identifier: PlainSubject | undefined): string {
   return (identifier && subjectTerms(identifier)[0]) ?? noAlternateId
 }
 

@@ -1,5 +1,5 @@
 /** One metric: what it is called, and what it says. */
-export interface CatalogueEntry {
+export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
   /** One sentence; the `# HELP` line, and the row in docs/metrics.md. */
   readonly help: string
@@ -209,10 +209,10 @@ export const catalogue = {
     help: 'Who waits for one of these connections to PostgreSQL; absent on SQLite.',
     labels: [],
   },
-} as const satisfies Readonly<Record<string, CatalogueEntry>>
+} as const satisfies Readonly<Record<string, MetricEntry>>
 
 export type MetricName = keyof typeof catalogue
-type NamesOf<Type extends CatalogueEntry['type']> = {
+type NamesOf<Type extends MetricEntry['type']> = {
   [Name in MetricName]: (typeof catalogue)[Name]['type'] extends Type ? Name : never
 }[MetricName]
 export type CounterName = NamesOf<'counter'>

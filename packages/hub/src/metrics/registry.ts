@@ -1,7 +1,7 @@
 import { collectDefaultMetrics, Gauge, Registry, type Metric } from 'prom-client'
 import {
   catalogue,
-  type CatalogueEntry,
+  type MetricEntry,
   type CounterName,
   type GaugeName,
   type HistogramName,
@@ -52,7 +52,7 @@ export function createInstruments(handling: HandlingCells): Instruments {
     watchbell_handler_failures_total: () => [{ value: readHandling(handling).failed, labels: {} }],
   }
   const isShared = (name: string): name is SharedName => name in shared
-  for (const [name, entry] of Object.entries<CatalogueEntry>(catalogue)) {
+  for (const [name, entry] of Object.entries<MetricEntry>(catalogue)) {
     const { type, labels, buckets = [] } = entry
     if (isShared(name)) registerReader(registry, { name, ...entry, samples: shared[name] })
     else if (type === 'gauge') gauges.set(name, createGauge(registry, name, entry))
@@ -103,7 +103,7 @@ function children<Child>(names: readonly string[], make: () => Child) {
   }
 }
 
-function createGauge(registry: Registry, name: string, { help, labels }: CatalogueEntry): Gauge {
+function createGauge(registry: Registry, name: string, { help, labels }: MetricEntry): Gauge {
   const gauge = new Gauge({ name, help, labelNames: [...labels], registers: [registry] })
   if (labels.length === 0) gauge.remove() // no value is said before there is one
   return gauge

@@ -170,7 +170,7 @@ function latestOfEach(revocations: readonly Revocation[]): readonly Revocation[]
 
 function groundOf(reason: RiskReason, about: string, judge: WordJudge): Ground {
   const { level, detection, message, occurredAt, expiresAt, signalId } = reason
-  const source = { ...reason.source, name: nameOf(reason.source, judge) }
+  const source = { ...reason.source, name: sourceName(reason.source, judge) }
   const until = expiresAt === undefined ? 'until it is replaced' : `until ${expiresAt.toISOString()}`
   const quotedMessage = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   return {
@@ -187,7 +187,7 @@ function groundOf(reason: RiskReason, about: string, judge: WordJudge): Ground {
 function groundOfRevocation(revocation: Revocation, judge: WordJudge): Ground {
   const { revokedAt, signalId, message, session, device } = revocation
   const source = sourceOf(revocation)
-  const name = nameOf(source, judge)
+  const name = sourceName(source, judge)
   const quotedMessage = message === undefined ? '' : ` (${quoted(message, messageCharsMax)})`
   const what =
     session !== undefined
@@ -208,7 +208,7 @@ function sourceOf({ providerId }: Revocation): RiskSource {
   return { kind: 'security_events_provider', id: providerId }
 }
 
-function nameOf(source: RiskSource, judge: WordJudge): string {
+function sourceName(source: RiskSource, judge: WordJudge): string {
   return source.kind === 'admin' ? 'An administrator' : (judge.find(source)?.name ?? source.id)
 }
 

@@ -11,7 +11,7 @@ import { identifiersOf, formatOf, kindOf, mainIdentifier, type Identifier } from
 import type { About } from './detection-table.ts'
 import type { NamedThing, NewEnding, News } from './news.ts'
 import type { RiskReason } from './risk-reason.ts'
-import type { Reading, RiskRules } from './risk-rules.ts'
+import type { RiskReading, RiskRules } from './risk-rules.ts'
 
 /** A handled signal, as far as its events are news. */
 export interface NewsOrigin {
@@ -158,7 +158,7 @@ function kindOfSimple(subject: SimpleSubject, event: SecurityEvent, about: About
 /** The identifiers that reasons are put on: of the narrowest thing that the event is about. Or why there is none. */
 function targetsOf(
   things: readonly NamedThing[],
-  { about }: Reading,
+  { about }: RiskReading,
   event: SecurityEvent,
 ): readonly Identifier[] | string {
   if (event.family === 'caep' && event.name === 'risk-level-change') {

@@ -103,7 +103,7 @@ export async function openLedger(
       else others.push(page)
     }
     for (const spoken of known.reasons) {
-      const place = placeOf(spoken)
+      const place = reasonPlace(spoken)
       rows.set(place, rows.get(place) ?? spoken)
       note(page, place, spoken)
     }
@@ -128,7 +128,7 @@ export async function openLedger(
   }
 
   function put(spoken: SpokenReason): void {
-    const place = placeOf(spoken)
+    const place = reasonPlace(spoken)
     const before = rows.get(place)
     if (before !== undefined) {
       // Of what came at once, what is entered last came last: signals are handled in their order.
@@ -270,7 +270,7 @@ export function relevel(
   return { levels, changes }
 }
 
-function placeOf({ node, reason: { source, slot } }: SpokenReason): string {
+function reasonPlace({ node, reason: { source, slot } }: SpokenReason): string {
   return `${node}\0${source.id}\0${slot}`
 }
 

@@ -24,14 +24,14 @@ export interface RiskOverride {
 }
 
 /** What an event says of risk, and of whom. */
-export interface Reading {
+export interface RiskReading {
   readonly about: About
   readonly detections: readonly Detection[]
 }
 
 export interface RiskRules {
   /** What an event says when it comes from this issuer; undefined when it is about nobody, as those of SSF are. */
-  read(event: SecurityEvent, issuer: string): Reading | undefined
+  read(event: SecurityEvent, issuer: string): RiskReading | undefined
 }
 
 export function createRiskRules(overrides: readonly RiskOverride[]): RiskRules {

@@ -111,12 +111,12 @@ export function reasonsInForce(known: KnownAbout, now: Date): readonly RiskReaso
   const { isAbout, rootOf } = spokenFor(known)
   const latest = new Map<string, SpokenReason>()
   const overrides = new Map<number, RiskReason>()
-  const placeOf = ({ node, reason: { source, slot, occurredAt } }: SpokenReason): string =>
+  const reasonPlace = ({ node, reason: { source, slot, occurredAt } }: SpokenReason): string =>
     `${rootOf(node, source.id, occurredAt)}\0${source.id}\0${slot}`
   for (const spoken of known.reasons) {
     const { node, reason } = spoken
     if (!isAbout(node, reason.source.id, reason.occurredAt)) continue
-    const place = placeOf(spoken)
+    const place = reasonPlace(spoken)
     const other = latest.get(place)
     if (other === undefined || isShownBefore(reason, other.reason)) latest.set(place, spoken)
     if (reason.source.kind !== 'admin') continue

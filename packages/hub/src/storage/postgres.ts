@@ -9,9 +9,15 @@ import { listenForChanges } from './postgres/changes.ts'
 import { kyselyOverPool } from './postgres/kysely.ts'
 import { retried } from './postgres/errors.ts'
 import { openPool, type PostgresPool } from './postgres/pool.ts'
-import { readRisks } from './postgres/risk-procedures.ts'
+import { readPostgresRisks } from './postgres/risk-procedures.ts'
 import { signalProcedures } from './postgres/signal-procedures.ts'
-import { makeRoom, makeWeeks, raiseLogNumbers, serverClock, weeklyDeletions } from './postgres/weeks.ts'
+import {
+  makeRoom,
+  makeWeeks,
+  raisePostgresLogNumbers,
+  serverClock,
+  weeklyDeletions,
+} from './postgres/weeks.ts'
 import { sqlStorage, type SqlStorage } from './sql-storage.ts'
 import { postgresVariant } from './sql-variant.ts'
 
@@ -55,7 +61,9 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
       await makeWeeks(pool, migrateAt)
     } catch (error) {
       if (!(error instanceof HubError)) throw error
-      throw new Error(`${nameOf(url)} cannot be used: ${connectionProblem(error.cause)}`, { cause: error })
+      throw new Error(`${databaseName(url)} cannot be used: ${connectionProblem(error.cause)}`, {
+        cause: error,
+      })
     }
   }
   const pool = openPool({ url, connectionsMax, applicationName, ...broken })
@@ -69,7 +77,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     },
     alone: (task, work) => alone(pool, task, work),
     makeRoom: (now) => makeRoom(pool, now),
-    raiseLogNumbers: (now) => raiseLogNumbers(pool, now),
+    raiseLogNumbers: (now) => raisePostgresLogNumbers(pool, now),
     clock: () => serverClock(pool),
     poolStats: () => sumOf(pool.stats(), appending.stats()),
     onChange: (tell) => listenForChanges({ url, applicationName, tell, ...broken }),
@@ -90,7 +98,7 @@ function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMa
     procedures: {
       ...signalProcedures(pool, appending),
       ...accessProcedures(pool),
-      readRisks: (questions) => pool.run((connection) => readRisks(connection, questions)),
+      readRisks: (questions) => pool.run((connection) => readPostgresRisks(connection, questions)),
     },
     deletions: (db) => weeklyDeletions(pool, db),
     retried: (work) => inTurn(() => retried(work)),
@@ -105,7 +113,7 @@ function sumOf(one: PoolStats, other: PoolStats): PoolStats {
   }
 }
 
-function nameOf(url: string): string {
+function databaseName(url: string): string {
   const { hostname, port, pathname, searchParams } = new URL(url)
   const host = searchParams.get('host') ?? decodeURIComponent(hostname)
   return `The PostgreSQL database ${pathname.slice(1)} at ${host || 'the local socket'}${port && `:${port}`}`

@@ -42,7 +42,7 @@ export function createRiskStore(
             entity,
             id: oldest.identifier_id,
             kind: kindOf(oldest.identifier),
-            name: nameOf(members.map(({ identifier }) => identifier)),
+            name: entityName(members.map(({ identifier }) => identifier)),
             level: oldest.entity_level,
             changesAt: oldest.changes_at === null ? undefined : new Date(oldest.changes_at),
             known: about(members.map(({ node }) => node)),
@@ -154,7 +154,7 @@ const recycledAmong = fixedStatement<{ nodes: readonly number[] }, RecycledRow>(
 )
 
 /** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
-function nameOf(identifiers: readonly Identifier[]): string {
+function entityName(identifiers: readonly Identifier[]): string {
   const known = (format: string): Identifier | undefined =>
     identifiers.find((identifier) => formatOf(identifier) === format)
   return valueOf(known('login') ?? known('email') ?? identifiers[0] ?? '')

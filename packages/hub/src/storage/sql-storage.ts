@@ -31,7 +31,7 @@ export interface AccessProcedures {
   findServiceApps(clientIds: readonly string[]): Promise<readonly (ServiceAppRow | undefined)[]>
 }
 
-export type Procedures = SignalProcedures & RiskProcedures & AccessProcedures
+export type SqlProcedures = SignalProcedures & RiskProcedures & AccessProcedures
 
 /** A database with our schema, and every port over it. */
 export interface SqlStorage extends Storage {
@@ -42,7 +42,7 @@ export interface SqlStorage extends Storage {
 export interface SqlBackend {
   readonly db: Kysely<Schema>
   readonly variant: SqlVariant
-  readonly procedures: Procedures
+  readonly procedures: SqlProcedures
   /** Ends what `db` works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
   readonly close: () => Promise<void>
   /** How old rows go; a row at a time unless given. */

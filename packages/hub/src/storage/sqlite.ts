@@ -2,10 +2,10 @@ import type { Deleted } from '../base/deleted.ts'
 import { siblingModule } from '../base/sibling-module.ts'
 import type { Storage } from '../stores.ts'
 import type { Forgotten } from '../subjects/subject-store.ts'
-import { sqlStorage, type Procedures } from './sql-storage.ts'
+import { sqlStorage, type SqlProcedures } from './sql-storage.ts'
 import type { ApiTokenRow, ServiceAppRow } from './schema.ts'
 import { kyselyOverSessions } from './sqlite/kysely.ts'
-import { refuse } from './sqlite/outage.ts'
+import { throwFromSqlite } from './sqlite/outage.ts'
 import { packQuestions, unpackPictures } from './sqlite/risk-procedures.ts'
 import { startThread } from './start-thread.ts'
 import { sqliteVariant } from './sql-variant.ts'
@@ -35,15 +35,19 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
   const reading = await startThread(reader, { folder, checkpoints: true }, onDeath)
   opened.defer(() => reading.close())
   const deciding = await startThread(reader, { folder, checkpoints: false }, onDeath)
-  const procedures: Procedures = {
+  const procedures: SqlProcedures = {
     appendSignals: (rows) => writing.call('appendSignals', rows),
     recordRefusals: (refusals) => writing.call('recordRefusals', refusals),
     readRisks: async (questions) =>
-      unpackPictures(await deciding.call<string>('readRisks', packQuestions(questions)).catch(refuse)),
+      unpackPictures(
+        await deciding.call<string>('readRisks', packQuestions(questions)).catch(throwFromSqlite),
+      ),
     findLiveTokens: (hashes) =>
-      deciding.call<readonly (ApiTokenRow | undefined)[]>('findLiveTokens', hashes).catch(refuse),
+      deciding.call<readonly (ApiTokenRow | undefined)[]>('findLiveTokens', hashes).catch(throwFromSqlite),
     findServiceApps: (clientIds) =>
-      deciding.call<readonly (ServiceAppRow | undefined)[]>('findServiceApps', clientIds).catch(refuse),
+      deciding
+        .call<readonly (ServiceAppRow | undefined)[]>('findServiceApps', clientIds)
+        .catch(throwFromSqlite),
   }
   const storage = sqlStorage({
     db: kyselyOverSessions(writing, reading),
@@ -54,11 +58,11 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       await writing.close()
     },
     deletions: () => ({
-      deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(refuse),
-      deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(refuse),
-      deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(refuse),
-      deleteHistory: (step) => writing.call<Deleted>('deleteHistory', step).catch(refuse),
-      forgetSubjects: (step) => writing.call<Forgotten>('forgetSubjects', step).catch(refuse),
+      deleteSignals: (step) => writing.call<Deleted>('deleteSignals', step).catch(throwFromSqlite),
+      deleteTokens: (step) => writing.call<Deleted>('deleteTokens', step).catch(throwFromSqlite),
+      deleteLogEntries: (step) => writing.call<Deleted>('deleteLogEntries', step).catch(throwFromSqlite),
+      deleteHistory: (step) => writing.call<Deleted>('deleteHistory', step).catch(throwFromSqlite),
+      forgetSubjects: (step) => writing.call<Forgotten>('forgetSubjects', step).catch(throwFromSqlite),
     }),
   })
   opened.move() // from here on the storage closes them
@@ -68,7 +72,7 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       await deciding.close() // the writer goes last, and takes the write-ahead log with it
       await storage[Symbol.asyncDispose]()
     },
-    dropOverwritten: () => writing.call<boolean>('dropOverwritten', undefined).catch(refuse),
+    dropOverwritten: () => writing.call<boolean>('dropOverwritten', undefined).catch(throwFromSqlite),
     call: (procedure, argument) => writing.call(procedure, argument),
   }
 }

@@ -13,7 +13,7 @@ type Answer =
   | { id: number; failure: { code: string | undefined; message: string; stack: string | undefined } }
 
 /** Work that runs whole in the connection's thread, in one call: for what is too frequent to be chatty. */
-export type Procedures = Readonly<Record<string, (argument: never) => Promise<unknown>>>
+export type ThreadProcedures = Readonly<Record<string, (argument: never) => Promise<unknown>>>
 
 /** For a thread that runs procedures and no statements of others. */
 const noSessions: Pick<SqlSessions, 'open'> = {
@@ -26,7 +26,7 @@ const noSessions: Pick<SqlSessions, 'open'> = {
 export function answerCalls(
   port: MessagePort,
   sessions: SqlSessions | undefined,
-  procedures: Procedures,
+  procedures: ThreadProcedures,
 ): Promise<void> {
   const open = new Map<number, SqlSession>()
 

@@ -50,7 +50,7 @@ export async function readTransmitterMetadata(
   url: string,
   limits: DiscoveryLimits,
 ): Promise<TransmitterMetadata> {
-  const place = placeOf(url)
+  const place = metadataPlace(url)
   const document = await read(world, place.url, limits)
   const unusable = (reason: string) => unusableAt(place.url, reason)
   if (!isJsonObject(document)) throw unusable('it is not a JSON object')
@@ -77,7 +77,7 @@ export async function readTransmitterMetadata(
 }
 
 /** Where the metadata is, and whose it then must be. */
-function placeOf(given: string): { readonly url: string; readonly issuer: string } {
+function metadataPlace(given: string): { readonly url: string; readonly issuer: string } {
   const url = URL.parse(given)
   if (url === null) throw unusableAt(given, 'that is not an absolute URL')
   if (url.username !== '' || url.password !== '') {

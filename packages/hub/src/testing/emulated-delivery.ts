@@ -20,7 +20,7 @@ export interface DeliveryOptions {
 }
 
 /** Gives SETs to receivers: by push in order and one at a time (RFC 8935), by poll as they ask (RFC 8936). */
-export interface Delivery extends AsyncDisposable {
+export interface EmulatedDelivery extends AsyncDisposable {
   /** Adds a SET to those that wait. */
   add(stream: EmulatedStream, set: Pick<WaitingSet, 'jti' | 'token' | 'announcement'>): void
   /** Something about the stream is different: tries what can be delivered now. */
@@ -45,7 +45,7 @@ const crowdedValues = 1_000_000
 const recoverable = (status: number | undefined): boolean =>
   status === undefined || status === 408 || status === 429 || status >= 500
 
-export function createDelivery(options: DeliveryOptions): Delivery {
+export function createDelivery(options: DeliveryOptions): EmulatedDelivery {
   const { world, switches } = options
   const pushing = new WeakMap<EmulatedStream, PushState>()
   const polling = new WeakMap<EmulatedStream, number>()

@@ -22,7 +22,7 @@ import {
 } from './emulated-streams.ts'
 import type { MisbehaviourName, Switches } from './misbehaviours.ts'
 import { personalityAmong, usualPaths, type Personality } from './personalities.ts'
-import { claimsOf, type SetDraft } from './set-draft.ts'
+import { claimsOfDraft, type SetDraft } from './set-draft.ts'
 import { createTransmitterKeys } from './transmitter-keys.ts'
 import type { TransmitterOptions } from './transmitter.ts'
 
@@ -211,7 +211,7 @@ export async function startEmulatedTransmitter(
 
   /** SETs about the stream itself are SSF 1.0 §8.1.4 and SSF 1.0 §8.1.5; `typ`, `iss`, `txn` and the rest are SSF 1.0 §4.1. */
   function sign(stream: EmulatedStream, draft: SetDraft, jti: string): string {
-    const claims = claimsOf(draft, { issuer, jti, issuedAt: world.now() })
+    const claims = claimsOfDraft(draft, { issuer, jti, issuedAt: world.now() })
     const token = signSet({
       key: keys.signing,
       claims: {
@@ -411,7 +411,9 @@ export async function startEmulatedTransmitter(
       const jti = draft.jti ?? world.newUuid()
       for (const stream of streams.all.values()) {
         const given = forStream(draft, stream)
-        const types = Object.keys(claimsOf(given, { issuer, jti, issuedAt: world.now() })['events'] as object)
+        const types = Object.keys(
+          claimsOfDraft(given, { issuer, jti, issuedAt: world.now() })['events'] as object,
+        )
         const delivered = streams.eventsDelivered(stream)
         if (!types.some((type) => delivered.includes(type)) || !streams.wants(stream, draft.subject)) continue
         delivery.add(stream, { jti, token: sign(stream, given, jti), announcement: false })
@@ -421,7 +423,7 @@ export async function startEmulatedTransmitter(
     sign: (draft, stream = only()) => sign(stream, forStream(draft, stream), draft.jti ?? world.newUuid()),
     signBroken(name, draft, stream = only()) {
       const claims = (draft: SetDraft): Record<string, unknown> =>
-        claimsOf(draft, { issuer, jti: draft.jti ?? world.newUuid(), issuedAt: world.now() })
+        claimsOfDraft(draft, { issuer, jti: draft.jti ?? world.newUuid(), issuedAt: world.now() })
       return makeBroken(name, { keys, claims }, forStream(draft, stream))
     },
     enqueue: (stream, jti, token) => delivery.add(stream, { jti, token, announcement: false }),

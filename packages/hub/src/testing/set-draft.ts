@@ -46,7 +46,10 @@ export interface SetOrigin {
 }
 
 /** @throws HubError `set.event_invalid` when the type is neither in the catalogue nor a URI */
-export function claimsOf(draft: SetDraft, { issuer, jti, issuedAt }: SetOrigin): Record<string, unknown> {
+export function claimsOfDraft(
+  draft: SetDraft,
+  { issuer, jti, issuedAt }: SetOrigin,
+): Record<string, unknown> {
   const iat = Math.floor(issuedAt.getTime() / 1_000)
   const events = Object.entries(eventsOf(draft, iat))
   const { subject } = draft

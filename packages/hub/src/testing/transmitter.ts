@@ -3,7 +3,7 @@ import { generateSigningKey, signSet, type SigningKey, type SetAlgorithm } from 
 import { makeBroken, type BreakageName, type Workshop } from './breakages.ts'
 import { startDocumentServer } from './document-server.ts'
 import { pushSet, type PushAnswer } from './push-client.ts'
-import { claimsOf, type SetDraft } from './set-draft.ts'
+import { claimsOfDraft, type SetDraft } from './set-draft.ts'
 import { createTransmitterKeys } from './transmitter-keys.ts'
 
 export interface TransmitterOptions {
@@ -84,7 +84,7 @@ export async function startTransmitter(options: TransmitterOptions = {}): Promis
   }
 
   const claims = (draft: SetDraft): Record<string, unknown> =>
-    claimsOf(draft, { issuer, jti: world.newUuid(), issuedAt: world.now() })
+    claimsOfDraft(draft, { issuer, jti: world.newUuid(), issuedAt: world.now() })
   const workshop: Workshop = { keys, claims }
 
   return {

@@ -9,7 +9,7 @@ export interface RetentionClockDeps {
 }
 
 /** A look at the clock that things are deleted by. */
-export interface Reading {
+export interface ClockReading {
   /** By this node's clock or the database server's, whichever is behind. */
   readonly now: Date
   /** Whether nothing speaks against it. */
@@ -29,7 +29,11 @@ const markEveryMs = 600_000
  * jumped is believed only after an hour in which it ran as time did. What is stored says nothing: it may be weeks old where
  * nothing comes, and what has come since the jump is dated by the same clock.
  */
-export function createRetentionClock({ storage, world, logger }: RetentionClockDeps): () => Promise<Reading> {
+export function createRetentionClock({
+  storage,
+  world,
+  logger,
+}: RetentionClockDeps): () => Promise<ClockReading> {
   const { clockMark } = storage.stores
   /** Of the clock over the time that has passed, when it was last looked at. */
   let lastOffset: number | undefined

@@ -7,7 +7,7 @@ import {
 } from '../../src/testing/emulated-transmitter.ts'
 import { randomUUID } from 'node:crypto'
 import { generateSigningKey, signSet } from '@watchbell/receiver/set'
-import { claimsOf, type SetDraft } from '../../src/testing/set-draft.ts'
+import { claimsOfDraft, type SetDraft } from '../../src/testing/set-draft.ts'
 import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
 import type { ShownEntry, ShownSignal } from './with-provider.ts'
 
@@ -87,7 +87,10 @@ export async function startStreamSite(
         ...over,
       } as SetDraft // of one shape
       const { issuer } = transmitter
-      return signSet({ key, claims: claimsOf(draft, { issuer, jti: randomUUID(), issuedAt: new Date() }) })
+      return signSet({
+        key,
+        claims: claimsOfDraft(draft, { issuer, jti: randomUUID(), issuedAt: new Date() }),
+      })
     },
     signClaims(claims) {
       const { aud } = transmitter.stream()

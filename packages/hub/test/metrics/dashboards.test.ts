@@ -1,6 +1,6 @@
 import { globSync, readFileSync } from 'node:fs'
 import { describe, expect, test } from 'vitest'
-import { catalogue, type CatalogueEntry } from '../../src/metrics/catalogue.ts'
+import { catalogue, type MetricEntry } from '../../src/metrics/catalogue.ts'
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
 import type { Family } from './exposition.ts'
 import { namesIn } from './queries.ts'
@@ -54,7 +54,7 @@ function sampleNames(families: ReadonlyMap<string, Family>): ReadonlySet<string>
 /** Labels of our own metric, and those that Prometheus adds. */
 function labelsOf(sample: string): readonly string[] {
   const name = sample in catalogue ? sample : sample.replace(/_(bucket|sum|count)$/, '')
-  const entry: CatalogueEntry | undefined = catalogue[name as keyof typeof catalogue] // undefined for names of others
+  const entry: MetricEntry | undefined = catalogue[name as keyof typeof catalogue] // undefined for names of others
   return entry === undefined
     ? ['kind', 'space', 'state', 'type']
     : [...entry.labels, ...(entry.buckets ? ['le'] : [])]
@@ -92,7 +92,7 @@ describe('queries of the dashboard and of the alert rules', () => {
   })
 
   test('what every node says of the one database is never summed over nodes', () => {
-    const shared = Object.entries<CatalogueEntry>(catalogue).flatMap(([name, entry]) =>
+    const shared = Object.entries<MetricEntry>(catalogue).flatMap(([name, entry]) =>
       entry.shared ? [name] : [],
     )
     expect(shared.length).toBeGreaterThan(0)
@@ -103,7 +103,7 @@ describe('queries of the dashboard and of the alert rules', () => {
   })
 
   test('counters are read as rates', () => {
-    const counters = Object.entries<CatalogueEntry>(catalogue).flatMap(([name, { type }]) =>
+    const counters = Object.entries<MetricEntry>(catalogue).flatMap(([name, { type }]) =>
       type === 'counter' ? [name] : [],
     )
     const plain = queries.filter(
@@ -117,7 +117,7 @@ describe('queries of the dashboard and of the alert rules', () => {
 
 test('pages for people name only metrics that there are', () => {
   const known = new Set(
-    Object.entries<CatalogueEntry>(catalogue).flatMap(([name, { type }]) =>
+    Object.entries<MetricEntry>(catalogue).flatMap(([name, { type }]) =>
       type === 'histogram' ? [name, `${name}_bucket`, `${name}_sum`, `${name}_count`] : [name],
     ),
   )

@@ -37,7 +37,7 @@ export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {})
   try {
     value = JSON.parse(text)
   } catch (error) {
-    return { ok: false, reason: `it is not JSON${placeOf(error, text)}` }
+    return { ok: false, reason: `it is not JSON${errorPlace(error, text)}` }
   }
   const walk = new Walk({
     depthMax: limits.depthMax ?? defaultDepthMax,
@@ -144,7 +144,7 @@ function pathOf({ path }: Flaw): string {
 }
 
 /** V8 names a position in most messages; the rest of its message repeats the input, so we leave it out. */
-function placeOf(error: unknown, text: string): string {
+function errorPlace(error: unknown, text: string): string {
   if (text.trim() === '') return ': it is empty'
   const message = error instanceof Error ? error.message : ''
   if (message.includes('end of JSON input')) return ': it ends too early'

@@ -22,7 +22,7 @@ export function unreachable(cause: unknown): HubError {
 }
 
 /** The driver's error as the hub's or in the words of sql-sessions.ts. Mistakes in our own code stay as they are. */
-export function asStorageError(error: unknown): unknown {
+export function fromPostgresError(error: unknown): unknown {
   if (error instanceof pg.DatabaseError) {
     const { code = '', message, table = '', constraint = '' } = error
     if (outages.some((prefix) => code.startsWith(prefix))) return unreachable(error)
@@ -36,7 +36,7 @@ export function asStorageError(error: unknown): unknown {
 }
 
 /** Whether the statement, or its whole transaction, had better be tried again. */
-export function isPassing(error: unknown): boolean {
+export function isPassingSqlError(error: unknown): boolean {
   return error instanceof SqlError && (passing.includes(error.code) || isStalePlan(error))
 }
 
@@ -53,7 +53,7 @@ export async function retried<T>(work: () => Promise<T>): Promise<T> {
     try {
       return await work()
     } catch (error) {
-      if (!isPassing(error)) throw error
+      if (!isPassingSqlError(error)) throw error
       if (tries >= triesMax) throw unreachable(error)
     }
   }

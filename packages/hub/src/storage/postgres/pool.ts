@@ -2,7 +2,7 @@ import { getCACertificates } from 'node:tls'
 import pg from 'pg'
 import type { PoolStats } from '../../stores.ts'
 import { SqlError, type SqlResult } from '../sql-sessions.ts'
-import { asStorageError, isStalePlan, retried, unreachable } from './errors.ts'
+import { fromPostgresError, isStalePlan, retried, unreachable } from './errors.ts'
 
 export interface PoolOptions {
   /** `postgres://…`, as node-postgres and libpq read it. */
@@ -123,7 +123,7 @@ export function openPool(options: PoolOptions): PostgresPool {
     })
     let broken = false
     const fail = (thrown: unknown): never => {
-      const error = asStorageError(thrown)
+      const error = fromPostgresError(thrown)
       if (!(error instanceof SqlError)) broken = true
       if (isStalePlan(error)) forgetPlans()
       throw error

@@ -6,7 +6,7 @@ import type { SqlSession } from '../sql-sessions.ts'
  * Answers many questions together, with one statement: one round trip, and one look at the data for all of them.
  * @see RiskReader
  */
-export async function readRisks(
+export async function readPostgresRisks(
   session: Pick<SqlSession, 'run'>,
   questions: readonly RiskQuestion[],
 ): Promise<readonly RiskPicture[]> {

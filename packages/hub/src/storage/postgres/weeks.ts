@@ -62,7 +62,7 @@ export async function makeRoom(pool: PostgresPool, now: Date): Promise<void> {
 }
 
 /** When a hub starts; no further than the server's clock is, should this node's be ahead. @see numberAt */
-export async function raiseLogNumbers(pool: PostgresPool, now: Date): Promise<void> {
+export async function raisePostgresLogNumbers(pool: PostgresPool, now: Date): Promise<void> {
   const own = now.getTime()
   const server = (await serverClock(pool)).getTime()
   const least = numberAt(Math.min(own, server))

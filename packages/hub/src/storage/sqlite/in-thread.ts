@@ -1,20 +1,20 @@
 import { mkdirSync } from 'node:fs'
 import { rowDeletions, type Deletions } from '../deletions.ts'
 import { migrate } from '../migrate.ts'
-import { sqlStorage, type Procedures, type SqlStorage } from '../sql-storage.ts'
+import { sqlStorage, type SqlProcedures, type SqlStorage } from '../sql-storage.ts'
 import { sqliteVariant } from '../sql-variant.ts'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { databaseFile, openConnection } from './connection.ts'
 import { kyselyOverSessions } from './kysely.ts'
-import { readRisks } from './risk-procedures.ts'
-import { refuse } from './outage.ts'
+import { readSqliteRisks } from './risk-procedures.ts'
+import { throwFromSqlite } from './outage.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
 import { appendSignals, recordRefusals } from './signal-procedures.ts'
 
 export interface SqliteInThread {
   readonly storage: SqlStorage
   readonly sessions: LocalSessions
-  readonly procedures: Procedures
+  readonly procedures: SqlProcedures
   readonly deletions: Deletions
 }
 
@@ -26,11 +26,11 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     appendSignals: (rows) => sessions.exclusively((connection) => appendSignals(connection, rows)),
     recordRefusals: (refusals) => sessions.exclusively((connection) => recordRefusals(connection, refusals)),
     readRisks: (questions) =>
-      sessions.exclusively((connection) => readRisks(connection, questions)).catch(refuse),
+      sessions.exclusively((connection) => readSqliteRisks(connection, questions)).catch(throwFromSqlite),
     findLiveTokens: (hashes) =>
-      sessions.exclusively((connection) => findLiveTokens(connection, hashes)).catch(refuse),
+      sessions.exclusively((connection) => findLiveTokens(connection, hashes)).catch(throwFromSqlite),
     findServiceApps: (ids) =>
-      sessions.exclusively((connection) => findServiceApps(connection, ids)).catch(refuse),
+      sessions.exclusively((connection) => findServiceApps(connection, ids)).catch(throwFromSqlite),
   }
   const storage = sqlStorage({
     db: kyselyOverSessions(sessions),
@@ -47,7 +47,7 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
   return {
     storage: {
       ...storage,
-      dropOverwritten: () => sessions.outside((connection) => connection.emptyLog()).catch(refuse),
+      dropOverwritten: () => sessions.outside((connection) => connection.emptyLog()).catch(throwFromSqlite),
     },
     sessions,
     procedures,

@@ -10,7 +10,7 @@ import {
 } from 'kysely'
 import type { Schema } from '../schema.ts'
 import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
-import { refuse } from './outage.ts'
+import { throwFromSqlite } from './outage.ts'
 
 /** Of our own statements those that only read begin like this; the reading connection would refuse any other. */
 const reading = /^\s*(SELECT|WITH)\b/
@@ -33,7 +33,7 @@ class SessionConnection implements DatabaseConnection {
     const reads = query.kind === 'SelectQueryNode' || (query.kind === 'RawNode' && reading.test(sql))
     const apart = this.#reading !== undefined && !this.inTransaction && reads
     const session = apart && this.#reading !== undefined ? this.#reading : this.#writing
-    const { rows, changes } = await session.run(sql, parameters).catch(refuse)
+    const { rows, changes } = await session.run(sql, parameters).catch(throwFromSqlite)
     // The driver knows nothing of row types; Kysely's caller does.
     return { rows: rows as R[], numAffectedRows: BigInt(changes) }
   }
@@ -60,12 +60,12 @@ class SessionDriver implements Driver {
   }
 
   async beginTransaction(connection: SessionConnection): Promise<void> {
-    await connection.session.begin().catch(refuse)
+    await connection.session.begin().catch(throwFromSqlite)
     connection.inTransaction = true
   }
 
   async commitTransaction(connection: SessionConnection): Promise<void> {
-    await connection.session.commit().catch(refuse)
+    await connection.session.commit().catch(throwFromSqlite)
     connection.inTransaction = false
   }
 

@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../../test/temporary-folder.ts'
-import { asStorageError } from './outage.ts'
+import { fromSqliteError } from './outage.ts'
 import { openSqliteInThread } from './in-thread.ts'
 import { SqlError } from '../sql-sessions.ts'
 
@@ -38,6 +38,6 @@ test('a full disk is an outage of ours (503), nothing of the change stays, and w
 test('a mistake in a statement, or a constraint, is no outage', () => {
   for (const code of ['SQLITE_ERROR', 'SQLITE_CONSTRAINT_UNIQUE', 'SQLITE_CORRUPT']) {
     const error = new SqlError(code, 'said so')
-    expect(asStorageError(error)).toBe(error)
+    expect(fromSqliteError(error)).toBe(error)
   }
 })

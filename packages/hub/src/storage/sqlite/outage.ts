@@ -13,12 +13,12 @@ const outages = [
 ]
 
 /** For `catch`. */
-export function refuse(error: unknown): never {
-  throw asStorageError(error)
+export function throwFromSqlite(error: unknown): never {
+  throw fromSqliteError(error)
 }
 
 /** An outage as the hub says it: 503, and nobody's fault but ours. Any other error as it is. */
-export function asStorageError(error: unknown): unknown {
+export function fromSqliteError(error: unknown): unknown {
   return error instanceof SqlError && outages.some((code) => error.code.startsWith(code))
     ? new HubError('hub.unavailable', { retryAfterS: 5, cause: error })
     : error

@@ -2,7 +2,7 @@ import { parentPort, workerData } from 'node:worker_threads'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
 import { keepCheckpointing } from './checkpoints.ts'
 import { databaseFile, openConnection } from './connection.ts'
-import { packPictures, readRisks, unpackQuestions } from './risk-procedures.ts'
+import { packPictures, readSqliteRisks, unpackQuestions } from './risk-procedures.ts'
 import { readSessions } from './read-sessions.ts'
 import { answerCalls } from '../thread-link.ts'
 
@@ -19,7 +19,7 @@ const closed = answerCalls(parentPort, sessions, {
   async readRisks(questions: string) {
     connection.run('BEGIN', []) // one look at the data for all of them
     try {
-      return packPictures(readRisks(connection, unpackQuestions(questions)))
+      return packPictures(readSqliteRisks(connection, unpackQuestions(questions)))
     } finally {
       connection.run('COMMIT', [])
     }

@@ -65,7 +65,7 @@ function unpackReason({
  * Answers many questions together: each statement looks up, by key, what all of them need. However many there are, it
  * is the same handful of statements. Runs inside a transaction. @see RiskReader
  */
-export function readRisks(
+export function readSqliteRisks(
   connection: SqliteConnection,
   questions: readonly RiskQuestion[],
 ): readonly RiskPicture[] {
