@@ -2,7 +2,7 @@
  * The front door of the library: what a program needs that runs a hub inside itself. `startHub` composes everything
  * from settings and listens; who wants it otherwise composes `createHub`, a storage and `hubServer`.
  */
-export { startHub, type RunningHub } from './run-hub.ts'
+export { startHub, type RunningHub } from './run/run-hub.ts'
 export { loadSettings, type SettingsInput } from './config/load-settings.ts'
 export {
   readSettings,
@@ -16,7 +16,7 @@ export {
 
 export { createHub, type Hub, type HubDeps, type HubSettings } from './hub.ts'
 export { hubServer, type HubServerOptions } from './http/index.ts'
-export { openEmbedded, type EmbeddedOptions, type EmbeddedStorage } from './embedded.ts'
+export { openEmbedded, type EmbeddedOptions, type EmbeddedStorage } from './run/embedded.ts'
 export type { Storage, Stores } from './stores.ts'
 
 export { createGuardedFetch, type GuardedFetch, type GuardedFetchOptions } from './base/guarded-fetch.ts'

@@ -2,7 +2,7 @@ import { createServer } from 'node:http'
 import type { AddressInfo } from 'node:net'
 import { once } from 'node:events'
 import type { TestProject } from 'vitest/node'
-import { openPostgres } from '../src/storage/postgres.ts'
+import { openPostgres } from '../src/storage/postgres/open-postgres.ts'
 import { databaseUrl, dropDatabases, startPostgresServer, type PostgresServer } from './postgres-server.ts'
 
 declare module 'vitest' {

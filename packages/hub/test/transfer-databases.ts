@@ -1,8 +1,8 @@
-import { openPostgresSource, openPostgresTarget } from '../src/storage/transfer-postgres.ts'
-import { openSqliteSource, openSqliteTarget } from '../src/storage/transfer-sqlite.ts'
-import { dump } from '../src/storage/transfer-dump.ts'
-import { load, type Loaded } from '../src/storage/transfer-load.ts'
-import type { TransferSource, TransferTarget } from '../src/storage/transfer-tables.ts'
+import { openPostgresSource, openPostgresTarget } from '../src/storage/transfer/postgres.ts'
+import { openSqliteSource, openSqliteTarget } from '../src/storage/transfer/sqlite.ts'
+import { dump } from '../src/storage/transfer/dump.ts'
+import { load, type Loaded } from '../src/storage/transfer/load.ts'
+import type { TransferSource, TransferTarget } from '../src/storage/transfer/tables.ts'
 import { emptyDatabase } from './postgres-database.ts'
 import { temporaryFolder } from './temporary-folder.ts'
 

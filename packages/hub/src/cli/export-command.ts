@@ -1,7 +1,7 @@
 import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { ownVersion } from '../base/version.ts'
-import type { DumpedLines } from '../storage/transfer-dump.ts'
+import type { DumpedLines } from '../storage/transfer/dump.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { newFile } from './new-file.ts'
@@ -74,7 +74,7 @@ async function exportAll(io: CliIo, path: string | undefined, options: LocalOpti
 async function writeAll(io: CliIo, place: TransferPlace, write: Sink): Promise<Exported> {
   const say = progressOn(io)
   await using source = await openSource(place)
-  const { dump } = await import('../storage/transfer-dump.ts') // loads Kysely, which most commands do without
+  const { dump } = await import('../storage/transfer/dump.ts') // loads Kysely, which most commands do without
   const about = { version: ownVersion(), now: io.world.now() }
   let bytes = 0
   let counts: DumpedLines['counts'] = {}

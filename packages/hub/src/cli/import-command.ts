@@ -1,7 +1,7 @@
 import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import type { Loaded } from '../storage/transfer-load.ts'
+import type { Loaded } from '../storage/transfer/load.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { rowsIn } from './export-command.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
@@ -57,7 +57,7 @@ async function importAll(io: CliIo, file: string, options: ImportOptions): Promi
   await using input = file === '-' ? undefined : await openInput(file)
   const chunks: AsyncIterable<Uint8Array> = input === undefined ? io.stdin : bytesOf(input, file)
   await using target = await openTarget(place, io)
-  const { load } = await import('../storage/transfer-load.ts') // loads Kysely, which most commands do without
+  const { load } = await import('../storage/transfer/load.ts') // loads Kysely, which most commands do without
   let loaded: Loaded
   try {
     loaded = await load(target, chunks, ({ counts }, table) =>

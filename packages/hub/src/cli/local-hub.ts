@@ -111,7 +111,7 @@ async function openPostgresHub(
   url: string,
   { now, extraCa }: { readonly now: Date; readonly extraCa: readonly string[] },
 ): Promise<LocalHub> {
-  const { openPostgres } = await import('../storage/postgres.ts') // loads the driver
+  const { openPostgres } = await import('../storage/postgres/open-postgres.ts') // loads the driver
   try {
     return await openPostgres({ url, extraCa, connectionsMax: 2, migrateAt: now })
   } catch (error) {

@@ -2,7 +2,7 @@ import type { Command } from 'commander'
 import { loadSettings, unknownNames } from '../config/load-settings.ts'
 import { givenEntries, SettingsError } from '../config/settings.ts'
 import { StartError } from '../config/start-error.ts'
-import type { RunningHub } from '../run-hub.ts'
+import type { RunningHub } from '../run/run-hub.ts'
 import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
 
 /** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
@@ -59,7 +59,7 @@ async function serve(io: CliIo, { file, json, flags }: ServeOptions): Promise<vo
   }
   const stop = io.stopSignal()
   const settings = loadSettings({ environment: io.env, flags, file })
-  const { startHub } = await import('../run-hub.ts') // only this command needs the whole hub
+  const { startHub } = await import('../run/run-hub.ts') // only this command needs the whole hub
   const running = await startHub(settings).catch((error: unknown) => {
     throw cannotStart(error)
   })

@@ -3,8 +3,8 @@ import { createSecretBox } from '../base/secret-box.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { SettingsError } from '../config/settings.ts'
 import { connectionProblem } from '../storage/postgres/connection-problem.ts'
-import { TransferError } from '../storage/transfer-format.ts'
-import type { TransferSource, TransferTarget } from '../storage/transfer-tables.ts'
+import { TransferError } from '../storage/transfer/format.ts'
+import type { TransferSource, TransferTarget } from '../storage/transfer/tables.ts'
 import { CliError, type CliIo } from './cli-io.ts'
 import { localSettings, type LocalOptions } from './local-hub.ts'
 
@@ -47,10 +47,10 @@ export async function openSource({
 }: TransferPlace): Promise<TransferSource> {
   return opened(name, async () => {
     if (databaseUrl === undefined) {
-      const { openSqliteSource } = await import('../storage/transfer-sqlite.ts') // loads the driver
+      const { openSqliteSource } = await import('../storage/transfer/sqlite.ts') // loads the driver
       return openSqliteSource(folder)
     }
-    const { openPostgresSource } = await import('../storage/transfer-postgres.ts') // loads the driver
+    const { openPostgresSource } = await import('../storage/transfer/postgres.ts') // loads the driver
     return openPostgresSource(databaseUrl, extraCa)
   })
 }
@@ -61,10 +61,10 @@ export async function openTarget(
 ): Promise<TransferTarget> {
   return opened(name, async () => {
     if (databaseUrl === undefined) {
-      const { openSqliteTarget } = await import('../storage/transfer-sqlite.ts') // loads the driver
+      const { openSqliteTarget } = await import('../storage/transfer/sqlite.ts') // loads the driver
       return openSqliteTarget(folder, world.now())
     }
-    const { openPostgresTarget } = await import('../storage/transfer-postgres.ts') // loads the driver
+    const { openPostgresTarget } = await import('../storage/transfer/postgres.ts') // loads the driver
     return openPostgresTarget(databaseUrl, world.now(), extraCa)
   })
 }

@@ -1,6 +1,6 @@
-import { openEmbeddedInThread } from '../embedded-in-thread.ts'
-import type { HubStorageOptions } from '../run-hub.ts'
-import type { HandledStorage } from '../start-handler.ts'
+import { openEmbeddedInThread } from '../run/embedded-in-thread.ts'
+import type { HubStorageOptions } from '../run/run-hub.ts'
+import type { HandledStorage } from '../run/start-handler.ts'
 
 /**
  * A hub's storage without threads: it opens in milliseconds where threads take tenths of a second, and what it does holds up
@@ -9,8 +9,8 @@ import type { HandledStorage } from '../start-handler.ts'
 export async function openInProcess(options: HubStorageOptions): Promise<HandledStorage> {
   const { url, folder, logger, onDeath: _noThreads, ...both } = options
   if (url !== undefined) {
-    const { openHandledPostgres } = await import('../clustered.ts') // loads the driver
-    const { startClusteredHandler } = await import('../clustered-handler.ts')
+    const { openHandledPostgres } = await import('../run/clustered.ts') // loads the driver
+    const { startClusteredHandler } = await import('../run/clustered-handler.ts')
     return openHandledPostgres({ url, logger, ...both }, startClusteredHandler)
   }
   const { storage, handler, ...opened } = await openEmbeddedInThread({ folder, ...both })

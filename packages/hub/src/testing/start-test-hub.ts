@@ -1,6 +1,6 @@
 import { readSettings, settingEntries, type SettingName } from '../config/settings.ts'
 import type { Hub } from '../hub.ts'
-import { startHub } from '../run-hub.ts'
+import { startHub } from '../run/run-hub.ts'
 import { openInProcess } from './open-in-process.ts'
 import { testStorage } from './test-storage.ts'
 

@@ -1,4 +1,4 @@
-import { openPostgres } from '../../src/storage/postgres.ts'
+import { openPostgres } from '../../src/storage/postgres/open-postgres.ts'
 import type { Storage } from '../../src/stores.ts'
 import { temporaryDatabase } from '../postgres-database.ts'
 

@@ -4,7 +4,7 @@ import type { Provider } from '../../src/providers/provider.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet, Refusal } from '../../src/signals/signal.ts'
 import { signalTerm, termsOf } from '../../src/signals/signal-terms.ts'
-import { termKey } from '../../src/storage/term-key.ts'
+import { termKey } from '../../src/storage/stores/term-key.ts'
 import type { Storage } from '../../src/stores.ts'
 
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))

@@ -175,7 +175,7 @@ describe('no command lets words of others steer a terminal', () => {
       'risk-command.ts',
       'risk-provider-command.ts',
       'send-command.ts', // the caller's own words
-      'serve-command.ts', // the log: src/stderr-logger.test.ts
+      'serve-command.ts', // the log: src/run/stderr-logger.test.ts
       'set-command.ts',
       'signals-command.ts',
       'stream-command.ts',

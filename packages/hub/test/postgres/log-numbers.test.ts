@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
-import { numberAt } from '../../src/storage/number-at.ts'
-import { openPostgres } from '../../src/storage/postgres.ts'
+import { numberAt } from '../../src/storage/sql/number-at.ts'
+import { openPostgres } from '../../src/storage/postgres/open-postgres.ts'
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
 import { emptyDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'

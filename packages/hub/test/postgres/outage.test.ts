@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from 'vitest'
-import { openPostgres } from '../../src/storage/postgres.ts'
+import { openPostgres } from '../../src/storage/postgres/open-postgres.ts'
 import { sampleProvider } from '../contract/provider-store.ts'
 import { createDatabase, runOn, startPostgresServer, type PostgresServer } from '../postgres-server.ts'
 

@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto'
 import pg from 'pg'
 import { expect, test } from 'vitest'
-import { openPostgres } from '../../src/storage/postgres.ts'
+import { openPostgres } from '../../src/storage/postgres/open-postgres.ts'
 import { openPool, sessionSettings, type PoolOptions } from '../../src/storage/postgres/pool.ts'
 import { provider, set } from '../contract/signal-store.ts'
 import { temporaryDatabase } from '../postgres-database.ts'

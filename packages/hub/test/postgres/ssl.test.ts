@@ -1,7 +1,7 @@
 import { chmod, chown, writeFile } from 'node:fs/promises'
 import { join } from 'node:path'
 import { expect, test } from 'vitest'
-import { openPostgres } from '../../src/storage/postgres.ts'
+import { openPostgres } from '../../src/storage/postgres/open-postgres.ts'
 import { authority, certificateKey, expiredCertificate, goodCertificate } from '../http/certificates.ts'
 import { startPostgresServer } from '../postgres-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest'
-import { openPostgres, type PostgresStorage } from '../../src/storage/postgres.ts'
+import { openPostgres, type PostgresStorage } from '../../src/storage/postgres/open-postgres.ts'
 import { logEvent } from '../../src/systemlog/log-event.ts'
 import { sampleProvider } from '../contract/provider-store.ts'
 import { provider, set } from '../contract/signal-store.ts'

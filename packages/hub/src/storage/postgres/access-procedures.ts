@@ -1,5 +1,5 @@
-import type { ApiTokenRow, ServiceAppRow } from '../schema.ts'
-import type { AccessProcedures } from '../sql-storage.ts'
+import type { ApiTokenRow, ServiceAppRow } from '../sql/schema.ts'
+import type { AccessProcedures } from '../stores/sql-storage.ts'
 import type { PostgresPool } from './pool.ts'
 
 const liveTokens = 'SELECT * FROM api_tokens WHERE secret_hash = ANY ($1::text[]) AND revoked_at IS NULL'

@@ -1,6 +1,6 @@
 import pg from 'pg'
 import { HubError } from '../../base/hub-error.ts'
-import { SqlError } from '../sql-sessions.ts'
+import { SqlError } from '../sql/sql-sessions.ts'
 
 /** SQLSTATEs, or the first letters of them, that say the database cannot serve right now, whatever the statement. */
 const outages = [

@@ -9,8 +9,8 @@ import {
   type LogConfig,
   type QueryResult,
 } from 'kysely'
-import type { Schema } from '../schema.ts'
-import { SqlError } from '../sql-sessions.ts'
+import type { Schema } from '../sql/schema.ts'
+import { SqlError } from '../sql/sql-sessions.ts'
 import { retried } from './errors.ts'
 import { lockOf } from './locks.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'

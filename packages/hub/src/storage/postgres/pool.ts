@@ -1,7 +1,7 @@
 import { getCACertificates } from 'node:tls'
 import pg from 'pg'
 import type { PoolStats } from '../../stores.ts'
-import { SqlError, type SqlResult } from '../sql-sessions.ts'
+import { SqlError, type SqlResult } from '../sql/sql-sessions.ts'
 import { fromPostgresError, isStalePlan, retried, unreachable } from './errors.ts'
 
 export interface PoolOptions {

@@ -1,6 +1,6 @@
 import type { RiskPicture } from '../../risk/risk-reader.ts'
-import { riskQuestions, type RiskQuestion, type RiskRows } from '../risk-pictures.ts'
-import type { SqlSession } from '../sql-sessions.ts'
+import { riskQuestions, type RiskQuestion, type RiskRows } from '../stores/risk-pictures.ts'
+import type { SqlSession } from '../sql/sql-sessions.ts'
 
 /**
  * Answers many questions together, with one statement: one round trip, and one look at the data for all of them.

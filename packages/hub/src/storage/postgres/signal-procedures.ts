@@ -1,5 +1,5 @@
 import type { Acceptance } from '../../signals/signal.ts'
-import type { NewRefusals, NewSignalRow, SignalProcedures } from '../signal-procedures.ts'
+import type { NewRefusals, NewSignalRow, SignalProcedures } from '../stores/signal-procedures.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 import { isWithoutPart, makeWeekOf, weekOf } from './weeks.ts'
 

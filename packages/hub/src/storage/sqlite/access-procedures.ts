@@ -1,4 +1,4 @@
-import type { ApiTokenRow, ServiceAppRow } from '../schema.ts'
+import type { ApiTokenRow, ServiceAppRow } from '../sql/schema.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** For each hash the live token with it. @see ApiTokenStore.findLiveByHash */

@@ -1,6 +1,6 @@
 import Database from 'better-sqlite3'
-import { TransferError } from '../transfer-format.ts'
-import { existingDatabase } from '../transfer-sqlite.ts'
+import { TransferError } from '../transfer/format.ts'
+import { existingDatabase } from '../transfer/sqlite.ts'
 
 export interface BackupProgress {
   readonly bytes: number

@@ -1,7 +1,7 @@
 import { closeSync, openSync } from 'node:fs'
 import { join } from 'node:path'
 import Database from 'better-sqlite3'
-import { SqlError, type SqlResult } from '../sql-sessions.ts'
+import { SqlError, type SqlResult } from '../sql/sql-sessions.ts'
 
 export interface ConnectionOptions {
   readonly file: string

@@ -8,8 +8,8 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely'
-import type { Schema } from '../schema.ts'
-import type { SqlSession, SqlSessions } from '../sql-sessions.ts'
+import type { Schema } from '../sql/schema.ts'
+import type { SqlSession, SqlSessions } from '../sql/sql-sessions.ts'
 import { throwFromSqlite } from './outage.ts'
 
 /** Of our own statements those that only read begin like this; the reading connection would refuse any other. */

@@ -1,4 +1,4 @@
-import { SqlError, type SqlSession, type SqlSessions } from '../sql-sessions.ts'
+import { SqlError, type SqlSession, type SqlSessions } from '../sql/sql-sessions.ts'
 import { asSqlError, type SqliteConnection } from './connection.ts'
 
 /** Shares one writing connection among callers in the same thread. */

@@ -1,4 +1,4 @@
-import { numberAt } from '../number-at.ts'
+import { numberAt } from '../sql/number-at.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** Runs inside a transaction, when a hub starts. @param now - milliseconds since 1970. @see numberAt */

@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { temporaryFolder } from '../../../test/temporary-folder.ts'
 import { fromSqliteError } from './outage.ts'
 import { openSqliteInThread } from './in-thread.ts'
-import { SqlError } from '../sql-sessions.ts'
+import { SqlError } from '../sql/sql-sessions.ts'
 
 test('a full disk is an outage of ours (503), nothing of the change stays, and writing goes on when there is room', async () => {
   await using folder = await temporaryFolder()

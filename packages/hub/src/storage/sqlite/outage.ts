@@ -1,5 +1,5 @@
 import { HubError } from '../../base/hub-error.ts'
-import { SqlError } from '../sql-sessions.ts'
+import { SqlError } from '../sql/sql-sessions.ts'
 
 /** What SQLite's codes begin with when it cannot serve right now, whatever the statement. */
 const outages = [

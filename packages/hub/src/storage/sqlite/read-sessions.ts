@@ -1,4 +1,4 @@
-import type { SqlSessions } from '../sql-sessions.ts'
+import type { SqlSessions } from '../sql/sql-sessions.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** Sessions on a connection that only reads: each statement sees what is committed, and there are no transactions. */

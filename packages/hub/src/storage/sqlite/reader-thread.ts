@@ -4,7 +4,7 @@ import { keepCheckpointing } from './checkpoints.ts'
 import { databaseFile, openConnection } from './connection.ts'
 import { packPictures, readSqliteRisks, unpackQuestions } from './risk-procedures.ts'
 import { readSessions } from './read-sessions.ts'
-import { answerCalls } from '../thread-link.ts'
+import { answerCalls } from '../threads/thread-link.ts'
 
 // A thread that only reads: one for people and SIEMs, so that a long search holds up neither intake nor the event loop,
 // which also moves the write-ahead log along, and one for the question at sign-in, which no search holds up.

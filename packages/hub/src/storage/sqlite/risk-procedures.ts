@@ -1,7 +1,7 @@
 import type { AskedAbout, RiskPicture } from '../../risk/risk-reader.ts'
 import type { RiskReason } from '../../risk/risk-reason.ts'
 import { kindOf } from '../../subjects/identifier.ts'
-import { riskQuestions, type RiskQuestion, type RiskRows } from '../risk-pictures.ts'
+import { riskQuestions, type RiskQuestion, type RiskRows } from '../stores/risk-pictures.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** Questions on their way to the thread that answers them: as text, which crosses several times faster than objects do. */

@@ -1,5 +1,5 @@
 import type { Acceptance } from '../../signals/signal.ts'
-import type { NewRefusals, NewSignalRow } from '../signal-procedures.ts'
+import type { NewRefusals, NewSignalRow } from '../stores/signal-procedures.ts'
 import type { SqliteConnection } from './connection.ts'
 
 /** Runs inside a transaction. @see SignalStore.append */

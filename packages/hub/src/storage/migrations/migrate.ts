@@ -1,0 +1,54 @@
+import { CompiledQuery, type Kysely } from 'kysely'
+import { migrations } from './index.ts'
+import type { Migration } from './migration.ts'
+import { lockOf } from '../postgres/locks.ts'
+import type { Schema } from '../sql/schema.ts'
+
+/** What each database needs around the steps. */
+const surroundings = {
+  sqlite: {
+    before: [
+      'CREATE TABLE IF NOT EXISTS migrations (name TEXT PRIMARY KEY, applied_at INTEGER NOT NULL) STRICT',
+    ],
+    record: 'INSERT INTO migrations (name, applied_at) VALUES (?, ?)',
+  },
+  postgres: {
+    // Nodes that start at once wait here, for as long as it takes, and then find nothing left to do.
+    before: [
+      `SELECT ${lockOf('migrations')}`,
+      'CREATE TABLE IF NOT EXISTS migrations (name TEXT COLLATE "C" PRIMARY KEY, applied_at BIGINT NOT NULL)',
+    ],
+    record: 'INSERT INTO migrations (name, applied_at) VALUES ($1, $2)',
+  },
+} as const satisfies Record<Exclude<keyof Migration, 'name'>, object>
+
+/**
+ * Brings the schema up to date: all steps that are missing, each with the mark that it was done, or none of them.
+ * @returns the names of the steps that were taken
+ * @throws Error when the database was written by a newer Watchbell
+ */
+export async function migrate(
+  db: Kysely<Schema>,
+  database: keyof typeof surroundings,
+  now: Date,
+): Promise<readonly string[]> {
+  const run = (sql: string, ...parameters: unknown[]): CompiledQuery => CompiledQuery.raw(sql, parameters)
+  const { before, record } = surroundings[database]
+  return db.transaction().execute(async (tx) => {
+    for (const statement of before) await tx.executeQuery(run(statement))
+    const { rows } = await tx.executeQuery<{ name: string }>(run('SELECT name FROM migrations'))
+    const done = new Set(rows.map(({ name }) => name))
+    const unknown = [...done].filter((name) => !migrations.some((step) => step.name === name))
+    if (unknown.length > 0) {
+      throw new Error(
+        `The database was last used by a newer Watchbell (it has the step ${unknown.join(', ')}). Start that version, or restore a backup.`,
+      )
+    }
+    const taken = migrations.filter((step) => !done.has(step.name))
+    for (const step of taken) {
+      for (const statement of step[database]) await tx.executeQuery(run(statement))
+      await tx.executeQuery(run(record, step.name, now.getTime()))
+    }
+    return taken.map(({ name }) => name)
+  })
+}

@@ -1,0 +1,32 @@
+import type { Kysely } from 'kysely'
+import { isDialect } from '@watchbell/receiver/set'
+import type { DialectStore } from '../../streams/provider-dialects.ts'
+import type { Schema } from '../sql/schema.ts'
+
+export function createDialectStore(db: Kysely<Schema>): DialectStore {
+  return {
+    async list() {
+      const rows = await db.selectFrom('provider_dialects').selectAll().execute()
+      return rows.map((row) => ({
+        providerId: row.provider_id,
+        dialects: texts(row.dialects).filter(isDialect), // a dialect that a later version knew is none to this one
+        audiences: texts(row.audiences),
+      }))
+    },
+    async set(providerId, compatibility) {
+      await db.deleteFrom('provider_dialects').where('provider_id', '=', providerId).execute()
+      if (compatibility === undefined) return
+      const [dialects, audiences] = [compatibility.dialects, compatibility.audiences].map((list) =>
+        JSON.stringify(list),
+      ) as [string, string] // as many as went in
+      await db
+        .insertInto('provider_dialects')
+        .values({ provider_id: providerId, dialects, audiences })
+        .execute()
+    },
+  }
+}
+
+function texts(json: string): readonly string[] {
+  return JSON.parse(json) as readonly string[] // as set wrote it
+}
