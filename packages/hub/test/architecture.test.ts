@@ -114,7 +114,7 @@ test('nobody reads clock, chance or network on the side', () => {
 
 describe('the receiver', () => {
   const receiver = resolve(src, '../../receiver/src')
-  const rooms = ['base', 'set', 'events', 'jwks', 'index.ts']
+  const rooms = ['base', 'set', 'events', 'jwks', 'receiver.ts', 'http', 'poll', 'index.ts']
   const manifest = JSON.parse(readFileSync(join(receiver, '../package.json'), 'utf8')) as {
     readonly dependencies: object
     readonly exports: Readonly<Record<string, string>>

@@ -10,3 +10,13 @@ export {
   type ReceiverErrorCode,
 } from './base/receiver-error.ts'
 export type { ReceiverWorld } from './base/receiver-world.ts'
+export { silentLogger, type Logger } from './base/logger.ts'
+export {
+  createReceiver,
+  type ReceivedFrom,
+  type ReceivedSet,
+  type Receiver,
+  type ReceiverOptions,
+} from './receiver.ts'
+export { createPushEndpoint, type PushEndpointOptions } from './http/push-endpoint.ts'
+export { createPollClient, type PollClient, type PollClientOptions } from './poll/poll-client.ts'

@@ -1,5 +1,6 @@
 import type { HubError, HubErrorCode } from '../base/hub-error.ts'
-import { setErrOf, type SetErr } from '../ingest/set-err.ts'
+import type { SetErr } from '@watchbell/receiver/set'
+import { setErrOf } from '../ingest/set-err.ts'
 
 /** Refusals of the request around the token, in the words of RFC 8935. */
 const requestErr: Partial<Record<HubErrorCode, number>> = {

@@ -1,4 +1,5 @@
 import type { FetchedBytes, JsonValue, Logger } from '@watchbell/receiver/base'
+import type { SetErr } from '@watchbell/receiver/set'
 import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
 import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
 import { silentTracer, type Tracer } from '../base/tracer.ts'
@@ -11,9 +12,9 @@ import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
 import { scopesText, transmitterMessage } from '../streams/transmitter-client.ts'
 import type { Receipt } from './accept.ts'
-import { readPollAnswer, type PollAnswer } from './poll-answer.ts'
+import { readPollAnswer, type PollAnswer } from '@watchbell/receiver/poll'
 import { defaultPaceLimits, pauseMs, type PaceLimits, type PollOutcome } from './poll-pace.ts'
-import { setErrOf, type SetErr } from './set-err.ts'
+import { setErrOf } from './set-err.ts'
 
 /** A stream that is to be polled. */
 export type PolledStream = ConnectedStream & { readonly remote: { readonly endpointUrl: string } }

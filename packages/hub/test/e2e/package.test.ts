@@ -126,6 +126,10 @@ describe('the package as npm packs it', () => {
     }
     await writeFile(join(app, 'package.json'), '{"type":"module"}')
     await writeFile(join(app, 'embedder.ts'), embedder)
+    const page = readFileSync(join(root, 'packages/receiver/README.md'), 'utf8')
+    const [, program = ''] = /```ts\n([^]*?)```/.exec(page) ?? []
+    const use = `const answer = await POST(new Request('http://app.example', { method: 'POST' }))`
+    await writeFile(join(app, 'receive.ts'), `${program}\n${use}\nconsole.log(answer.status)\n`)
     return () => folder[Symbol.asyncDispose]()
   }, 60_000)
 
@@ -143,7 +147,7 @@ describe('the package as npm packs it', () => {
     const options = ['--noEmit', '--strict', '--module', 'nodenext', '--target', 'es2024', '--skipLibCheck']
     const { stdout } = await run(
       process.execPath,
-      [tsc, ...options, '--lib', 'es2024,esnext.disposable', '--types', 'node', 'embedder.ts'],
+      [tsc, ...options, '--lib', 'es2024,esnext.disposable', '--types', 'node', 'embedder.ts', 'receive.ts'],
       { cwd: app },
     ).catch((error: unknown) => error as { stdout: string }) // what execFile rejects with
     expect(stdout).toBe('')
@@ -189,6 +193,11 @@ describe('the package as npm packs it', () => {
       'a sound event: 202\na broken signature: 202, and a receiver that verifies says 400\n',
     ])
   }, 60_000)
+
+  test('runs what the README of the receiver shows', async () => {
+    const { stdout } = await run(process.execPath, ['receive.ts'], { cwd: app })
+    expect(stdout).toBe('401\n')
+  })
 
   test('says so in one line when it is run by an old Node.js', async () => {
     // It says so before it imports anything: what is imported need not even parse there.

@@ -1,4 +1,5 @@
-import { parseIJson, isJsonObject, meant, type JsonValue } from '@watchbell/receiver/base'
+import { parseIJson } from '../base/i-json.ts'
+import { isJsonObject, meant, type JsonValue } from '../base/json.ts'
 
 export interface PollAnswer {
   /** What should be SETs, by what the transmitter calls them. */

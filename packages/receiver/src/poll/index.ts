@@ -1,0 +1,3 @@
+/** Polling a transmitter (RFC 8936). */
+export * from './poll-answer.ts'
+export * from './poll-client.ts'
