@@ -151,6 +151,7 @@ describe('examples/keycloak', () => {
 
   test.each(['--push', '--poll'])(
     'hub.sh with %s: a sign-out at Keycloak ends the session here',
+    { timeout: 120_000 },
     async (delivery) => {
       await using hub = await startTestHub()
       await using site = await connected(hub, delivery)
@@ -181,7 +182,7 @@ describe('examples/keycloak', () => {
             })
             return ((await answer.json()) as { decision: boolean }).decision
           },
-          { timeout: 20_000 },
+          { timeout: 60_000 },
         )
         .toBe(false)
     },

@@ -131,7 +131,7 @@ describe('the package as npm packs it', () => {
     const use = `const answer = await POST(new Request('http://app.example', { method: 'POST' }))`
     await writeFile(join(app, 'receive.ts'), `${program}\n${use}\nconsole.log(answer.status)\n`)
     return () => folder[Symbol.asyncDispose]()
-  }, 60_000)
+  }, 180_000)
 
   test('has a door for each use, and a program that enters through them works', async () => {
     const given = ['embedder.ts', join(app, 'data'), await emptyDatabase()]
@@ -175,24 +175,62 @@ describe('the package as npm packs it', () => {
     expect(await again.stop('SIGTERM')).toBe(0)
   })
 
-  test('runs the examples', async () => {
-    const env = {
-      PATH: process.env['PATH'],
-      WATCHBELL_LISTEN: '127.0.0.1:0',
-      WATCHBELL_DATA: join(app, 'example'),
-      WATCHBELL_LOG_LEVEL: 'error',
+  describe('runs the examples', () => {
+    const PATH = process.env['PATH']
+    const copied = async (name: string): Promise<string> => {
+      await cp(join(root, 'examples', name), join(app, name))
+      return name
     }
-    const said = await Promise.all(
-      ['embedded-hub.ts', 'test-a-receiver.ts'].map(async (name) => {
-        await cp(join(root, 'examples', name), join(app, name))
-        return (await run(process.execPath, [name], { cwd: app, env })).stdout
-      }),
-    )
-    expect(said).toEqual([
-      'ada@example.com may sign in\n',
-      'a sound event: 202\na broken signature: 202, and a receiver that verifies says 400\n',
-    ])
-  }, 60_000)
+
+    test('embedded-hub.ts', async () => {
+      const env = {
+        PATH,
+        WATCHBELL_LISTEN: '127.0.0.1:0',
+        WATCHBELL_DATA: join(app, 'example'),
+        WATCHBELL_LOG_LEVEL: 'error',
+      }
+      const { stdout } = await run(process.execPath, [await copied('embedded-hub.ts')], { cwd: app, env })
+      expect(stdout).toBe('ada@example.com may sign in\n')
+    }, 60_000)
+
+    test('express-receiver.ts takes what test-a-receiver.ts sends, and says why it refuses the rest', async () => {
+      await symlink(join(root, 'node_modules/express'), join(app, 'node_modules/express'))
+      const [transmitter, receiver] = [await freePort(), await freePort()]
+      const issuer = `http://127.0.0.1:${transmitter}`
+      const receiving = spawn(process.execPath, [await copied('express-receiver.ts')], {
+        cwd: app,
+        env: { PATH, ISSUER: issuer, JWKS_URL: `${issuer}/jwks.json`, PORT: String(receiver) },
+        stdio: ['ignore', 'pipe', 'inherit'],
+      })
+      const exited = once(receiving, 'exit')
+      const lines = createInterface(receiving.stdout)[Symbol.asyncIterator]()
+      const url = `http://127.0.0.1:${receiver}/events`
+      expect((await lines.next()).value).toBe(`takes events at ${url}`)
+      const { stdout } = await run(process.execPath, [await copied('test-a-receiver.ts'), url], {
+        cwd: app,
+        env: { PATH, PORT: String(transmitter) },
+      })
+      expect(
+        stdout
+          .replaceAll(/kid=\S+/g, 'kid=…')
+          .trim()
+          .split('\n'),
+      ).toEqual([
+        'a sound event: 202',
+        'the same again: 202',
+        'a broken signature: 400 invalid_key Could not verify message signature, Verification failed for kid=…',
+        "for another receiver: 400 invalid_audience The token's aud is https://other.example; it must be or contain https://receiver.example.",
+      ])
+      const noToken = await fetch(url, { method: 'POST', body: '{}' })
+      expect([noToken.status, await noToken.json()]).toMatchObject([400, { err: 'invalid_request' }])
+      receiving.kill('SIGTERM')
+      await exited
+      const printed: string[] = []
+      for (let next = await lines.next(); next.done !== true; next = await lines.next())
+        printed.push(next.value)
+      expect(printed).toEqual(['session-revoked about {"format":"email","email":"ada@example.com"}'])
+    }, 60_000)
+  })
 
   test('runs what the README of the receiver shows', async () => {
     const { stdout } = await run(process.execPath, ['receive.ts'], { cwd: app })
