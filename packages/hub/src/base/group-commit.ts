@@ -13,7 +13,7 @@ export interface GroupCommit<Item, Result> extends AsyncDisposable {
    * Resolves when the item is on disk.
    * @throws HubError `hub.overloaded` when too many wait, `hub.unavailable` when storing failed: nothing was kept
    */
-  add(item: Item): Promise<Result>
+  append(item: Item): Promise<Result>
   /** How many wait to be stored. */
   waiting(): number
 }
@@ -75,7 +75,7 @@ export function createGroupCommit<Item, Result>(
   }
 
   return {
-    add: (item) =>
+    append: (item) =>
       new Promise((resolve, reject) => {
         if (gathering.length >= limits.waitingMax) {
           return reject(new HubError('hub.overloaded', { retryAfterS: 1 }))

@@ -40,7 +40,7 @@ export interface HandledRound {
 export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
   /** A moment of a clock that only goes forward, to be handed back as `began` when the work is done. */
   now(): number
-  setTaken(providerId: string, via: 'push' | 'poll', outcome: 'stored' | 'repeated'): void
+  setAccepted(providerId: string, via: 'push' | 'poll', outcome: 'stored' | 'repeated'): void
   setRefused(via: 'push' | 'poll', code: HubErrorCode): void
   /** A group commit. */
   committed(
@@ -81,7 +81,7 @@ const nothing = (): void => undefined
 /** Counts nothing. */
 export const silentMeter: Meter & HandlerMeter = {
   now: () => 0,
-  setTaken: nothing,
+  setAccepted: nothing,
   setRefused: nothing,
   committed: nothing,
   keySetFetched: nothing,

@@ -47,7 +47,7 @@ export interface AcceptDeps {
   readonly intakeLimiter: IntakeLimiter
   /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (OKTA-E41). */
   readonly audiences: readonly string[]
-  readonly meter: Pick<Meter, 'setTaken' | 'setRefused'>
+  readonly meter: Pick<Meter, 'setAccepted' | 'setRefused'>
   readonly tracer: Tracer
 }
 
@@ -76,10 +76,10 @@ export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
  *   refused lately or the provider is over its budget, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
  */
 export function accept(deps: AcceptDeps, body: Uint8Array | string, entrance: Entrance): Promise<Receipt> {
-  return deps.tracer.span('set.accept', (span) => takeIn(deps, body, entrance, span))
+  return deps.tracer.span('set.accept', (span) => acceptToken(deps, body, entrance, span))
 }
 
-async function takeIn(
+async function acceptToken(
   deps: AcceptDeps,
   body: Uint8Array | string,
   entrance: Entrance,
@@ -129,11 +129,12 @@ async function takeIn(
       source: entrance.source,
     }
     // durable when it resolves; a repeat is no error
-    const acceptance = await tracer.span('set.append', () => deps.inbox.accept(accepted))
+    const acceptance = await tracer.span('set.append', () => deps.inbox.append(accepted))
     if (acceptance === 'provider_inactive') throw new HubError('set.provider_inactive')
-    deps.meter.setTaken(provider.id, entrance.via, acceptance)
+    deps.meter.setAccepted(provider.id, entrance.via, acceptance)
     span.note({ 'watchbell.outcome': acceptance })
-    if (stream !== undefined) await deps.streams.taken(stream, { provider, jti: set.jti, events }, acceptance)
+    if (stream !== undefined)
+      await deps.streams.accepted(stream, { provider, jti: set.jti, events }, acceptance)
     return acceptance
   } catch (error) {
     if (isHubError(error) && error.code.startsWith('set.')) {

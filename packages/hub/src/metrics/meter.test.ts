@@ -9,8 +9,8 @@ const world = { now: () => new Date(0) }
 test('however many providers come and go, their series are bounded', async () => {
   const instruments = createInstruments(handlingCells())
   const meter = createMeter(instruments, world)
-  for (let number = 1; number <= 2_500; number++) meter.setTaken(`sse${number}`, 'push', 'stored')
-  meter.setTaken('sse1', 'push', 'stored')
+  for (let number = 1; number <= 2_500; number++) meter.setAccepted(`sse${number}`, 'push', 'stored')
+  meter.setAccepted('sse1', 'push', 'stored')
   const families = readExposition(await instruments.registry.metrics())
   expect(families.get('watchbell_sets_total')?.samples).toHaveLength(2_001)
   expect(valueOf(families, 'watchbell_sets_total', { provider: 'sse1' })).toBe(2)

@@ -43,7 +43,7 @@ export function createMeter({ count, tally, gauge }: Instruments, world: { now()
 
   return {
     now: () => performance.now(),
-    setTaken(providerId, via, outcome) {
+    setAccepted(providerId, via, outcome) {
       sets(label(providerId))(via)(outcome).value++
     },
     setRefused(via, code) {

@@ -98,7 +98,7 @@ export function createRiskEvents({
   })
   return {
     async consume(clientId, events, by) {
-      const outcome = await requests.add({ clientId, events, by })
+      const outcome = await requests.append({ clientId, events, by })
       if (outcome === 'no_sender') throw notASender()
       if (outcome !== 'taken') throw new HubError('hub.unavailable', { ...unavailable, cause: outcome.cause })
     },

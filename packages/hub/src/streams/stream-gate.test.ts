@@ -45,12 +45,12 @@ async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
 
 test('a stream that is deleted while its transmitter pauses it does not come back', async () => {
   const { registry, gate } = await gateOver((registry) => registry.forget('str1'))
-  await gate.taken(stream, { provider, jti: 'a', events: [paused] }, 'stored')
+  await gate.accepted(stream, { provider, jti: 'a', events: [paused] }, 'stored')
   expect(registry.list()).toEqual([])
 })
 
 test('what others changed meanwhile stays', async () => {
   const { registry, gate } = await gateOver((registry) => registry.apply('str1', { checkedAt: at }))
-  await gate.taken(stream, { provider, jti: 'a', events: [paused] }, 'stored')
+  await gate.accepted(stream, { provider, jti: 'a', events: [paused] }, 'stored')
   expect(registry.find('str1')).toMatchObject({ status: 'paused', checkedAt: at })
 })

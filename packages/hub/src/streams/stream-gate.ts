@@ -35,7 +35,7 @@ export interface StreamGate {
    * Applies what a SET said of the stream, once it is stored. Of a repeated SET only the first proof of all counts, which
    * a crash may have kept from being noted: anybody can send an old one again, and a change of status may be overtaken.
    */
-  taken(stream: Stream, set: StreamSet, receipt: 'stored' | 'repeated'): Promise<void>
+  accepted(stream: Stream, set: StreamSet, receipt: 'stored' | 'repeated'): Promise<void>
 }
 
 export interface StreamGateDeps {
@@ -102,7 +102,7 @@ export function createStreamGate({
         })
       }
     },
-    async taken(stream, { provider, events }, receipt) {
+    async accepted(stream, { provider, events }, receipt) {
       if (registry.find(stream.id)?.issuer !== stream.issuer) return // parted from its provider meanwhile
       const isNew = receipt === 'stored'
       if (isNew) registry.noteEvent(stream.id, world.now())

@@ -30,7 +30,7 @@ export function createLogRecorder(
     meter,
   })
   return {
-    record: (entry) => entries.add(entry),
+    record: (entry) => entries.append(entry),
     [Symbol.asyncDispose]: () => entries[Symbol.asyncDispose](),
   }
 }
