@@ -2,8 +2,8 @@ import type { Caller, RequestFacts } from '../access/caller.ts'
 import type { Scope } from '../access/scopes.ts'
 import type { HubError } from '../base/hub-error.ts'
 import type { JsonValue } from '@watchbell/receiver/base'
-
-export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+import type { BodyOfAnswer, Method, Operation, OperationAnswer } from '../wire/operation.ts'
+import { operations, type AllOperations, type KnownOperation } from '../wire/operations.ts'
 
 /** A request that passed its guard. Knows nothing of the HTTP framework. */
 export interface ApiRequest {
@@ -27,9 +27,11 @@ export interface Answer {
   readonly status: number
   /** Sent as JSON; undefined sends no body. */
   readonly body?: unknown
-  /** A list sends one header for each entry. */
-  readonly headers?: Readonly<Record<string, string | readonly string[]>>
+  readonly headers?: AnswerHeaders
 }
+
+/** A list sends one header for each entry. */
+export type AnswerHeaders = Readonly<Record<string, string | readonly string[]>>
 
 interface RouteBase {
   readonly method: Method
@@ -59,6 +61,59 @@ export interface PublicRoute extends RouteBase {
 }
 
 export type Route = GuardedRoute | PublicRoute
+
+type AnswerWith<Status, A extends OperationAnswer> = {
+  readonly status: Status
+  readonly headers?: AnswerHeaders
+} & (BodyOfAnswer<A> extends undefined
+  ? { readonly body?: undefined }
+  : { readonly body: BodyOfAnswer<A> })
+
+/** What an operation may be answered with: one of its statuses, with the body that belongs to it. */
+export type AnswerTo<Name extends KnownOperation> = {
+  [Status in keyof AllOperations[Name]['answers'] & number]: AllOperations[Name]['answers'][Status] extends infer A extends
+    OperationAnswer
+    ? AnswerWith<Status, A>
+    : never
+}[keyof AllOperations[Name]['answers'] & number]
+
+type GuardedOperation = {
+  [Name in KnownOperation]: AllOperations[Name]['access'] extends Scope ? Name : never
+}[KnownOperation]
+
+/** The route of an operation that needs a scope. */
+export function guarded<Name extends GuardedOperation>(
+  name: Name,
+  handle: (request: ApiRequest, caller: Caller) => Promise<AnswerTo<Name>>,
+  more: Pick<GuardedRoute, 'budget'> = {},
+): GuardedRoute {
+  return { ...routeOf(name), scope: operations[name].access, ...more, handle }
+}
+
+/** The route of an operation that everyone may call. */
+export function open<Name extends Exclude<KnownOperation, GuardedOperation>>(
+  name: Name,
+  handle: (request: ApiRequest) => Promise<AnswerTo<Name>>,
+  more: Pick<PublicRoute, 'answerError'> = {},
+): PublicRoute {
+  const { unlimited }: Operation = operations[name]
+  return { ...routeOf(name), scope: 'public', ...(unlimited && { unlimited }), ...more, handle }
+}
+
+function routeOf(name: KnownOperation): RouteBase {
+  const { body }: Operation = operations[name]
+  const [method = '', path = ''] = name.split(' ')
+  return { method: method as Method, path, body: body === undefined ? 'none' : bodyKind(body.content) } // of its name
+}
+
+function bodyKind(content: object): 'json' | 'form' {
+  return 'application/json' in content ? 'json' : 'form'
+}
+
+/** The path of an operation that has a road of its own. */
+export function pathOf(name: KnownOperation): string {
+  return name.slice(name.indexOf(' ') + 1)
+}
 
 /** What the System Log tells of the request behind a change. */
 export function actorFacts(request: ApiRequest): RequestFacts {

@@ -12,7 +12,8 @@ import { internalErrorAnswer, oktaErrorAnswer, type OktaError } from './okta-err
 import { answerParserError, parsedHeadBytesMax } from './parser-errors.ts'
 import { withRequestBody } from './read-body.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
-import type { Answer, ApiRequest, GuardedRoute, Method, Route } from './route.ts'
+import type { Answer, ApiRequest, GuardedRoute, Route } from './route.ts'
+import type { Method } from '../wire/operation.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
 

@@ -1,0 +1,97 @@
+import type { Scope } from '../access/scopes.ts'
+import type { HubErrorCode } from '../base/hub-error.ts'
+import type { Members, Schema, ShapeOfMembers } from './schema.ts'
+
+export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
+
+/** `GET /v1/signals/:id` */
+export type OperationName = `${Method | 'ALL'} /${string}`
+
+/** Everything that can be asked of the hub in one way: who may, with what, and what comes back. */
+export interface Operation {
+  /** Unique; what generated clients call it. */
+  readonly id: string
+  readonly tag: Tag
+  readonly summary: string
+  readonly description?: string
+  /** The scope that is needed, or what else opens it. */
+  readonly access: Scope | OpenAccess
+  /** Not taken from any budget (OKTA-Q6). */
+  readonly unlimited?: true
+  /** How refusals look, other than Okta's error object. */
+  readonly refusals?: 'set' | 'oauth' | 'authzen'
+  readonly query?: Members
+  readonly headers?: Members
+  readonly body?: RequestBody
+  readonly answers: Readonly<Record<number, OperationAnswer>>
+  /** What it may be refused with, beside what everything like it may be. */
+  readonly errors?: readonly HubErrorCode[]
+}
+
+export type Tag =
+  | 'Security events'
+  | 'Security Events Providers'
+  | 'Streams'
+  | 'Signals'
+  | 'Subjects'
+  | 'Risk'
+  | 'Sign-in'
+  | 'System Log'
+  | 'OAuth'
+  | 'Service'
+
+/**
+ * `anyone`: nothing has to be shown. `signed_token`: the body is a token, whose signature is the credential. `push_authorization`:
+ * the Authorization value that was agreed on with the transmitter. `client_assertion`: a JWT in the form (RFC 7523).
+ * `trusted_proxy`: the address of the connection, and a token where one is set.
+ */
+export type OpenAccess =
+  | 'anyone'
+  | 'signed_token'
+  | 'push_authorization'
+  | 'client_assertion'
+  | 'trusted_proxy'
+
+/** Which media types a body may have, and what is in it. */
+export interface RequestBody {
+  readonly content: Readonly<Record<string, Schema>>
+  /** Whether a request without one is as good as any. */
+  readonly optional?: true
+}
+
+export interface OperationAnswer {
+  readonly description: string
+  /** By media type; an answer without has no body. */
+  readonly content?: Readonly<Record<string, Schema>>
+  /** Beside those that every answer has. */
+  readonly headers?: Members
+}
+
+export type Operations = Readonly<Record<OperationName, Operation>>
+
+/** A JSON body. */
+export function json<Shape>(schema: Schema<Shape>): { readonly content: Json<Shape> } {
+  return { content: { 'application/json': schema } }
+}
+
+interface Json<Shape> extends Readonly<Record<string, Schema>> {
+  readonly 'application/json': Schema<Shape>
+}
+
+/** What a JSON answer with this status holds; undefined when it has no body. */
+export type BodyOfAnswer<A extends OperationAnswer> = A extends {
+  readonly content: { readonly 'application/json': Schema<infer Shape> }
+}
+  ? Shape
+  : undefined
+
+/** What a JSON request holds; undefined when it has no body. */
+export type BodyOfRequest<O extends Operation> = O extends {
+  readonly body: { readonly content: { readonly 'application/json': Schema<infer Shape> } }
+}
+  ? Shape
+  : undefined
+
+export type QueryOf<O extends Operation> = O extends { readonly query: infer M extends Members }
+  ? ShapeOfMembers<M>
+  : Readonly<Record<never, never>>

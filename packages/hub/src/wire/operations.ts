@@ -1,0 +1,28 @@
+import { evaluationOperations } from './evaluation.ts'
+import { intakeOperations } from './intake.ts'
+import { oauthOperations } from './oauth.ts'
+import { providerOperations } from './providers.ts'
+import { riskOperations } from './risk.ts'
+import { serviceOperations } from './service.ts'
+import { signalOperations } from './signals.ts'
+import { streamOperations } from './streams.ts'
+import { subjectOperations } from './subjects.ts'
+import { systemLogOperations } from './system-log.ts'
+
+/** Everything that the hub answers: the route table, OpenAPI document and typed clients are made of it. */
+export const operations = {
+  ...intakeOperations,
+  ...providerOperations,
+  ...streamOperations,
+  ...signalOperations,
+  ...subjectOperations,
+  ...riskOperations,
+  ...evaluationOperations,
+  ...systemLogOperations,
+  ...oauthOperations,
+  ...serviceOperations,
+}
+
+export type AllOperations = typeof operations
+/** `GET /v1/signals/:id` */
+export type KnownOperation = keyof AllOperations

@@ -1,0 +1,183 @@
+import { hintedLink } from './common.ts'
+import { json, type Operations } from './operation.ts'
+import { riskAction } from './providers.ts'
+import {
+  integer,
+  list,
+  named,
+  nullable,
+  object,
+  oneOf,
+  openObject,
+  optional,
+  text,
+  time,
+  type ShapeOf,
+} from './schema.ts'
+import { riskLevel } from './subjects.ts'
+
+/** A Risk Provider (OKTA §4). */
+export const riskProviderBody = named(
+  'RiskProvider',
+  object({
+    id: text('`rkp` + 17.'),
+    name: text(),
+    clientId: text('The service app that sends.'),
+    action: riskAction,
+    created: time(),
+    lastUpdated: time(),
+    _links: object({ self: hintedLink }),
+  }),
+)
+export type RiskProviderBody = ShapeOf<typeof riskProviderBody>
+
+export const riskProviderRequest = named(
+  'RiskProviderRequest',
+  openObject({
+    name: text('Unique.', { maxLength: 50 }),
+    clientId: text(undefined, { maxLength: 100 }),
+    action: optional(nullable(riskAction)),
+  }),
+)
+export type RiskProviderRequest = ShapeOf<typeof riskProviderRequest>
+
+export const riskEventCounts = named('RiskEventCounts', object({ taken: integer(), ignored: integer() }))
+export type RiskEventCountsBody = ShapeOf<typeof riskEventCounts>
+
+/** Risk events (OKTA §5). */
+export const riskEventsRequest = named(
+  'RiskEvents',
+  list(
+    openObject({
+      timestamp: optional(nullable(time())),
+      expiresAt: optional(nullable(time())),
+      subjects: list(
+        openObject({
+          ip: text('An IPv4 or IPv6 address.'),
+          riskLevel: oneOf(['LOW', 'MEDIUM', 'HIGH', 'NONE']),
+          message: optional(nullable(text())),
+        }),
+      ),
+    }),
+    'All of them are taken, or none.',
+    { minItems: 1 },
+  ),
+)
+export type RiskEventsRequest = ShapeOf<typeof riskEventsRequest>
+
+/** A user's risk (OKTA §7.1). */
+export const userRiskBody = named(
+  'UserRisk',
+  object({
+    riskLevel,
+    reason: optional(text('The worst; there is none of NONE.')),
+    _links: object({ self: hintedLink, user: hintedLink }),
+  }),
+)
+export type UserRiskBody = ShapeOf<typeof userRiskBody>
+
+export const userRiskRequest = named(
+  'UserRiskRequest',
+  openObject({
+    riskLevel: oneOf(['HIGH', 'MEDIUM', 'LOW']),
+    riskReason: optional(nullable(text('Letters, digits, spaces and - , .', { maxLength: 500 }))),
+  }),
+)
+export type UserRiskRequest = ShapeOf<typeof userRiskRequest>
+
+const tag = 'Risk'
+const read = 'okta.riskProviders.read'
+const manage = 'okta.riskProviders.manage'
+const provider = { description: 'The risk provider.', ...json(riskProviderBody) }
+const userRisk = { description: 'The risk of the user.', ...json(userRiskBody) }
+const refusedProvider = [
+  'risk_provider.invalid',
+  'risk_provider.name_taken',
+  'risk_provider.client_taken',
+] as const
+const deprecation = optional(
+  text('When Okta called the path deprecated (RFC 9745), unless that is switched off.'),
+)
+const deprecated = { headers: { Deprecation: deprecation } } as const
+
+/** Risk providers, their events, and a user's risk, as at Okta. */
+export const riskOperations = {
+  'GET /api/v1/risk/providers': {
+    id: 'listRiskProviders',
+    tag,
+    summary: 'List all Risk Providers',
+    access: read,
+    answers: { 200: { description: 'All of them.', ...json(list(riskProviderBody)), ...deprecated } },
+  },
+  'POST /api/v1/risk/providers': {
+    id: 'createRiskProvider',
+    tag,
+    summary: 'Create a Risk Provider',
+    access: manage,
+    body: json(riskProviderRequest),
+    answers: { 201: { ...provider, ...deprecated } },
+    errors: [...refusedProvider, 'risk_provider.limit_reached'],
+  },
+  'GET /api/v1/risk/providers/:id': {
+    id: 'getRiskProvider',
+    tag,
+    summary: 'Retrieve a Risk Provider',
+    access: read,
+    answers: { 200: { ...provider, ...deprecated } },
+    errors: ['risk_provider.not_found'],
+  },
+  'PUT /api/v1/risk/providers/:id': {
+    id: 'replaceRiskProvider',
+    tag,
+    summary: 'Replace a Risk Provider',
+    access: manage,
+    body: json(riskProviderRequest),
+    answers: { 200: { ...provider, ...deprecated } },
+    errors: ['risk_provider.not_found', ...refusedProvider],
+  },
+  'DELETE /api/v1/risk/providers/:id': {
+    id: 'deleteRiskProvider',
+    tag,
+    summary: 'Delete a Risk Provider',
+    access: manage,
+    answers: { 204: { description: 'It is gone; what it said counts for nothing.', ...deprecated } },
+    errors: ['risk_provider.not_found'],
+  },
+  'POST /api/v1/risk/events/ip': {
+    id: 'sendRiskEvents',
+    tag,
+    summary: 'Send risk events about IP addresses',
+    access: 'okta.riskEvents.manage',
+    body: json(riskEventsRequest),
+    answers: { 202: { description: 'All of them are durable.', ...deprecated } },
+    errors: ['risk_event.invalid', 'access.forbidden', 'hub.standby'],
+  },
+  'GET /v1/risk/providers/:id/counts': {
+    id: 'countRiskEvents',
+    tag,
+    summary: 'Count the events of a Risk Provider',
+    access: read,
+    answers: { 200: { description: 'The counts.', ...json(riskEventCounts) } },
+    errors: ['risk_provider.not_found'],
+  },
+  'GET /api/v1/users/:userId/risk': {
+    id: 'getUserRisk',
+    tag,
+    summary: "Retrieve a user's risk",
+    access: 'okta.userRisk.read',
+    answers: { 200: userRisk },
+    errors: ['subject.not_found', 'subject.ambiguous'],
+  },
+  'PUT /api/v1/users/:userId/risk': {
+    id: 'setUserRisk',
+    tag,
+    summary: "Set a user's risk",
+    access: 'okta.userRisk.manage',
+    body: json(userRiskRequest),
+    answers: {
+      200: { ...userRisk, description: 'It was set before.' },
+      201: { ...userRisk, description: 'It is set for the first time.' },
+    },
+    errors: ['subject.not_found', 'subject.ambiguous', 'user_risk.invalid'],
+  },
+} as const satisfies Operations

@@ -1,0 +1,189 @@
+import { riskLevels } from '../risk/risk-level.ts'
+import { nextLink } from './common.ts'
+import { json, type Operations } from './operation.ts'
+import { identifierBody } from './providers.ts'
+import {
+  anyObject,
+  constant,
+  integer,
+  list,
+  named,
+  nullable,
+  object,
+  oneOf,
+  openObject,
+  optional,
+  text,
+  time,
+  uri,
+  type ShapeOf,
+} from './schema.ts'
+
+export const riskLevel = oneOf(riskLevels)
+export const subjectKind = oneOf(['user', 'device', 'session', 'address'])
+
+const subjectMembers = {
+  id: text(),
+  kind: subjectKind,
+  level: riskLevel,
+  first_seen_at: time(),
+  login: nullable(text()),
+  display_name: nullable(text()),
+  loaded_at: nullable(time('When an administrator loaded the user.')),
+  identifiers: list(identifierBody),
+} as const
+
+/** A user, device, session or address as a list has it. */
+export const subjectBody = named('Subject', object(subjectMembers))
+export type SubjectBody = ShapeOf<typeof subjectBody>
+
+/** Why a level is what it is. */
+export const reasonBody = named(
+  'RiskReason',
+  object({
+    id: text(),
+    source: oneOf(['security_events_provider', 'risk_provider', 'admin']),
+    source_id: text(),
+    slot: text('Of one source there is one current reason for each identifier and slot.'),
+    detection: text('For people.'),
+    level: riskLevel,
+    message: nullable(text('In the words of the source.')),
+    identifier: text('Of what it was said.'),
+    occurred_at: time(),
+    received_at: time(),
+    expires_at: nullable(time('Null: until replaced.')),
+    signal_id: nullable(text()),
+    event_type: nullable(text()),
+    dismissed_at: optional(time('It does not count, until that is taken back.')),
+  }),
+)
+export type ReasonBody = ShapeOf<typeof reasonBody>
+
+/** The same with all that is known of its risk. */
+export const subjectDetails = named(
+  'SubjectDetails',
+  object({
+    ...subjectMembers,
+    reported_level: riskLevel,
+    reasons: list(reasonBody, 'What counts, the worst first.'),
+    dismissed: list(reasonBody),
+    history: list(reasonBody),
+  }),
+)
+export type SubjectDetailsBody = ShapeOf<typeof subjectDetails>
+
+export const subjectPage = named(
+  'SubjectPage',
+  object({ subjects: list(subjectBody, 'Newest first.'), next: nullable(uri('The next page.')) }),
+)
+export type SubjectPageBody = ShapeOf<typeof subjectPage>
+
+/** A user as somebody loads one. */
+export const userRequest = named(
+  'UserRequest',
+  object({
+    kind: constant('user'),
+    login: text(undefined, { maxLength: 255 }),
+    emails: optional(nullable(list(text(undefined, { maxLength: 320 }), undefined, { maxItems: 50 }))),
+    identifiers: optional(
+      nullable(list(anyObject('A subject identifier (RFC 9493).'), undefined, { maxItems: 50 })),
+    ),
+    display_name: optional(nullable(text(undefined, { maxLength: 255 }))),
+  }),
+)
+export type UserRequest = ShapeOf<typeof userRequest>
+
+export const subjectRiskRequest = named(
+  'SubjectRiskRequest',
+  openObject({
+    level: riskLevel,
+    reason: optional(nullable(text('Letters, digits, spaces and - , .', { maxLength: 500 }))),
+  }),
+)
+export type SubjectRiskRequest = ShapeOf<typeof subjectRiskRequest>
+
+const tag = 'Subjects'
+const read = 'watchbell.subjects.read'
+const manage = 'watchbell.subjects.manage'
+const details = { description: 'The subject and its risk.', ...json(subjectDetails) }
+const one = ['subject.not_found', 'subject.ambiguous'] as const
+
+/** Users, devices, sessions and addresses: who they are, and how risky. */
+export const subjectOperations = {
+  'GET /v1/subjects': {
+    id: 'listSubjects',
+    tag,
+    summary: 'List users, devices, sessions and addresses, newest first',
+    access: read,
+    query: {
+      kind: optional(subjectKind),
+      level: optional(oneOf(['LOW', 'MEDIUM', 'HIGH'])),
+      search: optional(text('Part of an identifier or name.', { minLength: 1, maxLength: 320 })),
+      limit: optional(integer('50 unless given.', { minimum: 1, maximum: 200 })),
+      after: optional(integer('Where the last page ended.', { minimum: 1 })),
+    },
+    answers: {
+      200: { description: 'A page.', ...json(subjectPage), headers: { Link: optional(nextLink) } },
+    },
+    errors: ['request.invalid'],
+  },
+  'POST /v1/subjects': {
+    id: 'loadUser',
+    tag,
+    summary: 'Make a user known, or bring one up to date',
+    access: manage,
+    body: json(userRequest),
+    answers: {
+      200: { ...details, description: 'The user was known.' },
+      201: { ...details, description: 'The user is new.' },
+    },
+    errors: ['subject.invalid', 'subject.contradictory'],
+  },
+  'GET /v1/subjects/:id': {
+    id: 'getSubject',
+    tag,
+    summary: 'Show a user, device, session or address by its id or any of its identifiers',
+    access: read,
+    answers: { 200: details },
+    errors: one,
+  },
+  'DELETE /v1/subjects/:id': {
+    id: 'eraseSubject',
+    tag,
+    summary: 'Erase all that is kept of a user, device, session or address',
+    access: manage,
+    answers: {
+      202: {
+        description: 'It is being erased.',
+        ...json(named('Erasure', object({ erasure: constant('under_way') }))),
+      },
+      204: { description: 'It is erased.' },
+    },
+    errors: one,
+  },
+  'PUT /v1/subjects/:id/risk': {
+    id: 'setSubjectRisk',
+    tag,
+    summary: 'Set the level; what was said before counts no longer',
+    access: manage,
+    body: json(subjectRiskRequest),
+    answers: { 200: details },
+    errors: [...one, 'user_risk.invalid'],
+  },
+  'PUT /v1/subjects/:id/reasons/:reason/dismissal': {
+    id: 'dismissReason',
+    tag,
+    summary: 'Dismiss one reason, until its source says the same again',
+    access: manage,
+    answers: { 200: details },
+    errors: [...one, 'subject.no_such_reason'],
+  },
+  'DELETE /v1/subjects/:id/reasons/:reason/dismissal': {
+    id: 'restoreReason',
+    tag,
+    summary: 'Take a dismissal back',
+    access: manage,
+    answers: { 200: details },
+    errors: [...one, 'subject.no_such_reason'],
+  },
+} as const satisfies Operations
