@@ -22,6 +22,7 @@ const order = [
   'handling',
   'upkeep',
   'hub.ts',
+  'wire',
   'http',
   'storage',
   'metrics',
@@ -97,6 +98,21 @@ test('the domain knows no HTTP framework, no SQL and no driver', () => {
     .flatMap((file) => specifiers(file).map((to) => ({ file, to })))
     .filter(({ to }) => outside.some((name) => to === name || to.startsWith(`${name}/`)))
   expect(known).toEqual([])
+})
+
+test('the wire is described by constants and types: a browser that imports it gets no Node.js and no package', () => {
+  const reached = new Set(files.filter((file) => roomOf(file) === 'wire'))
+  const strange: string[] = []
+  for (const file of reached) {
+    // Imports of types alone are gone when the code runs.
+    const text = readFileSync(join(src, file), 'utf8').replaceAll(/^(?:im|ex)port type [^']*'[^']+'/gm, '')
+    for (const [, to = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
+      if (to.startsWith('.'))
+        reached.add(relative(src, resolve(src, dirname(file), to)).replaceAll('\\', '/'))
+      else strange.push(`${file} → ${to}`)
+    }
+  }
+  expect(strange).toEqual([])
 })
 
 test('nobody reads clock, chance or network on the side', () => {

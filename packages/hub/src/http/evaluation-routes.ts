@@ -16,7 +16,7 @@ import {
   type Unreadable,
 } from './authzen-request.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
-import type { Route } from './route.ts'
+import { routesOf, type Route } from './route.ts'
 import type { BodyRoom } from './body-room.ts'
 import { withRequestBody } from './read-body.ts'
 import {
@@ -28,6 +28,15 @@ import {
   spend,
   type ServerDeps,
 } from './server.ts'
+import type {
+  DecisionBody,
+  DecisionsBody,
+  GroundBody,
+  OpinionBody,
+  UnreadableDecisionBody,
+} from '../wire/evaluation.ts'
+import { pathOf, type BodyOfAnswer } from '../wire/operation.ts'
+import { operations, type AllOperations } from '../wire/operations.ts'
 import { challengeOf } from './www-authenticate.ts'
 
 export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin' | 'takeBudget'> {
@@ -37,26 +46,18 @@ export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'o
   authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
 }
 
-const base = '/access/v1'
-const scope = 'watchbell.access.evaluate'
-
 /** Where to ask (Authorization API 1.0 §9). */
-export function authzenMetadataRoute(origin: string): Route {
-  return {
-    method: 'GET',
-    path: '/.well-known/authzen-configuration',
-    scope: 'public',
-    unlimited: true,
-    body: 'none',
-    handle: async () => ({
+export function authzenMetadataRoutes(origin: string): readonly Route[] {
+  return routesOf({
+    'GET /.well-known/authzen-configuration': async () => ({
       status: 200,
       body: {
         policy_decision_point: origin,
-        access_evaluation_endpoint: `${origin}${base}/evaluation`,
-        access_evaluations_endpoint: `${origin}${base}/evaluations`,
+        access_evaluation_endpoint: origin + pathOf('POST /access/v1/evaluation'),
+        access_evaluations_endpoint: origin + pathOf('POST /access/v1/evaluations'),
       },
     }),
-  }
+  })
 }
 
 /**
@@ -69,19 +70,24 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
   const { evaluator } = deps
   /** For so many questions, before any is answered; the first is paid with the request. @throws HubError `request.rate_limited` */
   type Pay = (questions: number) => Promise<void>
-  const mount = (
-    path: string,
-    work: (body: JsonValue | undefined, by: Actor, pay: Pay) => Promise<object>,
+  const mount = <Name extends 'POST /access/v1/evaluation' | 'POST /access/v1/evaluations'>(
+    name: Name,
+    work: (
+      body: JsonValue | undefined,
+      by: Actor,
+      pay: Pay,
+    ) => Promise<BodyOfAnswer<AllOperations[Name]['answers'][200]>>,
   ): void => {
+    const path = pathOf(name)
     app.route({
       method: 'POST',
-      url: base + path,
+      url: path,
       onRequest(request, reply, done) {
         echoRequestId(request, reply)
         done()
       },
       handler: async (request, reply) => {
-        const caller = await requireCaller(deps, request, reply, base + path)
+        const caller = await requireCaller(deps, request, reply, operations[name].access, path)
         const by = actorOf(caller, {
           ip: request.ip,
           userAgent: request.headers['user-agent'],
@@ -102,10 +108,10 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
       errorHandler: (error, request, reply) => refuse(deps, asHubError(error), request, reply),
     })
   }
-  mount('/evaluation', async (body, by) =>
+  mount('POST /access/v1/evaluation', async (body, by) =>
     decision(await evaluator.answer(readEvaluation(body, deps.world.now()), by)),
   )
-  mount('/evaluations', async (body, by, pay) => {
+  mount('POST /access/v1/evaluations', async (body, by, pay) => {
     const asked = readEvaluations(body, deps.world.now())
     if ('user' in asked) return decision(await evaluator.answer(asked, by))
     await pay(asked.questions.length - 1)
@@ -123,6 +129,7 @@ async function requireCaller(
   deps: EvaluationDeps,
   request: FastifyRequest,
   reply: FastifyReply,
+  scope: Scope,
   path: string,
 ): Promise<Caller> {
   const { authorization, dpop } = request.headers
@@ -143,21 +150,16 @@ async function requireCaller(
   }
 }
 
-interface Decision {
-  readonly decision: boolean
-  readonly context: object
-}
-
 /** In the order of the questions; the semantics that stop early answer no further (§7.1.2.1). */
 async function answerAll(
   { semantic, questions }: EvaluationsRequest,
-  answer: (question: Question) => Promise<Decision>,
-): Promise<readonly Decision[]> {
-  const one = async (question: Question | Unreadable): Promise<Decision> =>
+  answer: (question: Question) => Promise<DecisionBody>,
+): Promise<DecisionsBody['evaluations']> {
+  const one = async (question: Question | Unreadable): Promise<DecisionsBody['evaluations'][number]> =>
     isUnreadable(question) ? closed(question) : answer(question)
   if (semantic === 'execute_all') return Promise.all(questions.map(one))
   const stopAt = semantic === 'permit_on_first_permit'
-  const decisions: Decision[] = []
+  const decisions: DecisionsBody['evaluations'][number][] = []
   for (const question of questions) {
     const made = await one(question)
     decisions.push(made)
@@ -167,12 +169,12 @@ async function answerAll(
 }
 
 /** An evaluation that cannot be made permits nothing (§7.2.1). */
-function closed({ problem }: Unreadable): Decision {
+function closed({ problem }: Unreadable): UnreadableDecisionBody {
   return { decision: false, context: { error: { status: 400, message: `${problem}.` } } }
 }
 
 /** Only `allow` is a yes: whoever challenges first has not let anybody in. */
-function decision(verdict: Verdict): Decision {
+function decision(verdict: Verdict): DecisionBody {
   const { outcome, reported, notes, userId } = verdict
   return {
     decision: outcome === 'allow',
@@ -185,7 +187,7 @@ function decision(verdict: Verdict): Decision {
   }
 }
 
-function opinionBody({ outcome, level, grounds, groundsTotal }: Opinion): object {
+function opinionBody({ outcome, level, grounds, groundsTotal }: Opinion): OpinionBody {
   return {
     outcome,
     level,
@@ -194,14 +196,14 @@ function opinionBody({ outcome, level, grounds, groundsTotal }: Opinion): object
   }
 }
 
-function groundBody({ text, about, level, source, occurredAt, expiresAt, signalId }: Ground): object {
+function groundBody({ text, about, level, source, occurredAt, expiresAt, signalId }: Ground): GroundBody {
   return {
     text,
     about,
     level: level ?? null,
     source,
-    occurred_at: occurredAt,
-    expires_at: expiresAt ?? null,
+    occurred_at: occurredAt.toISOString(),
+    expires_at: expiresAt?.toISOString() ?? null,
     ...(signalId !== undefined && { signal_id: signalId }),
   }
 }

@@ -9,6 +9,7 @@ import type { Evaluator } from '../policy/evaluator.ts'
 import type { UntimedRules } from '../policy/untimed-sessions.ts'
 import type { Verdict } from '../policy/evaluate.ts'
 import { canonicalAddress } from '../subjects/address.ts'
+import { pathOf } from '../wire/operation.ts'
 import { clockSkewMs } from './authzen-request.ts'
 import { forwardedEntries } from './forwarded-for.ts'
 
@@ -34,7 +35,7 @@ export interface ForwardAuthDeps extends ForwardAuthOptions {
   readonly evaluator: Evaluator
 }
 
-export const forwardAuthPath = '/access/v1/forward-auth'
+export const forwardAuthPath = pathOf('ALL /access/v1/forward-auth')
 const tokenHeader = 'x-watchbell-token'
 /** Why a proxy was not answered. */
 const errorHeader = 'x-watchbell-error'

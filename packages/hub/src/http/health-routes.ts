@@ -1,33 +1,19 @@
 import type { Hub } from '../hub.ts'
-import type { Route } from './route.ts'
+import { routesOf, type Route } from './route.ts'
 
 /** Life and readiness, for whoever restarts or routes to us. */
 export function healthRoutes(hub: Pick<Hub, 'isReady'> & Partial<Pick<Hub, 'standby'>>): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/healthz',
-      scope: 'public',
-      unlimited: true,
-      body: 'none',
-      handle: async () => ({ status: 200, body: { status: 'ok' } }),
-    },
-    {
-      method: 'GET',
-      path: '/readyz',
-      scope: 'public',
-      unlimited: true,
-      body: 'none',
-      handle: async () =>
-        (await hub.isReady())
-          ? {
-              status: 200,
-              body: { status: 'ready', ...(hub.standby !== undefined && { standby: hub.standby }) },
-            }
-          : {
-              status: 503,
-              body: { status: 'unavailable', reason: 'The storage does not answer, or takes nothing.' },
-            },
-    },
-  ]
+  return routesOf({
+    'GET /healthz': async () => ({ status: 200, body: { status: 'ok' } }),
+    'GET /readyz': async () =>
+      (await hub.isReady())
+        ? {
+            status: 200,
+            body: { status: 'ready', ...(hub.standby !== undefined && { standby: hub.standby }) },
+          }
+        : {
+            status: 503,
+            body: { status: 'unavailable', reason: 'The storage does not answer, or takes nothing.' },
+          },
+  })
 }

@@ -4,7 +4,7 @@ import type { Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { Hub } from '../hub.ts'
 import { clientRoutes } from './client-routes.ts'
-import { authzenMetadataRoute, mountEvaluation } from './evaluation-routes.ts'
+import { authzenMetadataRoutes, mountEvaluation } from './evaluation-routes.ts'
 import { forwardAuthPath, mountForwardAuth, type ForwardAuthOptions } from './forward-auth-route.ts'
 import { healthRoutes } from './health-routes.ts'
 import { logRoutes } from './log-routes.ts'
@@ -13,7 +13,7 @@ import { providerActionRoutes } from './provider-action-routes.ts'
 import { providerKeyRoutes } from './provider-key-routes.ts'
 import { providerRoutes } from './provider-routes.ts'
 import { mountPush, mountStreamPush } from './push-route.ts'
-import { riskEventCountRoute, riskEventRoutes } from './risk-event-routes.ts'
+import { riskEventCountRoutes, riskEventRoutes } from './risk-event-routes.ts'
 import { deprecated, riskProviderRoutes } from './risk-provider-routes.ts'
 import { mountRoot } from './root-route.ts'
 import type { Route } from './route.ts'
@@ -58,11 +58,11 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     ...clientRoutes({ origin, serviceApps: hub.serviceApps }),
     ...userRoutes({ origin, apiTokens: hub.apiTokenStore }),
     ...(deprecationHeaders ? deprecated(oktaRisk) : oktaRisk),
-    riskEventCountRoute(hub),
+    ...riskEventCountRoutes(hub),
     ...providerActionRoutes(hub.providerActions),
     ...providerKeyRoutes(hub),
     ...streamRoutes({ intake: hub.intake, providers: hub.providers, urlProblem: hub.urlProblem }),
-    authzenMetadataRoute(origin),
+    ...authzenMetadataRoutes(origin),
     ...healthRoutes(hub),
   ]
   return createServer({

@@ -2,7 +2,8 @@ import type { World } from '../base/world.ts'
 import { readLogPage } from '../systemlog/log-page.ts'
 import { logParameters, readLogQuery } from '../systemlog/log-query.ts'
 import type { SystemLogStore } from '../systemlog/system-log-store.ts'
-import type { Route } from './route.ts'
+import { pathOf } from '../wire/operation.ts'
+import { routesOf, type Route } from './route.ts'
 
 export interface LogRoutesDeps {
   readonly systemLog: Pick<SystemLogStore, 'page'>
@@ -11,24 +12,18 @@ export interface LogRoutesDeps {
   readonly origin: string
 }
 
-const path = '/api/v1/logs'
+const path = pathOf('GET /api/v1/logs')
 
 /** The System Log as Okta serves it (OKTA §6). */
 export function logRoutes({ systemLog, world, origin }: LogRoutesDeps): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path,
-      scope: 'okta.logs.read',
-      body: 'none',
-      async handle({ query }) {
-        const { events, next } = await readLogPage({ systemLog, world }, readLogQuery(query, world.now()))
-        const links = [link(origin, query, 'self')]
-        if (next !== undefined) links.push(link(origin, query, 'next', next))
-        return { status: 200, body: events, headers: { link: links } }
-      },
+  return routesOf({
+    'GET /api/v1/logs': async ({ query }) => {
+      const { events, next } = await readLogPage({ systemLog, world }, readLogQuery(query, world.now()))
+      const links = [link(origin, query, 'self')]
+      if (next !== undefined) links.push(link(origin, query, 'next', next))
+      return { status: 200, body: events, headers: { link: links } }
     },
-  ]
+  })
 }
 
 /** One header for each relation (OKTA-L13), built on our origin (OKTA-L15) and encoded anew: nothing of the request breaks out. */

@@ -3,8 +3,9 @@ import { scopes } from '../access/scopes.ts'
 import type { SigningKeys } from '../access/signing-keys.ts'
 import type { IssuedToken, TokenRequest } from '../access/token-endpoint.ts'
 import { setAlgorithms } from '@watchbell/receiver/set'
+import type { AuthorizationServerBody, OrganizationBody } from '../wire/oauth.ts'
 import { tokenErrorAnswer } from './token-errors.ts'
-import type { Answer, Route } from './route.ts'
+import { routesOf, type AnswerTo, type Route } from './route.ts'
 
 export interface OAuthRoutesDeps {
   readonly origin: string
@@ -13,14 +14,10 @@ export interface OAuthRoutesDeps {
 }
 
 /** The token endpoint (OKTA §11.2, OKTA §11.3), the hub's public keys (OKTA-O30) and its two public descriptions. */
-export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps): Route[] {
-  return [
+export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps): readonly Route[] {
+  const token = routesOf(
     {
-      method: 'POST',
-      path: '/oauth2/v1/token',
-      body: 'form',
-      scope: 'public',
-      async handle(request) {
+      'POST /oauth2/v1/token': async (request) => {
         const issued = await issueToken({
           form: request.form,
           authorization: request.header('authorization'),
@@ -28,29 +25,33 @@ export function oauthRoutes({ origin, issueToken, signingKeys }: OAuthRoutesDeps
         })
         return tokenAnswer(issued)
       },
+    },
+    {
       answerError: (error, request) =>
         tokenErrorAnswer(error, { origin, authorization: request.header('authorization') }),
     },
-    open('/oauth2/v1/keys', async () => ({ keys: await signingKeys.publicKeys() })),
-    open('/.well-known/oauth-authorization-server', async () => serverMetadata(origin)),
-    open('/.well-known/okta-organization', async () => organization(origin)),
-  ]
-}
-
-/** A public document; free of rate limits (OKTA-Q6). */
-function open(path: string, body: () => Promise<unknown>): Route {
-  return {
-    method: 'GET',
-    path,
-    body: 'none',
-    scope: 'public',
-    unlimited: true,
-    handle: async () => ({ status: 200, body: await body() }),
-  }
+  )
+  const documents = routesOf({
+    'GET /oauth2/v1/keys': async () => ({
+      status: 200,
+      body: { keys: await signingKeys.publicKeys() },
+    }),
+    'GET /.well-known/oauth-authorization-server': async () => ({
+      status: 200,
+      body: serverMetadata(origin),
+    }),
+    'GET /.well-known/okta-organization': async () => ({ status: 200, body: organization(origin) }),
+  })
+  return [...token, ...documents]
 }
 
 /** OKTA-O13; RFC 6749 §5.1 forbids storing it. */
-function tokenAnswer({ type, expiresInS, accessToken, scopes }: IssuedToken): Answer {
+function tokenAnswer({
+  type,
+  expiresInS,
+  accessToken,
+  scopes,
+}: IssuedToken): AnswerTo<'POST /oauth2/v1/token'> {
   return {
     status: 200,
     body: { token_type: type, expires_in: expiresInS, access_token: accessToken, scope: scopes.join(' ') },
@@ -59,7 +60,7 @@ function tokenAnswer({ type, expiresInS, accessToken, scopes }: IssuedToken): An
 }
 
 /** RFC 8414 §2. There is no authorization endpoint, as no grant of ours uses one. */
-function serverMetadata(origin: string): object {
+function serverMetadata(origin: string): AuthorizationServerBody {
   return {
     issuer: origin,
     token_endpoint: `${origin}/oauth2/v1/token`,
@@ -75,7 +76,7 @@ function serverMetadata(origin: string): object {
 }
 
 /** OKTA-O32. The id is made from the origin: the same on every node and after every restart. */
-function organization(origin: string): object {
+function organization(origin: string): OrganizationBody {
   return {
     id: `00o${createHash('sha256').update(origin).digest('hex').slice(0, 17)}`,
     cell: 'watchbell',

@@ -1,18 +1,10 @@
 import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
 import { printable } from '@watchbell/receiver/base'
-
-/** Okta's error object (OKTA §9.1). */
-export interface OktaError {
-  readonly errorCode: string
-  readonly errorSummary: string
-  readonly errorLink: string
-  readonly errorId: string
-  readonly errorCauses: readonly { readonly errorSummary: string }[]
-}
+import type { OktaErrorBody } from '../wire/common.ts'
 
 export interface OktaErrorAnswer {
   readonly status: number
-  readonly body: OktaError
+  readonly body: OktaErrorBody
 }
 
 /** Okta's status and fixed summary for each of its codes (OKTA §9.2). `{0}` is filled in from the error. */
@@ -200,7 +192,7 @@ export function internalErrorAnswer(errorId: string): OktaErrorAnswer {
 function oktaError(
   code: OktaCode,
   { errorId, summary, causes }: { errorId: string; summary: string; causes: readonly string[] },
-): OktaError {
+): OktaErrorBody {
   return {
     errorCode: code,
     errorSummary: summary,

@@ -1,39 +1,26 @@
 import type { KeyCache, KeyStatus } from '@watchbell/receiver/jwks'
 import type { Providers } from '../providers/providers.ts'
-import type { Route } from './route.ts'
+import type { ProviderKeysBody } from '../wire/providers.ts'
+import { routesOf, type Route } from './route.ts'
 
 export interface ProviderKeyRoutesDeps {
   readonly providers: Pick<Providers, 'get'>
   readonly keys: Pick<KeyCache, 'status' | 'refresh'>
 }
 
-const path = '/v1/providers/:id/keys'
-
 /** The keys that this hub checks a provider's SETs with; on one database each hub has its own. */
 export function providerKeyRoutes({ providers, keys }: ProviderKeyRoutesDeps): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path,
-      scope: 'okta.securityEventsProviders.read',
-      body: 'none',
-      handle: async ({ params }) => {
-        const { id, jwksUrl } = await providers.get(params['id'] ?? '')
-        const known = keys.status(id)
-        return { status: 200, body: keysBody(known?.jwksUrl === jwksUrl ? known : { ...unfetched, jwksUrl }) }
-      },
+  return routesOf({
+    'GET /v1/providers/:id/keys': async ({ params }) => {
+      const { id, jwksUrl } = await providers.get(params['id'] ?? '')
+      const known = keys.status(id)
+      return { status: 200, body: keysBody(known?.jwksUrl === jwksUrl ? known : { ...unfetched, jwksUrl }) }
     },
-    {
-      method: 'POST',
-      path: `${path}/refresh`,
-      scope: 'okta.securityEventsProviders.manage',
-      body: 'none',
-      handle: async ({ params }) => {
-        const provider = await providers.get(params['id'] ?? '')
-        return { status: 200, body: keysBody(await keys.refresh(provider)) }
-      },
+    'POST /v1/providers/:id/keys/refresh': async ({ params }) => {
+      const provider = await providers.get(params['id'] ?? '')
+      return { status: 200, body: keysBody(await keys.refresh(provider)) }
     },
-  ]
+  })
 }
 
 const unfetched = {
@@ -44,12 +31,12 @@ const unfetched = {
   nextTryAt: undefined,
 }
 
-function keysBody({ jwksUrl, keys, fetchedAt, lastError, nextTryAt }: KeyStatus): object {
+function keysBody({ jwksUrl, keys, fetchedAt, lastError, nextTryAt }: KeyStatus): ProviderKeysBody {
   return {
     jwks_url: jwksUrl,
-    fetched_at: fetchedAt ?? null,
+    fetched_at: fetchedAt?.toISOString() ?? null,
     last_error: lastError ?? null,
-    next_fetch_at: nextTryAt ?? null,
+    next_fetch_at: nextTryAt?.toISOString() ?? null,
     keys: keys.map(({ kid, algorithms, unusable }) => ({
       kid: kid ?? null,
       algorithms,

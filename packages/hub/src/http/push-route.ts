@@ -14,12 +14,13 @@ import {
   sendError,
   type ServerDeps,
 } from './server.ts'
+import { pathOf } from '../wire/operation.ts'
 import { setErrorAnswer } from './set-errors.ts'
 
 /** Okta's path for pushed SETs (OKTA §2). The token is the credential; an Authorization header is ignored (OKTA-E1). */
-export const pushPath = '/security/api/v1/security-events'
+const pushPath = pathOf('POST /security/api/v1/security-events')
 /** Where each stream has a URL of its own (SSF 1.0 §6.1.1). */
-const streamPushPath = '/ssf/streams/:id/events'
+const streamPushPath = pathOf('POST /ssf/streams/:id/events')
 
 interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
   readonly refuseUnread: RefuseUnread

@@ -4,7 +4,7 @@ import { readRiskEvents } from '../risk/risk-event.ts'
 import type { RiskEvents } from '../risk/risk-events.ts'
 import type { RiskEventCounts } from '../risk/risk-provider-store.ts'
 import type { RiskProviders } from '../risk/risk-providers.ts'
-import { actorFacts, type Route } from './route.ts'
+import { actorFacts, routesOf, type Route } from './route.ts'
 
 export interface RiskEventCountDeps {
   readonly riskProviders: Pick<RiskProviders, 'get'>
@@ -12,18 +12,17 @@ export interface RiskEventCountDeps {
 }
 
 /** How many risk events a provider sent: what is left of those that its action `none` set aside. */
-export function riskEventCountRoute({ riskProviders, riskEventCounts }: RiskEventCountDeps): Route {
-  return {
-    method: 'GET',
-    path: '/v1/risk/providers/:id/counts',
-    scope: 'okta.riskProviders.read',
-    body: 'none',
-    handle: async ({ params }) => {
+export function riskEventCountRoutes({
+  riskProviders,
+  riskEventCounts,
+}: RiskEventCountDeps): readonly Route[] {
+  return routesOf({
+    'GET /v1/risk/providers/:id/counts': async ({ params }) => {
       const { id } = await riskProviders.get(params['id'] ?? '')
       const { taken, ignored } = (await riskEventCounts()).get(id) ?? { taken: 0, ignored: 0 }
       return { status: 200, body: { taken, ignored } }
     },
-  }
+  })
 }
 
 export interface RiskEventDeps {
@@ -33,19 +32,12 @@ export interface RiskEventDeps {
 
 /** Risk Events (OKTA §5): 202 without a body, when all of them are durable. */
 export function riskEventRoutes({ riskEvents, world }: RiskEventDeps): readonly Route[] {
-  return [
-    {
-      method: 'POST',
-      path: '/api/v1/risk/events/ip',
-      scope: 'okta.riskEvents.manage',
-      budget: 'risk_events', // OKTA-V17
-      body: 'json',
-      handle: async (request, caller) => {
-        const clientId = caller.kind === 'client' ? caller.clientId : undefined
-        const by = actorOf(caller, actorFacts(request))
-        await riskEvents.consume(clientId, readRiskEvents(request.json, world.now()), by)
-        return { status: 202 } // OKTA-V11
-      },
+  return routesOf({
+    'POST /api/v1/risk/events/ip': async (request, caller) => {
+      const clientId = caller.kind === 'client' ? caller.clientId : undefined
+      const by = actorOf(caller, actorFacts(request))
+      await riskEvents.consume(clientId, readRiskEvents(request.json, world.now()), by)
+      return { status: 202 } // OKTA-V11
     },
-  ]
+  })
 }

@@ -2,77 +2,50 @@ import { actorOf } from '../access/caller.ts'
 import { readRiskProviderDraft } from '../risk/risk-provider-draft.ts'
 import type { RiskProvider } from '../risk/risk-provider.ts'
 import type { RiskProviders } from '../risk/risk-providers.ts'
-import { actorFacts, type Route } from './route.ts'
+import type { RiskProviderBody } from '../wire/risk.ts'
+import { pathOf } from '../wire/operation.ts'
+import { actorFacts, routesOf, type Route } from './route.ts'
 
 export interface RiskProviderRoutesDeps {
   readonly origin: string
   readonly riskProviders: RiskProviders
 }
 
-const base = '/api/v1/risk/providers'
-const read = 'okta.riskProviders.read'
-const manage = 'okta.riskProviders.manage'
+const base = pathOf('GET /api/v1/risk/providers')
 
 /** Risk Providers (OKTA §4). */
 export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutesDeps): readonly Route[] {
-  const body = (provider: RiskProvider): object => providerBody(origin, provider)
-  return [
-    {
-      method: 'GET',
-      path: base,
-      scope: read,
-      body: 'none',
-      handle: async () => ({ status: 200, body: (await riskProviders.list()).map(body) }),
+  const body = (provider: RiskProvider): RiskProviderBody => providerBody(origin, provider)
+  return routesOf({
+    'GET /api/v1/risk/providers': async () => ({
+      status: 200,
+      body: (await riskProviders.list()).map(body),
+    }),
+    'POST /api/v1/risk/providers': async (request, caller) => {
+      const draft = readRiskProviderDraft(request.json)
+      const provider = await riskProviders.create(draft, actorOf(caller, actorFacts(request)))
+      return { status: 201, body: body(provider) } // OKTA-K2
     },
-    {
-      method: 'POST',
-      path: base,
-      scope: manage,
-      body: 'json',
-      handle: async (request, caller) => {
-        const draft = readRiskProviderDraft(request.json)
-        const provider = await riskProviders.create(draft, actorOf(caller, actorFacts(request)))
-        return { status: 201, body: body(provider) } // OKTA-K2
-      },
+    'GET /api/v1/risk/providers/:id': async ({ params }) => ({
+      status: 200,
+      body: body(await riskProviders.get(params['id'] ?? '')),
+    }),
+    'PUT /api/v1/risk/providers/:id': async (request, caller) => {
+      const id = request.params['id'] ?? ''
+      await riskProviders.get(id) // an unknown id is told before a bad body
+      const draft = readRiskProviderDraft(request.json)
+      const provider = await riskProviders.replace(id, draft, actorOf(caller, actorFacts(request)))
+      return { status: 200, body: body(provider) }
     },
-    {
-      method: 'GET',
-      path: `${base}/:id`,
-      scope: read,
-      body: 'none',
-      handle: async ({ params }) => ({
-        status: 200,
-        body: body(await riskProviders.get(params['id'] ?? '')),
-      }),
+    'DELETE /api/v1/risk/providers/:id': async (request, caller) => {
+      await riskProviders.delete(request.params['id'] ?? '', actorOf(caller, actorFacts(request)))
+      return { status: 204 } // OKTA-K5
     },
-    {
-      method: 'PUT',
-      path: `${base}/:id`,
-      scope: manage,
-      body: 'json',
-      handle: async (request, caller) => {
-        const id = request.params['id'] ?? ''
-        await riskProviders.get(id) // an unknown id is told before a bad body
-        const draft = readRiskProviderDraft(request.json)
-        const provider = await riskProviders.replace(id, draft, actorOf(caller, actorFacts(request)))
-        return { status: 200, body: body(provider) }
-      },
-    },
-    {
-      method: 'DELETE',
-      path: `${base}/:id`,
-      scope: manage,
-      body: 'none',
-      handle: async (request, caller) => {
-        await riskProviders.delete(request.params['id'] ?? '', actorOf(caller, actorFacts(request)))
-        return { status: 204 } // OKTA-K5
-      },
-    },
-  ]
+  })
 }
 
 /** Okta's shape (OKTA-K20 to OKTA-K26). */
-function providerBody(origin: string, provider: RiskProvider): object {
+function providerBody(origin: string, provider: RiskProvider): RiskProviderBody {
   const { id, name, clientId, action, createdAt, updatedAt } = provider
   return {
     id,

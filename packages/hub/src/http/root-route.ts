@@ -1,4 +1,6 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from 'fastify'
+import { pathOf } from '../wire/operation.ts'
+import type { RootBody } from '../wire/service.ts'
 
 export interface RootDeps {
   readonly origin: string
@@ -19,6 +21,7 @@ export function mountRoot(app: FastifyInstance, { origin, spend }: RootDeps): vo
     authzen_configuration: `${origin}/.well-known/authzen-configuration`,
     system_log: `${origin}/api/v1/logs`,
   }
+  const body: RootBody = { name: 'Watchbell', description: what, links }
   const text = [
     what,
     '',
@@ -28,14 +31,14 @@ export function mountRoot(app: FastifyInstance, { origin, spend }: RootDeps): vo
     '',
   ].join('\n')
 
-  app.get('/', async (request, reply) => {
+  app.get(pathOf('GET /'), async (request, reply) => {
     await spend(reply, { ip: request.ip })
     return asksForText(request)
       ? reply.type('text/plain; charset=utf-8').send(text)
-      : reply.type('application/json').send(JSON.stringify({ name: 'Watchbell', description: what, links }))
+      : reply.type('application/json').send(JSON.stringify(body))
   })
   // Browsers ask for it by themselves.
-  app.get('/favicon.ico', async (request, reply) => {
+  app.get(pathOf('GET /favicon.ico'), async (request, reply) => {
     await spend(reply, { ip: request.ip })
     return reply.code(204).send()
   })

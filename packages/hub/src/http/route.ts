@@ -1,5 +1,5 @@
 import type { Caller, RequestFacts } from '../access/caller.ts'
-import type { Scope } from '../access/scopes.ts'
+import { isScope, type Scope } from '../access/scopes.ts'
 import type { HubError } from '../base/hub-error.ts'
 import type { JsonValue } from '@watchbell/receiver/base'
 import type { BodyOfAnswer, Method, Operation, OperationAnswer } from '../wire/operation.ts'
@@ -65,45 +65,39 @@ export type Route = GuardedRoute | PublicRoute
 type AnswerWith<Status, A extends OperationAnswer> = {
   readonly status: Status
   readonly headers?: AnswerHeaders
-} & (BodyOfAnswer<A> extends undefined
-  ? { readonly body?: undefined }
-  : { readonly body: BodyOfAnswer<A> })
+} & (BodyOfAnswer<A> extends undefined ? { readonly body?: undefined } : { readonly body: BodyOfAnswer<A> })
 
 /** What an operation may be answered with: one of its statuses, with the body that belongs to it. */
 export type AnswerTo<Name extends KnownOperation> = {
-  [Status in keyof AllOperations[Name]['answers'] & number]: AllOperations[Name]['answers'][Status] extends infer A extends
-    OperationAnswer
+  [
+    Status in keyof AllOperations[Name]['answers'] & number
+  ]: AllOperations[Name]['answers'][Status] extends infer A extends OperationAnswer
     ? AnswerWith<Status, A>
     : never
 }[keyof AllOperations[Name]['answers'] & number]
 
-type GuardedOperation = {
-  [Name in KnownOperation]: AllOperations[Name]['access'] extends Scope ? Name : never
-}[KnownOperation]
+type Handler<Name extends KnownOperation> = AllOperations[Name]['access'] extends Scope
+  ? (request: ApiRequest, caller: Caller) => Promise<AnswerTo<Name>>
+  : (request: ApiRequest) => Promise<AnswerTo<Name>>
 
-/** The route of an operation that needs a scope. */
-export function guarded<Name extends GuardedOperation>(
-  name: Name,
-  handle: (request: ApiRequest, caller: Caller) => Promise<AnswerTo<Name>>,
-  more: Pick<GuardedRoute, 'budget'> = {},
-): GuardedRoute {
-  return { ...routeOf(name), scope: operations[name].access, ...more, handle }
-}
+/** What answers each operation: all else of its route stands in the description of the wire. */
+export type Handlers = { readonly [Name in KnownOperation]?: Handler<Name> }
 
-/** The route of an operation that everyone may call. */
-export function open<Name extends Exclude<KnownOperation, GuardedOperation>>(
-  name: Name,
-  handle: (request: ApiRequest) => Promise<AnswerTo<Name>>,
-  more: Pick<PublicRoute, 'answerError'> = {},
-): PublicRoute {
-  const { unlimited }: Operation = operations[name]
-  return { ...routeOf(name), scope: 'public', ...(unlimited && { unlimited }), ...more, handle }
-}
-
-function routeOf(name: KnownOperation): RouteBase {
-  const { body }: Operation = operations[name]
-  const [method = '', path = ''] = name.split(' ')
-  return { method: method as Method, path, body: body === undefined ? 'none' : bodyKind(body.content) } // of its name
+/** The routes of operations. @param more - of those that everyone may call */
+export function routesOf(handlers: Handlers, more: Pick<PublicRoute, 'answerError'> = {}): readonly Route[] {
+  const named = Object.entries(handlers) as [KnownOperation, GuardedRoute['handle']][] // as their type says
+  return named.map(([name, handle]): Route => {
+    const { access, budget, unlimited, body }: Operation = operations[name]
+    const [method = '', path = ''] = name.split(' ')
+    const base: RouteBase = {
+      method: method as Method, // of its name
+      path,
+      body: body === undefined ? 'none' : bodyKind(body.content),
+    }
+    if (isScope(access)) return { ...base, scope: access, ...(budget && { budget }), handle }
+    const open = handle as PublicRoute['handle'] // without a scope there is no caller
+    return { ...base, scope: 'public', ...(unlimited && { unlimited }), ...more, handle: open }
+  })
 }
 
 function bodyKind(content: object): 'json' | 'form' {

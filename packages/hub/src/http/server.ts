@@ -8,11 +8,12 @@ import { parseIJson, type JsonValue, type Logger, printable } from '@watchbell/r
 import type { World } from '../base/world.ts'
 import { anonymousBodyBytesMax, createBodyRoom, provenBodyBytesMax, type BodyRoom } from './body-room.ts'
 import { plainForwardedFor } from './forwarded-for.ts'
-import { internalErrorAnswer, oktaErrorAnswer, type OktaError } from './okta-errors.ts'
+import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
 import { answerParserError, parsedHeadBytesMax } from './parser-errors.ts'
 import { withRequestBody } from './read-body.ts'
 import { observeRequests, type RequestObserver } from './request-observer.ts'
 import type { Answer, ApiRequest, GuardedRoute, Route } from './route.ts'
+import type { OktaErrorBody } from '../wire/common.ts'
 import type { Method } from '../wire/operation.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
@@ -453,7 +454,7 @@ const callers = new WeakMap<FastifyRequest, Caller>()
 function logRefusal(
   logger: Logger,
   request: FastifyRequest,
-  { status, errorId, error, body }: { status: number; errorId: string; error: HubError; body: OktaError },
+  { status, errorId, error, body }: { status: number; errorId: string; error: HubError; body: OktaErrorBody },
 ): void {
   const caller = callers.get(request)
   const causes = body.errorCauses.map(({ errorSummary }) => printable(errorSummary, causeCharsMax))

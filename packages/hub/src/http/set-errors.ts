@@ -1,6 +1,6 @@
 import type { HubError, HubErrorCode } from '../base/hub-error.ts'
-import type { SetErr } from '@watchbell/receiver/set'
 import { setErrOf } from '../ingest/set-err.ts'
+import type { SetErrorBody } from '../wire/common.ts'
 
 /** Refusals of the request around the token, in the words of RFC 8935. */
 const requestErr: Partial<Record<HubErrorCode, number>> = {
@@ -11,7 +11,7 @@ const requestErr: Partial<Record<HubErrorCode, number>> = {
 
 export interface SetErrorAnswer {
   readonly status: number
-  readonly body: SetErr
+  readonly body: SetErrorBody
 }
 
 /** The answer to a refused SET (RFC 8935 §2.3), or undefined when the error is not about the SET. */

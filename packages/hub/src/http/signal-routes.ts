@@ -4,7 +4,9 @@ import type { EventMatch } from '../handling/event-matches.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Signal, SignalOutcome } from '../signals/signal.ts'
 import type { SignalQuery, SignalStore } from '../signals/signal-store.ts'
-import type { Route } from './route.ts'
+import type { SignalBody } from '../wire/signals.ts'
+import { pathOf } from '../wire/operation.ts'
+import { routesOf, type Route } from './route.ts'
 
 export interface SignalRoutesDeps {
   readonly origin: string
@@ -14,8 +16,7 @@ export interface SignalRoutesDeps {
   readonly providers: Pick<Providers, 'list'>
 }
 
-const base = '/v1/signals'
-const scope = 'watchbell.signals.read'
+const base = pathOf('GET /v1/signals')
 const limitDefault = 50
 const limitMax = 200
 const outcomes: readonly SignalOutcome[] = ['pending', 'handled', 'failed', 'refused']
@@ -36,86 +37,68 @@ const parameters = [
 
 /** The verdict on every SET that reached us, accepted or refused. Newest first; `after` is where the last page ended. */
 export function signalRoutes({ origin, signals, matchesOf, providers }: SignalRoutesDeps): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path: base,
-      scope,
-      body: 'none',
-      handle: async ({ query: parameters }) => {
-        const query = readQuery(parameters)
-        const withToken = includesToken(parameters)
-        const page = await signals.list({ ...query, withTokens: withToken })
-        const next = page.next === undefined ? undefined : nextLink(origin, parameters, page.next)
-        const matches = await matchesOf(page.signals)
-        return {
-          status: 200,
-          body: {
-            signals: page.signals.map((signal, at) => signalBody(signal, matches[at] ?? [], withToken)),
-            next: next ?? null,
-          },
-          ...(next !== undefined && { headers: { link: `<${next}>; rel="next"` } }),
-        }
-      },
+  return routesOf({
+    'GET /v1/signals': async ({ query: parameters }) => {
+      const query = readQuery(parameters)
+      const withToken = includesToken(parameters)
+      const page = await signals.list({ ...query, withTokens: withToken })
+      const next = page.next === undefined ? undefined : nextLink(origin, parameters, page.next)
+      const matches = await matchesOf(page.signals)
+      return {
+        status: 200,
+        body: {
+          signals: page.signals.map((signal, at) => signalBody(signal, matches[at] ?? [], withToken)),
+          next: next ?? null,
+        },
+        ...(next !== undefined && { headers: { link: `<${next}>; rel="next"` } }),
+      }
     },
-    {
-      method: 'GET',
-      path: `${base}/counts`,
-      scope,
-      body: 'none',
-      handle: async () => {
-        const [counts, known] = await Promise.all([signals.counts(), providers.list()])
-        const nameOf = new Map(known.map(({ id, name }) => [id, name]))
-        return {
-          status: 200,
-          body: {
-            ...counts,
-            refused: counts.refused.map(({ providerId, code, count }) => ({
-              provider: providerId ?? null,
-              provider_name: nameOf.get(providerId ?? '') ?? null,
-              code,
-              count,
-            })),
-          },
-        }
-      },
+    'GET /v1/signals/counts': async () => {
+      const [counts, known] = await Promise.all([signals.counts(), providers.list()])
+      const nameOf = new Map(known.map(({ id, name }) => [id, name]))
+      return {
+        status: 200,
+        body: {
+          ...counts,
+          refused: counts.refused.map(({ providerId, code, count }) => ({
+            provider: providerId ?? null,
+            provider_name: nameOf.get(providerId ?? '') ?? null,
+            code,
+            count,
+          })),
+        },
+      }
     },
-    {
-      method: 'GET',
-      path: `${base}/:id`,
-      scope,
-      body: 'none',
-      handle: async ({ params, query }) => {
-        const withToken = includesToken(query)
-        const id = params['id'] ?? ''
-        const signal = await signals.find(id)
-        if (signal === undefined) throw new HubError('signal.not_found', { facts: { id, type: 'Signal' } })
-        const [matches = []] = await matchesOf([signal])
-        return { status: 200, body: signalBody(signal, matches, withToken) }
-      },
+    'GET /v1/signals/:id': async ({ params, query }) => {
+      const withToken = includesToken(query)
+      const id = params['id'] ?? ''
+      const signal = await signals.find(id)
+      if (signal === undefined) throw new HubError('signal.not_found', { facts: { id, type: 'Signal' } })
+      const [matches = []] = await matchesOf([signal])
+      return { status: 200, body: signalBody(signal, matches, withToken) }
     },
-  ]
+  })
 }
 
-function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: boolean): object {
+function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: boolean): SignalBody {
   return {
     id: signal.id,
     outcome: signal.outcome,
-    received_at: signal.receivedAt,
+    received_at: signal.receivedAt.toISOString(),
     provider: signal.providerId ?? null,
     iss: signal.iss ?? null,
     jti: signal.jti ?? null,
-    issued_at: signal.issuedAt ?? null,
+    issued_at: signal.issuedAt?.toISOString() ?? null,
     via: signal.via,
     source: signal.source ?? null,
     repeats: signal.repeats,
-    repeated_at: signal.repeatedAt ?? null,
+    repeated_at: signal.repeatedAt?.toISOString() ?? null,
     ...(signal.code !== undefined && { code: signal.code, reason: signal.reason }),
     ...(signal.proven !== undefined && { proven: signal.proven }),
     ...(isAboutNobody(signal, matches) && { about_nobody: true }),
     events: signal.events.map(({ occurredAt, leftOut, ...event }, at) => ({
       ...event,
-      occurred_at: occurredAt === undefined ? null : new Date(occurredAt),
+      occurred_at: occurredAt === undefined ? null : new Date(occurredAt).toISOString(),
       matched: matches[at]?.matched ?? null,
       ...(leftOut !== undefined && { left_out: leftOut }),
       ...(matches[at]?.reason !== undefined && { unmatched_reason: matches[at].reason }),

@@ -8,7 +8,8 @@ import { readCompatibility } from '../streams/provider-dialects.ts'
 import { invalidStream, readStreamDraft, readStreamPatch, streamLimits } from '../streams/stream-draft.ts'
 import { isConnected, problemOf, streamStatuses, type Stream, type StreamAuth } from '../streams/stream.ts'
 import type { StatusAnswer } from '../streams/transmitter-client.ts'
-import { actorFacts, type Answer, type ApiRequest, type Method, type Route } from './route.ts'
+import type { StreamBody, StreamStatusBody } from '../wire/streams.ts'
+import { actorFacts, routesOf, type ApiRequest, type Route } from './route.ts'
 
 export interface StreamRoutesDeps {
   readonly intake: StreamIntake
@@ -16,8 +17,6 @@ export interface StreamRoutesDeps {
   readonly urlProblem: (url: string) => string | undefined
 }
 
-const base = '/v1/providers/:id/stream'
-const dialectsPath = '/v1/providers/:id/dialects'
 /** In seconds. */
 const overlapDefault = 3_600
 const overlapMax = 7 * 86_400
@@ -25,73 +24,62 @@ const overlapMax = 7 * 86_400
 /** Our streams at transmitters: one for each provider at most. */
 export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps): readonly Route[] {
   const { streams, dialects } = intake
-  const shown = (stream: Stream): object => streamBody(stream, streams.pushUrl(stream))
+  const shown = (stream: Stream): StreamBody => streamBody(stream, streams.pushUrl(stream))
   const by = (caller: Caller, request: ApiRequest) => actorOf(caller, actorFacts(request))
 
-  /** A route whose provider is there: an unknown one is told before a bad body. */
-  const route = (
-    method: Method,
-    path: string,
-    handle: (id: string, request: ApiRequest, caller: Caller) => Promise<Answer>,
-  ): Route => ({
-    method,
-    path,
-    scope: method === 'GET' ? 'watchbell.streams.read' : 'watchbell.streams.manage',
-    body: method === 'GET' || method === 'DELETE' ? 'none' : 'json',
-    async handle(request, caller) {
+  /** Finds the provider first: an unknown one is told before a bad body. */
+  const ofProvider =
+    <A>(handle: (id: string, request: ApiRequest, caller: Caller) => Promise<A>) =>
+    async (request: ApiRequest, caller: Caller): Promise<A> => {
       const { id } = await providers.get(request.params['id'] ?? '')
       return handle(id, request, caller)
-    },
-  })
+    }
 
-  return [
-    {
-      method: 'GET',
-      path: '/v1/streams',
-      scope: 'watchbell.streams.read',
-      body: 'none',
-      handle: async () => ({ status: 200, body: { streams: intake.registry.list().map(shown) } }),
-    },
-    route('PUT', base, async (id, request, caller) => {
+  return routesOf({
+    'GET /v1/streams': async () => ({
+      status: 200,
+      body: { streams: intake.registry.list().map(shown) },
+    }),
+    'PUT /v1/providers/:id/stream': ofProvider(async (id, request, caller) => {
       const draft = await readStreamDraft(request.json, { urlProblem })
       return { status: 200, body: shown(await streams.connect(id, draft, by(caller, request))) }
     }),
-    route('GET', base, async (id) => ({ status: 200, body: shown(streams.get(id)) })),
-    route('PATCH', base, async (id, request, caller) => {
+    'GET /v1/providers/:id/stream': ofProvider(async (id) => ({ status: 200, body: shown(streams.get(id)) })),
+    'PATCH /v1/providers/:id/stream': ofProvider(async (id, request, caller) => {
       const draft = await readStreamPatch(request.json, await streams.draftOf(id), { urlProblem })
       return { status: 200, body: shown(await streams.connect(id, draft, by(caller, request))) }
     }),
-    route('DELETE', base, async (id, request, caller) => {
+    'DELETE /v1/providers/:id/stream': ofProvider(async (id, request, caller) => {
       await streams.disconnect(id, readForce(request), by(caller, request))
       return { status: 204 }
     }),
-    route('POST', `${base}/verify`, async (id, request, caller) => ({
+    'POST /v1/providers/:id/stream/verify': ofProvider(async (id, request, caller) => ({
       status: 202,
       body: shown(await streams.verify(id, by(caller, request))),
     })),
-    route('GET', `${base}/status`, async (id) => ({
+    'GET /v1/providers/:id/stream/status': ofProvider(async (id) => ({
       status: 200,
       body: statusBody(await streams.readStatus(id)),
     })),
-    route('PUT', `${base}/status`, async (id, request, caller) => {
+    'PUT /v1/providers/:id/stream/status': ofProvider(async (id, request, caller) => {
       streams.get(id)
       return {
         status: 200,
         body: statusBody(await streams.setStatus(id, readStatus(request), by(caller, request))),
       }
     }),
-    route('POST', `${base}/subjects`, async (id, request) => {
+    'POST /v1/providers/:id/stream/subjects': ofProvider(async (id, request) => {
       streams.get(id)
       const { subject, verified } = readSubjectRequest(request)
       await streams.addSubject(id, subject, verified)
       return { status: 204 }
     }),
-    route('POST', `${base}/subjects/remove`, async (id, request) => {
+    'POST /v1/providers/:id/stream/subjects/remove': ofProvider(async (id, request) => {
       streams.get(id)
       await streams.removeSubject(id, readSubjectRequest(request).subject)
       return { status: 204 }
     }),
-    route('POST', `${base}/rotate-authorization`, async (id, request, caller) => {
+    'POST /v1/providers/:id/stream/rotate-authorization': ofProvider(async (id, request, caller) => {
       streams.get(id)
       const overlapS = readOverlap(request)
       return {
@@ -99,16 +87,19 @@ export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps
         body: shown(await streams.rotateAuthorization(id, overlapS, by(caller, request))),
       }
     }),
-    route('GET', `${base}/health`, async (id) => ({ status: 200, body: await intake.examine(id) })),
-    route('GET', dialectsPath, async (id) => ({ status: 200, body: dialects.get(id) })),
-    route('PUT', dialectsPath, async (id, request, caller) => {
+    'GET /v1/providers/:id/stream/health': ofProvider(async (id) => ({
+      status: 200,
+      body: await intake.examine(id),
+    })),
+    'GET /v1/providers/:id/dialects': ofProvider(async (id) => ({ status: 200, body: dialects.get(id) })),
+    'PUT /v1/providers/:id/dialects': ofProvider(async (id, request, caller) => {
       await dialects.set(id, readCompatibility(request.json), by(caller, request))
       return { status: 200, body: dialects.get(id) }
     }),
-  ]
+  })
 }
 
-function streamBody(stream: Stream, pushUrl: string): object {
+function streamBody(stream: Stream, pushUrl: string): StreamBody {
   const { settings } = stream
   const remote = isConnected(stream) ? stream.remote : undefined
   return {
@@ -149,12 +140,12 @@ function streamBody(stream: Stream, pushUrl: string): object {
   }
 }
 
-function statusBody({ status, statusReason }: Stream): object {
+function statusBody({ status, statusReason }: Stream): StreamStatusBody {
   return { status: status ?? 'unknown', status_reason: statusReason ?? null }
 }
 
 /** Without secrets: those are shown to nobody. */
-function authBody(auth: StreamAuth): object {
+function authBody(auth: StreamAuth): StreamBody['auth'] {
   if (auth.method === 'bearer') return { method: auth.method }
   return {
     method: auth.method,

@@ -1,4 +1,4 @@
-import { actorOf } from '../access/caller.ts'
+import { actorOf, type Caller } from '../access/caller.ts'
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import type { Erasures } from '../upkeep/erasures.ts'
 import type { People, SubjectDetails } from '../risk/people.ts'
@@ -8,7 +8,9 @@ import type { RiskReason } from '../risk/risk-reason.ts'
 import { formatOf, scopeOf, subjectKinds, valueOf } from '../subjects/identifier.ts'
 import type { Subject, SubjectQuery } from '../subjects/subject-store.ts'
 import { readUserDraft } from '../subjects/user-draft.ts'
-import { actorFacts, type Route } from './route.ts'
+import type { ReasonBody, SubjectBody, SubjectDetailsBody } from '../wire/subjects.ts'
+import { pathOf } from '../wire/operation.ts'
+import { actorFacts, routesOf, type ApiRequest, type Route } from './route.ts'
 
 export interface SubjectRoutesDeps {
   readonly origin: string
@@ -16,9 +18,7 @@ export interface SubjectRoutesDeps {
   readonly erasures: Pick<Erasures, 'erase'>
 }
 
-const base = '/v1/subjects'
-const read = 'watchbell.subjects.read'
-const manage = 'watchbell.subjects.manage'
+const base = pathOf('GET /v1/subjects')
 const limitDefault = 50
 const limitMax = 200
 const searchCharsMax = 320
@@ -26,89 +26,56 @@ const parameters = ['kind', 'level', 'search', 'limit', 'after']
 
 /** Users, devices, sessions and addresses: who they are, and how risky. Newest first. */
 export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path: base,
-      scope: read,
-      body: 'none',
-      async handle({ query: parameters }) {
-        const { subjects, next } = await people.list(readQuery(parameters))
-        const link = next === undefined ? null : nextLink(origin, parameters, next)
-        return {
-          status: 200,
-          body: { subjects: subjects.map(subjectBody), next: link },
-          ...(link !== null && { headers: { link: `<${link}>; rel="next"` } }),
-        }
-      },
-    },
-    {
-      method: 'POST',
-      path: base,
-      scope: manage,
-      body: 'json',
-      async handle(request, caller) {
-        const by = actorOf(caller, actorFacts(request))
-        const loaded = await people.load(readUserDraft(request.json), by)
-        return { status: loaded.created ? 201 : 200, body: detailsBody(loaded) }
-      },
-    },
-    {
-      method: 'GET',
-      path: `${base}/:id`,
-      scope: read,
-      body: 'none',
-      handle: async ({ params }) => ({
+  const dismissal = (isDismissed: boolean) => async (request: ApiRequest, caller: Caller) => {
+    const { id = '', reason = '' } = request.params
+    const by = actorOf(caller, actorFacts(request))
+    const body = detailsBody(await people.dismiss(id, reason, isDismissed, by))
+    return { status: 200, body } as const
+  }
+  return routesOf({
+    'GET /v1/subjects': async ({ query: parameters }) => {
+      const { subjects, next } = await people.list(readQuery(parameters))
+      const link = next === undefined ? null : nextLink(origin, parameters, next)
+      return {
         status: 200,
-        body: detailsBody(await people.get(params['id'] ?? '')),
-      }),
+        body: { subjects: subjects.map(subjectBody), next: link },
+        ...(link !== null && { headers: { link: `<${link}>; rel="next"` } }),
+      }
     },
-    {
-      method: 'PUT',
-      path: `${base}/:id/risk`,
-      scope: manage,
-      body: 'json',
-      async handle(request, caller) {
-        const id = request.params['id'] ?? ''
-        await people.get(id) // an unknown subject is told before a bad body
-        const by = actorOf(caller, actorFacts(request))
-        return { status: 200, body: detailsBody(await people.setRisk(id, readSubjectRisk(request.json), by)) }
-      },
+    'POST /v1/subjects': async (request, caller) => {
+      const by = actorOf(caller, actorFacts(request))
+      const loaded = await people.load(readUserDraft(request.json), by)
+      return { status: loaded.created ? 201 : 200, body: detailsBody(loaded) }
     },
-    ...[true, false].map((isDismissed): Route => ({
-      method: isDismissed ? 'PUT' : 'DELETE',
-      path: `${base}/:id/reasons/:reason/dismissal`,
-      scope: manage,
-      body: 'none',
-      async handle(request, caller) {
-        const { id = '', reason = '' } = request.params
-        const by = actorOf(caller, actorFacts(request))
-        return { status: 200, body: detailsBody(await people.dismiss(id, reason, isDismissed, by)) }
-      },
-    })),
-    {
-      method: 'DELETE',
-      path: `${base}/:id`,
-      scope: manage,
-      body: 'none',
-      async handle(request, caller) {
-        const { subject } = await people.get(request.params['id'] ?? '')
-        const outcome = await erasures.erase(subject.id, actorOf(caller, actorFacts(request)))
-        return outcome === 'done' ? { status: 204 } : { status: 202, body: { erasure: 'under_way' } }
-      },
+    'GET /v1/subjects/:id': async ({ params }) => ({
+      status: 200,
+      body: detailsBody(await people.get(params['id'] ?? '')),
+    }),
+    'PUT /v1/subjects/:id/risk': async (request, caller) => {
+      const id = request.params['id'] ?? ''
+      await people.get(id) // an unknown subject is told before a bad body
+      const by = actorOf(caller, actorFacts(request))
+      return { status: 200, body: detailsBody(await people.setRisk(id, readSubjectRisk(request.json), by)) }
     },
-  ]
+    'PUT /v1/subjects/:id/reasons/:reason/dismissal': dismissal(true),
+    'DELETE /v1/subjects/:id/reasons/:reason/dismissal': dismissal(false),
+    'DELETE /v1/subjects/:id': async (request, caller) => {
+      const { subject } = await people.get(request.params['id'] ?? '')
+      const outcome = await erasures.erase(subject.id, actorOf(caller, actorFacts(request)))
+      return outcome === 'done' ? { status: 204 } : { status: 202, body: { erasure: 'under_way' } }
+    },
+  })
 }
 
-function subjectBody({ id, kind, identifiers, level, firstSeenAt, loaded }: Subject): object {
+function subjectBody({ id, kind, identifiers, level, firstSeenAt, loaded }: Subject): SubjectBody {
   return {
     id,
     kind,
-    level: riskLevels[level],
-    first_seen_at: firstSeenAt,
+    level: riskLevels[level] ?? 'NONE',
+    first_seen_at: firstSeenAt.toISOString(),
     login: loaded?.login ?? null,
     display_name: loaded?.displayName ?? null,
-    loaded_at: loaded?.loadedAt ?? null,
+    loaded_at: loaded?.loadedAt.toISOString() ?? null,
     identifiers: identifiers.map(({ identifier }) => ({
       format: kind === 'address' ? 'ip' : formatOf(identifier),
       value: valueOf(identifier),
@@ -117,7 +84,14 @@ function subjectBody({ id, kind, identifiers, level, firstSeenAt, loaded }: Subj
   }
 }
 
-function detailsBody({ subject, enforced, reported, inForce, dismissed, history }: SubjectDetails): object {
+function detailsBody({
+  subject,
+  enforced,
+  reported,
+  inForce,
+  dismissed,
+  history,
+}: SubjectDetails): SubjectDetailsBody {
   return {
     ...subjectBody(subject),
     level: enforced,
@@ -128,7 +102,7 @@ function detailsBody({ subject, enforced, reported, inForce, dismissed, history 
   }
 }
 
-function reasonBody({ source, detection, level, message, ...reason }: RiskReason): object {
+function reasonBody({ source, detection, level, message, ...reason }: RiskReason): ReasonBody {
   return {
     id: reason.id,
     source: source.kind,
@@ -138,12 +112,12 @@ function reasonBody({ source, detection, level, message, ...reason }: RiskReason
     level,
     message: message ?? null,
     identifier: valueOf(reason.identifier),
-    occurred_at: reason.occurredAt,
-    received_at: reason.receivedAt,
-    expires_at: reason.expiresAt ?? null,
+    occurred_at: reason.occurredAt.toISOString(),
+    received_at: reason.receivedAt.toISOString(),
+    expires_at: reason.expiresAt?.toISOString() ?? null,
     signal_id: reason.signalId ?? null,
     event_type: reason.eventType ?? null,
-    ...(reason.dismissedAt !== undefined && { dismissed_at: reason.dismissedAt }),
+    ...(reason.dismissedAt !== undefined && { dismissed_at: reason.dismissedAt.toISOString() }),
   }
 }
 

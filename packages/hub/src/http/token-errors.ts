@@ -1,4 +1,5 @@
 import type { HubError, HubErrorCode } from '../base/hub-error.ts'
+import type { OAuthErrorBody } from '../wire/common.ts'
 import type { Answer } from './route.ts'
 
 type TokenErrorCode =
@@ -11,7 +12,7 @@ type TokenErrorCode =
 /** How the token endpoint says no (OKTA-O15, OKTA-O20 to OKTA-O23). A new `oauth.*` code does not compile until it is placed here. */
 const tokenErrors: Record<
   TokenErrorCode,
-  { readonly status: 400 | 401 | 413 | 415; readonly error: string }
+  { readonly status: 400 | 401 | 413 | 415; readonly error: OAuthErrorBody['error'] }
 > = {
   'oauth.invalid_request': { status: 400, error: 'invalid_request' },
   'request.invalid': { status: 400, error: 'invalid_request' },
@@ -47,7 +48,7 @@ export function tokenErrorAnswer(
   const challenged = status === 401 && /^basic(\s|$)/i.test(authorization)
   return {
     status,
-    body: { error, error_description: detail },
+    body: { error, error_description: detail } satisfies OAuthErrorBody,
     headers: {
       'Cache-Control': 'no-store',
       ...(facts['nonce'] !== undefined && { 'dpop-nonce': facts['nonce'] }),

@@ -1,46 +1,33 @@
 import { actorOf } from '../access/caller.ts'
 import { readUserRisk, type SubjectRisk } from '../risk/user-risk.ts'
 import type { People } from '../risk/people.ts'
-import { actorFacts, type Route } from './route.ts'
+import type { UserRiskBody } from '../wire/risk.ts'
+import { actorFacts, routesOf, type Route } from './route.ts'
 
 export interface UserRiskRoutesDeps {
   readonly origin: string
   readonly people: Pick<People, 'userRisk' | 'setUserRisk'>
 }
 
-const path = '/api/v1/users/:userId/risk'
-
 /** A user's risk as Okta serves it (OKTA §7.1, OKTA-U1 to OKTA-U8). */
 export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly Route[] {
-  return [
-    {
-      method: 'GET',
-      path,
-      scope: 'okta.userRisk.read',
-      body: 'none',
-      handle: async ({ params }) => ({
-        status: 200,
-        body: riskBody(origin, await people.userRisk(params['userId'] ?? '')),
-      }),
+  return routesOf({
+    'GET /api/v1/users/:userId/risk': async ({ params }) => ({
+      status: 200,
+      body: riskBody(origin, await people.userRisk(params['userId'] ?? '')),
+    }),
+    'PUT /api/v1/users/:userId/risk': async (request, caller) => {
+      const userId = request.params['userId'] ?? ''
+      await people.userRisk(userId) // an unknown user is told before a bad body
+      const by = actorOf(caller, actorFacts(request))
+      const risk = await people.setUserRisk(userId, readUserRisk(request.json), by)
+      return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // OKTA-U3
     },
-    {
-      method: 'PUT',
-      path,
-      scope: 'okta.userRisk.manage',
-      body: 'json',
-      async handle(request, caller) {
-        const userId = request.params['userId'] ?? ''
-        await people.userRisk(userId) // an unknown user is told before a bad body
-        const by = actorOf(caller, actorFacts(request))
-        const risk = await people.setUserRisk(userId, readUserRisk(request.json), by)
-        return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // OKTA-U3
-      },
-    },
-  ]
+  })
 }
 
 /** OKTA-U2, OKTA-U6: the worst reason stands for all of them; there is none of NONE. */
-function riskBody(origin: string, { subject, enforced, inForce }: SubjectRisk): object {
+function riskBody(origin: string, { subject, enforced, inForce }: SubjectRisk): UserRiskBody {
   const user = `${origin}/api/v1/users/${subject.id}`
   const [reason] = inForce.filter(({ level }) => level === enforced)
   return {

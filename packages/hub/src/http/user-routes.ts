@@ -1,7 +1,7 @@
 import type { ApiTokenStore } from '../access/api-token.ts'
 import { userIdOf } from '../access/caller.ts'
 import { HubError } from '../base/hub-error.ts'
-import type { Route } from './route.ts'
+import { routesOf, type Route } from './route.ts'
 
 export interface UserRoutesDeps {
   readonly origin: string
@@ -9,47 +9,41 @@ export interface UserRoutesDeps {
 }
 
 /** What Terraform asks while it starts with an API token (OKTA-O31): the user whom the token stands for. */
-export function userRoutes({ origin, apiTokens }: UserRoutesDeps): Route[] {
-  return [
-    {
-      method: 'GET',
-      path: '/api/v1/users/me',
-      body: 'none',
-      scope: 'okta.userRisk.read', // every API token may; service apps have no user
-      async handle(_request, caller) {
-        const token = caller.kind === 'token' ? await apiTokens.find(caller.id) : undefined
-        if (token === undefined) {
-          throw new HubError('access.forbidden', {
-            detail: 'Only the holder of an API token has a user here.',
-          })
-        }
-        const id = userIdOf(token.id)
-        const created = token.createdAt.toISOString()
-        return {
-          status: 200,
-          body: {
-            id,
-            status: 'ACTIVE',
-            created,
-            activated: created,
-            statusChanged: created,
-            lastLogin: token.lastUsedAt?.toISOString() ?? null,
-            lastUpdated: created,
-            passwordChanged: null,
-            type: { id: `oty${id.slice(3)}` },
-            profile: {
-              firstName: 'Watchbell',
-              lastName: token.name,
-              mobilePhone: null,
-              secondEmail: null,
-              login: token.name,
-              email: null,
-            },
-            credentials: { provider: { type: 'OKTA', name: 'OKTA' } },
-            _links: { self: { href: `${origin}/api/v1/users/${id}` } },
+export function userRoutes({ origin, apiTokens }: UserRoutesDeps): readonly Route[] {
+  return routesOf({
+    'GET /api/v1/users/me': async (_request, caller) => {
+      const token = caller.kind === 'token' ? await apiTokens.find(caller.id) : undefined
+      if (token === undefined) {
+        throw new HubError('access.forbidden', {
+          detail: 'Only the holder of an API token has a user here.',
+        })
+      }
+      const id = userIdOf(token.id)
+      const created = token.createdAt.toISOString()
+      return {
+        status: 200,
+        body: {
+          id,
+          status: 'ACTIVE',
+          created,
+          activated: created,
+          statusChanged: created,
+          lastLogin: token.lastUsedAt?.toISOString() ?? null,
+          lastUpdated: created,
+          passwordChanged: null,
+          type: { id: `oty${id.slice(3)}` },
+          profile: {
+            firstName: 'Watchbell',
+            lastName: token.name,
+            mobilePhone: null,
+            secondEmail: null,
+            login: token.name,
+            email: null,
           },
-        }
-      },
+          credentials: { provider: { type: 'OKTA', name: 'OKTA' } },
+          _links: { self: { href: `${origin}/api/v1/users/${id}` } },
+        },
+      }
     },
-  ]
+  })
 }

@@ -106,7 +106,7 @@ test('what administrators and providers do otherwise is INFO', () => {
   const subject = {
     id: '00u1',
     entity: 1,
-    kind: 'user',
+    kind: 'user' as const,
     identifiers: [],
     level: 0,
     firstSeenAt: now,

@@ -18,8 +18,8 @@ export type Identifier = string
 export const subjectKinds = ['user', 'device', 'session', 'address'] as const
 export type SubjectKind = (typeof subjectKinds)[number]
 
-export function kindOf(identifier: Identifier): string {
-  return identifier.slice(0, identifier.indexOf(':'))
+export function kindOf(identifier: Identifier): SubjectKind {
+  return identifier.slice(0, identifier.indexOf(':')) as SubjectKind // every identifier begins with one
 }
 
 /** The identifier's format (`email`, `iss_sub` …); an address has none. */

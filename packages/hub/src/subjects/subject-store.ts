@@ -1,4 +1,4 @@
-import type { Identifier } from './identifier.ts'
+import type { Identifier, SubjectKind } from './identifier.ts'
 import type { Claim } from './claim.ts'
 import type { Ending } from './partition.ts'
 
@@ -82,7 +82,7 @@ export interface Subject {
   /** Of the entity's oldest identifier. */
   readonly id: string
   readonly entity: number
-  readonly kind: string
+  readonly kind: SubjectKind
   /** Oldest first. */
   readonly identifiers: readonly IdentifierNode[]
   /** As last written down; what has run out since is taken off within a moment. */

@@ -48,6 +48,8 @@ const opinionMembers = {
   reasons_total: optional(integer('How many there are, when that is more.')),
 } as const
 
+export type GroundBody = ShapeOf<typeof groundBody>
+
 export const opinionBody = named('Opinion', object(opinionMembers))
 export type OpinionBody = ShapeOf<typeof opinionBody>
 
@@ -74,6 +76,8 @@ export const unreadableDecision = named(
     context: object({ error: object({ status: integer(), message: text() }) }),
   }),
 )
+
+export type UnreadableDecisionBody = ShapeOf<typeof unreadableDecision>
 
 export const decisionsBody = named(
   'Decisions',
@@ -183,7 +187,8 @@ export const evaluationOperations = {
     body: json(questionsRequest),
     answers: {
       200: {
-        description: 'The decisions in the order of the questions; one alone when there are no `evaluations`.',
+        description:
+          'The decisions in the order of the questions; one alone when there are no `evaluations`.',
         ...json(anyOf([decisionsBody, decisionBody])),
         headers: echoed,
       },
@@ -208,7 +213,9 @@ export const evaluationOperations = {
     access: 'trusted_proxy',
     unlimited: true,
     headers: {
-      'X-Forwarded-User': optional(text('The user who is signed in, unless the settings name another header.')),
+      'X-Forwarded-User': optional(
+        text('The user who is signed in, unless the settings name another header.'),
+      ),
       'X-Forwarded-For': optional(text('The address of the client, with proxies behind it.')),
       'X-Forwarded-Host': optional(text('What is asked for.')),
       'X-Watchbell-Token': optional(text('What the setting says, where it says something.')),

@@ -18,6 +18,8 @@ export interface Operation {
   readonly access: Scope | OpenAccess
   /** Not taken from any budget (OKTA-Q6). */
   readonly unlimited?: true
+  /** The budget it is taken from, other than that of the whole API. */
+  readonly budget?: 'risk_events'
   /** How refusals look, other than Okta's error object. */
   readonly refusals?: 'set' | 'oauth' | 'authzen'
   readonly query?: Members
@@ -46,11 +48,7 @@ export type Tag =
  * `trusted_proxy`: the address of the connection, and a token where one is set.
  */
 export type OpenAccess =
-  | 'anyone'
-  | 'signed_token'
-  | 'push_authorization'
-  | 'client_assertion'
-  | 'trusted_proxy'
+  'anyone' | 'signed_token' | 'push_authorization' | 'client_assertion' | 'trusted_proxy'
 
 /** Which media types a body may have, and what is in it. */
 export interface RequestBody {
@@ -94,4 +92,11 @@ export type BodyOfRequest<O extends Operation> = O extends {
 
 export type QueryOf<O extends Operation> = O extends { readonly query: infer M extends Members }
   ? ShapeOfMembers<M>
-  : Readonly<Record<never, never>>
+  : undefined
+
+/** `/v1/signals/:id` of `GET /v1/signals/:id` */
+export function pathOf<Name extends OperationName>(name: Name): PathOf<Name> {
+  return name.slice(name.indexOf(' ') + 1) as PathOf<Name>
+}
+
+export type PathOf<Name extends OperationName> = Name extends `${string} ${infer Path}` ? Path : never

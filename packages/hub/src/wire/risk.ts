@@ -148,6 +148,7 @@ export const riskOperations = {
     tag,
     summary: 'Send risk events about IP addresses',
     access: 'okta.riskEvents.manage',
+    budget: 'risk_events', // OKTA-V17
     body: json(riskEventsRequest),
     answers: { 202: { description: 'All of them are durable.', ...deprecated } },
     errors: ['risk_event.invalid', 'access.forbidden', 'hub.standby'],

@@ -35,11 +35,11 @@ type OptionalNames<M extends Members> = {
   [Name in keyof M]: M[Name] extends Optional ? Name : never
 }[keyof M]
 
-/** What an object with these members is in TypeScript. */
+/** What an object with these members is in TypeScript; JSON has no member that is undefined. */
 export type ShapeOfMembers<M extends Members> = {
   readonly [Name in Exclude<keyof M, OptionalNames<M>>]: M[Name] extends Schema<infer Shape> ? Shape : never
 } & {
-  readonly [Name in OptionalNames<M>]?: M[Name] extends Optional<infer Shape> ? Shape : never
+  readonly [Name in OptionalNames<M>]?: M[Name] extends Optional<infer Shape> ? Shape | undefined : never
 } extends infer Shape
   ? { [Name in keyof Shape]: Shape[Name] }
   : never
@@ -113,10 +113,7 @@ export function nullable<Shape>(schema: Schema<Shape>): Schema<Shape | null> {
 }
 
 /** An object of an answer: nothing that is not described here is in it. */
-export function object<const M extends Members>(
-  members: M,
-  description?: string,
-): Schema<ShapeOfMembers<M>> {
+export function object<const M extends Members>(members: M, description?: string): Schema<ShapeOfMembers<M>> {
   return new Schema({ ...objectJson(members, description), additionalProperties: false })
 }
 
@@ -142,7 +139,7 @@ function objectJson(members: Members, description: string | undefined): SchemaJs
 }
 
 /** Any JSON object. */
-export function anyObject(description?: string): Schema<Readonly<Record<string, unknown>>> {
+export function anyObject(description?: string): Schema<object> {
   return new Schema({ type: 'object', ...described(description) })
 }
 

@@ -13,7 +13,6 @@ export const rootBody = named(
       access_evaluation: uri(),
       authzen_configuration: uri(),
       system_log: uri(),
-      openapi: uri(),
     }),
   }),
 )
@@ -27,7 +26,10 @@ export const readinessBody = named(
     standby: optional(text('Why it takes no signals, when it is a standby.')),
   }),
 )
-export const unreadinessBody = named('Unreadiness', object({ status: constant('unavailable'), reason: text() }))
+export const unreadinessBody = named(
+  'Unreadiness',
+  object({ status: constant('unavailable'), reason: text() }),
+)
 export type ReadinessBody = ShapeOf<typeof readinessBody>
 export type UnreadinessBody = ShapeOf<typeof unreadinessBody>
 

@@ -30,7 +30,9 @@ export const signalEvent = named(
     claims: anyObject('What it says.'),
     occurred_at: nullable(time()),
     matched: nullable(
-      flag('Whether it was applied to the subject; null while it waits, and for types that are about nobody.'),
+      flag(
+        'Whether it was applied to the subject; null while it waits, and for types that are about nobody.',
+      ),
     ),
     left_out: optional(
       list(

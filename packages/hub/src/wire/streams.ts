@@ -114,10 +114,7 @@ const authRequest = named(
 )
 const delivery = oneOf(['push', 'poll'])
 
-export const streamRequest = named(
-  'StreamRequest',
-  object({ delivery, auth: authRequest, ...draftMembers }),
-)
+export const streamRequest = named('StreamRequest', object({ delivery, auth: authRequest, ...draftMembers }))
 export type StreamRequest = ShapeOf<typeof streamRequest>
 export const streamPatch = named(
   'StreamPatch',
@@ -281,10 +278,7 @@ export const streamOperations = {
     summary: 'Have the transmitter send events about a subject',
     access: manage,
     body: json(
-      named(
-        'StreamSubjectRequest',
-        openObject({ subject: subjectIdentifier, verified: optional(flag()) }),
-      ),
+      named('StreamSubjectRequest', openObject({ subject: subjectIdentifier, verified: optional(flag()) })),
     ),
     answers: { 204: { description: 'The transmitter took it; that promises nothing (SSF 1.0 §9.1).' } },
     errors: [...asked, 'stream.invalid', 'set.subject_invalid'],
@@ -344,10 +338,7 @@ export const streamOperations = {
     summary: 'Set in which ways a provider may differ from the standards',
     access: manage,
     body: json(
-      named(
-        'DialectsRequest',
-        openObject({ dialects: list(text()), audiences: optional(list(text())) }),
-      ),
+      named('DialectsRequest', openObject({ dialects: list(text()), audiences: optional(list(text())) })),
     ),
     answers: { 200: dialects },
     errors: ['provider.not_found', 'provider.invalid'],

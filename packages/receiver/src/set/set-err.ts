@@ -11,7 +11,7 @@ export interface SetErr {
 export type ReceiverSetErrorCode = Extract<ReceiverErrorCode, `set.${string}`>
 
 /** The wire's `err` (RFC 8935 §2.4, OKTA §2.2). `invalid_key` covers "no such key" and "bad signature", where Okta says `authentication_failed` for the latter. */
-export const receiverSetErr: Readonly<Record<ReceiverSetErrorCode, string>> = {
+export const receiverSetErr = {
   'set.malformed': 'invalid_request',
   'set.wrong_type': 'invalid_request',
   'set.algorithm_refused': 'invalid_request',
@@ -23,7 +23,7 @@ export const receiverSetErr: Readonly<Record<ReceiverSetErrorCode, string>> = {
   'set.unknown_key': 'invalid_key',
   'set.key_refused': 'invalid_key',
   'set.bad_signature': 'invalid_key',
-}
+} as const satisfies Record<ReceiverSetErrorCode, string>
 
 /** Undefined when the error is not about the SET. */
 export function receiverSetErrOf({
