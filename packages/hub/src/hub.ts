@@ -366,7 +366,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   })
   const erasures = createErasures({ storage, world, logger })
 
-  const poller = createStreamPoller({ world, logger, intake, leases: stores.streams, accepting: acceptDeps })
+  const poller = createStreamPoller({ world, logger, intake, leases: stores.leases, accepting: acceptDeps })
   if (standby === undefined) poller.start()
   const workers = [
     intake.keeper,

@@ -1,5 +1,6 @@
 import type { AccessStores } from './access/access-storage.ts'
 import type { ClockMarkStore } from './base/clock-mark-store.ts'
+import type { LeaseStore } from './base/lease.ts'
 import type { HubMarkStore } from './base/hub-mark-store.ts'
 import type { SignInMarkStore } from './policy/sign-in-mark.ts'
 import type { ProviderStore } from './providers/provider-store.ts'
@@ -22,6 +23,7 @@ export interface Stores extends AccessStores {
   readonly riskProviders: RiskProviderStore
   readonly riskSources: RiskSourceStore
   readonly streams: StreamStore
+  readonly leases: LeaseStore
   readonly dialects: DialectStore
   readonly subjects: SubjectStore
   readonly risk: RiskStore

@@ -1,8 +1,8 @@
 import type { Logger } from '@watchbell/receiver/base'
+import type { LeaseStore } from '../base/lease.ts'
 import type { Meter } from '../base/meter.ts'
 import type { Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
-import type { StreamStore } from '../streams/stream-store.ts'
 import { isConnected, type Stream } from '../streams/stream.ts'
 import { accept, type AcceptDeps } from './accept.ts'
 import { createPoller, defaultPollLimits, type PolledStream, type PollLimits } from './poll.ts'
@@ -12,7 +12,7 @@ export interface StreamPollerDeps {
   readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid' | 'random'>
   readonly logger: Logger
   readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive' | 'pollGate' | 'keeper'>
-  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  readonly leases: LeaseStore
   readonly accepting: AcceptDeps & { readonly meter: Meter }
 }
 

@@ -76,13 +76,13 @@ async function openPoller({
           note: async (_id, news) => void notes.push(news),
         },
         leases: {
-          async takeLease({ name, holder, now, until }) {
+          async take({ name, holder, now, until }) {
             const known = leases.get(name)
             if (known !== undefined && known.holder !== holder && known.until > now.getTime()) return false
             leases.set(name, { holder, until: until.getTime() })
             return true
           },
-          async endLease({ name, holder }) {
+          async end({ name, holder }) {
             if (leases.get(name)?.holder === holder) leases.delete(name)
           },
         },

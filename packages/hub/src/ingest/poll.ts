@@ -1,12 +1,12 @@
 import type { FetchedBytes, JsonValue, Logger } from '@watchbell/receiver/base'
 import type { SetErr } from '@watchbell/receiver/set'
 import { HubError, isHubError, type HubErrorCode } from '../base/hub-error.ts'
+import { createLease, type Lease, type LeaseStore } from '../base/lease.ts'
 import { silentMeter, type Meter, type PollFailure } from '../base/meter.ts'
 import { silentTracer, type Tracer } from '../base/tracer.ts'
 import { readRetryAfter } from '../base/retry-after.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
-import type { StreamStore } from '../streams/stream-store.ts'
 import type { OpenPoll } from '../streams/poll-gate.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
@@ -46,7 +46,7 @@ export interface PollerDeps {
   readonly logger: Logger
   readonly streams: PolledStreams
   /** One node at a time polls a stream. */
-  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  readonly leases: LeaseStore
   /**
    * Takes one SET of a poll answer to a durable signal.
    * @param name - what the answer calls it; must be its `jti` (SSF-C7)
@@ -118,7 +118,7 @@ interface StreamState {
   /** SETs that wait for something to pass, and since when by the monotonic clock: a wall clock that is set right refuses none. */
   waitingSince: ReadonlyMap<string, number>
   pollEventsMax: number
-  leaseUntil: number
+  readonly lease: Lease
   /** What was noted last, and when. */
   noted: { readonly error: string | undefined; readonly at: number } | undefined
   /** Stops the poll that is open now. */
@@ -154,7 +154,13 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       settledBefore: new Set(),
       waitingSince: new Map(),
       pollEventsMax: limits.pollEventsMax,
-      leaseUntil: 0,
+      lease: createLease({
+        world,
+        leases: deps.leases,
+        name: `poll/${streamId}`,
+        holder,
+        leaseMs: limits.leaseMs,
+      }),
       noted: undefined,
       running: undefined,
     }
@@ -175,7 +181,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
         const updatedAt = stream.updatedAt.getTime()
         Object.assign(state, { nextAt: 0, badInARow: 0, inDoubt: false, updatedAt, endpointUrl })
       }
-      if (state.running !== undefined) void renewLease(stream, state)
+      if (state.running !== undefined) void renewLease(state)
       else if (isDue(state, at) && !stopped.signal.aborted && streams.mayPoll?.(stream) !== false) {
         const stop = new AbortController()
         state.running = stop
@@ -200,51 +206,26 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
 
   function forgetOthers(polled: readonly PolledStream[]): void {
     const ids = new Set(polled.map(({ id }) => id))
-    for (const [id, { running }] of states) {
+    for (const [id, { running, lease }] of states) {
       if (ids.has(id)) continue
       running?.abort()
       states.delete(id)
-      void endLease(id)
+      void lease.end()
     }
   }
 
-  /** It would end by itself, too. */
-  async function endLease(streamId: string): Promise<void> {
-    await deps.leases.endLease({ name: leaseName(streamId), holder }).catch(() => undefined)
-  }
-
-  /** A lease that would last longer than any was taken before our clock was set back: others may have it. */
-  function isFresh({ leaseUntil }: StreamState, at: number): boolean {
-    const leftMs = leaseUntil - at
-    return leftMs > limits.leaseMs / 2 && leftMs <= limits.leaseMs
-  }
-
-  async function renewLease(stream: PolledStream, state: StreamState): Promise<void> {
-    if (isFresh(state, now())) return
-    const held = await holdLease(stream, state).catch(() => true) // the storage is away: others cannot have it either
-    if (!held) state.running?.abort()
-  }
-
-  async function holdLease({ id }: PolledStream, state: StreamState): Promise<boolean> {
-    const at = now()
-    if (isFresh(state, at)) return true
-    const before = state.leaseUntil
-    const until = at + limits.leaseMs
-    state.leaseUntil = until // so that the next look does not ask again meanwhile
-    const lease = { name: leaseName(id), holder, now: new Date(at), until: new Date(until) }
-    const held = await deps.leases.takeLease(lease).catch((error: unknown) => {
-      state.leaseUntil = before
-      throw error
-    })
-    if (!held) state.leaseUntil = 0
-    return held
+  /** Keeps the lease while a poll is open; another node that has it ends the poll. */
+  async function renewLease(state: StreamState): Promise<void> {
+    if (state.lease.isFresh()) return
+    const isHeld = await state.lease.take().catch(() => true) // the storage is away: others cannot have it either
+    if (!isHeld) state.running?.abort()
   }
 
   /** One poll and what follows from it; never rejects. @returns how many SETs were settled */
   async function turn(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<number> {
     const startedAt = now()
     try {
-      if (!(await holdLease(stream, state))) {
+      if (!(await state.lease.hold())) {
         state.nextAt = startedAt + limits.leaseTryMs
         return 0
       }
@@ -449,7 +430,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     const signal = AbortSignal.timeout(limits.farewellMs)
     const untold = streams.polled().flatMap((stream) => {
       const state = states.get(stream.id)
-      return state === undefined || state.leaseUntil < now() ? [] : [report(stream, state, signal)]
+      return state === undefined || state.lease.until < now() ? [] : [report(stream, state, signal)]
     })
     await Promise.allSettled(untold)
   }
@@ -516,7 +497,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       await loop[Symbol.asyncDispose]()
       await Promise.all(underWay)
       await sayFarewell()
-      await Promise.all([...states.keys()].map(endLease))
+      await Promise.all([...states.values()].map(({ lease }) => lease.end()))
     },
   }
 }
@@ -582,8 +563,4 @@ function adviceOf(status: number): string {
 /** A short poll is answered at once, and asked every `pollIntervalMs`. */
 function isLong({ settings }: PolledStream): boolean {
   return settings.polling !== 'short'
-}
-
-function leaseName(streamId: string): string {
-  return `poll/${streamId}`
 }

@@ -66,6 +66,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     providers,
     registry,
     store: stores.streams,
+    leases: stores.leases,
     transaction,
     box,
     readMetadata,
@@ -79,7 +80,7 @@ export async function createStreamIntake(deps: StreamIntakeDeps): Promise<Stream
     const provider = isConnected(stream) ? providers.findByIssuer(stream.issuer) : undefined
     return provider?.id === stream.providerId && provider.status === 'ACTIVE'
   }
-  const keeper = createStreamKeeper({ world, logger, registry, streams, leases: stores.streams, isActive })
+  const keeper = createStreamKeeper({ world, logger, registry, streams, leases: stores.leases, isActive })
   const gate = createStreamGate({
     world,
     logger,

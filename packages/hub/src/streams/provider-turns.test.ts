@@ -13,7 +13,7 @@ async function openNodes(count: number, over: Partial<TurnLimits> = {}) {
   let refreshed = 0
   const deps = {
     world,
-    leases: storage.stores.streams,
+    leases: storage.stores.leases,
     refresh: async () => void refreshed++,
   }
   return {

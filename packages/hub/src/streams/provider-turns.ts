@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { HubError } from '../base/hub-error.ts'
+import { createLease, type Lease, type LeaseStore } from '../base/lease.ts'
 import type { World } from '../base/world.ts'
-import type { StreamStore } from './stream-store.ts'
 
 export interface ProviderTurnsDeps {
   readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid'>
-  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  readonly leases: LeaseStore
   /** Reads what other nodes did, once it is our turn. */
   readonly refresh: () => Promise<void>
 }
@@ -34,14 +34,9 @@ export function createProviderTurns(
   const holder = world.newUuid()
   const turns = new Map<string, Promise<unknown>>()
 
-  function takeLease(name: string): Promise<boolean> {
-    const now = world.now()
-    return leases.takeLease({ name, holder, now, until: new Date(now.getTime() + limits.leaseMs) })
-  }
-
-  async function awaitLease(name: string): Promise<void> {
+  async function awaitLease(lease: Lease): Promise<void> {
     const since = world.monotonicMs()
-    while (!(await takeLease(name))) {
+    while (!(await lease.take())) {
       if (world.monotonicMs() - since >= limits.waitMs) {
         throw new HubError('stream.busy', { retryAfterS: 5 })
       }
@@ -50,15 +45,16 @@ export function createProviderTurns(
   }
 
   async function withLease<T>(providerId: string, work: () => Promise<T>): Promise<T> {
-    const name = `manage/${providerId}`
-    await awaitLease(name)
-    const renewal = setInterval(() => void takeLease(name).catch(() => undefined), limits.leaseMs / 3)
+    const { leaseMs } = limits
+    const lease = createLease({ world, leases, name: `manage/${providerId}`, holder, leaseMs })
+    await awaitLease(lease)
+    const renewal = setInterval(() => void lease.take().catch(() => undefined), leaseMs / 3)
     try {
       await refresh()
       return await work()
     } finally {
       clearInterval(renewal)
-      await leases.endLease({ name, holder }).catch(() => undefined) // best effort: the lease expires anyway
+      await lease.end()
     }
   }
 

@@ -134,7 +134,7 @@ test('what another node has just done is not done again, however little this one
       checked.push(node)
       return (await registry.note(row.id, { checkedAt: world.now() })) ?? row
     }
-    const leases = { takeLease: async () => true, endLease: async () => undefined }
+    const leases = { take: async () => true, end: async () => undefined }
     const streams = { check, verify: check }
     return createStreamKeeper({
       world,
@@ -176,7 +176,7 @@ test('a transmitter that makes the care of its stream fail keeps nobody from the
     logger: silentLogger,
     registry,
     streams: { check, verify: check },
-    leases: { takeLease: async () => true, endLease: async () => undefined },
+    leases: { take: async () => true, end: async () => undefined },
     isActive: () => true,
   })
   const { signal } = new AbortController()

@@ -1,10 +1,10 @@
 import { isHubError } from '../base/hub-error.ts'
 import type { Logger } from '@watchbell/receiver/base'
+import { createLease, type LeaseStore } from '../base/lease.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import { hubActor } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
-import type { StreamStore } from './stream-store.ts'
 import type { Streams } from './streams.ts'
 import { isConnected, type Stream } from './stream.ts'
 
@@ -14,7 +14,7 @@ export interface StreamKeeperDeps {
   readonly registry: Pick<StreamRegistry, 'list' | 'find' | 'flush' | 'refresh'>
   readonly streams: Pick<Streams, 'check' | 'verify'>
   /** One node at a time looks after a stream. */
-  readonly leases: Pick<StreamStore, 'takeLease' | 'endLease'>
+  readonly leases: LeaseStore
   /** Nobody looks after a stream that was never connected, or whose provider is switched off. */
   readonly isActive: (stream: Stream) => boolean
 }
@@ -91,10 +91,8 @@ export function createStreamKeeper(
       const waits = waitsMs > 0 && waitsMs <= limits.checkEveryMs // no pause is longer: the clock was set back since
       if (!isAny(dueNow(stream)) || waits || !deps.isActive(stream)) continue
       hurried.delete(stream.id)
-      const name = `keep/${stream.id}`
-      const now = world.now()
-      const until = new Date(now.getTime() + limits.leaseMs)
-      if (!(await leases.takeLease({ name, holder, now, until }))) continue
+      const lease = createLease({ world, leases, name: `keep/${stream.id}`, holder, leaseMs: limits.leaseMs })
+      if (!(await lease.take())) continue
       try {
         await registry.refresh() // another node may have done it since
         const current = registry.find(stream.id)
@@ -102,7 +100,7 @@ export function createStreamKeeper(
         if (current === undefined || due === undefined || !isAny(due)) continue
         await keep(current, due)
       } finally {
-        await leases.endLease({ name, holder })
+        await lease.end()
       }
       kept += 1
     }

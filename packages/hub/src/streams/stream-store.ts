@@ -5,16 +5,6 @@ export type StreamChanges = {
   readonly [Member in Exclude<keyof Stream, 'id' | 'providerId' | 'createdAt'>]?: Stream[Member]
 }
 
-/** A right to work on something that one node at a time may work on. */
-export interface Lease {
-  /** What it is for: `poll/str…`. */
-  readonly name: string
-  /** Who takes it: random, one for each hub that runs. */
-  readonly holder: string
-  readonly now: Date
-  readonly until: Date
-}
-
 /** Where streams live. Implemented in storage/, held to test/contract/stream-store.ts. */
 export interface StreamStore {
   /** All of them, in the order of creation. */
@@ -44,12 +34,4 @@ export interface StreamStore {
     readonly hash: string
     readonly jti: string
   }): Promise<boolean>
-
-  /**
-   * Takes a lease that is free, over, or ours already. One that has left more than twice as long as this one is to last was
-   * written by a clock that was ahead, and counts as over; less may be what clocks of nodes differ by.
-   * @returns whether we have it
-   */
-  takeLease(lease: Lease): Promise<boolean>
-  endLease(lease: Pick<Lease, 'name' | 'holder'>): Promise<void>
 }

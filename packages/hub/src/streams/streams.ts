@@ -4,6 +4,7 @@ import { HubError, isHubError } from '../base/hub-error.ts'
 import { type JsonObject, printable } from '@watchbell/receiver/base'
 import type { SecretBox } from '../base/secret-box.ts'
 import type { World } from '../base/world.ts'
+import type { LeaseStore } from '../base/lease.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Dialect } from '@watchbell/receiver/set'
 import { credentialFetch } from './credential-fetch.ts'
@@ -48,7 +49,8 @@ export interface StreamsDeps {
   readonly origin: string
   readonly providers: { get(id: string): Promise<Provider> }
   readonly registry: StreamRegistry
-  readonly store: Pick<StreamStore, 'addState' | 'takeLease' | 'endLease'>
+  readonly store: Pick<StreamStore, 'addState'>
+  readonly leases: LeaseStore
   readonly transaction: StreamTransaction
   readonly box: SecretBox
   /** @throws HubError `provider.metadata_unusable` */
@@ -176,7 +178,7 @@ export function createStreams(deps: StreamsDeps): Streams {
   /** By the id of the stream; another one as soon as its secrets or settings are others. */
   const accesses = new Map<string, { readonly key: string; readonly access: TransmitterAccess }>()
 
-  const turns = createProviderTurns({ world, leases: deps.store, refresh: registry.refresh })
+  const turns = createProviderTurns({ world, leases: deps.leases, refresh: registry.refresh })
   const inTurn = <T>(providerId: string, work: () => Promise<T>): Promise<T> =>
     turns.take(providerId, () => deps.pollGate.closedFor(providerId, work))
 

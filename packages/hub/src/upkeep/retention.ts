@@ -1,5 +1,6 @@
 import type { Deleted } from '../base/deleted.ts'
 import type { Logger } from '@watchbell/receiver/base'
+import { createLease } from '../base/lease.ts'
 import { silentMeter, type Meter, type Perishable } from '../base/meter.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
@@ -36,7 +37,6 @@ const idleMs = 600_000
 export const leaseMs = 20_000
 /** How often a node that does not have the lease asks for it: whoever has it may have died. */
 export const leaseTryMs = 5_000
-const leaseName = 'retention'
 const dayMs = 86_400_000
 
 /**
@@ -45,10 +45,9 @@ const dayMs = 86_400_000
  */
 export function createRetention(deps: RetentionDeps): Worker {
   const { storage, world, logger, days, meter = silentMeter } = deps
-  const { signals, subjects, systemLog, risk, streams, signInMarks } = storage.stores
-  const holder = world.newUuid()
+  const { signals, subjects, systemLog, risk, leases, signInMarks } = storage.stores
+  const lease = createLease({ world, leases, name: 'retention', holder: world.newUuid(), leaseMs })
   const lookAtClock = createRetentionClock(deps)
-  let leaseUntil = 0
   let roomUntil = 0
   let walked = 0
   let walkOnAt = 0
@@ -88,20 +87,10 @@ export function createRetention(deps: RetentionDeps): Worker {
     roomUntil = now.getTime() + dayMs / 2
   }
 
-  async function holdsLease(): Promise<boolean> {
-    const now = world.now()
-    const leftMs = leaseUntil - now.getTime()
-    if (leftMs > leaseMs / 2 && leftMs <= leaseMs) return true // more of it: our clock was set back since
-    const until = new Date(now.getTime() + leaseMs)
-    const held = await streams.takeLease({ name: leaseName, holder, now, until })
-    leaseUntil = held ? until.getTime() : 0
-    return held
-  }
-
   async function runOnce(stop: AbortSignal): Promise<number> {
     const { now, isConfirmed } = await lookAtClock()
     await makeRoom(now)
-    if (!isConfirmed || !(await holdsLease())) return 0
+    if (!isConfirmed || !(await lease.hold())) return 0
     let sum = 0
     for (const [what, keptDays, deleteBefore] of kinds) {
       if (keptDays === 0 || stop.aborted) continue
@@ -117,7 +106,7 @@ export function createRetention(deps: RetentionDeps): Worker {
   const worker = createWorker({
     name: 'retention',
     runOnce,
-    idleMs: () => (leaseUntil === 0 ? leaseTryMs : idleMs),
+    idleMs: () => (lease.until === 0 ? leaseTryMs : idleMs),
     gatherMs: roundMs,
     afterErrorMs: 60_000,
     logger,
@@ -126,7 +115,7 @@ export function createRetention(deps: RetentionDeps): Worker {
     ...worker,
     async [Symbol.asyncDispose]() {
       await worker[Symbol.asyncDispose]()
-      if (leaseUntil > 0) await streams.endLease({ name: leaseName, holder }).catch(() => undefined) // it ends by itself
+      await lease.end()
     },
   }
 }

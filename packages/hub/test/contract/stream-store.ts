@@ -169,36 +169,6 @@ export function streamStoreContract(
       expect(await store.useState({ streamId: 'str1', hash: 'new', jti: 'b' })).toBe(true)
     })
 
-    test('a lease is had by one: until it is over, ended, or taken again by the same', async () => {
-      await using opened = await open()
-      const { store } = opened
-      const take = (holder: string, minute: number, name = 'poll/str1'): Promise<boolean> =>
-        store.takeLease({ name, holder, now: at(minute), until: at(minute + 5) })
-      expect(await take('a', 0)).toBe(true)
-      expect(await take('b', 1)).toBe(false)
-      expect(await take('b', 1, 'poll/str2')).toBe(true)
-      expect(await take('a', 3)).toBe(true)
-      expect(await take('b', 7)).toBe(false)
-      expect(await take('b', 8)).toBe(true)
-      await store.endLease({ name: 'poll/str1', holder: 'a' })
-      expect(await take('a', 9)).toBe(false)
-      await store.endLease({ name: 'poll/str1', holder: 'b' })
-      expect(await take('a', 9)).toBe(true)
-    })
-
-    test('a lease that was written by a clock far ahead blocks nobody, one of a clock a little ahead is respected', async () => {
-      await using opened = await open()
-      const { store } = opened
-      const take = (holder: string, minute: number): Promise<boolean> =>
-        store.takeLease({ name: 'poll/str1', holder, now: at(minute), until: at(minute + 5) })
-      expect(await take('ahead', 500_000)).toBe(true)
-      expect(await take('b', 1)).toBe(true)
-      expect(await take('c', 1)).toBe(false)
-      expect(await take('b', 6)).toBe(true)
-      expect(await take('c', 1)).toBe(false)
-      expect(await take('c', 0)).toBe(true)
-    })
-
     test('dialects are set whole, per provider', async () => {
       await using opened = await open()
       const { dialects } = opened

@@ -7,6 +7,7 @@ import { createClockMarkStore } from './clock-mark-store.ts'
 import { createDialectStore } from './dialect-store.ts'
 import { createErasureStore } from './erasure-store.ts'
 import { createHubMarkStore } from './hub-mark-store.ts'
+import { createLeaseStore } from './lease-store.ts'
 import { createProviderStore } from './provider-store.ts'
 import { createRateCountStore } from './rate-count-store.ts'
 import { createRiskProviderStore } from './risk-provider-store.ts'
@@ -73,6 +74,7 @@ export function sqlStorage({
     riskProviders: createRiskProviderStore(db),
     riskSources: createRiskSourceStore(db, variant),
     streams: createStreamStore(db),
+    leases: createLeaseStore(db),
     dialects: createDialectStore(db),
     subjects: createSubjectStore(db, variant, deletions),
     risk: createRiskStore(db, variant, deletions),

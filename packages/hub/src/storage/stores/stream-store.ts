@@ -84,30 +84,6 @@ export function createStreamStore(db: Kysely<Schema>): StreamStore {
         .executeTakeFirstOrThrow()
       return numUpdatedRows > 0n
     },
-
-    async takeLease({ name, holder, now, until }) {
-      const lastsMs = until.getTime() - now.getTime()
-      const { numInsertedOrUpdatedRows } = await db
-        .insertInto('leases')
-        .values({ name, holder, until: until.getTime() })
-        .onConflict((conflict) =>
-          conflict
-            .column('name')
-            .doUpdateSet({ holder, until: until.getTime() })
-            .where((of) =>
-              of.or([
-                of('leases.holder', '=', holder),
-                of('leases.until', '<=', now.getTime()),
-                of('leases.until', '>', until.getTime() + lastsMs),
-              ]),
-            ),
-        )
-        .executeTakeFirstOrThrow()
-      return (numInsertedOrUpdatedRows ?? 0n) > 0n
-    },
-    async endLease({ name, holder }) {
-      await db.deleteFrom('leases').where('name', '=', name).where('holder', '=', holder).execute()
-    },
   }
 }
 
