@@ -1,5 +1,5 @@
-import { newsOfEvent } from '../risk/event-news.ts'
-import { claimsOf } from '../risk/names-of-news.ts'
+import { statementOfEvent } from '../risk/event-statement.ts'
+import { claimsOf } from '../risk/statement-names.ts'
 import { createRiskRules } from '../risk/risk-rules.ts'
 import type { Signal } from '../signals/signal.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
@@ -70,7 +70,7 @@ function claimsOfEvent(
     issuedAt: issuedAt ?? receivedAt,
     receivedAt,
   }
-  const read = newsOfEvent(rules, origin, event, index)
+  const read = statementOfEvent(rules, origin, event, index)
   if (read === undefined || 'unmatched' in read) return undefined
-  return claimsOf(read.news).map(({ key }) => key)
+  return claimsOf(read.statement).map(({ key }) => key)
 }

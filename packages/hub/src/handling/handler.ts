@@ -13,8 +13,9 @@ import {
   type LoadedTarget,
 } from '../journal/signal-entries.ts'
 import type { PendingSignal } from '../signals/signal.ts'
-import { newsOfEvent, type EventNews } from '../risk/event-news.ts'
-import { applyNews, type Heard } from '../risk/news.ts'
+import { statementOfEvent, type EventStatement } from '../risk/event-statement.ts'
+import { applyStatements } from '../risk/apply-statements.ts'
+import type { StatementOutcome } from '../risk/plan.ts'
 import type { RiskRules } from '../risk/risk-rules.ts'
 import { wordJudge } from '../risk/risk-sources.ts'
 import { mainIdentifier, type Identifier } from '../subjects/identifier.ts'
@@ -43,7 +44,7 @@ export interface HandlerDeps extends BatchDeps {
 interface ReadSignal {
   readonly signal: PendingSignal
   readonly terms: readonly string[]
-  readonly events: readonly EventNews[]
+  readonly events: readonly EventStatement[]
   /** One for each event. */
   readonly received: readonly LogEvent[]
 }
@@ -132,10 +133,10 @@ export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<
   await setImmediate() // SETs that came meanwhile, where they are stored by the same thread
   const settled = await deps.storage.transaction(async ({ stores, journal }) => {
     const { signals, read, failed } = await stillWaiting(deps, stores, prepared, signalsMax)
-    const heard = await hear(deps, stores, read)
+    const outcomes = await applyBatch(deps, stores, read)
     const loaded = await loadedUsers(stores, read)
-    await journal.eventsHandled(read.flatMap((each) => handledEvents(each, heard, loaded)))
-    await stores.signals.settle({ handled: read.map((each) => handledSignal(each, heard)), failed })
+    await journal.eventsHandled(read.flatMap((each) => handledEvents(each, outcomes, loaded)))
+    await stores.signals.settle({ handled: read.map((each) => handledSignal(each, outcomes)), failed })
     return { claimed: signals, failed }
   })
   tellHandled(deps, settled, began)
@@ -197,7 +198,7 @@ function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepa
   const failed: HandledBatch['failed'][number][] = []
   for (const signal of claimed) {
     try {
-      const events = signal.events.map((event, index) => newsOfEvent(deps.rules, signal, event, index))
+      const events = signal.events.map((event, index) => statementOfEvent(deps.rules, signal, event, index))
       const received = signal.events.map((event, index) =>
         receiveEventEntry(deps.world, signal, event, kindNamed(events[index])),
       )
@@ -209,41 +210,41 @@ function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepa
   return { read, failed }
 }
 
-/** What became of each event that is news. */
-type AllHeard = ReadonlyMap<EventNews, Heard>
+/** What became of each event that states something. */
+type EventOutcomes = ReadonlyMap<EventStatement, StatementOutcome>
 
-async function hear(
+async function applyBatch(
   { world, origin, ignoreUnknownUsers }: BatchDeps,
   { subjects, risk, riskSources }: Stores,
   read: readonly ReadSignal[],
-): Promise<AllHeard> {
+): Promise<EventOutcomes> {
   const events = read
     .flatMap(({ events }) => events)
-    .filter((event) => event !== undefined && 'news' in event)
+    .filter((event) => event !== undefined && 'statement' in event)
   if (events.length === 0) return new Map()
   const judge = wordJudge(await riskSources.list())
-  const heard = await applyNews(
+  const outcomes = await applyStatements(
     { subjects, risk, world, judge, origin, ignoreUnknownUsers },
-    events.map(({ news }) => news),
+    events.map(({ statement }) => statement),
   )
   return new Map(
-    events.flatMap((event, at) => (heard[at] === undefined ? [] : [[event, heard[at]] as const])),
+    events.flatMap((event, at) => (outcomes[at] === undefined ? [] : [[event, outcomes[at]] as const])),
   )
 }
 
 /** What the one thing is that an event is about; undefined when it names several, or nobody. */
-function kindNamed(event: EventNews): string | undefined {
-  if (event === undefined || !('news' in event) || event.news.things.length !== 1) return undefined
-  return event.news.things[0]?.kind
+function kindNamed(event: EventStatement): string | undefined {
+  if (event === undefined || !('statement' in event) || event.statement.things.length !== 1) return undefined
+  return event.statement.things[0]?.kind
 }
 
-function userNamed(event: EventNews): Identifier | undefined {
-  if (event === undefined || !('news' in event)) return undefined
-  const user = event.news.things.find(({ kind }) => kind === 'user')
+function userNamed(event: EventStatement): Identifier | undefined {
+  if (event === undefined || !('statement' in event)) return undefined
+  const user = event.statement.things.find(({ kind }) => kind === 'user')
   return user && mainIdentifier(user.identifiers)
 }
 
-/** Loaded users, by the name that news is kept with. */
+/** Loaded users, by the name that statements are kept with. */
 type AllLoaded = ReadonlyMap<Identifier, LoadedTarget>
 
 /** As of now: behind what these signals said of who is who. */
@@ -255,11 +256,11 @@ async function loadedUsers({ subjects }: Stores, read: readonly ReadSignal[]): P
 /** What the journal is told of a signal: nothing of events about unknown users that are ignored. */
 function handledEvents(
   { signal, events, received }: ReadSignal,
-  heard: AllHeard,
+  outcomes: EventOutcomes,
   loaded: AllLoaded,
 ): readonly HandledEvent[] {
   return received.flatMap((plain, index) => {
-    const { ignored = false, changes = [], contradicted = [] } = heard.get(events[index]) ?? {}
+    const { ignored = false, changes = [], contradicted = [] } = outcomes.get(events[index]) ?? {}
     if (ignored) return []
     const user = loaded.get(userNamed(events[index]) ?? '')
     return [
@@ -275,11 +276,11 @@ function handledEvents(
 
 function handledSignal(
   { signal: { sequence }, terms, events }: ReadSignal,
-  heard: AllHeard,
+  outcomes: EventOutcomes,
 ): HandledBatch['handled'][number] {
   const unmatched = events.flatMap((event, index) => {
     if (event === undefined) return []
-    const reason = 'unmatched' in event ? event.unmatched : heard.get(event)?.unmatched
+    const reason = 'unmatched' in event ? event.unmatched : outcomes.get(event)?.unmatched
     return reason === undefined ? [] : [{ event: index, reason }]
   })
   return { sequence, terms, unmatched }

@@ -1,5 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import type { LevelChange } from '../risk/ledger.ts'
+import type { LevelChange } from '../risk/relevel.ts'
 import type { LevelCause } from '../risk/level-journal.ts'
 import { printable } from '@watchbell/receiver/base'
 import { kindOf, valueOf } from '../subjects/identifier.ts'

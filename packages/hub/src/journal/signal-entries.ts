@@ -1,6 +1,6 @@
 import type { Actor } from '../base/actor.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
-import type { LevelChange } from '../risk/ledger.ts'
+import type { LevelChange } from '../risk/relevel.ts'
 import type { LevelCause } from '../risk/level-journal.ts'
 import {
   complexMembers,

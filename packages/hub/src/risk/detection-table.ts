@@ -4,7 +4,7 @@ import { participationSlot } from './risk-state.ts'
 
 /** What a security event says of risk. */
 export interface Detection {
-  /** Later news in the same slot replaces earlier news of the same source. */
+  /** A later statement in the same slot replaces an earlier one of the same source. */
   readonly slot: string
   /** For people. */
   readonly detection: string

@@ -9,36 +9,36 @@ import {
 } from '@watchbell/receiver/set'
 import { identifiersOf, formatOf, kindOf, mainIdentifier, type Identifier } from '../subjects/identifier.ts'
 import type { About } from './detection-table.ts'
-import type { NamedThing, NewEnding, News } from './news.ts'
+import type { NamedThing, StatedEnding, Statement } from './statement.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { RiskReading, RiskRules } from './risk-rules.ts'
 
-/** A handled signal, as far as its events are news. */
-export interface NewsOrigin {
+/** A handled signal, as far as its events state something. */
+export interface StatementOrigin {
   readonly id: string
   readonly provider: { readonly id: string; readonly issuer: string }
   readonly issuedAt: Date
   readonly receivedAt: Date
 }
 
-/** What an event of a signal means for risk: news, why it means nothing, or undefined when it is about nobody. */
-export type EventNews = { readonly news: News } | { readonly unmatched: string } | undefined
+/** What an event of a signal means for risk: a statement, why it means nothing, or undefined when it is about nobody. */
+export type EventStatement = { readonly statement: Statement } | { readonly unmatched: string } | undefined
 
 const messageCharsMax = 500
 
 /**
- * Turns one event into news.
+ * Turns one event into a statement.
  *
  * A complex subject narrows and never widens (SSF 1.0 §3.3): what is said of a user's session is not said of the user.
  * Its members are different things and are not joined; only several names of one member are.
  * @param index - of the event within its signal
  */
-export function newsOfEvent(
+export function statementOfEvent(
   rules: RiskRules,
-  signal: NewsOrigin,
+  signal: StatementOrigin,
   event: SecurityEvent,
   index: number,
-): EventNews {
+): EventStatement {
   const reading = rules.read(event, signal.provider.issuer)
   if (reading === undefined) return undefined
   if (event.subject === undefined) return { unmatched: 'the event names no subject' }
@@ -48,7 +48,7 @@ export function newsOfEvent(
   if (typeof targets === 'string') return { unmatched: targets }
 
   const id = `${signal.id}/${index}`
-  // An event from the future happened when it came: a fast clock must not outdo all later news.
+  // An event from the future happened when it came: a fast clock must not outdo all later statements.
   const occurredAt = new Date(
     Math.min(event.occurredAt ?? signal.issuedAt.getTime(), signal.receivedAt.getTime()),
   )
@@ -87,7 +87,7 @@ export function newsOfEvent(
     : undefined
   const { receivedAt } = signal
   return {
-    news: {
+    statement: {
       source,
       issuer: signal.provider.issuer,
       id,
@@ -191,7 +191,7 @@ function revokesSessions({ family, name }: SecurityEvent): boolean {
 function endingsOf(
   { family, name, claims }: SecurityEvent,
   things: readonly NamedThing[],
-): readonly NewEnding[] {
+): readonly StatedEnding[] {
   if (family !== 'risc' || (name !== 'identifier-changed' && name !== 'identifier-recycled')) return []
   const recycled = name === 'identifier-recycled'
   const newValue = recycled ? undefined : claims['new-value']

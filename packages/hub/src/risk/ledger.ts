@@ -1,22 +1,13 @@
-import type { World } from '../base/world.ts'
 import type { Identifier } from '../subjects/identifier.ts'
 import type { Joined } from '../subjects/join.ts'
-import type { SubjectStore } from '../subjects/subject-store.ts'
-import { namesOf, waysToName } from './names-of-news.ts'
-import type { News } from './news.ts'
-import { riskLevels, type RiskLevel } from './risk-level.ts'
+import { relevel, type LevelChange } from './relevel.ts'
+import { riskLevels } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { WordJudge } from './risk-sources.ts'
-import {
-  isLater,
-  levelsOf,
-  nextExpiry,
-  reasonsInForce,
-  spokenFor,
-  type SpokenFor,
-  type SpokenReason,
-} from './risk-state.ts'
+import { isLater, spokenFor, type SpokenFor, type SpokenReason } from './risk-state.ts'
 import type { EntityState, NewRevocation, RiskStore } from './risk-store.ts'
+import { namesOf, waysToName } from './statement-names.ts'
+import type { Statement } from './statement.ts'
 
 /**
  * Reasons that are kept of one source about all that this source calls one. Beyond that the mildest give way, of these the
@@ -24,30 +15,33 @@ import type { EntityState, NewRevocation, RiskStore } from './risk-store.ts'
  */
 export const reasonsPerSourceMax = 200
 
-/** The enforced level of an entity went from one to another. */
-export interface LevelChange {
-  readonly entity: Pick<EntityState, 'id' | 'kind' | 'name'>
-  readonly previous: RiskLevel
-  readonly level: RiskLevel
-  /** What counts now. */
-  readonly inForce: readonly RiskReason[]
+/** What is known before a batch of statements is applied. */
+export interface RiskSnapshot {
+  /** Who is who, with what the batch says of it. */
+  readonly joined: Pick<Joined, 'nodes' | 'changed' | 'refused' | 'newlyRefused'>
+  /** Every entity that the batch can touch. */
+  readonly states: readonly EntityState[]
+  readonly judge: Pick<WordJudge, 'ofReason'>
+  readonly now: Date
 }
 
-/** The risk of every entity that a batch touches: read once, changed in memory, written once. */
+/** What is to be written. */
+export interface RiskChanges {
+  readonly reasons: readonly SpokenReason[]
+  /** Reasons that gave way: see `reasonsPerSourceMax`. */
+  readonly dropped: readonly SpokenReason[]
+  /** What was replaced, or came too late to count. */
+  readonly history: readonly SpokenReason[]
+  readonly revocations: readonly NewRevocation[]
+  readonly levels: Parameters<RiskStore['putLevels']>[0]
+}
+
+/** The risk of every entity that a batch can touch, changed in memory. */
 export interface Ledger {
-  enter(news: News): readonly LevelChange[]
-  /** @returns changes of entities that no news named: others were joined or came apart */
-  write(): Promise<readonly LevelChange[]>
-}
-
-export interface LedgerDeps {
-  readonly subjects: Pick<SubjectStore, 'entitiesSeeing'>
-  readonly risk: Pick<
-    RiskStore,
-    'states' | 'writeReasons' | 'dropReasons' | 'addHistory' | 'putLevels' | 'putRevocations'
-  >
-  readonly world: Pick<World, 'now'>
-  readonly judge: WordJudge
+  /** @returns the levels that the statement changes */
+  enter(statement: Statement): readonly LevelChange[]
+  /** @returns what is to be written, and the levels of entities that no statement named: others were joined or came apart */
+  close(): { readonly changes: RiskChanges; readonly further: readonly LevelChange[] }
 }
 
 /** Later than every statement. */
@@ -64,35 +58,16 @@ interface Page {
   changesAt: Date | undefined
 }
 
-export async function openLedger(
-  { subjects, risk, world, judge }: LedgerDeps,
-  joined: Pick<Joined, 'nodes' | 'changed'>,
-  news: readonly News[],
-): Promise<Ledger> {
+export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledger {
   const nodeOf = (identifier: Identifier) => {
     const node = joined.nodes.get(identifier)
     if (node === undefined) throw new Error(`The identifier ${identifier} was not made known.`)
     return node
   }
-  const spokenOf = new Set<number>()
-  const touched = new Set(joined.changed)
-  for (const { things, reasons } of news) {
-    for (const { identifier } of reasons) {
-      for (const name of namesOf(things, identifier)) {
-        const { node, entity } = nodeOf(name)
-        spokenOf.add(node)
-        touched.add(entity)
-      }
-    }
-  }
-  if (spokenOf.size > 0)
-    for (const entity of await subjects.entitiesSeeing([...spokenOf])) touched.add(entity)
-
-  const now = world.now()
   const rows = new Map<string, SpokenReason>()
   const pages = new Map<number, Page>()
   const pagesOfNode = new Map<number, Page[]>()
-  for (const state of touched.size === 0 ? [] : await risk.states([...touched])) {
+  for (const state of states) {
     const { known, level, changesAt } = state
     const spoken = spokenFor(known)
     const page: Page = { state, spoken, places: new Set(), bySource: new Map(), level, changesAt }
@@ -193,7 +168,7 @@ export async function openLedger(
           for (const page of pagesOfNode.get(node) ?? []) affected.add(page)
         }
       }
-      // Who is who was settled for the whole batch: the first news to name an entity tells what that changed.
+      // Who is who was settled for the whole batch: the first statement to name an entity tells what that changed.
       for (const { identifiers } of each.things) {
         for (const identifier of identifiers) {
           const { entity } = nodeOf(identifier)
@@ -221,21 +196,21 @@ export async function openLedger(
       }
       return [...affected].flatMap(settle)
     },
-    async write() {
+    close() {
       const further = [...pages.values()].flatMap(settle)
-      if (dropped.size > 0) await risk.dropReasons([...dropped.values()])
-      if (written.size > 0) await risk.writeReasons([...written.values()])
-      if (replaced.size > 0) await risk.addHistory([...replaced.values()], now)
-      if (revocations.length > 0) await risk.putRevocations(revocations)
       const moved = [...pages.values()].filter(
         ({ state, level, changesAt }) => level !== state.level || isSooner(changesAt, state.changesAt),
       )
-      if (moved.length > 0) {
-        await risk.putLevels(
-          moved.map(({ state: { entity }, level, changesAt }) => ({ entity, level, changesAt })),
-        )
+      return {
+        further,
+        changes: {
+          reasons: [...written.values()],
+          dropped: [...dropped.values()],
+          history: [...replaced.values()],
+          revocations,
+          levels: moved.map(({ state: { entity }, level, changesAt }) => ({ entity, level, changesAt })),
+        },
       }
-      return further
     },
   }
 }
@@ -246,28 +221,11 @@ function isLess(a: RiskReason, b: RiskReason): boolean {
 }
 
 /**
- * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every piece of news:
+ * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every statement:
  * whoever looks too early finds nothing to change, and writes down when to come again.
  */
 function isSooner(next: Date | undefined, before: Date | undefined): boolean {
   return next !== undefined && (before === undefined || next < before)
-}
-
-/** The levels of entities at a time, and which of them are not what was written down. */
-export function relevel(
-  states: readonly EntityState[],
-  now: Date,
-  judge: Pick<WordJudge, 'ofReason'>,
-): { readonly levels: Parameters<RiskStore['putLevels']>[0]; readonly changes: readonly LevelChange[] } {
-  const changes: LevelChange[] = []
-  const levels = states.map((state) => {
-    const inForce = reasonsInForce(state.known, now)
-    const level = levelsOf(inForce, judge.ofReason).enforced
-    const previous = riskLevels[state.level] ?? 'NONE'
-    if (level !== previous) changes.push({ entity: state, previous, level, inForce })
-    return { entity: state.entity, level: riskLevels.indexOf(level), changesAt: nextExpiry(inForce) }
-  })
-  return { levels, changes }
 }
 
 function reasonPlace({ node, reason: { source, slot } }: SpokenReason): string {

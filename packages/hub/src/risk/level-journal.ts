@@ -1,5 +1,5 @@
 import type { Actor } from '../base/actor.ts'
-import type { LevelChange } from './ledger.ts'
+import type { LevelChange } from './relevel.ts'
 
 /** What made a level change. */
 export interface LevelCause {

@@ -2,8 +2,8 @@ import { HubError } from '../base/hub-error.ts'
 import { adminSource, claimKey } from '../subjects/claim.ts'
 import type { Subject, SubjectStore } from '../subjects/subject-store.ts'
 import type { UserDraft } from '../subjects/user-draft.ts'
-import type { LevelChange } from './ledger.ts'
-import { applyNews, type NewsDeps } from './news.ts'
+import type { LevelChange } from './relevel.ts'
+import { applyStatements, type StatementDeps } from './apply-statements.ts'
 
 export interface LoadedSubject {
   readonly subject: Subject
@@ -18,8 +18,9 @@ export interface LoadedSubject {
  * @throws HubError `subject.contradictory` when another loaded user has one of the identifiers
  */
 export async function loadUser(
-  deps: Omit<NewsDeps, 'subjects' | 'ignoreUnknownUsers'> & {
-    readonly subjects: NewsDeps['subjects'] & Pick<SubjectStore, 'putLoaded' | 'ofEntities' | 'loadedBefore'>
+  deps: Omit<StatementDeps, 'subjects' | 'ignoreUnknownUsers'> & {
+    readonly subjects: StatementDeps['subjects'] &
+      Pick<SubjectStore, 'putLoaded' | 'ofEntities' | 'loadedBefore'>
   },
   draft: UserDraft,
 ): Promise<LoadedSubject> {
@@ -29,7 +30,7 @@ export async function loadUser(
   const key = draft.identifiers.length > 1 ? claimKey(adminSource, draft.identifiers, by) : undefined
   const before = await subjects.loadedBefore(draft.loginIdentifier)
   const stale = before?.claim !== undefined && before.claim !== key ? [before.claim] : []
-  const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
+  const [outcome] = await applyStatements({ ...deps, ignoreUnknownUsers: false }, [
     {
       source: { kind: 'admin', id: adminSource },
       id: `~${now.toISOString()} ${by}`, // of two loaded users with one name the later is refused, whatever they are called
@@ -43,9 +44,9 @@ export async function loadUser(
       endings: [],
     },
   ])
-  if (heard?.refused !== undefined) {
+  if (outcome?.refused !== undefined) {
     throw new HubError('subject.contradictory', {
-      detail: `The identifiers of '${draft.login}' cannot belong to one user: ${heard.refused}.`,
+      detail: `The identifiers of '${draft.login}' cannot belong to one user: ${outcome.refused}.`,
     })
   }
   await subjects.putLoaded(draft.loginIdentifier, {
@@ -57,5 +58,5 @@ export async function loadUser(
   const [node] = await subjects.resolve([draft.loginIdentifier])
   const [subject] = node === undefined ? [] : await subjects.ofEntities([node.entity])
   if (subject === undefined) throw new Error('A loaded user was not stored.')
-  return { subject, created: before === undefined, changes: heard?.changes ?? [] }
+  return { subject, created: before === undefined, changes: outcome?.changes ?? [] }
 }

@@ -7,7 +7,7 @@ import type { Subject, SubjectPage, SubjectQuery, SubjectStore } from '../subjec
 import type { UserDraft } from '../subjects/user-draft.ts'
 import type { LevelCause, LevelJournal } from './level-journal.ts'
 import { loadUser } from './load-user.ts'
-import type { NewsDeps } from './news.ts'
+import type { StatementDeps } from './apply-statements.ts'
 import type { RiskReason } from './risk-reason.ts'
 import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.ts'
 import type { RiskStore } from './risk-store.ts'
@@ -35,7 +35,7 @@ interface ChangingStores extends PeopleStores {
 }
 
 export interface PeopleDeps {
-  readonly world: NewsDeps['world'] & Parameters<typeof setRisk>[0]['world']
+  readonly world: StatementDeps['world'] & Parameters<typeof setRisk>[0]['world']
   readonly judge: () => WordJudge
   /** Issuer of our own users' ids. */
   readonly origin: string

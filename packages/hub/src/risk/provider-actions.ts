@@ -1,10 +1,10 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
+import type { World } from '../base/world.ts'
 import type { Transact } from '../base/transaction.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { RefusedClaims, SubjectStore } from '../subjects/subject-store.ts'
-import type { LedgerDeps } from './ledger.ts'
 import type { LevelJournal } from './level-journal.ts'
 import { rejoinSource, type RejoinStores } from './rejoin.ts'
 import { riskActions, type RiskAction } from './risk-action.ts'
@@ -51,7 +51,7 @@ export interface ProviderActions {
 }
 
 export interface ProviderActionsDeps {
-  readonly world: LedgerDeps['world']
+  readonly world: Pick<World, 'now'>
   readonly sources: Pick<RiskSources, 'judge'>
   readonly subjects: Pick<SubjectStore, 'refusedClaims'>
   readonly transaction: Transact<ProviderActionStores, ProviderActionJournal>

@@ -1,10 +1,12 @@
 import type { Actor } from '../base/actor.ts'
 import type { Transaction } from '../base/transaction.ts'
+import type { World } from '../base/world.ts'
 import { rejoinAround } from '../subjects/join.ts'
 import type { SubjectStore } from '../subjects/subject-store.ts'
-import { relevel, type LedgerDeps, type LevelChange } from './ledger.ts'
+import { relevel, type LevelChange } from './relevel.ts'
+import type { RiskStore } from './risk-store.ts'
 import type { LevelJournal } from './level-journal.ts'
-import type { NewsDeps } from './news.ts'
+import type { StatementDeps } from './apply-statements.ts'
 import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.ts'
 
 /** Names of claims that are looked at in one transaction. */
@@ -13,8 +15,8 @@ const namesMax = 2_000
 const fromTheStart = ''
 
 export interface RejoinStores {
-  readonly subjects: NewsDeps['subjects'] & Pick<SubjectStore, 'namedBy'>
-  readonly risk: LedgerDeps['risk']
+  readonly subjects: StatementDeps['subjects'] & Pick<SubjectStore, 'namedBy'>
+  readonly risk: Pick<RiskStore, 'states' | 'putLevels'>
   readonly riskSources: Pick<RiskSourceStore, 'list' | 'putRejoin'>
 }
 
@@ -30,7 +32,7 @@ export interface RejoinedClaims {
  * parted or ended is undone or done. The first part at once, what is left in later steps.
  */
 export async function rejoinSource(
-  world: LedgerDeps['world'],
+  world: Pick<World, 'now'>,
   { stores, journal }: Transaction<RejoinStores, LevelJournal>,
   { source, after, by }: RejoinedClaims,
 ): Promise<void> {
@@ -41,7 +43,7 @@ export async function rejoinSource(
 
 interface RejoinDeps extends Pick<RejoinStores, 'subjects' | 'risk'> {
   readonly riskSources: Pick<RiskSourceStore, 'putRejoin'>
-  readonly world: LedgerDeps['world']
+  readonly world: Pick<World, 'now'>
   readonly judge: WordJudge
 }
 

@@ -257,7 +257,7 @@ describe('what they mean', () => {
     )
   })
 
-  test('one from the future happened now: a fast clock does not outdo all later news', () => {
+  test('one from the future happened now: a fast clock does not outdo all later statements', () => {
     expect(reasons([{ ...event, timestamp: '2030-01-01T00:00:00Z' }])[0]?.occurredAt).toEqual(now)
   })
 

@@ -4,7 +4,8 @@ import { HubError } from '../base/hub-error.ts'
 import type { Meter } from '../base/meter.ts'
 import type { Transact } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
-import { applyNews, newsOfReason, type NewsDeps } from './news.ts'
+import { applyStatements, type StatementDeps } from './apply-statements.ts'
+import { statementOfReason } from './statement.ts'
 import type { RiskEvent } from './risk-event.ts'
 import type { RiskEventCounts, RiskProviderStore } from './risk-provider-store.ts'
 import type { RiskProvider } from './risk-provider.ts'
@@ -19,8 +20,8 @@ export interface RiskEventJournal {
 interface RiskEventStores {
   readonly riskProviders: Pick<RiskProviderStore, 'findByClientId' | 'count'>
   readonly riskSources: Pick<RiskSourceStore, 'list'>
-  readonly subjects: NewsDeps['subjects']
-  readonly risk: NewsDeps['risk']
+  readonly subjects: StatementDeps['subjects']
+  readonly risk: StatementDeps['risk']
 }
 
 /** Risk events that a provider sent, for the System Log (OKTA-V18). */
@@ -72,7 +73,7 @@ export function createRiskEvents({
         const reasons = consumed.flatMap(({ provider, events }) => reasonsOf(provider, events, world))
         const judge = wordJudge(await riskSources.list())
         const deps = { subjects, risk, world, judge, origin, ignoreUnknownUsers: false }
-        await applyNews(deps, reasons.map(newsOfReason))
+        await applyStatements(deps, reasons.map(statementOfReason))
         await journal.riskEventsConsumed(consumed)
       }
       for (const [provider, counts] of countsOf(requests, providerOf)) {
@@ -152,7 +153,7 @@ function countsOf(
 
 /**
  * What the events mean for their addresses: one reason each, the latest and then the highest that they give. An event
- * from the future happened now, because a fast clock must not outdo all later news. One that has expired already is
+ * from the future happened now, because a fast clock must not outdo all later statements. One that has expired already is
  * kept all the same: it takes back what the provider said before.
  */
 export function reasonsOf(

@@ -13,14 +13,14 @@ export interface RiskReason {
   /** Of what it was said. */
   readonly identifier: string
   readonly source: RiskSource
-  /** What kind of news it is (`user-risk`, `device-compliance`, `address`, `admin` …). */
+  /** What kind of statement it is (`user-risk`, `device-compliance`, `address`, `admin` …). */
   readonly slot: string
   /** For people: `Security Events Provider Reported Risk`, `Device out of compliance`. */
   readonly detection: string
   readonly level: RiskLevel
   /** In the source's own words, if it gave any. */
   readonly message: string | undefined
-  /** When it happened: decides which of two is later news, whenever they came. */
+  /** When it happened: decides which of two statements is the later, whenever they came. */
   readonly occurredAt: Date
   readonly receivedAt: Date
   /** When it falls away by itself; undefined holds until replaced. */

@@ -3,7 +3,7 @@ import { verifiedSet } from '../../../receiver/test/verified-set.ts'
 import type { JsonValue } from '@watchbell/receiver/base'
 import { eventCatalogue, readEvents } from '@watchbell/receiver/events'
 import { caseOf, detectionTable } from './detection-table.ts'
-import { newsOfEvent, type EventNews } from './event-news.ts'
+import { statementOfEvent, type EventStatement } from './event-statement.ts'
 import { createRiskRules, readRiskOverrides, type RiskOverride } from './risk-rules.ts'
 
 const ada = { format: 'email', email: 'ada@example.com' }
@@ -28,20 +28,20 @@ async function eventOf(
   return event
 }
 
-async function newsOf(
+async function statementOf(
   name: string,
   claims: object,
   subject?: object,
   overrides: readonly RiskOverride[] = [],
-): Promise<EventNews> {
-  return newsOfEvent(createRiskRules(overrides), signal, await eventOf(typeOf(name), claims, subject), 0)
+): Promise<EventStatement> {
+  return statementOfEvent(createRiskRules(overrides), signal, await eventOf(typeOf(name), claims, subject), 0)
 }
 
 /** `<identifier> <slot> <level> <hours>` of every reason. */
-const told = (news: EventNews): readonly string[] =>
-  news === undefined || 'unmatched' in news
-    ? [news?.unmatched ?? 'about nobody']
-    : news.news.reasons.map(({ identifier, slot, level, occurredAt, expiresAt }) =>
+const stated = (read: EventStatement): readonly string[] =>
+  read === undefined || 'unmatched' in read
+    ? [read?.unmatched ?? 'about nobody']
+    : read.statement.reasons.map(({ identifier, slot, level, occurredAt, expiresAt }) =>
         [
           identifier.split(':')[0],
           slot,
@@ -118,7 +118,7 @@ describe('what each event of the catalogue says of a user on a device', () => {
     ['https://vendor.example/odd', {}, []],
   ])('%s %j', async (name, claims, expected) => {
     const example = eventCatalogue.find((entry) => `${entry.family}/${entry.name}` === name)?.example ?? {}
-    const reasons = told(await newsOf(name, { ...example, ...claims }))
+    const reasons = stated(await statementOf(name, { ...example, ...claims }))
     // All of them are about the device: it is narrower than its user.
     expect(reasons.map((reason) => reason.replace(/^device /, ''))).toEqual(expected)
   })
@@ -165,15 +165,15 @@ describe('whom an event is about', () => {
     ['caep/session-revoked', {}, { format: 'complex', tenant: opaque }, 'the subject names no user'],
   ])('%s %j of %j: %s', async (name, claims, subject, expected) => {
     const example = eventCatalogue.find((entry) => `${entry.family}/${entry.name}` === name)?.example ?? {}
-    expect(told(await newsOf(name, { ...example, ...claims }, subject))[0]).toMatch(
+    expect(stated(await statementOf(name, { ...example, ...claims }, subject))[0]).toMatch(
       new RegExp(`^${expected}`),
     )
   })
 
   test('a time in the future is the time of receipt, and a missing one that of the token', async () => {
     const at = async (claims: object) => {
-      const news = await newsOf('risc/account-enabled', claims, ada)
-      return news !== undefined && 'news' in news ? news.news.occurredAt : undefined
+      const read = await statementOf('risc/account-enabled', claims, ada)
+      return read !== undefined && 'statement' in read ? read.statement.occurredAt : undefined
     }
     expect(await at({ event_timestamp: 4_000_000_000 })).toEqual(receivedAt)
     expect(await at({})).toEqual(signal.issuedAt)
@@ -194,16 +194,16 @@ describe('overrides', () => {
       { event: 'https://vendor.example/odd', level: 'HIGH' },
       { event: 'caep/session-established', issuer: 'https://other.example', level: 'LOW' },
     ])
-    expect(told(await newsOf('caep/session-revoked', {}, ada, overrides))).toEqual([
+    expect(stated(await statementOf('caep/session-revoked', {}, ada, overrides))).toEqual([
       'user session-revoked HIGH 0.5',
     ])
-    expect(told(await newsOf('caep/session-revoked', {}, ada, overrides.slice(0, 1)))).toEqual([
+    expect(stated(await statementOf('caep/session-revoked', {}, ada, overrides.slice(0, 1)))).toEqual([
       'user session-revoked MEDIUM 2',
     ])
-    expect(told(await newsOf('https://vendor.example/odd', {}, ada, overrides))).toEqual([
+    expect(stated(await statementOf('https://vendor.example/odd', {}, ada, overrides))).toEqual([
       'user https://vendor.example/odd HIGH -',
     ])
-    expect(told(await newsOf('caep/session-established', {}, ada, overrides))).toEqual([])
+    expect(stated(await statementOf('caep/session-established', {}, ada, overrides))).toEqual([])
   })
 
   test.each<[JsonValue, number]>([

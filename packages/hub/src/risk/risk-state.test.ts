@@ -58,10 +58,14 @@ describe('what counts', () => {
       [reason({ level: 'LOW' }), reason({ by: 'sse2', level: 'MEDIUM' })],
       'MEDIUM',
     ],
-    ['later good news of the same provider', [reason(), reason({ at: 1, level: 'NONE' })], 'NONE'],
+    ['a later good statement of the same provider', [reason(), reason({ at: 1, level: 'NONE' })], 'NONE'],
     ['never that of another', [reason(), reason({ at: 1, by: 'sse2', level: 'NONE' })], 'HIGH'],
     ['nor of another slot', [reason(), reason({ at: 1, slot: 'account', level: 'NONE' })], 'HIGH'],
-    ['late bad news that happened before', [reason({ at: 1, level: 'LOW' }), reason({ at: 0 })], 'LOW'],
+    [
+      'a late bad statement about what happened before',
+      [reason({ at: 1, level: 'LOW' }), reason({ at: 0 })],
+      'LOW',
+    ],
     ['of what came at once the worse', [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })], 'HIGH'],
     [
       'of one moment what came later',
@@ -132,7 +136,7 @@ const anyReason = fc
   .map(({ holds, ...rest }) => reason({ ...rest, ...(holds !== null && { until: rest.at + holds }) }))
 const reasons = fc.array(anyReason, { maxLength: 12 })
 
-describe('for any news', () => {
+describe('for any statements', () => {
   test('the order in which it came is nothing', () => {
     fc.assert(
       fc.property(
@@ -147,7 +151,7 @@ describe('for any news', () => {
     )
   })
 
-  test('between two news a level only falls, and not before the time it names', () => {
+  test('between two statements a level only falls, and not before the time it names', () => {
     fc.assert(
       fc.property(reasons, (all) => {
         for (let at = 20; at < 45; at += 1) {

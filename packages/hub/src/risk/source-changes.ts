@@ -1,6 +1,6 @@
+import type { World } from '../base/world.ts'
 import type { Transaction } from '../base/transaction.ts'
 import type { ProviderChange } from '../providers/providers.ts'
-import type { LedgerDeps } from './ledger.ts'
 import type { LevelJournal } from './level-journal.ts'
 import { rejoinSource, type RejoinStores } from './rejoin.ts'
 import type { RiskAction } from './risk-action.ts'
@@ -10,7 +10,7 @@ import type { RiskSourceStore } from './risk-sources.ts'
 const defaultAction: RiskAction = 'enforce_and_log'
 
 export interface SourceChangesDeps {
-  readonly world: LedgerDeps['world']
+  readonly world: Pick<World, 'now'>
   /** What the word of a provider counts for when it is registered; it enforces unless given. */
   readonly newProviderAction?: RiskAction | undefined
 }

@@ -1,10 +1,10 @@
 import type { Identifier } from '../subjects/identifier.ts'
 import { adminSource, claimKey, standingOf, type Claim } from '../subjects/claim.ts'
-import type { NamedThing, News } from './news.ts'
+import type { NamedThing, Statement } from './statement.ts'
 
 /** The claims of a statement: that several names are of one thing. A list of addresses is a list of things. */
-export function claimsOf(news: News): readonly Claim[] {
-  const { source, id, occurredAt, claimedAt, things, issuer, loadedAs, endings } = news
+export function claimsOf(statement: Statement): readonly Claim[] {
+  const { source, id, occurredAt, claimedAt, things, issuer, loadedAs, endings } = statement
   // What ends with an event was so until then.
   const said = {
     at: (claimedAt ?? occurredAt).getTime() - Math.min(endings.length, 1),

@@ -4,8 +4,9 @@ import type { World } from '../base/world.ts'
 import { findSubject, type FindSubjectDeps } from '../subjects/find-subject.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { Subject } from '../subjects/subject-store.ts'
-import { relevel, type LevelChange } from './ledger.ts'
-import { applyNews, newsOfReason, type NewsDeps } from './news.ts'
+import { relevel, type LevelChange } from './relevel.ts'
+import { applyStatements, type StatementDeps } from './apply-statements.ts'
+import { statementOfReason } from './statement.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { WordJudge } from './risk-sources.ts'
@@ -124,7 +125,7 @@ export interface RiskSet {
  * is set again; what they say from then on counts beside it. Runs inside a transaction.
  */
 export async function setRisk(
-  deps: NewsDeps & { readonly world: Pick<World, 'now' | 'newId' | 'newUuid'> },
+  deps: StatementDeps & { readonly world: Pick<World, 'now' | 'newId' | 'newUuid'> },
   subject: Subject,
   draft: RiskDraft,
 ): Promise<RiskSet> {
@@ -133,8 +134,8 @@ export async function setRisk(
   const now = deps.world.now()
   const id = deps.world.newUuid()
   // Of every identifier that the administrator was shown: whatever sources join or part later, it was decided of these.
-  const news = subject.identifiers.map(({ identifier }) =>
-    newsOfReason({
+  const statements = subject.identifiers.map(({ identifier }) =>
+    statementOfReason({
       id,
       identifier,
       source: { kind: 'admin', id: adminSource },
@@ -150,16 +151,16 @@ export async function setRisk(
       dismissedAt: undefined,
     }),
   )
-  const [all] = news
+  const [all] = statements
   if (all === undefined) throw new Error('A subject has at least one identifier.')
-  const [heard] = await applyNews({ ...deps, ignoreUnknownUsers: false }, [
+  const [outcome] = await applyStatements({ ...deps, ignoreUnknownUsers: false }, [
     {
       ...all,
-      things: news.flatMap(({ things }) => things),
-      reasons: news.flatMap(({ reasons }) => reasons),
+      things: statements.flatMap(({ things }) => things),
+      reasons: statements.flatMap(({ reasons }) => reasons),
     },
   ])
-  return { risk: await riskOf(deps, subject), created, changes: heard?.changes ?? [] }
+  return { risk: await riskOf(deps, subject), created, changes: outcome?.changes ?? [] }
 }
 
 /**
@@ -173,7 +174,7 @@ export async function dismissReason(
     subjects,
     world,
     judge,
-  }: Pick<NewsDeps, 'subjects' | 'risk' | 'judge'> & { readonly world: Pick<World, 'now'> },
+  }: Pick<StatementDeps, 'subjects' | 'risk' | 'judge'> & { readonly world: Pick<World, 'now'> },
   subject: Subject,
   reasonId: string,
   isDismissed: boolean,

@@ -125,7 +125,7 @@ describe('identifiers of subjects', () => {
     expect(bareOf('user:email:a@b')).toBeUndefined()
   })
 
-  test('news is kept with the most lasting name', () => {
+  test('a statement is kept with the most lasting name', () => {
     const names = ['user:email:a@b', 'user:phone:+1', 'user:opaque:x|1', 'user:uri:u']
     expect(mainIdentifier(names)).toBe('user:opaque:x|1')
     expect(mainIdentifier(names.toReversed())).toBe('user:opaque:x|1')

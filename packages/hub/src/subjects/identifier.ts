@@ -63,10 +63,10 @@ export function bareOf(identifier: Identifier): string | undefined {
   return scopedFormats.has(formatOf(identifier)) ? `${kindOf(identifier)}:${valueOf(identifier)}` : undefined
 }
 
-/** How lasting an identifier is: news about several is kept with the one that ranks first. */
+/** How lasting an identifier is: a statement about several is kept with the one that ranks first. */
 const ranks = ['login', 'iss_sub', 'opaque', 'did', 'account', 'phone', 'email', 'uri']
 
-/** Of several names of one thing the one that news is kept with: the most lasting, whatever their order. */
+/** Of several names of one thing the one that statements are kept with: the most lasting, whatever their order. */
 export function mainIdentifier(identifiers: readonly Identifier[]): Identifier {
   const [main] = identifiers.toSorted(byLasting)
   if (main === undefined) throw new Error('There is no main one of no identifiers.')

@@ -4,7 +4,8 @@ import { openTemporarySqlite } from '../../test/contract/open-sqlite.ts'
 import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
-import { applyNews, newsOfReason } from '../risk/news.ts'
+import { applyStatements } from '../risk/apply-statements.ts'
+import { statementOfReason } from '../risk/statement.ts'
 import type { RiskReason } from '../risk/risk-reason.ts'
 import type { Storage } from '../stores.ts'
 import { journaled } from '../journal/journal.ts'
@@ -62,10 +63,10 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   const turn = () => expiry.runOnce(new AbortController().signal)
   await storage.stores.providers.insert(transmitter)
   await storage.transaction(({ subjects, risk }) =>
-    applyNews({ subjects, risk, world, ...sources, ignoreUnknownUsers: false }, [
-      newsOfReason(reason('a', 'HIGH', 10)),
-      newsOfReason(reason('b', 'LOW', 20)),
-      newsOfReason(reason('c', 'LOW', 15)),
+    applyStatements({ subjects, risk, world, ...sources, ignoreUnknownUsers: false }, [
+      statementOfReason(reason('a', 'HIGH', 10)),
+      statementOfReason(reason('b', 'LOW', 20)),
+      statementOfReason(reason('c', 'LOW', 15)),
     ]),
   )
 
@@ -81,17 +82,17 @@ test('a level falls step by step as its reasons run out, and each fall is logged
   ])
 })
 
-test('news that holds longer than the last does not move the moment to look, and the level stays until it runs out', async () => {
+test('a statement that holds longer than the last does not move the moment to look, and the level stays until it runs out', async () => {
   await using storage = await openTemporarySqlite()
   let now = start
   const world = { ...realWorld(globalThis.fetch), now: () => new Date(now) }
   await using expiry = createExpiry({ storage: journaled(storage, world), world, logger: silentLogger })
   await storage.stores.providers.insert(transmitter)
-  const hear = (minutes: number) =>
+  const apply = (minutes: number) =>
     storage.transaction(({ subjects, risk }) => {
       const occurredAt = new Date(now)
-      const news = newsOfReason({ ...reason('a', 'HIGH', minutes), id: `a${minutes}`, occurredAt })
-      return applyNews(
+      const statement = statementOfReason({ ...reason('a', 'HIGH', minutes), id: `a${minutes}`, occurredAt })
+      return applyStatements(
         {
           subjects,
           risk,
@@ -100,16 +101,16 @@ test('news that holds longer than the last does not move the moment to look, and
           origin: 'https://hub.example',
           ignoreUnknownUsers: false,
         },
-        [news],
+        [statement],
       )
     })
   const due = () => storage.stores.risk.due(new Date(now), 10)
 
-  await hear(10)
+  await apply(10)
   now = start + minuteMs
-  await hear(20)
+  await apply(20)
   now = start + 10 * minuteMs
-  expect(await due()).toHaveLength(1) // as the first news had it
+  expect(await due()).toHaveLength(1) // as the first statement had it
   await expiry.runOnce(new AbortController().signal)
   expect(await due()).toEqual([])
   expect(await risksLogged(storage)).toEqual([])
@@ -119,9 +120,9 @@ test('news that holds longer than the last does not move the moment to look, and
     '{previousLevel=HIGH, level=NONE, detectionName=Risk Reasons Expired, reasons=}',
   ])
 
-  await hear(40)
+  await apply(40)
   now = start + 21 * minuteMs
-  await hear(30)
+  await apply(30)
   now = start + 30 * minuteMs
   expect(await due()).toHaveLength(1) // what runs out sooner does move it
 })

@@ -1,11 +1,11 @@
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
-import { applyNews } from '../../src/risk/news.ts'
+import { applyStatements } from '../../src/risk/apply-statements.ts'
 import { judgeOf } from '../known-sources.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { Identifier } from '../../src/subjects/identifier.ts'
 import { erasurePlaces, type Erasure } from '../../src/subjects/erasure-store.ts'
-import { userNews } from './user-news.ts'
+import { userStatement } from './user-statement.ts'
 
 const world = realWorld(globalThis.fetch)
 const ada: Identifier = 'user:email:ada@example.com'
@@ -23,7 +23,7 @@ const erasure = (id: string, over: Partial<Erasure> = {}): Erasure => ({
 /** Everything that can be said of users: reasons, replaced ones, revocations, joins. */
 async function tell(storage: Storage, names: readonly (readonly Identifier[])[], by = 'sse1'): Promise<void> {
   await storage.transaction(({ subjects, risk }) =>
-    applyNews(
+    applyStatements(
       {
         subjects,
         risk,
@@ -32,7 +32,7 @@ async function tell(storage: Storage, names: readonly (readonly Identifier[])[],
         origin: 'https://hub.example',
         ignoreUnknownUsers: false,
       },
-      names.flatMap((identifiers) => [userNews(1, identifiers, by), userNews(2, identifiers, by)]),
+      names.flatMap((identifiers) => [userStatement(1, identifiers, by), userStatement(2, identifiers, by)]),
     ),
   )
 }

@@ -2,7 +2,9 @@ import { randomBytes } from 'node:crypto'
 import { fc, propertyRuns } from '../../../receiver/test/properties.ts'
 import { describe, expect, test } from 'vitest'
 import { realWorld } from '../../src/base/world.ts'
-import { applyNews, type Heard, type News } from '../../src/risk/news.ts'
+import { applyStatements } from '../../src/risk/apply-statements.ts'
+import type { StatementOutcome } from '../../src/risk/plan.ts'
+import type { Statement } from '../../src/risk/statement.ts'
 import { rejoinClaims } from '../../src/risk/rejoin.ts'
 import { riskLevels, type RiskLevel } from '../../src/risk/risk-level.ts'
 import type { RiskReason } from '../../src/risk/risk-reason.ts'
@@ -25,13 +27,13 @@ const sub2: Identifier = 'user:iss_sub:https://idp.example|2'
 const laptop: Identifier = 'device:opaque:https://idp.example|42'
 const session: Identifier = 'session:opaque:https://idp.example|s'
 
-/** News of one provider about one thing, by these names. */
-function news(
+/** Statement of one provider about one thing, by these names. */
+function statement(
   at: number,
   level: RiskLevel,
   names: readonly Identifier[],
   over: Partial<RiskReason> = {},
-): News {
+): Statement {
   const identifiers = names.toSorted()
   const id = over.id ?? `sig-${at}-${level}-${names.join()}`
   const source = over.source ?? { kind: 'security_events_provider', id: 'sse1' }
@@ -69,13 +71,13 @@ function news(
 const judge = judgeOf('sse1', 'sse2')
 const origin = 'https://hub.example'
 
-const hear = (
+const apply = (
   storage: Storage,
-  all: readonly News[],
+  all: readonly Statement[],
   ignoreUnknownUsers = false,
-): Promise<readonly Heard[]> =>
+): Promise<readonly StatementOutcome[]> =>
   storage.transaction(({ subjects, risk }) =>
-    applyNews({ subjects, risk, world, judge, origin, ignoreUnknownUsers }, all),
+    applyStatements({ subjects, risk, world, judge, origin, ignoreUnknownUsers }, all),
   )
 
 const asked = (...names: readonly [kind: SubjectKind, text: string][]): AskedAbout =>
@@ -93,16 +95,16 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     return storage
   }
   describe(`RiskStore, SubjectStore and RiskReader on ${database}`, () => {
-    test('news is read back whole, by every name', async () => {
+    test('a statement is read back whole, by every name', async () => {
       await using storage = await open()
-      const told = news(1, 'HIGH', [ada, sub1], { message: 'why', expiresAt: t(60) })
-      const [heard] = await hear(storage, [told])
-      expect(heard?.changes).toMatchObject([
+      const stated = statement(1, 'HIGH', [ada, sub1], { message: 'why', expiresAt: t(60) })
+      const [outcome] = await apply(storage, [stated])
+      expect(outcome?.changes).toMatchObject([
         { previous: 'NONE', level: 'HIGH', entity: { kind: 'user', name: 'ada@example.com' } },
       ])
       for (const name of ['ADA@example.com', '1']) {
         const picture = await storage.stores.riskReader.read(asked(['user', name]), now)
-        expect(picture.entities).toMatchObject([{ kind: 'user', reasons: told.reasons }])
+        expect(picture.entities).toMatchObject([{ kind: 'user', reasons: stated.reasons }])
         const [{ id } = { id: '' }] = picture.entities
         expect((await storage.stores.riskReader.read(asked(['user', id]), now)).entities).toEqual(
           picture.entities,
@@ -127,9 +129,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('many questions at once are each answered with their own', async () => {
       await using storage = await open()
       const names = Array.from({ length: 600 }, (_, at) => `user:email:${at}@example.com`)
-      await hear(
+      await apply(
         storage,
-        names.map((name) => news(1, 'LOW', [name])),
+        names.map((name) => statement(1, 'LOW', [name])),
       )
       const pictures = await Promise.all(
         names.map((_, at) => storage.stores.riskReader.read(asked(['user', `${at}@example.com`]), now)),
@@ -181,9 +183,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         'user:uri:\u{1f4bb}\u2028%_\t',
         'user:uri:\u0130\u00e9',
       ]
-      await hear(
+      await apply(
         storage,
-        names.map((name) => news(1, 'LOW', [name], { message: `about ${name}` })),
+        names.map((name) => statement(1, 'LOW', [name], { message: `about ${name}` })),
       )
       const nodes = await storage.stores.subjects.resolve(names)
       expect(nodes.map(({ identifier }) => identifier).toSorted()).toEqual(names.toSorted())
@@ -197,9 +199,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       await using storage = await open()
       const long = randomBytes(20_000).toString('base64url')
       const names = [`device:uri:${long}`, `device:uri:${long}+`, `device:opaque:https://idp.example|${long}`]
-      await hear(storage, [
-        ...names.map((name) => news(1, 'HIGH', [name])),
-        news(2, 'LOW', names.slice(0, 2), { message: long }),
+      await apply(storage, [
+        ...names.map((name) => statement(1, 'HIGH', [name])),
+        statement(2, 'LOW', names.slice(0, 2), { message: long }),
       ])
       const isLong = ({ identifier }: { identifier: Identifier }) => names.includes(identifier)
       expect((await storage.stores.subjects.resolve(names)).map(isLong)).toEqual([true, true, true])
@@ -211,7 +213,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       'nobody is named %j, and asking is no error',
       async (name) => {
         await using storage = await open()
-        await hear(storage, [news(1, 'HIGH', [ada])])
+        await apply(storage, [statement(1, 'HIGH', [ada])])
         const { entities } = await storage.stores.riskReader.read(
           asked(['user', name], ['device', name], ['session', name]),
           now,
@@ -230,16 +232,16 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       for (const [at, name] of names.entries()) {
         const [id = '', issuer] = [ids[at], `https://${at}.example`]
         await storage.stores.providers.insert(sampleProvider({ id, issuer }))
-        const told = {
-          ...news(1, 'LOW', [name], { source: { kind: 'security_events_provider', id } }),
+        const stated = {
+          ...statement(1, 'LOW', [name], { source: { kind: 'security_events_provider', id } }),
           issuer,
         }
         await storage.transaction(({ subjects, risk }) =>
-          applyNews({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, [told]),
+          applyStatements({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, [stated]),
         )
       }
       const made: Identifier = 'device:iss_sub:https://elsewhere.example|7'
-      await hear(storage, [news(1, 'HIGH', [made])])
+      await apply(storage, [statement(1, 'HIGH', [made])])
       const read = (text: string) => storage.stores.riskReader.read(asked(['device', text]), now)
       const { entities } = await read('7')
       expect(entities.map(({ reasons }) => reasons[0]?.identifier ?? '').toSorted()).toEqual(names.toSorted())
@@ -256,9 +258,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('a reason with two names counts for each by itself while they are not believed to be one', async () => {
       await using storage = await open()
       const reported = (id: string) => ({ source: { kind: 'security_events_provider', id } as const })
-      await hear(storage, [news(2, 'NONE', [ada, sub1]), news(1, 'NONE', [sub2])])
-      const [heard] = await hear(storage, [news(3, 'HIGH', [ada, sub2], reported('sse2'))])
-      expect(heard).toMatchObject({ refused: expect.stringContaining('exclude') as string })
+      await apply(storage, [statement(2, 'NONE', [ada, sub1]), statement(1, 'NONE', [sub2])])
+      const [outcome] = await apply(storage, [statement(3, 'HIGH', [ada, sub2], reported('sse2'))])
+      expect(outcome).toMatchObject({ refused: expect.stringContaining('exclude') as string })
       const look = async (identifier: Identifier, text: string) => {
         const nodes = await storage.stores.subjects.resolve([identifier])
         const [state] = await storage.stores.risk.states(nodes.map(({ entity }) => entity))
@@ -272,9 +274,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await look(ada, 'ada@example.com')).toEqual([3, [sub2], [[sub2]]])
       expect(await look(sub2, '2')).toEqual([3, [sub2], [[sub2]]])
       // The first claim has ended, so that nothing contradicts the other any more.
-      await hear(storage, [
+      await apply(storage, [
         {
-          ...news(3, 'NONE', [ada]),
+          ...statement(3, 'NONE', [ada]),
           reasons: [],
           endings: [{ identifier: ada, recycled: false, successor: undefined }],
         },
@@ -292,12 +294,12 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const names = (at: number) =>
         Array.from({ length: 49 }, (_, n): Identifier => `user:email:${at}.${n}@example.com`)
       const crowd = Array.from({ length: 10 }, (_, at) => ({
-        ...news(1, 'NONE', [sub1, ...names(at)]),
+        ...statement(1, 'NONE', [sub1, ...names(at)]),
         reasons: [],
       }))
-      await hear(storage, crowd)
-      const [heard] = await hear(storage, [news(2, 'HIGH', [sub1, ada, ...names(99)])])
-      expect(heard?.refused).toBe(tooManyClaims)
+      await apply(storage, crowd)
+      const [outcome] = await apply(storage, [statement(2, 'HIGH', [sub1, ada, ...names(99)])])
+      expect(outcome?.refused).toBe(tooManyClaims)
       const levelOf = async (identifier: Identifier) => {
         const [node] = await storage.stores.subjects.resolve([identifier])
         return (await storage.stores.risk.states([node?.entity ?? 0]))[0]?.level
@@ -305,15 +307,15 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect([await levelOf(ada), await levelOf(sub1)]).toEqual([3, 3])
 
       const login: Identifier = 'user:login:ada'
-      const loaded = { ...news(3, 'NONE', [login, ada, sub1]), reasons: [], loadedAs: login }
-      expect((await hear(storage, [loaded]))[0]?.refused).toBeUndefined()
+      const loaded = { ...statement(3, 'NONE', [login, ada, sub1]), reasons: [], loadedAs: login }
+      expect((await apply(storage, [loaded]))[0]?.refused).toBeUndefined()
       const nodes = await storage.stores.subjects.resolve([login, ada, sub1])
       expect(new Set(nodes.map(({ entity }) => entity)).size).toBe(1)
     })
 
     test('the same end twice is kept once, with all that was said of it', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'LOW', [ada, sub1])])
+      await apply(storage, [statement(1, 'LOW', [ada, sub1])])
       const ending = { source: 'sse1', identifier: ada, at: t(5).getTime(), successor: undefined }
       const end = (recycled: boolean, successor?: Identifier) =>
         storage.transaction(({ subjects }) => subjects.end([{ ...ending, recycled, successor }]))
@@ -327,7 +329,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('of one source and identifier the latest endings are kept, in whichever order they come', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'LOW', [ada])])
+      await apply(storage, [statement(1, 'LOW', [ada])])
       const times = Array.from({ length: 40 }, (_, at) => at)
       const ending = { source: 'sse1', identifier: ada, recycled: true, successor: undefined }
       for (const at of [...times.slice(20), ...times.slice(0, 20)]) {
@@ -345,9 +347,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         `user:email:${at}@example.com`,
         `user:iss_sub:https://idp.example|${at}`,
       ])
-      await hear(
+      await apply(
         storage,
-        pairs.map((names) => ({ ...news(1, 'NONE', names), reasons: [] })),
+        pairs.map((names) => ({ ...statement(1, 'NONE', names), reasons: [] })),
       )
       const joined = async (): Promise<number> => {
         const nodes = await storage.stores.subjects.resolve(pairs.flat())
@@ -369,7 +371,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('a loaded user is kept in the place of what was loaded before', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'LOW', [ada]), news(1, 'LOW', [sub1])])
+      await apply(storage, [statement(1, 'LOW', [ada]), statement(1, 'LOW', [sub1])])
       const { subjects } = storage.stores
       const user = { login: 'ada@example.com', displayName: 'Ada', loadedAt: t(1), claim: undefined }
       expect(await subjects.loadedBefore(ada)).toBeUndefined()
@@ -391,12 +393,12 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('lists go from the newest to the oldest, by page, kind, level and part of a name', async () => {
       await using storage = await open()
       const names = Array.from({ length: 7 }, (_, at): Identifier => `user:email:${at}@Example.com`)
-      await hear(storage, [
-        ...names.map((name, at) => news(1, at % 2 === 0 ? 'HIGH' : 'NONE', [name])),
-        news(1, 'HIGH', [laptop]),
-        news(1, 'LOW', ['users:uri:urn:ada']),
+      await apply(storage, [
+        ...names.map((name, at) => statement(1, at % 2 === 0 ? 'HIGH' : 'NONE', [name])),
+        statement(1, 'HIGH', [laptop]),
+        statement(1, 'LOW', ['users:uri:urn:ada']),
       ])
-      await hear(storage, [{ ...news(2, 'NONE', ['user:email:0@Example.com', sub1]), reasons: [] }])
+      await apply(storage, [{ ...statement(2, 'NONE', ['user:email:0@Example.com', sub1]), reasons: [] }])
       const list = async (query: Omit<SubjectQuery, 'limit'>, limit = 3): Promise<string[]> => {
         const found: string[] = []
         let next: number | undefined
@@ -425,15 +427,15 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       for (const text of ['%', '_x', '\\', '\0', '@EXAMPLE']) expect(await list({ text })).toEqual([])
     })
 
-    test('changes that come at once are heard one after the other, each whole', async () => {
+    test('changes that come at once are applied one after the other, each whole', async () => {
       await using storage = await open()
       const names = Array.from(
         { length: 12 },
         (_, at): Identifier => `user:iss_sub:https://idp.example|${at}`,
       )
       const all = names.flatMap((name, at) => [
-        hear(storage, [news(at, 'LOW', [`user:uri:urn:${at % 3}`, name])]), // three entities at most get one of them
-        hear(storage, [news(at + 12, 'HIGH', [`user:uri:urn:${at % 3}`])]),
+        apply(storage, [statement(at, 'LOW', [`user:uri:urn:${at % 3}`, name])]), // three entities at most get one of them
+        apply(storage, [statement(at + 12, 'HIGH', [`user:uri:urn:${at % 3}`])]),
       ])
       await Promise.all(all)
       const nodes = await storage.stores.subjects.resolve([0, 1, 2].map((at) => `user:uri:urn:${at}`))
@@ -446,9 +448,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('an answer shows each change whole or not at all, whatever changes meanwhile', async () => {
       await using storage = await open()
       const turnTo = (side: 'user' | 'device', at: number) =>
-        hear(storage, [
-          news(at, side === 'user' ? 'HIGH' : 'NONE', [ada]),
-          news(at, side === 'device' ? 'HIGH' : 'NONE', [laptop]),
+        apply(storage, [
+          statement(at, side === 'user' ? 'HIGH' : 'NONE', [ada]),
+          statement(at, side === 'device' ? 'HIGH' : 'NONE', [laptop]),
         ])
       await turnTo('user', 0)
       const change = async (): Promise<void> => {
@@ -466,8 +468,8 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('what was replaced, and what came too late, is history', async () => {
       await using storage = await open()
-      await hear(storage, [news(2, 'HIGH', [ada]), news(3, 'LOW', [ada])])
-      await hear(storage, [news(1, 'MEDIUM', [ada])])
+      await apply(storage, [statement(2, 'HIGH', [ada]), statement(3, 'LOW', [ada])])
+      await apply(storage, [statement(1, 'MEDIUM', [ada])])
       const [entity] = await storage.stores.subjects.resolve([ada])
       const history = await storage.stores.risk.history(entity?.entity ?? 0, 10)
       expect(history.map(({ level, occurredAt }) => [level, occurredAt])).toEqual([
@@ -479,14 +481,14 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     test('history is kept from when it became that, however long it was believed, and goes oldest first', async () => {
       await using storage = await open()
       const { risk, subjects } = storage.stores
-      await hear(storage, [news(1, 'HIGH', [ada]), news(2, 'LOW', [ada])])
+      await apply(storage, [statement(1, 'HIGH', [ada]), statement(2, 'LOW', [ada])])
       const entity = (await subjects.resolve([ada]))[0]?.entity ?? 0
       const left = async (): Promise<readonly unknown[]> =>
         (await risk.history(entity, 10)).map(({ level }) => level)
       expect(await risk.deleteHistoryBefore(now, 10, t(60))).toEqual({ rows: 0, parts: 0 })
       expect(await left()).toEqual(['HIGH'])
       const reason = (at: number) =>
-        news(at, 'MEDIUM', [ada]).reasons.map((reason) => ({ node: entity, reason }))
+        statement(at, 'MEDIUM', [ada]).reasons.map((reason) => ({ node: entity, reason }))
       await risk.addHistory(reason(3), t(51))
       await risk.addHistory(reason(0), t(5_000)) // a clock was ahead
       await risk.addHistory(reason(4), t(52))
@@ -499,7 +501,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('a level that runs out is due then, and not before', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'HIGH', [ada], { expiresAt: t(55) }), news(1, 'LOW', [laptop])])
+      await apply(storage, [statement(1, 'HIGH', [ada], { expiresAt: t(55) }), statement(1, 'LOW', [laptop])])
       const { risk, subjects } = storage.stores
       expect(await risk.due(t(54), 10)).toEqual([])
       const [entity] = await subjects.resolve([ada])
@@ -510,46 +512,48 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('joining an entity takes the level of whoever is older, and says what changes', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'LOW', [ada])])
-      await hear(storage, [
-        news(2, 'HIGH', [sub1], { source: { kind: 'security_events_provider', id: 'sse2' } }),
+      await apply(storage, [statement(1, 'LOW', [ada])])
+      await apply(storage, [
+        statement(2, 'HIGH', [sub1], { source: { kind: 'security_events_provider', id: 'sse2' } }),
       ])
-      const [heard] = await hear(storage, [{ ...news(3, 'LOW', [ada, sub1]), reasons: [] }])
-      expect(heard?.changes).toMatchObject([{ previous: 'LOW', level: 'HIGH' }])
+      const [outcome] = await apply(storage, [{ ...statement(3, 'LOW', [ada, sub1]), reasons: [] }])
+      expect(outcome?.changes).toMatchObject([{ previous: 'LOW', level: 'HIGH' }])
       expect((await storage.stores.subjects.list({ limit: 10 })).subjects).toMatchObject([{ level: 3 }])
       expect((await storage.stores.subjects.list({ limit: 10, level: 3 })).subjects).toHaveLength(1)
     })
 
     test('a recycled identifier: somebody else, of whom nothing is known', async () => {
       await using storage = await open()
-      await hear(storage, [news(1, 'HIGH', [ada])])
-      const [heard] = await hear(storage, [
+      await apply(storage, [statement(1, 'HIGH', [ada])])
+      const [outcome] = await apply(storage, [
         {
-          ...news(2, 'NONE', [ada]),
+          ...statement(2, 'NONE', [ada]),
           reasons: [],
           endings: [{ identifier: ada, recycled: true, successor: undefined }],
         },
       ])
-      expect(heard?.changes).toMatchObject([{ previous: 'HIGH', level: 'NONE' }])
+      expect(outcome?.changes).toMatchObject([{ previous: 'HIGH', level: 'NONE' }])
       expect(
         (await storage.stores.riskReader.read(asked(['user', 'ada@example.com']), now)).entities,
       ).toMatchObject([{ reasons: [] }])
-      await hear(storage, [news(3, 'LOW', [ada])])
+      await apply(storage, [statement(3, 'LOW', [ada])])
       expect(
         (await storage.stores.riskReader.read(asked(['user', 'ada@example.com']), now)).entities,
       ).toMatchObject([{ reasons: [{ level: 'LOW' }] }])
     })
 
-    test('unknown users are ignored when told so, with all they would have joined', async () => {
+    test('unknown users are ignored when that is set, with all they would have joined', async () => {
       await using storage = await open()
-      const [heard] = await hear(storage, [news(1, 'HIGH', [ada, sub1])], true)
-      expect(heard).toMatchObject({
+      const [outcome] = await apply(storage, [statement(1, 'HIGH', [ada, sub1])], true)
+      expect(outcome).toMatchObject({
         ignored: true,
         changes: [],
         unmatched: expect.stringContaining('unknown') as string,
       })
       expect(await storage.stores.subjects.resolve([ada, sub1])).toEqual([])
-      expect((await hear(storage, [news(1, 'HIGH', [laptop])], true))[0]).toMatchObject({ ignored: false })
+      expect((await apply(storage, [statement(1, 'HIGH', [laptop])], true))[0]).toMatchObject({
+        ignored: false,
+      })
     })
 
     describe('forgetting', () => {
@@ -563,30 +567,30 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       test('sessions and addresses about which nothing is kept go, with what was said of them once', async () => {
         await using storage = await open()
         const names = [session, address, ada, laptop]
-        await hear(
+        await apply(
           storage,
-          names.map((name) => news(1, 'LOW', [name], over)),
+          names.map((name) => statement(1, 'LOW', [name], over)),
         )
         expect(await forget(storage, t(50))).toMatchObject({ forgotten: 0 }) // first seen at t(50)
         expect(await forget(storage, t(51))).toMatchObject({ forgotten: 2 })
         expect(await known(storage, names)).toEqual([laptop, ada])
         expect(await forget(storage, t(51))).toMatchObject({ forgotten: 0 })
-        await hear(storage, [news(2, 'LOW', [session], { expiresAt: t(60) })])
+        await apply(storage, [statement(2, 'LOW', [session], { expiresAt: t(60) })])
         const { entities } = await storage.stores.riskReader.read(asked(['session', 's']), now)
         expect(entities).toMatchObject([{ reasons: [{ occurredAt: t(2) }] }])
       })
 
-      test.each<[string, News[]]>([
-        ['a reason without an end', [news(1, 'LOW', [session])]],
-        ['a reason that held lately', [news(1, 'LOW', [session], { expiresAt: t(52) })]],
-        ['a reason that came lately', [news(52, 'LOW', [session], over)]],
-        ['history', [news(1, 'LOW', [session], over), news(2, 'LOW', [session], over)]],
-        ['a claim', [news(1, 'LOW', [session, 'session:jwt_id:https://idp.example|j'], over)]],
+      test.each<[string, Statement[]]>([
+        ['a reason without an end', [statement(1, 'LOW', [session])]],
+        ['a reason that held lately', [statement(1, 'LOW', [session], { expiresAt: t(52) })]],
+        ['a reason that came lately', [statement(52, 'LOW', [session], over)]],
+        ['history', [statement(1, 'LOW', [session], over), statement(2, 'LOW', [session], over)]],
+        ['a claim', [statement(1, 'LOW', [session, 'session:jwt_id:https://idp.example|j'], over)]],
         [
           'a revocation',
           [
             {
-              ...news(1, 'LOW', [session], over),
+              ...statement(1, 'LOW', [session], over),
               receivedAt: t(51),
               revokes: {
                 user: undefined,
@@ -601,16 +605,16 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ],
       ])('%s keeps them', async (_name, all) => {
         await using storage = await open()
-        await hear(storage, all)
+        await apply(storage, all)
         expect(await forget(storage, t(51))).toMatchObject({ forgotten: 0 })
         expect(await known(storage, [session])).toEqual([session])
       })
 
       test('a level that came to an end does not, nor an old revocation', async () => {
         await using storage = await open()
-        await hear(storage, [
+        await apply(storage, [
           {
-            ...news(1, 'NONE', [session]),
+            ...statement(1, 'NONE', [session]),
             revokes: {
               user: undefined,
               device: undefined,
@@ -628,10 +632,10 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       test('old revocations go first, some at a time', async () => {
         await using storage = await open()
         const sessions = [1, 2, 3, 4].map((at): Identifier => `session:opaque:s${at}`)
-        await hear(
+        await apply(
           storage,
           sessions.map((session, at) => ({
-            ...news(at === 3 ? 20 : 1, 'NONE', [session]),
+            ...statement(at === 3 ? 20 : 1, 'NONE', [session]),
             revokes: {
               user: undefined,
               device: undefined,
@@ -651,9 +655,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       test('a walk in small steps comes to everyone', async () => {
         await using storage = await open()
         const names = Array.from({ length: 7 }, (_, at) => `address:203.0.113.${at}`)
-        await hear(
+        await apply(
           storage,
-          names.map((name, at) => news(1, 'LOW', [name], at === 3 ? {} : over)),
+          names.map((name, at) => statement(1, 'LOW', [name], at === 3 ? {} : over)),
         )
         let forgotten = 0
         let steps = 0
@@ -671,8 +675,8 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const revoked = (
         at: number,
         members: { user?: Identifier; device?: Identifier; session?: Identifier },
-      ): News => ({
-        ...news(at, 'LOW', Object.values(members)),
+      ): Statement => ({
+        ...statement(at, 'LOW', Object.values(members)),
         reasons: [],
         things: Object.entries(members).map(([kind, identifier]) => ({ kind, identifiers: [identifier] })),
         revokes: {
@@ -706,7 +710,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ['of a user on a device, not for the user elsewhere', { user: ada, device: laptop }, [user], 0],
       ])('%s (CAEP 1.0 §3.1)', async (_name, members, question, count) => {
         await using storage = await open()
-        await hear(storage, [revoked(1, members)])
+        await apply(storage, [revoked(1, members)])
         const { revocations } = await storage.stores.riskReader.read(asked(...question), now)
         expect(revocations).toHaveLength(count)
         if (count > 0)
@@ -721,7 +725,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ['mixed', [2, 3, 3, 1]],
       ])('the same several times in one batch: the latest is kept (%s)', async (_order, times) => {
         await using storage = await open()
-        await hear(
+        await apply(
           storage,
           times.map((at) => revoked(at, { user: ada })),
         )
@@ -731,7 +735,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
       test('of the same only the latest is kept, in whichever order they come', async () => {
         await using storage = await open()
-        for (const at of [2, 3, 1]) await hear(storage, [revoked(at, { user: ada })])
+        for (const at of [2, 3, 1]) await apply(storage, [revoked(at, { user: ada })])
         const { revocations } = await storage.stores.riskReader.read(asked(user), now)
         expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
         const step = { before: t(4), after: 0, lookedAt: 10, deletedMax: 10 }
@@ -739,7 +743,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       })
     })
 
-    test('the order in which news comes, contradictions included, changes nothing of who is who and how risky', async () => {
+    test('the order in which statements come, contradictions included, changes nothing of who is who and how risky', async () => {
       const names = [ada, sub1, sub2, 'user:phone:+1', 'user:email:b@example.com']
       const someNews = fc
         .array(
@@ -753,8 +757,8 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
           { maxLength: 8 },
         )
         .map((all) =>
-          all.map(({ at, level, names, source, ending }, index): News => {
-            const named = news(at, level, names, {
+          all.map(({ at, level, names, source, ending }, index): Statement => {
+            const named = statement(at, level, names, {
               id: `sig-${index}`,
               source: { kind: 'security_events_provider', id: source },
             })
@@ -770,9 +774,9 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
             }
           }),
         )
-      const outcome = async (batches: readonly (readonly News[])[]) => {
+      const outcome = async (batches: readonly (readonly Statement[])[]) => {
         await using storage = await open()
-        for (const batch of batches) await hear(storage, batch)
+        for (const batch of batches) await apply(storage, batch)
         const nodes = await storage.stores.subjects.resolve(names)
         const entities = [...new Set(nodes.map(({ entity }) => entity))]
         const states = await storage.stores.risk.states(entities)

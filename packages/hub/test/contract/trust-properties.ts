@@ -3,8 +3,9 @@ import { realWorld } from '../../src/base/world.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 import { evaluate, groundsMax } from '../../src/policy/evaluate.ts'
 import { defaultOutcomeRules, outcomes } from '../../src/policy/outcome.ts'
-import { newsOfEvent } from '../../src/risk/event-news.ts'
-import { applyNews, type News } from '../../src/risk/news.ts'
+import { statementOfEvent } from '../../src/risk/event-statement.ts'
+import { applyStatements } from '../../src/risk/apply-statements.ts'
+import type { Statement } from '../../src/risk/statement.ts'
 import { rejoinClaims } from '../../src/risk/rejoin.ts'
 import type { RiskAction } from '../../src/risk/risk-action.ts'
 import { createRiskRules } from '../../src/risk/risk-rules.ts'
@@ -107,25 +108,25 @@ function eventOf({ names, says, at }: Word): SecurityEvent {
   }
 }
 
-/** @param place - in the history, whenever it is told: what came later of two things that happened at once */
-function newsOf(word: Word, place: number): News {
+/** @param place - in the history, whenever it is applied: what came later of two things that happened at once */
+function newsOf(word: Word, place: number): Statement {
   const signal = {
     id: `sig-${word.source}-${place}`,
     provider: { id: word.source, issuer: issuerOf(word.source) },
     issuedAt: now,
     receivedAt: new Date(start + 50 * minuteMs + place),
   }
-  const read = newsOfEvent(rules, signal, eventOf(word), 0)
+  const read = statementOfEvent(rules, signal, eventOf(word), 0)
   if (read === undefined || 'unmatched' in read) throw new Error('Every word is about somebody.')
-  return read.news
+  return read.statement
 }
 
 const judgeIn = async (stores: Storage['stores']) => wordJudge(await stores.riskSources.list())
 
-async function tell(storage: Storage, news: readonly News[]): Promise<void> {
+async function tell(storage: Storage, statements: readonly Statement[]): Promise<void> {
   await storage.transaction(async ({ subjects, risk, riskSources }) => {
     const judge = wordJudge(await riskSources.list())
-    await applyNews({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, news)
+    await applyStatements({ subjects, risk, world, judge, origin, ignoreUnknownUsers: false }, statements)
   })
 }
 
@@ -195,7 +196,7 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
     return storage
   }
 
-  async function after(...batches: readonly (readonly News[])[]): Promise<ReadonlyMap<string, Answer>> {
+  async function after(...batches: readonly (readonly Statement[])[]): Promise<ReadonlyMap<string, Answer>> {
     await using storage = await open()
     for (const batch of batches) if (batch.length > 0) await tell(storage, batch)
     return await answers(storage)

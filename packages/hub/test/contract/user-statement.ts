@@ -1,8 +1,8 @@
-import type { News } from '../../src/risk/news.ts'
+import type { Statement } from '../../src/risk/statement.ts'
 import type { Identifier } from '../../src/subjects/identifier.ts'
 
-/** News of one provider: a user is at high risk, and their sessions are over. */
-export function userNews(minute: number, names: readonly Identifier[], by = 'sse1'): News {
+/** Statement of one provider: a user is at high risk, and their sessions are over. */
+export function userStatement(minute: number, names: readonly Identifier[], by = 'sse1'): Statement {
   const identifiers = names.toSorted()
   const identifier = identifiers[0] ?? ''
   const at = new Date(Date.UTC(2026, 0, 1, 12, minute))

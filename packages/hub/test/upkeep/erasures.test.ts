@@ -5,10 +5,10 @@ import { expect, test } from 'vitest'
 import { silentLogger } from '@watchbell/receiver/base'
 import { realWorld } from '../../src/base/world.ts'
 import { createErasures } from '../../src/upkeep/erasures.ts'
-import { applyNews } from '../../src/risk/news.ts'
+import { applyStatements } from '../../src/risk/apply-statements.ts'
 import { databaseFile } from '../../src/storage/sqlite/connection.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
-import { userNews } from '../contract/user-news.ts'
+import { userStatement } from '../contract/user-statement.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 
 const admin = { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined }
@@ -22,7 +22,7 @@ test('an erasure is not finished while somebody still reads what was overwritten
   const turn = (): Promise<number> => erasures.worker.runOnce(new AbortController().signal)
   const identifier = 'user:email:zora@example.com'
   await storage.transaction(({ subjects, risk }) =>
-    applyNews(
+    applyStatements(
       {
         subjects,
         risk,
@@ -31,7 +31,7 @@ test('an erasure is not finished while somebody still reads what was overwritten
         origin: 'https://hub.example',
         ignoreUnknownUsers: false,
       },
-      [userNews(1, [identifier])],
+      [userStatement(1, [identifier])],
     ),
   )
   const [node] = await storage.stores.subjects.resolve([identifier])

@@ -143,7 +143,7 @@ const taken = (jti: string, at: number): AcceptedSet => set(idp, jti, { received
 const batch = (name: string, count: number, at: number): readonly AcceptedSet[] =>
   Array.from({ length: count }, (_, n) => taken(`${name}-${n}`, at))
 
-/** News of a person's session, each of which takes the place of the one before. */
+/** Statement of a person's session, each of which takes the place of the one before. */
 const said = (of: string, at: number): AcceptedSet => ({
   ...taken(`${of}-${at}`, at),
   events: [
