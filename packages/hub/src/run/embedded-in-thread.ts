@@ -2,8 +2,11 @@ import type { Worker } from '../base/worker.ts'
 import { paceBesideData } from '../handling/handler.ts'
 import { startHandler, threadLogger, wakeAfterAppend, type HandlingOptions } from './start-handler.ts'
 import { lockFolder } from '../storage/sqlite/folder-lock.ts'
-import { openSqliteInThread, type SqliteInThread } from '../storage/sqlite/in-thread.ts'
-import { raiseSqliteLogNumbers } from '../storage/sqlite/numbering.ts'
+import {
+  openSqliteInThread,
+  type SqliteInThread,
+  raiseSqliteLogNumbers,
+} from '../storage/sqlite/in-thread.ts'
 import type { Storage } from '../stores.ts'
 
 export interface EmbeddedInThreadOptions extends HandlingOptions {

@@ -1,6 +1,8 @@
+import { rm, writeFile } from 'node:fs/promises'
 import { createServer as createNetServer } from 'node:net'
 import { once } from 'node:events'
 import type { AddressInfo } from 'node:net'
+import type { FastifyInstance } from 'fastify'
 import { createGuardedFetch } from '../base/guarded-fetch.ts'
 import { nothingAllowed } from '../base/outbound-allow.ts'
 import { isHubError } from '../base/hub-error.ts'
@@ -10,14 +12,12 @@ import { createSecretBox } from '../base/secret-box.ts'
 import { ownVersion } from '../base/version.ts'
 import { realWorld } from '../base/world.ts'
 import { secretKey } from '../config/secret-key.ts'
-import { firstTokenFile } from '../config/first-token-file.ts'
 import type { FirstTokenPlace, Settings } from '../config/settings.ts'
 import { standbyReason } from '../config/standby.ts'
 import { shownAddress, starting } from '../config/start-error.ts'
 import type { ClusteredOptions } from './clustered.ts'
 import { openEmbedded, type EmbeddedOptions } from './embedded.ts'
 import { boundConnections } from '../http/bound-connections.ts'
-import { drain } from '../http/drain.ts'
 import { hubServer } from '../http/index.ts'
 import { createHub, type Hub } from '../hub.ts'
 import { startTelemetry, type Telemetry } from '../metrics/telemetry.ts'
@@ -232,6 +232,40 @@ async function holdPort(host: string): Promise<{ readonly port: number } & Async
       const closed = once(holder, 'close')
       holder.close()
       await closed
+    },
+  }
+}
+
+/** How long requests under way have to end when the hub stops: half of the 10 seconds it has, the other half is the storage's. */
+const drainMaxMs = 5_000
+
+/** Takes no more requests, lets those under way end, and hangs up on whoever has not come to an end by then. */
+async function drain(server: FastifyInstance, maxMs: number = drainMaxMs): Promise<void> {
+  const overdue = setTimeout(() => server.server.closeAllConnections(), maxMs)
+  try {
+    await server.close()
+  } finally {
+    clearTimeout(overdue)
+  }
+}
+
+/** A new file that keeps the first admin token, for its owner alone. */
+interface FirstTokenFile {
+  /** @throws Error when there is such a file already: it is never overwritten */
+  keep(secret: string): Promise<void>
+  /** Removes what was kept: no token was made. */
+  forget(): Promise<void>
+}
+
+function firstTokenFile(path: string): FirstTokenFile {
+  let isOurs = false
+  return {
+    async keep(secret) {
+      await writeFile(path, `${secret}\n`, { flag: isOurs ? 'w' : 'wx', mode: 0o600, flush: true })
+      isOurs = true
+    },
+    async forget() {
+      if (isOurs) await rm(path, { force: true })
     },
   }
 }

@@ -3,7 +3,6 @@ import { inSentence } from '@watchbell/receiver/base'
 import type { Provider } from '../providers/provider.ts'
 import { dialectAdvice, type Dialect } from '@watchbell/receiver/set'
 import { withoutQuery, type TransmitterMetadata } from './discovery.ts'
-import { recognisedDialect } from './recognised-dialect.ts'
 import { isFrameworkEvent } from './stream-wishes.ts'
 import { isConnected, type Stream } from './stream.ts'
 import type { StreamProbe, Streams } from './streams.ts'
@@ -424,4 +423,12 @@ function lastEventCheck({ lastEventAt }: Stream): HealthCheck {
 function requireHubError(error: unknown): HubError {
   if (isHubError(error)) return error
   throw error
+}
+
+/** The dialect of a transmitter whose metadata shows whose software it is; undefined for all others. */
+function recognisedDialect({
+  issuer,
+  document,
+}: Pick<TransmitterMetadata, 'issuer' | 'document'>): Dialect | undefined {
+  return document['configuration_endpoint'] === `${issuer}/ssf/transmitter/streams` ? 'keycloak' : undefined
 }

@@ -1,8 +1,7 @@
 import type { World } from '../base/world.ts'
-import { byLasting, type Identifier } from './identifier.ts'
+import { byLasting, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { adminSource, compareOccurrences, mergeClaims, type Claim } from './claim.ts'
 import { endsForEverybody, ownView, partition, type Claimants, type Ending } from './partition.ts'
-import { newSubjectId } from './subject-id.ts'
 import {
   forGood,
   type IdentifierNode,
@@ -391,4 +390,14 @@ function rejoin(
       made: [...after].flatMap(([text, member]) => (before.has(text) ? [] : [member])),
     },
   }
+}
+
+/** Okta's prefix for users. */
+const prefixes = { user: '00u', device: 'dev', session: 'ses' } as const
+
+/** A new id for an identifier, and for the entity that it is until it is joined; an address is its own. */
+function newSubjectId(world: Pick<World, 'newId'>, identifier: Identifier): string {
+  const kind = kindOf(identifier)
+  if (kind === 'address') return valueOf(identifier)
+  return world.newId(kind === 'user' || kind === 'device' || kind === 'session' ? prefixes[kind] : 'ent')
 }

@@ -1,9 +1,9 @@
+import { isDeepStrictEqual } from 'node:util'
 import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { EmulatedAnswer } from './emulated-server.ts'
 import type { Switches } from './misbehaviours.ts'
 import type { Personality } from './personalities.ts'
-import { subjectsMatch } from './subject-match.ts'
 
 export const pushMethod = 'urn:ietf:rfc:8935'
 export const pollMethod = 'urn:ietf:rfc:8936'
@@ -430,4 +430,17 @@ export function parseObject(text: string): JsonObject | undefined {
 
 export function no(status: number, error: string): EmulatedAnswer {
   return { status, body: { error } }
+}
+
+/**
+ * Whether a subject that was added to a stream covers the subject of an event: simple ones when they are identical,
+ * complex ones when every member is missing on one side or identical (SSF 1.0 §8.1.3.1).
+ */
+function subjectsMatch(one: object, other: object): boolean {
+  const [a, b] = [{ ...one }, { ...other }] as [Record<string, unknown>, Record<string, unknown>] // their members
+  if (a['format'] !== 'complex' || b['format'] !== 'complex') return isDeepStrictEqual(a, b)
+  return Object.keys(a).every(
+    (member) =>
+      !isJsonObject(a[member]) || b[member] === undefined || isDeepStrictEqual(a[member], b[member]),
+  )
 }

@@ -4,9 +4,10 @@ import { migrate } from '../migrations/migrate.ts'
 import { sqlStorage, type SqlProcedures, type SqlStorage } from '../stores/sql-storage.ts'
 import { sqliteVariant } from '../sql/sql-variant.ts'
 import { findLiveTokens, findServiceApps } from './access-procedures.ts'
-import { databaseFile, openConnection } from './connection.ts'
+import { databaseFile, openConnection, type SqliteConnection } from './connection.ts'
 import { kyselyOverSessions } from './kysely.ts'
 import { readSqliteRisks } from './risk-procedures.ts'
+import { numberAt } from '../sql/number-at.ts'
 import { throwFromSqlite } from './outage.ts'
 import { localSessions, type LocalSessions } from './local-sessions.ts'
 import { appendSignals, recordRefusals } from './signal-procedures.ts'
@@ -53,4 +54,12 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
     procedures,
     deletions: rowDeletions(storage.db, sqliteVariant),
   }
+}
+
+/** Runs inside a transaction, when a hub starts. @param now - milliseconds since 1970. @see numberAt */
+export function raiseSqliteLogNumbers(connection: SqliteConnection, now: number): void {
+  const raise = `UPDATE sqlite_sequence SET seq = max(seq, CAST(? AS INTEGER)) WHERE name = 'log_events'`
+  if (connection.run(raise, [numberAt(now)]).changes > 0) return
+  const begin = `INSERT INTO sqlite_sequence (name, seq) VALUES ('log_events', CAST(? AS INTEGER))`
+  connection.run(begin, [numberAt(now)])
 }

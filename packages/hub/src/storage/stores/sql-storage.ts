@@ -11,7 +11,6 @@ import { createLeaseStore } from './lease-store.ts'
 import { createProviderStore } from './provider-store.ts'
 import { createRateCountStore } from './rate-count-store.ts'
 import { createRiskProviderStore } from './risk-provider-store.ts'
-import { createRiskReader, type RiskProcedures } from './risk-reader.ts'
 import { createRiskSourceStore } from './risk-source-store.ts'
 import { createRiskStore } from './risk-store.ts'
 import type { ApiTokenRow, Schema, ServiceAppRow } from '../sql/schema.ts'
@@ -25,6 +24,8 @@ import { createStreamStore } from './stream-store.ts'
 import { createSystemLogStore } from './system-log-store.ts'
 import { createUsedOnceStore } from './used-once-store.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
+import type { RiskPicture, RiskReader } from '../../risk/risk-reader.ts'
+import type { RiskQuestion } from './risk-pictures.ts'
 
 /** What checking credentials needs done beside the data, for many requests at once. */
 export interface AccessProcedures {
@@ -97,4 +98,15 @@ export function sqlStorage({
       await close()
     },
   }
+}
+
+/** What the question at sign-in needs done beside the data. */
+interface RiskProcedures {
+  readRisks(questions: readonly RiskQuestion[]): Promise<readonly RiskPicture[]>
+}
+
+/** Questions that come while others are being read travel together. */
+function createRiskReader({ readRisks }: RiskProcedures): RiskReader {
+  const ask = gathered((questions: readonly RiskQuestion[]) => readRisks(questions))
+  return { read: (about, now) => ask({ about, now }) }
 }
