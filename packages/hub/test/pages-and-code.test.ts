@@ -1,6 +1,12 @@
 import { existsSync, globSync, readFileSync } from 'node:fs'
 import { basename, join, resolve } from 'node:path'
 import { describe, expect, test } from 'vitest'
+import { dialectNames } from '@watchbell/receiver/set'
+import { isScope } from '../src/access/scopes.ts'
+import { hubErrors } from '../src/base/hub-error.ts'
+import { settingEntries } from '../src/config/settings.ts'
+import { misbehaviourNames } from '../src/testing/misbehaviours.ts'
+import { operations } from '../src/wire/operations.ts'
 import { runInProcess } from './run-cli.ts'
 import { strangers } from './deploy/files.ts'
 
@@ -102,6 +108,65 @@ describe.each(files)('%s', (file) => {
     )
     expect(missing).toEqual([])
   })
+})
+
+test('pages name operations of the API that there are', () => {
+  const known = Object.keys(operations)
+  const named = files
+    .filter((file) => !file.startsWith('docs/contract/'))
+    .flatMap((file) =>
+      codeOf(read(file)).flatMap((line) => {
+        const [, method, path = ''] =
+          /^(GET|POST|PUT|PATCH|DELETE) (\/(?:api|v1|access|oauth2|ssf|security)\/[^\s?…]*)$/.exec(line) ?? []
+        return method === undefined ? [] : [`${method} ${path.replaceAll(/\{(\w+)\}/g, ':$1')}`]
+      }),
+    )
+  const pattern = (name: string): string => name.replaceAll(/:\w+/g, ':')
+  expect(named.length).toBeGreaterThan(5)
+  expect(named.filter((name) => !known.some((each) => pattern(each) === pattern(name)))).toEqual([])
+})
+
+test('pages name scopes, errors and spans that there are', () => {
+  const rooms = new Set(Object.keys(hubErrors).map((code) => code.split('.')[0]))
+  const spans = new Set(
+    globSync('packages/*/src/**/*.ts', { cwd: root }).flatMap((file) =>
+      [...read(file).matchAll(/\bspan\(\s*'([a-z]+\.[a-z]+)'/g)].map(([, name = '']) => name),
+    ),
+  )
+  const isWrong = (name: string): boolean => {
+    if (/^(?:okta|watchbell)\.\w+\.(?:read|manage|evaluate)$/.test(name)) return !isScope(name)
+    const [, room] = /^([a-z]+)\.[a-z_]+$/.exec(name) ?? []
+    return (
+      rooms.has(room) &&
+      !Object.hasOwn(hubErrors, name) &&
+      !spans.has(name) &&
+      !/\.(?:key|md|json|ts)$/.test(name)
+    )
+  }
+  const wrong = files
+    .filter((file) => !file.startsWith('docs/contract/'))
+    .flatMap((file) =>
+      codeOf(read(file))
+        .filter(isWrong)
+        .map((name) => `${file}: ${name}`),
+    )
+  expect(spans.size).toBeGreaterThan(3)
+  expect(wrong).toEqual([])
+})
+
+test('pages list every dialect, misbehaviour and setting', () => {
+  const firstCells = (file: string): string =>
+    [...read(file).matchAll(/^\| ([^|]+) \|/gm)].map(([, cell]) => cell).join('\n')
+  const missing = (names: readonly string[], file: string): readonly string[] =>
+    names.filter((name) => !firstCells(file).includes(`\`${name}\``))
+  expect(missing(dialectNames, 'docs/dialects.md')).toEqual([])
+  expect(missing(misbehaviourNames, 'docs/emulated-transmitter.md')).toEqual([])
+  expect(
+    missing(
+      Object.values(settingEntries).map(({ variable }) => variable),
+      'docs/configuration.md',
+    ),
+  ).toEqual([])
 })
 
 test('every form for issues says what must not be pasted', () => {
