@@ -19,6 +19,7 @@ import { followChanges } from './base/follow-changes.ts'
 import { HubError } from './base/hub-error.ts'
 import { silentMeter, type Meter } from './base/meter.ts'
 import type { SecretBox } from './base/secret-box.ts'
+import { recentAnswer } from './base/recent-answer.ts'
 import { succeedsWithin } from './base/succeeds-within.ts'
 import { silentTracer, type Tracer } from './base/tracer.ts'
 import { createWorker } from './base/worker.ts'
@@ -56,6 +57,7 @@ import { createSetVerifier } from '@watchbell/receiver/set'
 import type { Signal } from './signals/signal.ts'
 import type { SignalStore } from './signals/signal-store.ts'
 import type { Storage, Stores } from './stores.ts'
+import type { ErasureBacklog } from './subjects/erasure-store.ts'
 import { defaultDiscoveryLimits, readTransmitterMetadata } from './streams/discovery.ts'
 import { changeStreamsOfProvider } from './streams/provider-changes.ts'
 import { untouchedStreams } from './streams/untouched-streams.ts'
@@ -133,7 +135,7 @@ export interface Hub extends AsyncDisposable {
   readonly providerActions: ProviderActions
   readonly evaluator: Evaluator
   readonly people: People
-  readonly erasures: Pick<Erasures, 'erase'>
+  readonly erasures: Pick<Erasures, 'erase' | 'get' | 'list'>
   /** Which events of signals were applied to whom they are about. */
   matchesOf(signals: readonly Signal[]): Promise<readonly (readonly EventMatch[])[]>
   /** By the id of the risk provider. */
@@ -149,6 +151,8 @@ export interface Hub extends AsyncDisposable {
   refuseUnread(error: HubError, source: string): Promise<void>
   /** How many SETs wait in memory to be stored. */
   waitingSets(): number
+  /** Erasures that are not done, as of a few seconds ago at most; undefined when the storage does not say so in time. */
+  erasuresLeft(): Promise<ErasureBacklog | undefined>
   /** Whether the storage answers, and takes what is to be stored, and soon. */
   isReady(): Promise<boolean>
 }
@@ -158,6 +162,8 @@ const housekeepingMs = 60_000
 const standbyRetryS = 60
 /** Whoever asks whether we are ready waits no longer for a storage that hangs. */
 const readyWaitMs = 3_000
+/** Whoever asks whether we are ready may ask often. */
+const erasuresLeftForMs = 5_000
 /** How often nodes tell each other what they counted: as much may pass a limit as they let through in this time. */
 const rateExchangeMs = 1_000
 
@@ -365,6 +371,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     transaction,
   })
   const erasures = createErasures({ storage, world, logger })
+  const erasureBacklog = recentAnswer(world, erasuresLeftForMs, () => erasures.backlog())
 
   const poller = createStreamPoller({ world, logger, intake, leases: stores.leases, accepting: acceptDeps })
   if (standby === undefined) poller.start()
@@ -475,6 +482,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     },
     refuseUnread: (error, source) => refuseSet(acceptDeps, error, {}, { via: 'push', source }, () => false),
     waitingSets: () => inbox.waiting(),
+    async erasuresLeft() {
+      let left: ErasureBacklog | undefined
+      const asks = erasureBacklog().then((backlog) => (left = backlog))
+      return (await succeedsWithin(readyWaitMs, asks)) ? left : undefined
+    },
     async isReady() {
       // What every request with a token asks as well: on SQLite in a thread that no search holds up.
       const reads = stores.apiTokens.findLiveByHash('')

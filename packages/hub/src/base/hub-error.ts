@@ -42,6 +42,8 @@ export const hubErrors = {
   'subject.ambiguous': 'The id is that of several users, devices or sessions, of one issuer each.',
   'subject.no_such_reason': 'The user, device, session or address has no current reason with this id.',
   'subject.not_found': 'There is no user, device, session or address with this id or name.',
+  'erasure.not_found': 'There is no erasure with this id, or it was done so long ago that it is forgotten.',
+  'erasure.too_many_waiting': 'There are as many erasures under way as the hub takes; try again later.',
   'user_risk.invalid': 'A member of the risk that is to be set is missing or malformed.',
   'signal.not_found': 'There is no signal with this id.',
   'log.query_invalid': 'A parameter of the log query is malformed.',

@@ -62,6 +62,7 @@ export const perishables = [
   'tokens',
   'log_entries',
   'risk_history',
+  'erasures',
   'revocations',
   'subjects',
 ] as const

@@ -1,6 +1,8 @@
 import { describe, expect, test } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
 import { runInProcess, type CliRun } from '../../test/run-cli.ts'
+import { temporaryFolder } from '../../test/temporary-folder.ts'
+import { openSqliteInThread } from '../storage/sqlite/in-thread.ts'
 import { startTestHub } from '../testing/start-test-hub.ts'
 
 function health(env: Readonly<Record<string, string>>, ...args: readonly string[]): Promise<CliRun> {
@@ -17,6 +19,38 @@ describe('a hub that is well', () => {
       exitCode: 0,
       stdout: `The hub at ${hub.origin} is ${state}.\n`,
       stderr: '',
+    })
+  })
+
+  test('tells of erasures that are not done', async () => {
+    await using folder = await temporaryFolder()
+    const { storage } = await openSqliteInThread(folder.path, new Date())
+    const requestedAt = new Date('2026-01-31T12:00:00Z')
+    for (const id of ['era1', 'era2']) {
+      await storage.transaction(({ erasures }) =>
+        erasures.begin(0, {
+          id,
+          subject: { id: `00u-${id}`, kind: 'user' },
+          requestedAt,
+          requestedBy: { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined },
+          names: { pseudonym: 'erased', identifiers: [], displayName: undefined },
+        }),
+      )
+    }
+    await storage[Symbol.asyncDispose]()
+    // A standby, where nothing is erased.
+    await using hub = await startTestHub({
+      folder: folder.path,
+      settings: { standby: 'true', databaseUrl: '' },
+    })
+    const { stdout } = await health({ WATCHBELL_URL: hub.origin })
+    expect(stdout).toContain(
+      `The hub at ${hub.origin} is ready.\n2 erasures are not done, the oldest asked for at 2026-01-31T12:00:00.000Z.\n`,
+    )
+    const ready = (await (await fetch(`${hub.origin}/readyz`)).json()) as object
+    expect(ready).toMatchObject({
+      status: 'ready',
+      erasures: { waiting: 2, since: requestedAt.toISOString() },
     })
   })
 

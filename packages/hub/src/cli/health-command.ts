@@ -3,6 +3,7 @@ import { settingEntries, SettingProblem } from '../config/settings.ts'
 import { printable } from '@watchbell/receiver/base'
 import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOrigin, noAnswer } from './hub-client.ts'
+import { countOf } from './progress.ts'
 
 interface HealthOptions {
   readonly url?: string
@@ -29,6 +30,14 @@ export function registerHealth(program: Command, io: CliIo): void {
       if (status !== 200) throw new CliError(`The hub at ${origin} says ${status}${reasonIn(text)}`)
       const standby = /"standby":"([^"\\]+)"/.exec(text)?.[1]
       printLine(io.stdout, `The hub at ${origin} is ${live === true ? 'alive' : 'ready'}.`)
+      const [, waiting, since = ''] =
+        /"erasures":\{"waiting":(\d{1,9}),"since":"([\w:.-]+)"\}/.exec(text) ?? []
+      if (waiting !== undefined) {
+        printLine(
+          io.stdout,
+          `${countOf(Number(waiting), 'erasure')} ${waiting === '1' ? 'is' : 'are'} not done, the oldest asked for at ${since}.`,
+        )
+      }
       if (standby !== undefined) printLine(io.stdout, `It is a standby, because ${printable(standby, 300)}.`)
     })
 }

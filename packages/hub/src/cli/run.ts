@@ -9,6 +9,7 @@ import { registerExport } from './export-command.ts'
 import { registerHealth } from './health-command.ts'
 import { registerImport } from './import-command.ts'
 import { registerKey } from './key-command.ts'
+import { registerErasure } from './erasure-command.ts'
 import { registerEvaluate } from './evaluate-command.ts'
 import { registerProvider } from './provider-command.ts'
 import { registerRisk } from './risk-command.ts'
@@ -58,6 +59,7 @@ function createProgram(io: CliIo): Command {
   registerRisk(program, io)
   registerEvaluate(program, io)
   registerSubject(program, io)
+  registerErasure(program, io)
   registerStream(program, io)
   registerSignals(program, io)
   registerLog(program, io)

@@ -118,9 +118,49 @@ describe('list, show and erase', () => {
   test('erase leaves nobody behind', async () => {
     await using hub = await startTestHub()
     await run(hub, ['load', '-'], JSON.stringify([ada]))
-    expect((await run(hub, ['erase', 'ada'])).stdout).toMatch(/^00u\w+ is (erased|being erased; .*)\.\n$/)
-    await expect.poll(async () => (await run(hub, ['show', 'ada'])).exitCode).toBe(1)
+    expect((await run(hub, ['erase', 'ada'])).stdout).toMatch(/^00u\w+ is erased\.\n$/)
+    expect((await run(hub, ['show', 'ada'])).exitCode).toBe(1)
     expect((await run(hub, ['erase', 'ada'])).stderr).toContain("'ada'")
+  })
+
+  test('erase says where to look, and erasure list and show tell how it went', async () => {
+    await using hub = await startTestHub()
+    await run(hub, ['load', '-'], JSON.stringify([ada, bob]))
+    const begun = JSON.parse((await run(hub, ['erase', 'ada', '--no-wait', '--json'])).stdout) as {
+      id: string
+      subject: { id: string }
+    }
+    const said = (await run(hub, ['erase', begun.subject.id, '--no-wait'])).stdout
+    expect([
+      `${begun.subject.id} is being erased; \`watchbell erasure show ${begun.id}\` tells how far it is.\n`,
+      `${begun.subject.id} is erased.\n`,
+    ]).toContain(said)
+    const again = JSON.parse((await run(hub, ['erase', begun.subject.id, '--json'])).stdout) as object
+    expect(again).toMatchObject({ id: begun.id, state: 'done' })
+    await run(hub, ['erase', 'bob@example.com'])
+
+    const erasures = (args: readonly string[]) => {
+      const env = { WATCHBELL_URL: hub.origin, WATCHBELL_TOKEN: hub.adminToken }
+      return runInProcess(['erasure', ...args], { env })
+    }
+    const shown = (await erasures(['show', begun.id])).stdout
+    expect(shown).toMatch(
+      new RegExp(`^id +${begun.id}\nstate +done\nsubject +${begun.subject.id} \\(user\\)`),
+    )
+    expect(shown).toMatch(/^DELETED +ROWS\nidentifiers +2$/m)
+    expect(shown).not.toContain('ada@')
+    expect((await erasures(['list'])).stdout).toMatch(
+      /^ID +STATE +SUBJECT[^]+\nera\w+ +done +00u[^]+\nera\w+ +done/,
+    )
+    expect((await erasures(['list', '--state', 'waiting'])).stdout).toBe('There are none.\n')
+    const newest = JSON.parse((await erasures(['list', '--limit', '1', '--json'])).stdout) as { id: string }[]
+    expect(newest).toHaveLength(1)
+    expect(newest[0]?.id).not.toBe(begun.id)
+    expect(await erasures(['show', 'era0'])).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining("There is no erasure 'era0'"),
+    })
+    expect((await erasures(['list', '--state', 'gone'])).exitCode).toBe(2)
   })
 
   test('what cannot be done is refused in words', async () => {

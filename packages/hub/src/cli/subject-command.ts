@@ -4,7 +4,9 @@ import { Option, type Command } from 'commander'
 import { isJsonArray, parseIJson, isJsonObject, type JsonValue, printable } from '@watchbell/receiver/base'
 import { riskLevels } from '../risk/risk-level.ts'
 import { subjectKinds } from '../subjects/identifier.ts'
+import type { ErasureBody } from '../wire/erasures.ts'
 import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { awaitErasure } from './erasure-command.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
 import { integerFrom } from './option-readers.ts'
@@ -51,6 +53,10 @@ interface ListOptions extends HubOptions {
   readonly level?: string
   readonly search?: string
   readonly limit: number
+}
+
+interface EraseOptions extends HubOptions {
+  readonly wait: boolean
 }
 
 const path = '/v1/subjects'
@@ -124,12 +130,19 @@ export function registerSubject(program: Command, io: CliIo): void {
       'Erase every trace that tells who it is, in signals, risk and System Log. There is no way back.',
     )
     .argument('<id-or-name>', nameHelp)
-    .action(async (wanted: string, options: HubOptions) => {
+    .option('--no-wait', 'do not wait until it is done')
+    .action(async (wanted: string, options: EraseOptions) => {
       const hub = openHub(io, options)
-      const { id } = await fetchSubject(hub, wanted)
-      const underWay = (await hub.request('DELETE', `${path}/${encodeURIComponent(id)}`)) !== undefined
-      if (options.json === true) return printJson(io.stdout, { id, erased: !underWay })
-      printLine(io.stdout, `${id} is ${underWay ? 'being erased; it goes on in the background' : 'erased'}.`)
+      const begun = await requestErasure(hub, wanted)
+      const erasure = options.wait ? await awaitErasure(io, hub, begun) : begun
+      if (options.json === true) return printJson(io.stdout, erasure)
+      const { id, state, subject } = erasure
+      printLine(
+        io.stdout,
+        state === 'done'
+          ? `${subject.id} is erased.`
+          : `${subject.id} is being erased; \`watchbell erasure show ${id}\` tells how far it is.`,
+      )
     })
 }
 
@@ -146,8 +159,17 @@ Examples:
 
 /** @throws CliError when the hub has never heard of it */
 export async function fetchSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
+  return (await askOfSubject(hub, 'GET', wanted)) as SubjectBody // its own shape
+}
+
+/** @throws CliError when the hub has never heard of the subject, or not since it was erased */
+async function requestErasure(hub: HubClient, wanted: string): Promise<ErasureBody> {
+  return (await askOfSubject(hub, 'DELETE', wanted)) as ErasureBody // its own shape
+}
+
+async function askOfSubject(hub: HubClient, method: 'GET' | 'DELETE', wanted: string): Promise<unknown> {
   try {
-    return (await hub.request('GET', `${path}/${encodeURIComponent(wanted)}`)) as SubjectBody // its own shape
+    return await hub.request(method, `${path}/${encodeURIComponent(wanted)}`)
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
     throw new CliError(`The hub knows nothing of '${wanted}': its level is NONE.`)

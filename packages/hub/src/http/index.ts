@@ -4,6 +4,7 @@ import type { Logger } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { Hub } from '../hub.ts'
 import { clientRoutes } from './client-routes.ts'
+import { erasureRoutes } from './erasure-routes.ts'
 import { authzenMetadataRoutes, mountEvaluation } from './evaluation-routes.ts'
 import { forwardAuthPath, mountForwardAuth, type ForwardAuthOptions } from './forward-auth-route.ts'
 import { healthRoutes } from './health-routes.ts'
@@ -51,6 +52,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
   const routes: readonly Route[] = [
     ...providerRoutes({ origin, providers: hub.providers, urlProblem: hub.urlProblem }),
     ...signalRoutes({ origin, signals: hub.signals, matchesOf: hub.matchesOf, providers: hub.providers }),
+    ...erasureRoutes({ origin, erasures: hub.erasures }),
     ...subjectRoutes({ origin, people: hub.people, erasures: hub.erasures }),
     ...userRiskRoutes({ origin, people: hub.people }),
     ...logRoutes({ origin, systemLog: hub.systemLog, world }),

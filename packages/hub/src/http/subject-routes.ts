@@ -1,5 +1,5 @@
 import { actorOf, type Caller } from '../access/caller.ts'
-import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
 import type { Erasures } from '../upkeep/erasures.ts'
 import type { People, SubjectDetails } from '../risk/people.ts'
 import { readSubjectRisk } from '../risk/user-risk.ts'
@@ -10,6 +10,7 @@ import type { Subject, SubjectQuery } from '../subjects/subject-store.ts'
 import { readUserDraft } from '../subjects/user-draft.ts'
 import type { ReasonBody, SubjectBody, SubjectDetailsBody } from '../wire/subjects.ts'
 import { pathOf } from '../wire/operation.ts'
+import { requestedErasure } from './erasure-routes.ts'
 import { actorFacts, routesOf, type ApiRequest, type Route } from './route.ts'
 
 export interface SubjectRoutesDeps {
@@ -60,11 +61,20 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
     'PUT /v1/subjects/:id/reasons/:reason/dismissal': dismissal(true),
     'DELETE /v1/subjects/:id/reasons/:reason/dismissal': dismissal(false),
     'DELETE /v1/subjects/:id': async (request, caller) => {
-      const { subject } = await people.get(request.params['id'] ?? '')
-      const outcome = await erasures.erase(subject.id, actorOf(caller, actorFacts(request)))
-      return outcome === 'done' ? { status: 204 } : { status: 202, body: { erasure: 'under_way' } }
+      const asked = request.params['id'] ?? ''
+      const id = (await subjectNamed(people, asked))?.id ?? asked // it may be under way already
+      return requestedErasure(origin, await erasures.erase(id, actorOf(caller, actorFacts(request))))
     },
   })
+}
+
+async function subjectNamed(people: Pick<People, 'get'>, name: string): Promise<Subject | undefined> {
+  try {
+    return (await people.get(name)).subject
+  } catch (error) {
+    if (isHubError(error, 'subject.not_found')) return undefined
+    throw error
+  }
 }
 
 function subjectBody({ id, kind, identifiers, level, firstSeenAt, loaded }: Subject): SubjectBody {

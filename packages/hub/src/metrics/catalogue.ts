@@ -74,6 +74,18 @@ export const catalogue = {
     labels: [],
     shared: true,
   },
+  watchbell_erasures_pending: {
+    type: 'gauge',
+    help: 'Erasures that are not done: those that wait for a walk, and those whose walk is under way.',
+    labels: [],
+    shared: true,
+  },
+  watchbell_erasures_oldest_pending_age_seconds: {
+    type: 'gauge',
+    help: 'How long ago the oldest erasure that is not done was asked for; 0 when all are done.',
+    labels: [],
+    shared: true,
+  },
   watchbell_signals_failed: {
     type: 'gauge',
     help: 'Signals that could not be handled and were set aside.',
@@ -159,7 +171,7 @@ export const catalogue = {
   },
   watchbell_retention_rows_total: {
     type: 'counter',
-    help: 'Rows that this process deleted because they were past their retention: `signals`, `tokens`, `log_entries`, `risk_history`, `revocations` or `subjects`.',
+    help: 'Rows that this process deleted because they were past their retention: `signals`, `tokens`, `log_entries`, `risk_history`, `erasures`, `revocations` or `subjects`.',
     labels: ['what'],
   },
   watchbell_retention_parts_total: {

@@ -9,7 +9,9 @@ export interface HubStateDeps {
   /** Requests that are being answered. */
   readonly inFlight: () => number
   readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets' | 'providers'>
-  readonly storage: Pick<Storage, 'poolStats'> & { readonly stores: Pick<Storage['stores'], 'signals'> }
+  readonly storage: Pick<Storage, 'poolStats'> & {
+    readonly stores: Pick<Storage['stores'], 'signals' | 'erasures'>
+  }
 }
 
 /** A scrape does not wait longer for the database. */
@@ -61,17 +63,24 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
   }
 
   async function readDatabase(): Promise<void> {
-    const { signals } = deps.storage.stores
+    const { signals, erasures } = deps.storage.stores
     const providers = await deps.hub.providers.list()
     gauge('watchbell_provider_info').reset()
     for (const { id: provider, name, issuer } of providers) {
       gauge('watchbell_provider_info').set({ provider, name, issuer }, 1)
     }
-    const [counts, [oldest]] = await Promise.all([signals.counts(), signals.claimOldest(1)])
+    const [counts, [oldest], erasing] = await Promise.all([
+      signals.counts(),
+      signals.claimOldest(1),
+      erasures.backlog(),
+    ])
+    const ageS = (since: Date | undefined): number =>
+      since === undefined ? 0 : Math.max(0, secondsOf(deps.now()) - secondsOf(since))
     gauge('watchbell_signals_pending').set(counts.pending)
     gauge('watchbell_signals_failed').set(counts.failed)
-    const ageS = oldest === undefined ? 0 : secondsOf(deps.now()) - secondsOf(oldest.receivedAt)
-    gauge('watchbell_signals_oldest_pending_age_seconds').set(Math.max(0, ageS))
+    gauge('watchbell_signals_oldest_pending_age_seconds').set(ageS(oldest?.receivedAt))
+    gauge('watchbell_erasures_pending').set(erasing.count)
+    gauge('watchbell_erasures_oldest_pending_age_seconds').set(ageS(erasing.since))
   }
 
   return async () => {
@@ -92,4 +101,6 @@ const databaseGauges = [
   'watchbell_signals_pending',
   'watchbell_signals_failed',
   'watchbell_signals_oldest_pending_age_seconds',
+  'watchbell_erasures_pending',
+  'watchbell_erasures_oldest_pending_age_seconds',
 ] as const

@@ -1,13 +1,12 @@
 import { domainToUnicode } from 'node:url'
-import { isHubError } from '../base/hub-error.ts'
 import {
   isJsonArray,
-  parseIJson,
   isJsonObject,
-  type JsonObject,
-  type JsonValue,
+  parseIJson,
   printable,
   withinQuotes,
+  type JsonObject,
+  type JsonValue,
 } from '@watchbell/receiver/base'
 import {
   identifierCharsMax,
@@ -15,6 +14,7 @@ import {
   readSubjectIdentifier,
   type SubjectIdentifier,
 } from '@watchbell/receiver/set'
+import { isHubError } from '../base/hub-error.ts'
 import { addressIdentifier, identifiersOf, formatOf, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'
@@ -33,7 +33,7 @@ export interface ErasureNames {
 /** Takes somebody's names out of what is stored. */
 export interface Eraser {
   /** Whether the text may hold a name: cheap, and never wrong when it says no. */
-  maySee(text: string): boolean
+  maySee(text: TextLooks): boolean
   /**
    * The JSON text without the names, or undefined when it is not about this person.
    * @param issuer - who sent what it holds, as far as it does not say so itself
@@ -41,6 +41,41 @@ export interface Eraser {
   json(text: string, issuer: string): string | undefined
   /** Plain text without the names, or undefined when there is none in it. */
   plain(text: string): string | undefined
+}
+
+/** Takes the names of several people out of what is stored; looks at each text once for all of them. */
+export interface SharedEraser {
+  /** @see Eraser.json */
+  json(text: string, issuer: string): ErasedText | undefined
+  /** @see Eraser.plain */
+  plain(text: string): ErasedText | undefined
+}
+
+export interface ErasedText {
+  readonly text: string
+  /** Whose names were in it, as places in the list that the eraser was made of. */
+  readonly whose: readonly number[]
+}
+
+/** A JSON text in the forms in which erasers search it. Each form is made when the first eraser asks for it. */
+export interface TextLooks {
+  readonly text: string
+  readonly normalised: string
+  /** What the text says without its percent-encoding: as decoded, and normalised. */
+  readonly decoded: readonly { readonly text: string; readonly normalised: string }[]
+  /** The IP addresses that strings of the text consist of. */
+  readonly addresses: ReadonlySet<Identifier>
+}
+
+/** What a text must hold before an eraser can find anything in it. */
+interface Hints {
+  /** In the text as normalised. */
+  readonly inText: readonly string[]
+  /** In what the text says without its percent-encoding, normalised. */
+  readonly inDecoded: readonly string[]
+  /** Patterns of phone numbers, in either as written. */
+  readonly phones: readonly string[]
+  readonly addresses: readonly Identifier[]
 }
 
 /** From this length on an identifier is so peculiar that it is taken out of the middle of texts, too. */
@@ -52,46 +87,24 @@ const peculiarFormats: ReadonlySet<string> = new Set(['email', 'phone', 'account
  * An identifier as short as `42` is no trace of anybody by itself: such ones are erased only where the same record names
  * the person, and there wherever they stand alone.
  */
-export function createEraser({ pseudonym, identifiers, ids = [], displayName }: ErasureNames): Eraser {
-  const values = new Set(
-    identifiers
-      .flatMap(spellings)
-      .concat(displayName === undefined ? [] : [displayName, displayName.replaceAll(' ', '+')]),
-  )
+export function createEraser(names: ErasureNames): Eraser {
+  const { pseudonym, identifiers, ids = [], displayName } = names
+  const { values, peculiar } = writtenNames(identifiers, displayName)
   const whole = new Set([...values].map(normaliseName))
-  const peculiar = [...values].filter((value) => value.length >= peculiarCharsMin)
-  for (const identifier of identifiers) {
-    if (peculiarFormats.has(formatOf(identifier)) || isLikeEmail(identifier))
-      peculiar.push(...spellings(identifier))
-  }
   const known = new Set(identifiers)
   const phones = identifiers.filter((identifier) => formatOf(identifier) === 'phone').map(phonePattern)
-  const anyPhone = phones.length === 0 ? undefined : new RegExp(phones.join('|'), 'u')
-  const patterns = [...peculiar.map(escaped), ...phones]
+  const patterns = [...[...peculiar].map(escaped), ...phones]
   const inText = patterns.length === 0 ? undefined : new RegExp(patterns.join('|'), 'giu')
   const emails = new Set(identifiers.filter(isLikeEmail).map(valueOf))
   const withoutEmails = [...emails].map((email) => emailPattern(email, pseudonym))
   const kinds = [...new Set(identifiers.map(kindOf))]
-  const hasAddress = kinds.includes('address') // of which there are more ways to write it than can be looked for
-  const hints = [
-    ...[...values].map((value) => {
-      const inText = asInJson(normaliseName(value))
-      return value.length >= peculiarCharsMin ? inText : `"${inText}`
-    }),
-    // Of domains there are as many ways, so it is the local part that is looked for.
-    ...[...emails].map((email) => asInJson(email.slice(0, email.lastIndexOf('@') + 1))),
-  ].flatMap((hint) => [hint, asInJson(hint)]) // as it stands in JSON, and in JSON within JSON
-  /** As it stands where it was percent-encoded in JSON. */
-  const encodedHints = [
-    ...hints,
-    ...[...values].map(normaliseName),
-    ...[...emails].map((email) => email.slice(0, email.lastIndexOf('@') + 1)),
-  ]
-
+  const hasAddress = kinds.includes('address')
   const isPlainName = (text: string): boolean =>
     whole.has(normaliseName(text)) ||
     (text.includes('@') && whole.has(normaliseLogin(text))) ||
     (hasAddress && known.has(addressIdentifier(text) ?? ''))
+  const isListedAddress = (value: JsonValue): boolean =>
+    typeof value === 'string' && known.has(addressIdentifier(value) ?? '')
   const isName = (text: string): boolean => isPlainName(text) || decodings(text).some(isPlainName)
   const speaksOf = (text: string): boolean => plainly(text) !== text.normalize('NFC')
 
@@ -115,6 +128,9 @@ export function createEraser({ pseudonym, identifiers, ids = [], displayName }: 
   function identifies(value: JsonObject, issuer: string): boolean {
     // an actor or a target of the System Log
     if (value['alternateId'] !== undefined && ids.some((id) => id === value['id'])) return true
+    const listed = value['format'] === 'ip-addresses' ? value['ip-addresses'] : undefined
+    // One by one: another address of the list may have been erased, so that the list is no subject any more.
+    if (isJsonArray(listed)) return hasAddress && listed.some((each) => isListedAddress(each))
     const subject = subjectIn(value)
     if (subject === undefined) return false
     if (!isProprietary(subject) && subject.format === 'complex') return false // its members stand for themselves
@@ -152,15 +168,7 @@ export function createEraser({ pseudonym, identifiers, ids = [], displayName }: 
   }
 
   return {
-    maySee(text) {
-      const looked = normaliseName(text)
-      if (hasAddress || hints.some((hint) => looked.includes(hint)) || anyPhone?.test(text) === true)
-        return true
-      return decodings(text).some((decoded) => {
-        const plain = normaliseName(decoded)
-        return encodedHints.some((hint) => plain.includes(hint)) || anyPhone?.test(decoded) === true
-      })
-    },
+    maySee: searchFor(hintsOf(names)),
     json(text, issuer) {
       const value = JSON.parse(text) as JsonValue // ours: it was written from JSON
       return concerns(value, issuer) ? JSON.stringify(without(value)) : undefined
@@ -171,6 +179,120 @@ export function createEraser({ pseudonym, identifiers, ids = [], displayName }: 
       return erased === text.normalize('NFC') ? undefined : erased
     },
   }
+}
+
+/** Makes one eraser of several people's. What is alike for all, such as decoding a text, is done once for each text. */
+export function createSharedEraser(people: readonly ErasureNames[]): SharedEraser {
+  const erasers = people.map(createEraser)
+  const hints = people.map(hintsOf)
+  const mayNameAnybody = searchFor({
+    inText: hints.flatMap(({ inText }) => inText),
+    inDecoded: hints.flatMap(({ inDecoded }) => inDecoded),
+    phones: hints.flatMap(({ phones }) => phones),
+    addresses: hints.flatMap(({ addresses }) => addresses),
+  })
+
+  function erase(
+    text: string,
+    looks: TextLooks,
+    by: (eraser: Eraser, text: string) => string | undefined,
+  ): ErasedText | undefined {
+    if (!mayNameAnybody(looks)) return undefined
+    let left = text
+    const whose: number[] = []
+    for (const [at, eraser] of erasers.entries()) {
+      const erased = eraser.maySee(looks) ? by(eraser, left) : undefined
+      if (erased === undefined) continue
+      left = erased
+      whose.push(at)
+    }
+    return whose.length === 0 ? undefined : { text: left, whose }
+  }
+
+  return {
+    json: (text, issuer) => erase(text, looksOf(text), (eraser, left) => eraser.json(left, issuer)),
+    plain: (text) => erase(text, looksOf(JSON.stringify(text)), (eraser, left) => eraser.plain(left)),
+  }
+}
+
+/** @param text - JSON */
+export function looksOf(text: string): TextLooks {
+  let normalised: string | undefined
+  let decoded: TextLooks['decoded'] | undefined
+  let addresses: ReadonlySet<Identifier> | undefined
+  return {
+    text,
+    get normalised() {
+      return (normalised ??= normaliseName(text))
+    },
+    get decoded() {
+      return (decoded ??= decodings(text).map((each) => ({ text: each, normalised: normaliseName(each) })))
+    },
+    get addresses() {
+      return (addresses ??= new Set(addressesIn(JSON.parse(text) as JsonValue))) // ours: it was written from JSON
+    },
+  }
+}
+
+function addressesIn(value: JsonValue): readonly Identifier[] {
+  if (typeof value === 'string') {
+    const inner = innerJson(value)
+    if (inner !== undefined) return addressesIn(inner)
+    return [value, ...decodings(value)].flatMap((each) => addressIdentifier(each) ?? [])
+  }
+  if (isJsonArray(value)) return value.flatMap(addressesIn)
+  return isJsonObject(value) ? Object.values(value).flatMap(addressesIn) : []
+}
+
+function hintsOf({ identifiers, displayName }: ErasureNames): Hints {
+  const { values, peculiar } = writtenNames(identifiers, displayName)
+  // Of domains there are as many ways to write them, so it is the local part that is looked for.
+  const locals = identifiers
+    .filter(isLikeEmail)
+    .map(valueOf)
+    .map((email) => email.slice(0, email.lastIndexOf('@') + 1))
+  const inText = [
+    ...[...values].map((value) => (peculiar.has(value) ? '' : '"') + asInJson(normaliseName(value))),
+    ...locals.map(asInJson),
+  ].flatMap((hint) => [hint, asInJson(hint)]) // as it stands in JSON, and in JSON within JSON
+  return {
+    inText,
+    inDecoded: [...inText, ...[...values].map(normaliseName), ...locals],
+    phones: identifiers.filter((identifier) => formatOf(identifier) === 'phone').map(phonePatternInJson),
+    addresses: identifiers.filter((identifier) => kindOf(identifier) === 'address'),
+  }
+}
+
+function searchFor({ inText, inDecoded, phones, addresses }: Hints): Eraser['maySee'] {
+  const [text, decoded] = [anyOf(inText.map(escaped)), anyOf(inDecoded.map(escaped))]
+  const phone = anyOf(phones)
+  return (looks) =>
+    text?.test(looks.normalised) === true ||
+    phone?.test(looks.text) === true ||
+    looks.decoded.some(
+      (each) => decoded?.test(each.normalised) === true || phone?.test(each.text) === true,
+    ) ||
+    addresses.some((address) => looks.addresses.has(address))
+}
+
+/** One expression for many: the engine makes a tree of those that begin alike. */
+function anyOf(patterns: readonly string[]): RegExp | undefined {
+  return patterns.length === 0 ? undefined : new RegExp([...new Set(patterns)].toSorted().join('|'), 'u')
+}
+
+/** Every way in which somebody's names may stand in texts; the peculiar ones also in the middle of one. */
+function writtenNames(
+  identifiers: readonly Identifier[],
+  displayName: string | undefined,
+): { readonly values: ReadonlySet<string>; readonly peculiar: ReadonlySet<string> } {
+  const values = new Set(identifiers.flatMap(spellings))
+  if (displayName !== undefined) values.add(displayName).add(displayName.replaceAll(' ', '+'))
+  const peculiar = new Set([...values].filter((value) => value.length >= peculiarCharsMin))
+  for (const identifier of identifiers) {
+    if (!peculiarFormats.has(formatOf(identifier)) && !isLikeEmail(identifier)) continue
+    for (const spelling of spellings(identifier)) peculiar.add(spelling)
+  }
+  return { values, peculiar }
 }
 
 /** How an identifier may be written in what senders sent, and in what we say of it. */
@@ -204,8 +326,15 @@ function escaped(text: string): string {
 }
 
 /** People part the digits of a number; identifiers do not. */
+const phoneGap = String.raw`[\s().\-\u{2010}-\u{2015}]`
+
 function phonePattern(identifier: Identifier): string {
-  return Array.from(valueOf(identifier), escaped).join(String.raw`[\s().\-\u{2010}-\u{2015}]*`)
+  return Array.from(valueOf(identifier), escaped).join(`${phoneGap}*`)
+}
+
+/** In JSON, and in JSON within JSON, a tab or the end of a line is an escape. */
+function phonePatternInJson(identifier: Identifier): string {
+  return Array.from(valueOf(identifier), escaped).join(String.raw`(?:${phoneGap}|\\+[tnrfv])*`)
 }
 
 function subjectIn(value: JsonObject): SubjectIdentifier | undefined {

@@ -45,7 +45,7 @@ const dayMs = 86_400_000
  */
 export function createRetention(deps: RetentionDeps): Worker {
   const { storage, world, logger, days, meter = silentMeter } = deps
-  const { signals, subjects, systemLog, risk, leases, signInMarks } = storage.stores
+  const { signals, subjects, systemLog, risk, erasures, leases, signInMarks } = storage.stores
   const lease = createLease({ world, leases, name: 'retention', holder: world.newUuid(), leaseMs })
   const lookAtClock = createRetentionClock(deps)
   let roomUntil = 0
@@ -78,6 +78,12 @@ export function createRetention(deps: RetentionDeps): Worker {
     ['signals', days.signals, (...step) => signals.deleteBefore(...step)],
     ['tokens', days.tokens, (...step) => signals.deleteTokensBefore(...step)],
     ['log_entries', days.log, (...step) => systemLog.deleteBefore(...step)],
+    // How an erasure went is told by the log as well, and for as long.
+    [
+      'erasures',
+      days.log,
+      async (...[before, max]) => ({ rows: await erasures.deleteBefore(before, max), parts: 0 }),
+    ],
     ['risk_history', days.riskHistory, (...step) => risk.deleteHistoryBefore(...step)],
   ]
 

@@ -1,3 +1,4 @@
+import { erasureOperations } from './erasures.ts'
 import { evaluationOperations } from './evaluation.ts'
 import { intakeOperations } from './intake.ts'
 import { oauthOperations } from './oauth.ts'
@@ -16,6 +17,7 @@ export const operations = {
   ...streamOperations,
   ...signalOperations,
   ...subjectOperations,
+  ...erasureOperations,
   ...riskOperations,
   ...evaluationOperations,
   ...systemLogOperations,

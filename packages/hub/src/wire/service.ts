@@ -1,5 +1,16 @@
 import { json, type Operations } from './operation.ts'
-import { anyObject, constant, named, object, optional, text, uri, type ShapeOf } from './schema.ts'
+import {
+  anyObject,
+  constant,
+  integer,
+  named,
+  object,
+  optional,
+  text,
+  time,
+  uri,
+  type ShapeOf,
+} from './schema.ts'
 
 export const rootBody = named(
   'Hub',
@@ -24,6 +35,12 @@ export const readinessBody = named(
   object({
     status: constant('ready'),
     standby: optional(text('Why it takes no signals, when it is a standby.')),
+    erasures: optional(
+      object(
+        { waiting: integer('How many are not done.'), since: time('When the oldest of them was asked for.') },
+        'Not there when all are done; a few seconds old at most.',
+      ),
+    ),
   }),
 )
 export const unreadinessBody = named(

@@ -1,5 +1,6 @@
 import { riskLevels } from '../risk/risk-level.ts'
 import { nextLink } from './common.ts'
+import { erasureAnswers } from './erasures.ts'
 import { json, type Operations } from './operation.ts'
 import { identifierBody } from './providers.ts'
 import {
@@ -18,9 +19,9 @@ import {
   uri,
   type ShapeOf,
 } from './schema.ts'
+import { subjectKind } from './subject-kind.ts'
 
 export const riskLevel = oneOf(riskLevels)
-export const subjectKind = oneOf(['user', 'device', 'session', 'address'])
 
 const subjectMembers = {
   id: text(),
@@ -152,14 +153,8 @@ export const subjectOperations = {
     tag,
     summary: 'Erase all that is kept of a user, device, session or address',
     access: manage,
-    answers: {
-      202: {
-        description: 'It is being erased.',
-        ...json(named('Erasure', object({ erasure: constant('under_way') }))),
-      },
-      204: { description: 'It is erased.' },
-    },
-    errors: one,
+    answers: erasureAnswers,
+    errors: [...one, 'erasure.too_many_waiting'],
   },
   'PUT /v1/subjects/:id/risk': {
     id: 'setSubjectRisk',

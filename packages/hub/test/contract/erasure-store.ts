@@ -4,7 +4,12 @@ import { applyStatements } from '../../src/risk/apply-statements.ts'
 import { judgeOf } from '../known-sources.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { Identifier } from '../../src/subjects/identifier.ts'
-import { erasurePlaces, type Erasure } from '../../src/subjects/erasure-store.ts'
+import {
+  erasurePlaces,
+  type ErasureQuery,
+  type ErasureRequest,
+  type RewrittenRows,
+} from '../../src/subjects/erasure-store.ts'
 import { userStatement } from './user-statement.ts'
 
 const world = realWorld(globalThis.fetch)
@@ -12,11 +17,17 @@ const ada: Identifier = 'user:email:ada@example.com'
 const bob: Identifier = 'user:email:bob@example.com'
 const sub: Identifier = 'user:iss_sub:https://idp.example|1'
 
-const erasure = (id: string, over: Partial<Erasure> = {}): Erasure => ({
+const at = (ms: number): Date => new Date(1_800_000_000_000 + ms)
+const admin = { id: '00u1', type: 'User', displayName: 'Root', alternateId: undefined }
+
+const nothing = Object.fromEntries(erasurePlaces.map((place) => [place, 0])) as RewrittenRows // all places
+
+const request = (id: string, over: Partial<ErasureRequest> = {}): ErasureRequest => ({
   id,
+  subject: { id: `of-${id}`, kind: 'user' },
+  requestedAt: at(0),
+  requestedBy: admin,
   names: { pseudonym: `erased-${id}`, identifiers: [ada], ids: [], displayName: 'Ada' },
-  place: 'signals',
-  after: 0,
   ...over,
 })
 
@@ -40,31 +51,127 @@ async function tell(storage: Storage, names: readonly (readonly Identifier[])[],
 /** What every ErasureStore must do. */
 export function erasureStoreContract(database: string, open: () => Promise<Storage>): void {
   describe(`ErasureStore on ${database}`, () => {
-    test('the oldest that is not finished is next, however far it has come', async () => {
+    test('an erasure waits, is walked with others, waits for the files, is done, and is forgotten', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
-      expect(await erasures.next()).toBeUndefined()
+      expect(await erasures.walk()).toBeUndefined()
+      expect(await erasures.backlog()).toEqual({ count: 0, since: undefined })
       const ids = ['era3', 'era1', 'era2']
-      for (const id of ids) await storage.transaction((tx) => tx.erasures.begin(0, erasure(id)))
-      expect(await erasures.next()).toEqual(erasure('era3'))
-      await erasures.advance(erasure('era3', { place: 'log', after: 7 }))
-      expect(await erasures.next()).toEqual(erasure('era3', { place: 'log', after: 7 }))
-      for (const id of ids) {
-        expect(await erasures.next()).toMatchObject({ id })
-        await erasures.finish(id)
+      for (const [ms, id] of ids.entries()) {
+        await storage.transaction((tx) => tx.erasures.begin(0, request(id, { requestedAt: at(ms) })))
       }
-      expect(await erasures.next()).toBeUndefined()
+      expect(await erasures.backlog()).toEqual({ count: 3, since: at(0) })
+      const rewritten = nothing
+      const deleted = { identifiers: 0, reasons: 0, revocations: 0, history: 0 }
+      const waiting = {
+        number: 1,
+        id: 'era3',
+        subject: { id: 'of-era3', kind: 'user' },
+        state: 'waiting',
+        requestedAt: at(0),
+        requestedBy: { id: '00u1', type: 'User', displayName: 'Root' },
+        startedAt: undefined,
+        finishedAt: undefined,
+        walk: undefined,
+        deleted,
+        rewritten,
+      }
+      expect(await erasures.find('era3')).toEqual(waiting)
+      expect(await erasures.ofSubject('of-era3')).toEqual(waiting)
+      expect(await erasures.find('era4')).toBeUndefined()
+      expect(await erasures.ofSubject('of-era4')).toBeUndefined()
+
+      const named = await erasures.names(2, 'waiting')
+      expect(named).toEqual(['era3', 'era1'].map((id) => ({ id, names: request(id).names })))
+      await erasures.startWalk(
+        named.map(({ id }) => id),
+        at(5),
+      )
+      expect((await erasures.names(9, 'waiting')).map(({ id }) => id)).toEqual(['era2'])
+      expect((await erasures.names(9, ['era1', 'era2'])).map(({ id }) => id)).toEqual(['era1', 'era2'])
+      const first = { place: 'signals', after: 0, rows: 0 } as const
+      expect(await erasures.walk()).toEqual({
+        ...first,
+        erasures: ['era3', 'era1'].map((id) => ({ id, rewritten })),
+      })
+      await erasures.advance({ place: 'log', after: 7, rows: 300 })
+      await erasures.count('era1', { ...nothing, log: 4 })
+      expect(await erasures.walk()).toMatchObject({
+        place: 'log',
+        after: 7,
+        rows: 300,
+        erasures: [{ id: 'era3' }, { id: 'era1', rewritten: { log: 4 } }],
+      })
+      expect(await erasures.find('era2')).toMatchObject({ state: 'waiting', walk: undefined })
+      expect(await erasures.find('era1')).toMatchObject({ state: 'running', startedAt: at(5) })
+
+      const epoch = await erasures.epoch()
+      await storage.transaction((tx) => tx.erasures.endWalk(310))
+      expect(await erasures.epoch()).not.toBe(epoch)
+      expect(await erasures.walk()).toBeUndefined()
+      expect(await erasures.inFiles()).toEqual(['era3', 'era1'])
+      expect((await erasures.names(9)).map(({ id }) => id)).toEqual(['era2']) // of the others none are kept
+      expect(await erasures.find('era1')).toMatchObject({
+        state: 'running',
+        walk: { place: 'files', after: 0, rows: 310 },
+      })
+      await erasures.finish(['era3', 'era1'], at(9))
+      await erasures.finish(['era1'], at(10))
+      expect(await erasures.inFiles()).toEqual([])
+      expect(await erasures.find('era1')).toMatchObject({
+        state: 'done',
+        finishedAt: at(9),
+        walk: undefined,
+      })
+      expect(await erasures.backlog()).toEqual({ count: 1, since: at(2) })
+
+      expect(await erasures.deleteBefore(at(9), 10)).toBe(0)
+      expect(await erasures.deleteBefore(at(10), 1)).toBe(1)
+      expect(await erasures.deleteBefore(at(10), 10)).toBe(1)
+      expect((await erasures.list({ limit: 10 })).erasures.map(({ id }) => id)).toEqual(['era2'])
     })
 
-    test('one that has looked through everything remembers no names until it is finished, and says so by its epoch', async () => {
+    test('a list is newest first, by state, and pages', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
-      await storage.transaction((tx) => tx.erasures.begin(0, erasure('era1')))
+      for (const id of ['a', 'b', 'c', 'd', 'e'])
+        await storage.transaction((tx) => tx.erasures.begin(0, request(id)))
+      await erasures.startWalk(['a', 'b'], at(1))
+      await storage.transaction((tx) => tx.erasures.endWalk(0))
+      await erasures.finish(['a', 'b'], at(2))
+      await erasures.startWalk(['c'], at(3))
+      const listed = async (query: ErasureQuery) => {
+        const page = await erasures.list(query)
+        return [page.erasures.map(({ id }) => id).join(''), page.next]
+      }
+      expect(await listed({ limit: 2 })).toEqual(['ed', 4])
+      expect(await listed({ limit: 2, before: 4 })).toEqual(['cb', 2])
+      expect(await listed({ limit: 2, before: 2 })).toEqual(['a', undefined])
+      expect(await listed({ limit: 9, state: 'waiting' })).toEqual(['ed', undefined])
+      expect(await listed({ limit: 9, state: 'running' })).toEqual(['c', undefined])
+      expect(await listed({ limit: 1, state: 'done' })).toEqual(['b', 2])
+    })
+
+    test('who asked is a text that may name who is erased', async () => {
+      await using storage = await open()
+      const { erasures } = storage.stores
+      await storage.transaction((tx) => tx.erasures.begin(0, request('era1')))
+      const [row] = await erasures.page('erasures', 0, 10)
+      expect(row).toMatchObject({ sequence: 1, plain: {}, issuer: '' })
+      const texts = { requested_by: JSON.stringify({ ...admin, displayName: 'erased' }) }
+      await erasures.rewrite('erasures', [{ sequence: 1, texts, terms: [] }])
+      expect((await erasures.find('era1'))?.requestedBy.displayName).toBe('erased')
+      expect(await erasures.page('erasures', 1, 10)).toEqual([])
+    })
+
+    test('rewritten signals are another epoch: what was read of them before is not used', async () => {
+      await using storage = await open()
+      const { erasures } = storage.stores
       const epoch = await erasures.epoch()
-      await storage.transaction((tx) => tx.erasures.forgetNames('era1'))
-      const left = await erasures.next()
-      expect(left).toMatchObject({ id: 'era1', place: 'files' })
-      expect(JSON.stringify(left)).not.toMatch(/ada/i)
+      await erasures.rewrite('signals', [])
+      await erasures.rewrite('log', [{ sequence: 1, texts: { event: '{}' }, terms: [] }])
+      expect(await erasures.epoch()).toBe(epoch)
+      await erasures.rewrite('signals', [{ sequence: 1, texts: { jti: 'x' }, terms: [] }])
       expect(await erasures.epoch()).not.toBe(epoch)
     })
 
@@ -81,7 +188,13 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
         claim: undefined,
       })
       expect(await risk.history(entity, 10)).toHaveLength(1)
-      await storage.transaction(({ erasures }) => erasures.begin(entity, erasure('era1')))
+      await storage.transaction(({ erasures }) => erasures.begin(entity, request('era1')))
+      expect((await storage.stores.erasures.find('era1'))?.deleted).toEqual({
+        identifiers: 2,
+        reasons: 2,
+        revocations: 2,
+        history: 1,
+      })
 
       expect((await subjects.resolve([ada, sub, bob])).map(({ identifier }) => identifier)).toEqual([bob])
       expect(await risk.states([entity])).toEqual([])

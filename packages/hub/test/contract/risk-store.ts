@@ -163,14 +163,14 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(known).toEqual(expect.arrayContaining([inOrder[0], inOrder.at(-1)]))
 
       const last = inOrder.at(-1)
-      const begin = {
+      const request = {
         id: 'era1',
+        subject: { id: last?.id ?? '', kind: 'user' as const },
+        requestedAt: new Date(0),
+        requestedBy: { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined },
         names: { pseudonym: 'p', identifiers: [], ids: [], displayName: undefined },
-        after: 0,
       }
-      await storage.transaction(({ erasures }) =>
-        erasures.begin(last?.entity ?? 0, { ...begin, place: 'signals' }),
-      )
+      await storage.transaction(({ erasures }) => erasures.begin(last?.entity ?? 0, request))
       expect(await storage.stores.subjects.find(last?.id ?? '')).toBeUndefined()
       const [next] = await add(['user:email:next@example.com'])
       expect(next?.node).toBeGreaterThan(last?.node ?? Infinity)

@@ -167,7 +167,9 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   const dismissal = { ids: ['grace@example.com', reasons[0]?.id ?? ''] }
   await call('PUT /v1/subjects/:id/reasons/:reason/dismissal', 200, dismissal)
   await call('DELETE /v1/subjects/:id/reasons/:reason/dismissal', 200, dismissal)
-  await call('DELETE /v1/subjects/:id', 204, person)
+  const erasure = { ids: [id(await call('DELETE /v1/subjects/:id', 202, person))] }
+  await call('GET /v1/erasures', 200)
+  await call('GET /v1/erasures/:id', 200, erasure)
 
   // service apps, and what one of them says about risk
   const app = await registerServiceApp(hub, scope)

@@ -585,6 +585,24 @@ test.each([
   expect((await hub.api('GET', `/v1/subjects/${later}`)).status).toBe(404)
 })
 
+interface ShownErasure {
+  readonly id: string
+  readonly state: string
+  readonly url: string
+}
+
+/** Erases a subject. @returns the erasure when it is done */
+async function erased(hub: TestHub, id: string): Promise<ShownErasure> {
+  const answer = await hub.api('DELETE', `/v1/subjects/${id}`)
+  expect(answer.status).toBe(202)
+  const begun = (await answer.json()) as ShownErasure
+  expect(answer.headers.get('location')).toBe(begun.url)
+  expect(begun.url).toBe(`${hub.origin}/v1/erasures/${begun.id}`)
+  const show = async () => (await (await hub.api('GET', `/v1/erasures/${begun.id}`)).json()) as ShownErasure
+  await expect.poll(async () => (await show()).state, { timeout: 20_000 }).toBe('done')
+  return show()
+}
+
 describe('erasing a person', () => {
   test('leaves no trace in any table, nor in any byte of the embedded database, keeps what happened, and a repeat is still a repeat', async () => {
     await using folder = await temporaryFolder()
@@ -621,19 +639,28 @@ describe('erasing a person', () => {
       const entriesBefore = ((await before.json()) as unknown[]).length
       const { id } = await subject(hub, 'countess@example.org')
 
-      expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+      const done = await erased(hub, id)
+      expect(done).toMatchObject({
+        subject: { id, kind: 'user' },
+        requested_by: { type: 'User' },
+        progress: null,
+        deleted: { identifiers: 4 },
+        rewritten: { signals: 4 },
+      })
+      expect(JSON.stringify(done)).not.toMatch(names)
       expect(tracesInFiles(folder.path, names)).toEqual([])
 
       expect((await hub.api('GET', `/v1/subjects/${id}`)).status).toBe(404)
-      expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(404)
+      expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(200) // the same erasure
+      expect((await hub.api('DELETE', '/v1/subjects/countess%40example.org')).status).toBe(404)
       expect((await hub.api('GET', '/api/v1/users/countess%40example.org/risk')).status).toBe(404)
       expect(await world.signals('?outcome=handled')).toHaveLength(tokens.length)
       expect(await world.signals('?subject=countess%40example.org')).toEqual([])
       expect(await world.signals('?subject=bob%40example.com')).toHaveLength(2)
       const withTokens = await world.signals('?include=token')
       expect(withTokens.filter(({ token }) => token !== null)).toHaveLength(1)
-      const [erased] = await logEntries(hub, 'watchbell.subject.erase')
-      expect(erased?.target).toMatchObject([
+      const [entry] = await logEntries(hub, 'watchbell.subject.erase')
+      expect(entry?.target).toMatchObject([
         { id, alternateId: expect.stringMatching(/^erased-era/) as string },
       ])
       const after = await hub.api('GET', '/api/v1/logs?limit=1000')
@@ -701,7 +728,7 @@ describe('erasing a person', () => {
     const answer = await hub.api('GET', '/v1/subjects')
     const { subjects } = (await answer.json()) as { subjects: readonly ShownSubject[] }
     expect(subjects).toHaveLength(1)
-    expect((await hub.api('DELETE', `/v1/subjects/${subjects[0]?.id}`)).status).toBe(204)
+    await erased(hub, subjects[0]?.id ?? '')
     expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toEqual([])
     const [signal] = await world.signals('?include=token')
     expect(signal).toMatchObject({ outcome: 'handled', token: null })
@@ -723,7 +750,7 @@ describe('erasing a person', () => {
       JSON.stringify(await world.signals()).match(/"unmatched_reason":"[^"]*"/g) ?? []
     expect((await reasons()).filter((reason) => /zora@/i.test(reason))).toHaveLength(2)
     const { id } = await subject(hub, 'zora@example.com')
-    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    await erased(hub, id)
     expect((await reasons()).filter((reason) => /'erased-era\w+'/.test(reason))).toHaveLength(2)
     expect(JSON.stringify(await world.signals())).not.toMatch(/zora/i)
   })
@@ -751,7 +778,7 @@ describe('erasing a person', () => {
     }
     const before = await level()
     const { id } = await subject(hub, 'ada@example.com')
-    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    await erased(hub, id)
     expect(await level()).toEqual(before)
     expect((await subject(hub, 'bob')).level).toBe('HIGH')
   })
@@ -768,7 +795,7 @@ describe('erasing a person', () => {
     expect((await hub.api('POST', '/access/v1/evaluation', asked)).status).toBe(200)
     expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).toContain('jsmith')
     const { id } = await subject(hub, 'jsmith')
-    expect((await hub.api('DELETE', `/v1/subjects/${id}`)).status).toBe(204)
+    await erased(hub, id)
     expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toContain('jsmith')
   })
 })

@@ -12,9 +12,21 @@ test('what waits in the database is seen with its age, and so is the pool; a dat
   const { storage } = opened.use(await openWithProvider())
   const sets = ['a', 'b', 'c'].map((jti) => acceptedSet(jti))
   await storage.stores.signals.append(sets)
+  const received = sets[0]?.receivedAt.getTime() ?? 0
+  for (const ageS of [30, 40]) {
+    await storage.transaction(({ erasures }) =>
+      erasures.begin(0, {
+        id: `era${ageS}`,
+        subject: { id: `00u${ageS}`, kind: 'user' },
+        requestedAt: new Date(received + 42_000 - ageS * 1_000),
+        requestedBy: { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined },
+        names: { pseudonym: 'erased', identifiers: [], displayName: undefined },
+      }),
+    )
+  }
   const instruments = createInstruments(handlingCells())
   const read = createHubState(instruments, {
-    now: () => new Date((sets[0]?.receivedAt.getTime() ?? 0) + 42_000),
+    now: () => new Date(received + 42_000),
     inFlight: () => 7,
     hub: hub.hub,
     storage: { ...storage, poolStats: () => ({ total: 5, idle: 2, waiting: 1 }) },
@@ -26,6 +38,13 @@ test('what waits in the database is seen with its age, and so is the pool; a dat
   expect(await value('watchbell_database_up')).toBe(1)
   expect(await value('watchbell_signals_pending')).toBe(3)
   expect(await value('watchbell_signals_oldest_pending_age_seconds')).toBe(42)
+  expect(await value('watchbell_erasures_pending')).toBe(2)
+  expect(await value('watchbell_erasures_oldest_pending_age_seconds')).toBe(40)
+  await storage.stores.erasures.finish(['era40'], new Date())
+  expect(await value('watchbell_erasures_oldest_pending_age_seconds')).toBe(30)
+  await storage.stores.erasures.finish(['era30'], new Date())
+  expect(await value('watchbell_erasures_pending')).toBe(0)
+  expect(await value('watchbell_erasures_oldest_pending_age_seconds')).toBe(0)
   expect(await value('watchbell_signals_failed')).toBe(0)
   expect(await value('watchbell_http_requests_in_flight')).toBe(7)
   expect(await value('watchbell_database_pool_connections', { state: 'busy' })).toBe(3)
@@ -36,5 +55,7 @@ test('what waits in the database is seen with its age, and so is the pool; a dat
   expect(await value('watchbell_database_up')).toBe(0)
   expect(await value('watchbell_signals_pending')).toBeUndefined()
   expect(await value('watchbell_signals_oldest_pending_age_seconds')).toBeUndefined()
+  expect(await value('watchbell_erasures_pending')).toBeUndefined()
+  expect(await value('watchbell_erasures_oldest_pending_age_seconds')).toBeUndefined()
   expect(await value('watchbell_inbox_waiting')).toBe(0)
 })

@@ -1,7 +1,6 @@
 import { expect, test } from 'vitest'
 import type { TestHub } from '../../src/testing/start-test-hub.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
-import { erasurePlaces } from '../../src/subjects/erasure-store.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import { movedTables } from '../../src/storage/transfer/tables.ts'
 import { set } from '../contract/signal-store.ts'
@@ -48,11 +47,31 @@ async function interrupt(folder: string): Promise<void> {
   }
   const identifier = 'user:email:gone@example.com'
   const [gone] = await subjects.resolve([identifier])
-  const names = { pseudonym: 'erased-era1', identifiers: [identifier], ids: [], displayName: 'Gone' } as const
-  await storage.transaction((tx) =>
-    tx.erasures.begin(gone?.entity ?? 0, { id: 'era1', names, place: erasurePlaces[0], after: 0 }),
-  )
-  expect(await erasures.next()).toBeDefined()
+  // One that is done, one in the middle of its walk, one that waits.
+  const admin = { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined }
+  for (const id of ['era0', 'era1', 'era2']) {
+    const names = {
+      pseudonym: `erased-${id}`,
+      identifiers: [id === 'era1' ? identifier : `user:email:${id}@example.com`],
+      ids: [],
+      displayName: 'Gone',
+    }
+    const request = {
+      id,
+      names,
+      requestedAt: new Date(),
+      requestedBy: admin,
+      subject: { id: `00u${id}`, kind: 'user' as const },
+    }
+    await storage.transaction((tx) => tx.erasures.begin(id === 'era1' ? (gone?.entity ?? 0) : 0, request))
+    if (id === 'era2') continue
+    await erasures.startWalk([id], new Date())
+    await erasures.advance({ place: 'failures', after: 0, rows: 0 })
+    if (id === 'era1') continue
+    await storage.transaction((tx) => tx.erasures.endWalk(0))
+    await erasures.finish([id], new Date())
+  }
+  await erasures.advance({ place: 'signals', after: 0, rows: 0 })
   await storage.transaction(({ riskSources }) => riskSources.putRejoin('sse-gone', 'from here'))
   await storage.stores.hubMarks.put('written', new Date().toISOString())
 }
@@ -135,6 +154,12 @@ async function goesOn(hub: TestHub, { transmitter, sets }: Surroundings): Promis
   await expect
     .poll(async () => JSON.stringify(await log()), { timeout: 20_000 })
     .not.toContain('gone@example.com')
+  const erasures = async () =>
+    ((await (await hub.api('GET', '/v1/erasures')).json()) as { erasures: { id: string; state: string }[] })
+      .erasures
+  await expect
+    .poll(async () => (await erasures()).map(({ id, state }) => [id, state]), { timeout: 20_000 })
+    .toEqual(['era2', 'era1', 'era0'].map((id) => [id, 'done']))
   const before = await log()
   expect(before.filter((entry) => JSON.stringify(entry).includes('"pending"'))).toHaveLength(1)
 

@@ -245,6 +245,36 @@ describe.each(sites)('retention on %s', (_, open, laterDays) => {
     expect(await site.rows(['risk_reasons'])).toEqual([2])
   })
 
+  test('erasures that are done go with the log, and those that are not stay', async () => {
+    await using site = await open()
+    const { erasures } = site.storage.stores
+    await using loops = loopsOver(site.storage)
+    const admin = { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined }
+    for (const id of ['early', 'late', 'waiting']) {
+      const names = { pseudonym: `erased-${id}`, identifiers: [], displayName: undefined }
+      const subject = { id: `00u-${id}`, kind: 'user' as const }
+      const requestedAt = new Date(start)
+      await site.storage.transaction((tx) =>
+        tx.erasures.begin(0, { id, names, subject, requestedAt, requestedBy: admin }),
+      )
+      if (id === 'waiting') continue
+      await erasures.startWalk([id], requestedAt)
+      await erasures.endWalk(0)
+      await erasures.finish([id], new Date(start + (id === 'late' ? dayMs : 0)))
+    }
+    const left = async () => (await erasures.list({ limit: 9 })).erasures.map(({ id }) => id)
+    loops.clock.now = start + 21 * dayMs
+    await loops.retainAll()
+    expect(await left()).toEqual(['waiting', 'late', 'early'])
+    loops.clock.now += 1
+    await loops.retainAll()
+    expect(await left()).toEqual(['waiting', 'late'])
+    loops.clock.now += 400 * dayMs
+    await loops.retainAll()
+    expect(await left()).toEqual(['waiting'])
+    expect(loops.took('erasures')).toEqual({ rows: 2, parts: 0 })
+  })
+
   test('what was deleted is new when it comes again, and is handled once', async () => {
     await using site = await open()
     const { signals } = site.storage.stores

@@ -2,6 +2,7 @@ import type { Generated } from 'kysely'
 import type { SignInMarkKind } from '../../policy/sign-in-mark.ts'
 import type { RiskAction } from '../../risk/risk-action.ts'
 import type { Standing } from '../../subjects/claim.ts'
+import type { SubjectKind } from '../../subjects/identifier.ts'
 
 /** Rows as they lie in the database. Times are milliseconds since 1970, JSON is text. */
 export interface Schema {
@@ -268,10 +269,19 @@ export interface ErasureRow {
   /** In the order in which they were asked for. */
   number: Generated<number>
   id: string
-  /** JSON array of what is erased. */
-  names: string
-  /** JSON: how far it has come. */
-  place: string
+  subject_id: string
+  subject_kind: SubjectKind
+  requested_at: number
+  /** JSON, as are the columns from `names` on. */
+  requested_by: string
+  started_at: number | null
+  finished_at: number | null
+  /** Who is erased; null as soon as no place holds the names any more. */
+  names: string | null
+  /** How far its walk has come; null while it waits for one, and when it is done. */
+  place: string | null
+  deleted: string
+  rewritten: string
 }
 
 export interface StreamRow {

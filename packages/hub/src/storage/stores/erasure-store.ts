@@ -1,5 +1,15 @@
-import { sql, type Kysely, type RawBuilder } from 'kysely'
-import type { Erasure, ErasurePlace, ErasureStore } from '../../subjects/erasure-store.ts'
+import { sql, type Kysely, type RawBuilder, type Selectable } from 'kysely'
+import {
+  erasurePlaces,
+  type Erasure,
+  type ErasureActor,
+  type ErasureNaming,
+  type ErasurePlace,
+  type ErasureState,
+  type ErasureStore,
+  type RewrittenRows,
+  type WalkPosition,
+} from '../../subjects/erasure-store.ts'
 import { fixedStatement } from '../sql/fixed-statement.ts'
 import { unpackLogEvent } from './log-row.ts'
 import type { ErasureRow, Schema } from '../sql/schema.ts'
@@ -9,6 +19,8 @@ import type { SqlVariant } from '../sql/sql-variant.ts'
 
 interface Columns {
   readonly table: string
+  /** Its numbered column, `sequence` unless given. */
+  readonly key?: string
   readonly json: readonly string[]
   readonly plain: readonly string[]
   readonly issuer?: RawBuilder<unknown>
@@ -26,6 +38,7 @@ const columnsOf: Readonly<Record<SequencedPlace, Columns>> = {
   failures: { table: 'signal_failures', json: [], plain: ['error'] },
   refusals: { table: 'refusals', json: [], plain: ['iss', 'jti', 'reason'] },
   history: { table: 'risk_history', json: ['reason'], plain: [] },
+  erasures: { table: 'erasures', key: 'number', json: ['requested_by'], plain: [] },
   log: {
     table: 'log_events',
     json: ['event'],
@@ -69,7 +82,9 @@ const readEpoch = fixedStatement<{}, { value: number }>(
 )
 
 export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): ErasureStore {
-  const run = (query: RawBuilder<unknown>): Promise<unknown> => query.execute(db)
+  /** @returns how many rows it changed */
+  const run = async (query: RawBuilder<unknown>): Promise<number> =>
+    Number((await query.execute(db)).numAffectedRows ?? 0n)
 
   const bumpEpoch = (): Promise<unknown> =>
     run(sql`
@@ -82,7 +97,7 @@ export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): Era
       return row?.value ?? 0
     },
 
-    async begin(entity, erasure) {
+    async begin(entity, { id, subject, requestedAt, requestedBy, names }) {
       const { rows } = await sql<{
         node: number
       }>`SELECT node FROM ${ofEntities(variant, [entity])} n`.execute(db)
@@ -94,28 +109,103 @@ export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): Era
       )
       await run(sql`DELETE FROM endings WHERE node IN ${nodes} OR successor IN ${nodes}`)
       await run(sql`DELETE FROM memberships WHERE node IN ${nodes}`)
-      await run(sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`)
-      await run(sql`DELETE FROM risk_history WHERE node IN ${nodes}`)
-      await run(
+      const reasons = await run(sql`DELETE FROM risk_reasons WHERE node IN ${nodes}`)
+      const history = await run(sql`DELETE FROM risk_history WHERE node IN ${nodes}`)
+      const revocations = await run(
         sql`DELETE FROM revocations WHERE node IN ${nodes} OR user_node IN ${nodes} OR device_node IN ${nodes}`,
       )
       await run(sql`DELETE FROM loaded_users WHERE node IN ${nodes}`)
-      await run(sql`DELETE FROM identifiers WHERE node IN ${nodes}`)
+      const identifiers = await run(sql`DELETE FROM identifiers WHERE node IN ${nodes}`)
+      const by: ErasureActor = {
+        id: requestedBy.id,
+        type: requestedBy.type,
+        displayName: requestedBy.displayName,
+        alternateId: requestedBy.alternateId,
+      }
       await db
         .insertInto('erasures')
-        .values({ id: erasure.id, names: JSON.stringify(erasure.names), place: placeText(erasure) })
+        .values({
+          id,
+          subject_id: subject.id,
+          subject_kind: subject.kind,
+          requested_at: requestedAt.getTime(),
+          requested_by: JSON.stringify(by),
+          started_at: null,
+          finished_at: null,
+          names: JSON.stringify(names),
+          place: null,
+          deleted: JSON.stringify({ identifiers, reasons, revocations, history }),
+          rewritten: JSON.stringify(nothingRewritten),
+        })
         .execute()
       await bumpEpoch()
     },
 
-    async next() {
+    async find(id) {
+      const row = await db.selectFrom('erasures').select(shown).where('id', '=', id).executeTakeFirst()
+      return row && erasureOf(row)
+    },
+
+    async ofSubject(subjectId) {
       const row = await db
         .selectFrom('erasures')
-        .select(['id', 'names', 'place'])
-        .orderBy('number')
+        .select(shown)
+        .where('subject_id', '=', subjectId)
+        .orderBy('number', 'desc')
         .limit(1)
         .executeTakeFirst()
       return row && erasureOf(row)
+    },
+
+    async list({ limit, state, before = Number.MAX_SAFE_INTEGER }) {
+      const { rows } = await sql<ShownRow>`
+        SELECT ${sql.join(shown.map((column) => sql.ref(column)))} FROM erasures
+        WHERE number < ${before} ${state === undefined ? sql`` : sql`AND ${isIn[state]}`}
+        ORDER BY number DESC LIMIT ${limit + 1}`.execute(db)
+      const erasures = rows.slice(0, limit).map(erasureOf)
+      return { erasures, next: rows.length > limit ? erasures.at(-1)?.number : undefined }
+    },
+
+    async backlog() {
+      const { rows } = await sql<{ count: number; since: number | null }>`
+        SELECT count(*) AS count, min(requested_at) AS since FROM erasures WHERE finished_at IS NULL`.execute(
+        db,
+      )
+      const { count = 0, since = null } = rows[0] ?? {}
+      return { count, since: since === null ? undefined : new Date(since) }
+    },
+
+    async names(max, only) {
+      const condition =
+        only === undefined
+          ? sql``
+          : only === 'waiting'
+            ? sql`AND place IS NULL`
+            : sql`AND id IN ${variant.texts(only)}`
+      const { rows } = await sql<{ id: string; names: string }>`
+        SELECT id, names FROM erasures WHERE finished_at IS NULL AND names IS NOT NULL ${condition}
+        ORDER BY number LIMIT ${max}`.execute(db)
+      return rows.map(({ id, names }) => ({ id, names: JSON.parse(names) as ErasureNaming['names'] })) // by `begin`
+    },
+
+    async startWalk(ids, at) {
+      await run(sql`
+        UPDATE erasures SET place = ${placeText({ place: erasurePlaces[0], after: 0, rows: 0 })}, started_at = ${at.getTime()}
+        WHERE finished_at IS NULL AND place IS NULL AND id IN ${variant.texts(ids)}`)
+    },
+
+    async walk() {
+      const { rows } = await sql<{ id: string; place: string; rewritten: string }>`
+        SELECT id, place, rewritten FROM erasures WHERE ${inWalk} ORDER BY number`.execute(db)
+      const [first] = rows
+      if (first === undefined) return undefined
+      return {
+        ...positionOf(first.place), // of all: they go on together
+        erasures: rows.map(({ id, rewritten }) => ({
+          id,
+          rewritten: JSON.parse(rewritten) as RewrittenRows,
+        })), // ours
+      }
     },
 
     async page(place, after, max) {
@@ -138,11 +228,13 @@ export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): Era
           ),
         }))
       }
-      const { table, json, plain, issuer = sql`''`, unpacked } = columnsOf[place]
+      const { table, key = 'sequence', json, plain, issuer = sql`''`, unpacked } = columnsOf[place]
       const read = [...json, ...plain, ...(unpacked === undefined ? [] : [unpacked.with])]
       const { rows } = await sql<Record<string, string | number | null>>`
-        SELECT sequence, ${issuer} AS issuer, ${sql.join(read.map((column) => sql.ref(column)))} FROM ${sql.table(table)}
-        WHERE sequence > ${after} ORDER BY sequence LIMIT ${max}`.execute(db)
+        SELECT ${sql.ref(key)} AS sequence, ${issuer} AS issuer, ${sql.join(read.map((column) => sql.ref(column)))}
+        FROM ${sql.table(table)} WHERE ${sql.ref(key)} > ${after} ORDER BY ${sql.ref(key)} LIMIT ${max}`.execute(
+        db,
+      )
       const texts = (row: (typeof rows)[number], columns: readonly string[]) =>
         Object.fromEntries(
           columns.flatMap((column) =>
@@ -180,10 +272,10 @@ export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): Era
         }
         return
       }
-      const { table } = columnsOf[place]
+      const { table, key = 'sequence' } = columnsOf[place]
       for (const { sequence, texts } of erased) {
         const sets = Object.entries(texts).map(([column, text]) => sql`${sql.ref(column)} = ${text}`)
-        await run(sql`UPDATE ${sql.table(table)} SET ${sql.join(sets)} WHERE sequence = ${sequence}`)
+        await run(sql`UPDATE ${sql.table(table)} SET ${sql.join(sets)} WHERE ${sql.ref(key)} = ${sequence}`)
       }
       if (place !== 'signals' || erased.length === 0) return
       const sequences = erased.map(({ sequence }) => sequence)
@@ -194,45 +286,93 @@ export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): Era
       await run(sql`
         DELETE FROM signal_terms WHERE ${theirs} AND (term, sequence) IN (
           SELECT term, sequence FROM ${variant.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`)
+      await bumpEpoch() // a batch that the handler prepared before would store these terms anew
     },
 
-    async advance(erasure) {
-      await db
-        .updateTable('erasures')
-        .set({ place: placeText(erasure) })
-        .where('id', '=', erasure.id)
-        .execute()
+    async count(id, rewritten) {
+      await run(sql`UPDATE erasures SET rewritten = ${JSON.stringify(rewritten)} WHERE id = ${id}`)
     },
 
-    async forgetNames(id) {
-      const nobody: Erasure['names'] = { pseudonym: '', identifiers: [], displayName: undefined }
-      const place = placeText({ place: 'files', after: 0 })
-      await db
-        .updateTable('erasures')
-        .set({ names: JSON.stringify(nobody), place })
-        .where('id', '=', id)
-        .execute()
+    async advance(position) {
+      await run(sql`UPDATE erasures SET place = ${placeText(position)} WHERE ${inWalk}`)
+    },
+
+    async endWalk(rows) {
+      await run(
+        sql`UPDATE erasures SET names = NULL, place = ${placeText({ place: 'files', after: 0, rows })} WHERE ${inWalk}`,
+      )
       await bumpEpoch()
     },
 
-    async finish(id) {
-      await db.deleteFrom('erasures').where('id', '=', id).execute()
-      await bumpEpoch()
+    async inFiles() {
+      const { rows } = await sql<{ id: string }>`
+        SELECT id FROM erasures WHERE finished_at IS NULL AND names IS NULL ORDER BY number`.execute(db)
+      return rows.map(({ id }) => id)
     },
+
+    async finish(ids, at) {
+      await run(sql`
+        UPDATE erasures SET finished_at = ${at.getTime()}, place = NULL
+        WHERE finished_at IS NULL AND id IN ${variant.texts(ids)}`)
+    },
+
+    deleteBefore: (before, max) =>
+      run(sql`
+        DELETE FROM erasures WHERE number IN (
+          SELECT number FROM erasures WHERE finished_at < ${before.getTime()} ORDER BY finished_at LIMIT ${max})`),
   }
 }
+
+const inWalk = sql`finished_at IS NULL AND names IS NOT NULL AND place IS NOT NULL`
+
+const isIn: Readonly<Record<ErasureState, RawBuilder<unknown>>> = {
+  waiting: sql`finished_at IS NULL AND place IS NULL`,
+  running: sql`finished_at IS NULL AND place IS NOT NULL`,
+  done: sql`finished_at IS NOT NULL`,
+}
+
+const shown = [
+  'number',
+  'id',
+  'subject_id',
+  'subject_kind',
+  'requested_at',
+  'requested_by',
+  'started_at',
+  'finished_at',
+  'place',
+  'deleted',
+  'rewritten',
+] as const
+type ShownRow = Pick<Selectable<ErasureRow>, (typeof shown)[number]>
+
+const nothingRewritten = Object.fromEntries(erasurePlaces.map((place) => [place, 0]))
 
 /** A text, and the columns of its key. */
 type KeyedRow = { readonly first: number; readonly text: string } & Readonly<Record<string, string | number>>
 
-function placeText({ place, after }: Pick<Erasure, 'place' | 'after'>): string {
-  return JSON.stringify({ place, after })
+function placeText(position: WalkPosition): string {
+  return JSON.stringify(position)
 }
 
-function erasureOf({ id, names, place }: Omit<ErasureRow, 'number'>): Erasure {
+/** @param place - by `placeText` */
+function positionOf(place: string): WalkPosition {
+  return JSON.parse(place) as WalkPosition
+}
+
+function erasureOf(row: ShownRow): Erasure {
+  const date = (ms: number | null): Date | undefined => (ms === null ? undefined : new Date(ms))
   return {
-    id,
-    names: JSON.parse(names) as Erasure['names'], // both were written by `begin` and `advance`
-    ...(JSON.parse(place) as Pick<Erasure, 'place' | 'after'>),
+    number: row.number,
+    id: row.id,
+    subject: { id: row.subject_id, kind: row.subject_kind },
+    state: row.finished_at !== null ? 'done' : row.place === null ? 'waiting' : 'running',
+    requestedAt: new Date(row.requested_at),
+    requestedBy: JSON.parse(row.requested_by) as ErasureActor, // this one and the others are of `begin` and `count`
+    startedAt: date(row.started_at),
+    finishedAt: date(row.finished_at),
+    walk: row.place === null ? undefined : positionOf(row.place),
+    deleted: JSON.parse(row.deleted) as Erasure['deleted'],
+    rewritten: JSON.parse(row.rewritten) as RewrittenRows,
   }
 }

@@ -103,7 +103,7 @@ describe.each(sites)('into %s', (_, open) => {
     ] as const) {
       const insertions = {
         log_events: sql`INSERT INTO log_events (published, persisted, event_type, event) VALUES (1, 1, 'a', '{}')`,
-        erasures: sql`INSERT INTO erasures (id, names, place) VALUES ('a', '', '')`,
+        erasures: sql`INSERT INTO erasures (id, subject_id, subject_kind, requested_at, requested_by, deleted, rewritten) VALUES ('a', '', '', 0, '', '', '')`,
         identifiers: sql`INSERT INTO identifiers (identifier, id, entity, seen_at) VALUES ('a', 'a', 1, 1)`,
       }
       await insertions[table].execute(db)

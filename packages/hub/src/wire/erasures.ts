@@ -1,0 +1,110 @@
+import { erasedThings, erasurePlaces, erasureStates, type ErasurePlace } from '../subjects/erasure-store.ts'
+import { nextLink } from './common.ts'
+import { json, type Operations } from './operation.ts'
+import {
+  integer,
+  list,
+  named,
+  nullable,
+  object,
+  oneOf,
+  optional,
+  Schema,
+  text,
+  time,
+  uri,
+  type ShapeOf,
+} from './schema.ts'
+import { subjectKind } from './subject-kind.ts'
+
+const rows = integer()
+
+/** How many rows, by what they are. */
+function counts<const Name extends string>(
+  names: readonly Name[],
+  description: string,
+): Schema<Readonly<Record<Name, number>>> {
+  const members = Object.fromEntries(names.map((name) => [name, rows])) as Readonly<Record<Name, typeof rows>>
+  return new Schema(object(members, description).json)
+}
+
+const places: readonly ('files' | ErasurePlace)[] = [...erasurePlaces, 'files']
+
+/** How far an erasure has come. */
+export const erasureBody = named(
+  'Erasure',
+  object({
+    id: text(),
+    url: uri('Where the erasure can be followed.'),
+    state: oneOf(erasureStates),
+    subject: object({ id: text('The id that the entity had.'), kind: subjectKind }),
+    requested_at: time(),
+    requested_by: object({ id: text(), type: text(), display_name: text() }),
+    started_at: nullable(time('When its walk began.')),
+    finished_at: nullable(time()),
+    progress: nullable(
+      object(
+        {
+          place: oneOf(places, 'Where its walk is.'),
+          places_done: integer(),
+          places: integer(),
+          rows: integer('Rows that the walk has looked at.'),
+        },
+        'While it runs.',
+      ),
+    ),
+    deleted: counts(erasedThings, 'Rows that were deleted when it was asked for.'),
+    rewritten: counts(erasurePlaces, 'Rows that names were taken out of, by place.'),
+  }),
+)
+export type ErasureBody = ShapeOf<typeof erasureBody>
+
+export const erasurePage = named(
+  'ErasurePage',
+  object({ erasures: list(erasureBody, 'Newest first.'), next: nullable(uri('The next page.')) }),
+)
+export type ErasurePageBody = ShapeOf<typeof erasurePage>
+
+/** What a request for an erasure is answered with. */
+export const erasureAnswers = {
+  200: {
+    description: 'It was asked for before, and is done.',
+    ...json(erasureBody),
+    headers: { Location: uri() },
+  },
+  202: {
+    description: 'It waits or runs; `Location` is where it can be followed.',
+    ...json(erasureBody),
+    headers: { Location: uri() },
+  },
+} as const
+
+const tag = 'Subjects'
+const read = 'watchbell.subjects.read'
+
+/** Erasures of subjects: how far they have come, and what went. */
+export const erasureOperations = {
+  'GET /v1/erasures': {
+    id: 'listErasures',
+    tag,
+    summary: 'List erasures, newest first',
+    access: read,
+    query: {
+      state: optional(oneOf(erasureStates)),
+      limit: optional(integer('50 unless given.', { minimum: 1, maximum: 200 })),
+      after: optional(integer('Where the last page ended.', { minimum: 1 })),
+    },
+    answers: {
+      200: { description: 'A page.', ...json(erasurePage), headers: { Link: optional(nextLink) } },
+    },
+    errors: ['request.invalid'],
+  },
+  'GET /v1/erasures/:id': {
+    id: 'getErasure',
+    tag,
+    summary: 'Show how far an erasure has come',
+    access: read,
+    answers: { 200: { description: 'The erasure.', ...json(erasureBody) } },
+    errors: ['erasure.not_found'],
+  },
+} as const satisfies Operations
