@@ -1,6 +1,6 @@
-import { hash } from 'node:crypto'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '@watchbell/receiver/base'
+import { sha256 } from '../base/sha256.ts'
 import type { Transaction } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
 import { operator, type AccessJournal, type TokenChange } from './access-journal.ts'
@@ -111,7 +111,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
     async findBySecret(secret) {
       if (!isTokenSecret(secret)) return undefined
       // The index compares hashes, whose order tells nothing about secrets: no comparison depends on a secret's bytes.
-      const token = await storage.stores.apiTokens.findLiveByHash(hashOf(secret))
+      const token = await storage.stores.apiTokens.findLiveByHash(sha256(secret))
       const now = world.now()
       if (token === undefined || isExpired(token, now)) return undefined
       if (token.lastUsedAt === undefined || now.getTime() - token.lastUsedAt.getTime() >= usedAgainMs) {
@@ -130,10 +130,10 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
       return storage.transaction(async (tx) => {
         const { apiTokens } = tx.stores
         const named = await apiTokens.findLiveByName(configuredTokenName)
-        const same = await apiTokens.findLiveByHash(hashOf(secret))
+        const same = await apiTokens.findLiveByHash(sha256(secret))
         if (named !== undefined && named.id === same?.id) return named
         const isOver =
-          same === undefined ? await apiTokens.isRevokedHash(hashOf(secret)) : isExpired(same, world.now())
+          same === undefined ? await apiTokens.isRevokedHash(sha256(secret)) : isExpired(same, world.now())
         if (isOver) {
           const what = `${configuredTokenName} holds a secret that was revoked or has expired; it stays so: put a new one there`
           logger.warn({}, what)
@@ -162,18 +162,13 @@ async function insert(
   { stores: { apiTokens }, journal }: TokenTransaction,
   made: NewApiToken,
 ): Promise<NewApiToken> {
-  await apiTokens.insert(made.token, hashOf(made.secret))
+  await apiTokens.insert(made.token, sha256(made.secret))
   await journal.tokenChanged(change('create', made.token))
   return made
 }
 
 function change(kind: TokenChange['kind'], token: ApiToken): TokenChange {
   return { kind, token, by: operator }
-}
-
-/** A secret is random (or the operator's own), so one round of SHA-256 keeps it: there is nothing to guess. */
-function hashOf(secret: string): string {
-  return hash('sha256', secret, 'base64url')
 }
 
 function isTokenSecret(text: string): boolean {

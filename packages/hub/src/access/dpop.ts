@@ -1,8 +1,8 @@
-import { createHash } from 'node:crypto'
 import { calculateJwkThumbprint } from 'jose'
 import { isJsonObject, meant } from '@watchbell/receiver/base'
 import { hasPrivatePart, isSetAlgorithm, readVerificationKey, setAlgorithms } from '@watchbell/receiver/set'
 import { isSignedBy, readJwt, seconds } from './jwt.ts'
+import { sha256 } from '../base/sha256.ts'
 
 /** A proof may be this old (OKTA-O24) … */
 const proofAgeMaxS = 300
@@ -86,8 +86,4 @@ function isSameUrl(htu: unknown, url: string): boolean {
   const wanted = new URL(url)
   const plain = ({ pathname }: URL): string => pathname.replace(/\/{2,}/g, '/').replace(/(?<=.)\/$/, '')
   return given !== null && given.origin === wanted.origin && plain(given) === plain(wanted)
-}
-
-function sha256(text: string): string {
-  return createHash('sha256').update(text).digest('base64url')
 }

@@ -1,4 +1,4 @@
-import { hash } from 'node:crypto'
+import { sha256 } from '../base/sha256.ts'
 import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { World } from '../base/world.ts'
 import type { RateCountStore } from './rate-count-store.ts'
@@ -140,5 +140,5 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
 
 /** One length for all, and no address in the database. */
 function counterKey({ counter, key }: Told): string {
-  return hash('sha256', `${counter.name}\n${key}`, 'base64url')
+  return sha256(`${counter.name}\n${key}`)
 }

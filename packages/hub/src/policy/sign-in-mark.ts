@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto'
+import { sha256 } from '../base/sha256.ts'
 import ipaddr from 'ipaddr.js'
 import { normaliseLogin } from '../subjects/email.ts'
 
@@ -53,5 +53,5 @@ function networkOf(address: string | undefined): string {
 }
 
 function hashOf(kind: string, value: string): string {
-  return createHash('sha256').update(`${kind}\0${value}`).digest('base64url')
+  return sha256(`${kind}\0${value}`)
 }

@@ -1,5 +1,6 @@
 import { HubError } from '../base/hub-error.ts'
 import { inSentence, type Logger } from '@watchbell/receiver/base'
+import { sha256 } from '../base/sha256.ts'
 import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { Provider } from '../providers/provider.ts'
@@ -13,7 +14,6 @@ import { transmitterActor, type StreamTransaction } from './stream-journal.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'
 import { isConnected, type Stream } from './stream.ts'
-import { hashOf } from './streams.ts'
 
 /** A SET that came in for a provider with a stream. */
 export interface StreamSet {
@@ -94,7 +94,7 @@ export function createStreamGate({
         const { state } = event.claims
         const isUnreadable = event.leftOut?.some(({ claim }) => claim === 'state') === true
         if (state === undefined && !isUnreadable) continue // SSF 1.0 §8.1.4: unasked for
-        const hash = state && hashOf(state)
+        const hash = state && sha256(state)
         if (hash !== undefined && (await store.useState({ streamId: stream.id, hash, jti }))) continue
         throw new HubError('set.state_invalid', {
           detail:

@@ -1,0 +1,92 @@
+import { printable } from '@watchbell/receiver/base'
+import type { World } from '../base/world.ts'
+import type { StreamConnector } from './connect-stream.ts'
+import { withoutQuery } from './discovery.ts'
+import { adopt, remoteOf } from './establish-stream.ts'
+import { notConnected, streamOf } from './find-stream.ts'
+import type { StreamCommits } from './stream-commits.ts'
+import { hubActor } from './stream-journal.ts'
+import type { StreamRegistry } from './stream-registry.ts'
+import { drift } from './stream-wishes.ts'
+import { isConnected, type Stream } from './stream.ts'
+import type { StreamConfiguration } from './transmitter-client.ts'
+import type { TransmitterSessions } from './transmitter-sessions.ts'
+
+/** A stream that has to be set right again within this time is changed by somebody else. */
+const contestedMs = 24 * 3_600_000
+
+export interface CheckDeps {
+  readonly world: Pick<World, 'now'>
+  readonly registry: StreamRegistry
+  readonly sessions: TransmitterSessions
+  readonly commits: StreamCommits
+  readonly connector: Pick<StreamConnector, 'setUp'>
+}
+
+/** See `Streams.check`. Its caller has the provider's turn. */
+export async function checkStream(
+  { world, registry, sessions, commits, connector }: CheckDeps,
+  providerId: string,
+): Promise<Stream> {
+  const stream = streamOf(registry, providerId)
+  return commits.noting(stream.id, async () => {
+    const provider = await sessions.ownProvider(stream)
+    if (!isConnected(stream)) throw notConnected(stream)
+    if (stream.settings.existing !== undefined) {
+      return (await registry.note(stream.id, { checkedAt: world.now() })) ?? stream
+    }
+    const there = await sessions.located(stream, provider)
+    const session = await sessions.open(there)
+    const existing = await session.client.read(stream.remote.streamId)
+    if (existing === undefined) {
+      return connector.setUp(stream, provider, { stream, secrets: session.secrets }, hubActor) // it is gone: make it anew
+    }
+    const wanted = sessions.wished(there, session.secrets)
+    // Pushes come without the value that was agreed on: the transmitter may not have it.
+    const told = stream.pushError === undefined ? {} : { delivery: wanted.delivery }
+    const drifted = drift(existing, wanted)
+    const { found, repaired } = await adopt(session.client, existing, wanted, told)
+    const remote = remoteOf(found)
+    if (repaired) {
+      const repairedAt = drifted === undefined ? stream.repairedAt : world.now()
+      await commits.commit({ kind: 'repair', provider, before: stream, by: hubActor }, { remote, repairedAt })
+    }
+    const answer =
+      there.endpoints.status === undefined
+        ? { status: stream.status, reason: stream.statusReason }
+        : await session.client.status(remote.streamId)
+    const changes = {
+      remote,
+      endpoints: there.endpoints,
+      status: answer.status,
+      statusReason: answer.reason,
+      checkedAt: world.now(),
+      lastError: drifted && contested(stream, existing, drifted, world.now()),
+    }
+    if (answer.status !== stream.status && stream.status !== undefined) {
+      return commits.commit({ kind: 'status', provider, before: stream, by: hubActor }, changes)
+    }
+    return (await registry.note(stream.id, changes)) ?? stream
+  })
+}
+
+/** What to say when a stream has to be set right again and again. */
+function contested(
+  { repairedAt }: Stream,
+  existing: StreamConfiguration,
+  drifted: object,
+  now: Date,
+): string | undefined {
+  const sinceMs = repairedAt === undefined ? Number.POSITIVE_INFINITY : now.getTime() - repairedAt.getTime()
+  if (repairedAt === undefined || sinceMs < 0 || sinceMs >= contestedMs) return undefined
+  const { endpointUrl } = existing
+  const where =
+    endpointUrl === undefined
+      ? ''
+      : ` (it was to be delivered at ${printable(withoutQuery(endpointUrl), 200)})`
+  return (
+    `Somebody else changes the stream at the transmitter: its ${Object.keys(drifted).join(', ')} had been set right at ` +
+    `${repairedAt.toISOString()} and was another one again${where}. If another hub uses the same client at this ` +
+    'transmitter, give each hub a client of its own.'
+  )
+}

@@ -1,0 +1,103 @@
+import { HubError } from '../base/hub-error.ts'
+import { changedWishes, drift } from './stream-wishes.ts'
+import { deliveryMethodUrns, type RemoteStream, type Stream } from './stream.ts'
+import {
+  requireMethod,
+  type StreamConfiguration,
+  type StreamRequest,
+  type StreamRequestChanges,
+  type TransmitterClient,
+} from './transmitter-client.ts'
+
+/** A stream at the transmitter that is as we want it, and how it came to be so. */
+export interface EstablishedStream {
+  readonly found: StreamConfiguration
+  readonly repaired: boolean
+  readonly adopted: boolean
+}
+
+/** What was asked for when the stream was set up before. */
+export interface EarlierRequest {
+  readonly wanted: StreamRequest
+  /** Whether pushes came without the value that was agreed on: the transmitter may not have it. */
+  readonly isPushRefused: boolean
+}
+
+/** The stream at the transmitter, made to be what we want; created when there is none. */
+export async function establish(
+  client: TransmitterClient,
+  { remote }: Pick<Stream, 'remote'>,
+  wanted: StreamRequest,
+  before: EarlierRequest | undefined,
+): Promise<EstablishedStream> {
+  // What was asked otherwise before is told in any case: not every transmitter shows all that it was asked.
+  const asked = before && {
+    ...changedWishes(before.wanted, wanted),
+    ...(before.isPushRefused && { delivery: wanted.delivery }),
+  }
+  const known = remote && (await client.read(remote.streamId))
+  // An earlier try may have created it and never have heard: a stream that pushes to our URL can only be ours.
+  const lost = known === undefined && before ? await findLost(client, wanted) : undefined
+  const existing = known ?? lost
+  if (existing !== undefined) return adopt(client, existing, wanted, asked)
+  const created = await client.create(wanted)
+  if (created !== undefined) return { found: created, repaired: false, adopted: false }
+  const others = await client.list() // SSF 1.0 §8.1.1.1
+  const [only] = others
+  if (only === undefined || others.length > 1) {
+    throw new HubError('stream.transmitter_refused', {
+      detail: `The transmitter refuses another stream (409) and shows ${others.length} of ours, so that it is not clear which to adopt. Delete the ones that are not needed at the transmitter.`,
+    })
+  }
+  return adopt(client, only, wanted)
+}
+
+/** Takes over a stream that is there: changes what differs from what is wanted, and what `asked` names. */
+export async function adopt(
+  client: TransmitterClient,
+  existing: StreamConfiguration,
+  wanted: StreamRequest,
+  asked: StreamRequestChanges = {},
+): Promise<EstablishedStream> {
+  const changes = { ...drift(existing, wanted), ...asked }
+  if (Object.keys(changes).length === 0) return { found: existing, repaired: false, adopted: true }
+  const changed = await client.change(existing.streamId, changes, wanted)
+  const found = changed ?? existing
+  // Keycloak's answer to a PUT leaves out where it is polled; that stays while the method does.
+  const isOther = found.method !== existing.method
+  const endpointUrl = found.endpointUrl ?? (isOther ? undefined : existing.endpointUrl)
+  if (isOther && found.method === deliveryMethodUrns.poll && endpointUrl === existing.endpointUrl) {
+    throw new HubError('stream.answer_unusable', {
+      detail: 'The transmitter says that the stream is polled, at the URL that it pushed to.',
+    })
+  }
+  return {
+    found: requireMethod({ ...found, endpointUrl }, wanted, changed === undefined),
+    repaired: true,
+    adopted: true,
+  }
+}
+
+async function findLost(
+  client: TransmitterClient,
+  { delivery }: StreamRequest,
+): Promise<StreamConfiguration | undefined> {
+  if (!('endpoint_url' in delivery)) return undefined
+  return (await client.list()).find(({ endpointUrl }) => endpointUrl === delivery.endpoint_url)
+}
+
+/** What is kept of a transmitter's answer. */
+export function remoteOf(found: StreamConfiguration): RemoteStream {
+  const { streamId, iss, aud, endpointUrl, eventsDelivered, defaultSubjects } = found
+  const { minVerificationIntervalS, inactivityTimeoutS } = found
+  return {
+    streamId,
+    iss,
+    aud,
+    endpointUrl,
+    eventsDelivered,
+    minVerificationIntervalS,
+    inactivityTimeoutS,
+    ...(defaultSubjects !== undefined && { defaultSubjects }),
+  }
+}
