@@ -49,6 +49,8 @@ export async function openHandledPostgres(
       migrateAt: now,
       onBroken: (error) =>
         logger.warn({ err: error }, 'a connection to PostgreSQL broke; another takes its place'),
+      onEnded: (pids) =>
+        logger.warn({ pids }, 'ended sessions of PostgreSQL that stood still and held up SETs'),
       onUnsafe: (settings) =>
         logger.error(
           { settings },

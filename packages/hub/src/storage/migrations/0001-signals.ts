@@ -1,4 +1,4 @@
-import { lockOf } from '../postgres/locks.ts'
+import { weeksLock } from '../postgres/locks.ts'
 import type { Migration } from './migration.ts'
 import { firstPart, signalTables, weekBits, weekMs } from './weeks.ts'
 
@@ -93,14 +93,21 @@ export const signals: Migration = {
         );
       END
     $$`,
-    // Never back, and at once for everybody: setval is part of no transaction.
+    // Never back, and at once for everybody: setval is part of no transaction. Nor is the lock, or appends would wait for
+    // whatever else a transaction does that was the first of a week.
     `CREATE FUNCTION reach_number(numbering REGCLASS, lowest BIGINT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
       BEGIN
         IF coalesce(pg_sequence_last_value(numbering), 0) < lowest THEN
-          PERFORM ${lockOf('weeks')};
-          IF coalesce(pg_sequence_last_value(numbering), 0) < lowest THEN
-            PERFORM setval(numbering, lowest);
-          END IF;
+          PERFORM ${weeksLock.take};
+          BEGIN
+            IF coalesce(pg_sequence_last_value(numbering), 0) < lowest THEN
+              PERFORM setval(numbering, lowest);
+            END IF;
+          EXCEPTION WHEN OTHERS OR query_canceled THEN
+            PERFORM ${weeksLock.release};
+            RAISE;
+          END;
+          PERFORM ${weeksLock.release};
         END IF;
         RETURN true;
       END

@@ -7,10 +7,9 @@ const numbers = { turn: 1, log: 2, migrations: 3, weeks: 4, handling: 5 } as con
 /**
  * Takes an advisory lock until the transaction ends, as an SQL expression. Whoever needs several takes them in this order:
  * - `turn`: transactions of several statements take turns, over all nodes, as they do on SQLite;
- * - `log`: sequences of the System Log become visible in their order;
- * - `weeks`: whoever is the first of a week raises what its sequences begin with.
+ * - `log`: sequences of the System Log become visible in their order.
  */
-export function lockOf(name: Exclude<keyof typeof numbers, SharedTask>): string {
+export function lockOf(name: Exclude<keyof typeof numbers, SharedTask | 'weeks'>): string {
   return `pg_advisory_xact_lock(${ours}, ${numbers[name]})`
 }
 
@@ -18,3 +17,12 @@ export function lockOf(name: Exclude<keyof typeof numbers, SharedTask>): string 
 export function tryLockOf(task: SharedTask): string {
   return `pg_try_advisory_xact_lock(${ours}, ${numbers[task]})`
 }
+
+/**
+ * The first of a week raises what its sequences begin with. Appends of SETs take this lock, so no transaction keeps it: it is
+ * released by who took it.
+ */
+export const weeksLock = {
+  take: `pg_advisory_lock(${ours}, ${numbers.weeks})`,
+  release: `pg_advisory_unlock(${ours}, ${numbers.weeks})`,
+} as const

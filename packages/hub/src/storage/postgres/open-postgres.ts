@@ -28,6 +28,8 @@ export interface PostgresOptions {
   readonly onBroken?: (error: Error) => void
   /** Told of settings of the server by which a crash or a power cut may lose what was accepted. Only with `migrateAt`. */
   readonly onUnsafe?: (settings: readonly string[]) => void
+  /** Told of sessions, by the process ids of the server, that stood still, held up SETs, and were ended for that. */
+  readonly onEnded?: (pids: readonly number[]) => void
 }
 
 export interface PostgresStorage extends Required<Omit<Storage, 'dropOverwritten'>> {
@@ -62,7 +64,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
   }
   const pool = openPool({ url, connectionsMax, applicationName, ...broken })
   const appending = openPool({ url, connectionsMax: 1, applicationName, joinsBatches: true, ...broken })
-  const storage = storageOver(pool, appending, Math.max(1, Math.floor(connectionsMax / 2)))
+  const storage = storageOver(pool, appending, Math.max(1, Math.floor(connectionsMax / 2)), options.onEnded)
   return {
     ...storage,
     async [Symbol.asyncDispose]() {
@@ -83,14 +85,19 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
  * @param turnsMax - transactions at once; each holds a connection while it waits for its turn, and the others are for
  *   those who wait for nobody's
  */
-function storageOver(pool: PostgresPool, appending: PostgresPool = pool, turnsMax = 1): SqlStorage {
+function storageOver(
+  pool: PostgresPool,
+  appending: PostgresPool = pool,
+  turnsMax = 1,
+  onEnded?: PostgresOptions['onEnded'],
+): SqlStorage {
   const inTurn = atMost(turnsMax)
   return sqlStorage({
     db: kyselyOverPool(pool),
     variant: postgresVariant,
     close: () => pool.close(),
     procedures: {
-      ...signalProcedures(pool, appending),
+      ...signalProcedures(pool, appending, onEnded),
       ...accessProcedures(pool),
       readRisks: (questions) => pool.run((connection) => readPostgresRisks(connection, questions)),
     },

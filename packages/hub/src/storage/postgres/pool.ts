@@ -25,6 +25,8 @@ export interface PostgresConnection {
   run(sql: string, parameters: readonly unknown[]): Promise<SqlResult>
   /** Statements without parameters, in one round trip. @returns the last one's command, `COMMIT` say */
   runAll(sql: string): Promise<string>
+  /** Of the server's process behind it. */
+  pid(): Promise<number>
   /** Gives it back, or ends it after a failure that was not the statement's. */
   release(): void
 }
@@ -104,6 +106,7 @@ export function openPool(options: PoolOptions): PostgresPool {
   }
 
   const unbound = new WeakSet<pg.PoolClient>()
+  const pids = new WeakMap<pg.PoolClient, number>()
   const connectClient = async (): Promise<pg.PoolClient> => {
     const client = await pool.connect()
     if (!patient || unbound.has(client)) return client
@@ -140,6 +143,15 @@ export function openPool(options: PoolOptions): PostgresPool {
         // Several statements give several results, which the driver's types do not know.
         const results = [await client.query(sql).catch(fail)].flat() as readonly pg.QueryResult[]
         return results.at(-1)?.command ?? ''
+      },
+      async pid() {
+        const known = pids.get(client)
+        if (known !== undefined) return known
+        // Of the server, and not of a pooler before it, which the driver would know.
+        const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid').catch(fail)
+        const [{ pid }] = rows as [{ pid: number }] // one row, as the statement has it
+        pids.set(client, pid)
+        return pid
       },
       release: () => client.release(broken),
     }

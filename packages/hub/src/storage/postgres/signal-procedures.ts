@@ -1,5 +1,6 @@
 import type { Acceptance } from '../../signals/signal.ts'
 import type { NewRefusals, NewSignalRow, SignalProcedures } from '../stores/signal-procedures.ts'
+import { endingIdleHolders } from './idle-holders.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 import { isWithoutPart, makeWeekOf, weekOf } from './weeks.ts'
 
@@ -154,13 +155,22 @@ async function recordRefusals(
   ])
 }
 
-/** @param appending - plans for joining batches */
-export function signalProcedures(pool: PostgresPool, appending: PostgresPool): SignalProcedures {
+/**
+ * @param appending - plans for joining batches
+ * @param onEnded - told of sessions that stood still and held up an append: see idle-holders.ts
+ */
+export function signalProcedures(
+  pool: PostgresPool,
+  appending: PostgresPool,
+  onEnded?: (pids: readonly number[]) => void,
+): SignalProcedures {
   return {
     appendSignals: (rows) =>
       rows.length === 0
         ? Promise.resolve([])
-        : appending.run((connection) => appendSignals(connection, rows)),
+        : appending.run((connection) =>
+            endingIdleHolders(connection, pool, () => appendSignals(connection, rows), onEnded),
+          ),
     recordRefusals: (refusals) => pool.transaction((connection) => recordRefusals(connection, refusals)),
   }
 }

@@ -1,0 +1,68 @@
+import type { PostgresConnection, PostgresPool } from './pool.ts'
+
+/** Between two looks at what a statement waits for. A session is ended when it stood still from one look to the next. */
+export const lookIntervalMs = 1_000
+
+interface Holder {
+  readonly pid: number
+  readonly since: string
+  readonly ended: boolean
+}
+
+/**
+ * The sessions of our role that a session waits for, directly or behind others, and that wait for their own client. Those that
+ * did so at the look before, and were told nothing since, are ended: what they had not committed is undone.
+ */
+const endIdleHolders = `
+  WITH RECURSIVE holders (pid) AS (
+    SELECT unnest(pg_blocking_pids($1)) UNION SELECT unnest(pg_blocking_pids(holders.pid)) FROM holders
+  ), idle AS MATERIALIZED (
+    SELECT a.pid, a.state_change::text AS since FROM pg_stat_activity a
+      WHERE a.pid IN (SELECT pid FROM holders) AND a.usename = current_user AND a.datname = current_database()
+        AND a.wait_event IN ('ClientRead', 'ClientWrite')
+  )
+  SELECT pid, since, CASE
+    WHEN (pid, since) IN (SELECT * FROM unnest($2::int[], $3::text[])) THEN pg_terminate_backend(pid) ELSE false
+  END AS ended FROM idle`
+
+/**
+ * Runs `work` on a connection, and meanwhile ends sessions that hold it up while their own client, a node that hangs or
+ * vanished, tells them nothing. Sessions at work are waited for.
+ *
+ * @param looking - where to look from; its connections wait for no locks of `work`
+ * @param onEnded - told the process ids of sessions that were ended
+ */
+export async function endingIdleHolders<T>(
+  connection: PostgresConnection,
+  looking: PostgresPool,
+  work: () => Promise<T>,
+  onEnded?: (pids: readonly number[]) => void,
+): Promise<T> {
+  const pid = await connection.pid()
+  let idle: readonly Holder[] = []
+  let timer: NodeJS.Timeout | undefined
+  let isDone = false
+  const look = async (): Promise<void> => {
+    const parameters = [pid, idle.map((holder) => holder.pid), idle.map(({ since }) => since)]
+    const { rows } = await looking.run((from) => from.run(endIdleHolders, parameters))
+    idle = rows as readonly Holder[] // as the statement has it
+    const ended = idle.filter((holder) => holder.ended)
+    if (ended.length > 0) onEnded?.(ended.map((holder) => holder.pid))
+  }
+  const lookLater = (): void => {
+    timer = setTimeout(() => {
+      look()
+        .catch(() => undefined) // time limits of `work` still hold
+        .finally(() => {
+          if (!isDone) lookLater()
+        })
+    }, lookIntervalMs)
+  }
+  lookLater()
+  try {
+    return await work()
+  } finally {
+    isDone = true
+    clearTimeout(timer)
+  }
+}
