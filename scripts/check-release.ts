@@ -16,6 +16,7 @@ if (tag === undefined) {
 const read = (path: string): Promise<string> => readFile(resolve(import.meta.dirname, '..', path), 'utf8')
 const files: ReleaseFiles = {
   manifest: await read('packages/hub/package.json'),
+  receiver: await read('packages/receiver/package.json'),
   lock: await read('package-lock.json'),
   chart: await read('deploy/helm/watchbell/Chart.yaml'),
   changelog: await read('CHANGELOG.md'),

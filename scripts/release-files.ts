@@ -2,7 +2,10 @@ import { parse } from 'yaml'
 
 /** The texts of the files that name a version. */
 export interface ReleaseFiles {
+  /** `package.json` of the hub. */
   readonly manifest: string
+  /** `package.json` of the library that it is released with. */
+  readonly receiver: string
   readonly lock: string
   readonly chart: string
   readonly changelog: string
@@ -18,7 +21,11 @@ const heading = /^## (\d+\.\d+\.\d+) \((\d{4}-\d{2}-\d{2})\)$/
 
 /** Where version, lock file, chart and changelog contradict each other. @param tag - of a release; without one, between releases */
 export function releaseProblems(files: ReleaseFiles, tag?: string): readonly string[] {
-  const { version } = JSON.parse(files.manifest) as { version: string } // ours, as all of these
+  const { version, dependencies } = JSON.parse(files.manifest) as {
+    version: string
+    dependencies?: Readonly<Record<string, string>>
+  } // ours, as all of these
+  const receiver = JSON.parse(files.receiver) as { version: string }
   const lock = JSON.parse(files.lock) as {
     packages: Readonly<Record<string, { readonly version?: string } | undefined>>
   }
@@ -30,7 +37,11 @@ export function releaseProblems(files: ReleaseFiles, tag?: string): readonly str
   const must = (what: string, is: string | undefined, shall = version): void => {
     if (is !== shall) problems.push(`${what} is ${is ?? 'missing'}; it must be ${shall}.`)
   }
-  must('The version of packages/hub in package-lock.json', lock.packages['packages/hub']?.version)
+  must('The version of packages/receiver', receiver.version)
+  must('The @watchbell/receiver that packages/hub depends on', dependencies?.['@watchbell/receiver'])
+  for (const name of ['packages/hub', 'packages/receiver']) {
+    must(`The version of ${name} in package-lock.json`, lock.packages[name]?.version)
+  }
   must("The chart's version", chart.version)
   must("The chart's appVersion", chart.appVersion)
   const [newest] = sections

@@ -4,6 +4,7 @@ import { text } from './files.ts'
 
 const ours: ReleaseFiles = {
   manifest: text('packages/hub/package.json'),
+  receiver: text('packages/receiver/package.json'),
   lock: text('package-lock.json'),
   chart: text('deploy/helm/watchbell/Chart.yaml'),
   changelog: text('CHANGELOG.md'),
@@ -17,8 +18,9 @@ describe('a release', () => {
   const changelog =
     '# Changelog\n\n## Unreleased\n\n## 1.2.10 (2026-12-31)\n\n- New.\n\n## 1.2.9 (2026-11-30)\n\n- Old.\n'
   const files: ReleaseFiles = {
-    manifest: '{"version":"1.2.10"}',
-    lock: '{"packages":{"packages/hub":{"version":"1.2.10"}}}',
+    manifest: '{"version":"1.2.10","dependencies":{"@watchbell/receiver":"1.2.10"}}',
+    receiver: '{"version":"1.2.10"}',
+    lock: '{"packages":{"packages/hub":{"version":"1.2.10"},"packages/receiver":{"version":"1.2.10"}}}',
     chart: 'version: 1.2.10\nappVersion: 1.2.10\n',
     changelog,
   }
@@ -36,6 +38,19 @@ describe('a release', () => {
       'v1.2.10',
       { lock: '{"packages":{"packages/hub":{"version":"1.2.9"}}}' },
       /packages\/hub in package-lock\.json is 1\.2\.9/,
+    ],
+    ['another library', 'v1.2.10', { receiver: '{"version":"1.2.9"}' }, /packages\/receiver is 1\.2\.9/],
+    [
+      'a hub that depends on another library',
+      'v1.2.10',
+      { manifest: '{"version":"1.2.10","dependencies":{"@watchbell/receiver":"1.2.9"}}' },
+      /depends on is 1\.2\.9; it must be 1\.2\.10/,
+    ],
+    [
+      'another library in the lock file',
+      'v1.2.10',
+      { lock: '{"packages":{"packages/hub":{"version":"1.2.10"},"packages/receiver":{"version":"1.2.9"}}}' },
+      /packages\/receiver in package-lock\.json is 1\.2\.9/,
     ],
     ['no package in it', 'v1.2.10', { lock: '{"packages":{}}' }, /package-lock\.json is missing/],
     [
