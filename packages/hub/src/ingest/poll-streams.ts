@@ -5,7 +5,8 @@ import type { Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import { isConnected, type Stream } from '../streams/stream.ts'
 import { accept, type AcceptDeps } from './accept.ts'
-import { createPoller, defaultPollLimits, type PolledStream, type PollLimits } from './poll.ts'
+import { createPoller, defaultPollLimits, type PollLimits } from './poll.ts'
+import type { PolledStream } from './polled-stream.ts'
 import type { StreamIntake } from './stream-intake.ts'
 
 export interface StreamPollerDeps {

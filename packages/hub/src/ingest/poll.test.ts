@@ -6,7 +6,8 @@ import { startEmulatedTransmitter, type EmulatedTransmitter } from '../testing/e
 import type { EmulatedTransmitterOptions } from '../testing/emulated-transmitter.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import { createTransmitterAccess } from '../streams/transmitter-auth.ts'
-import { createPoller, defaultPollLimits, type PollLimits, type PollNews, type PolledStream } from './poll.ts'
+import { createPoller, defaultPollLimits, type PollLimits } from './poll.ts'
+import type { PollNews, PolledStream } from './polled-stream.ts'
 
 const revoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 const ada = { format: 'email', email: 'ada@example.com' }
