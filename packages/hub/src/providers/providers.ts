@@ -243,6 +243,29 @@ export async function createProviders<Stores extends ProviderStores, Journal ext
   return providers
 }
 
+export interface ProviderFollowers {
+  /** After a provider was replaced. */
+  readonly replaced: () => Promise<void>
+  /** After a provider was deleted. */
+  readonly deleted: (id: string) => void
+}
+
+/** The same providers, with what other rooms remember of them brought up to date after each change. */
+export function followedProviders(providers: Providers, { replaced, deleted }: ProviderFollowers): Providers {
+  return {
+    ...providers,
+    async replace(...args) {
+      const provider = await providers.replace(...args)
+      await replaced()
+      return provider
+    },
+    async delete(id, by) {
+      await providers.delete(id, by)
+      deleted(id)
+    },
+  }
+}
+
 type Resolved = Pick<Provider, 'issuer' | 'jwksUrl' | 'wellKnownUrl'>
 
 /** Turns what the transmitter did wrong into a problem of the field that led there (OKTA-R63). */

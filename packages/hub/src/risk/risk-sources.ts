@@ -1,3 +1,4 @@
+import type { Transact } from '../base/transaction.ts'
 import { scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { adminSource } from '../subjects/claim.ts'
 import type { Claimants } from '../subjects/partition.ts'
@@ -148,4 +149,16 @@ export async function createRiskSources(store: Pick<RiskSourceStore, 'list'>): P
   }
   await sources.refresh()
   return sources
+}
+
+/** Transactions after which the words of sources may count for more or less: memory is read anew behind each. */
+export function refreshedAfter<Stores, Journal>(
+  sources: Pick<RiskSources, 'refresh'>,
+  transaction: Transact<Stores, Journal>,
+): Transact<Stores, Journal> {
+  return async (work) => {
+    const result = await transaction(work)
+    await sources.refresh()
+    return result
+  }
 }

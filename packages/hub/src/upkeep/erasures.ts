@@ -1,6 +1,7 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
 import type { Logger } from '@watchbell/receiver/base'
+import type { Transaction } from '../base/transaction.ts'
 import { createWorker, type Worker } from '../base/worker.ts'
 import type { World } from '../base/world.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
@@ -26,11 +27,11 @@ import {
   type ErasureQuery,
   type ErasureStore,
 } from '../subjects/erasure-store.ts'
-import { subjectEntry } from '../journal/risk-entries.ts'
+import type { Journal, Journaled } from '../journal/journal.ts'
 
 export interface EraseDeps {
-  readonly storage: Pick<Storage, 'transaction' | 'stores' | 'dropOverwritten'>
-  readonly world: Pick<World, 'now' | 'newId' | 'newUuid'>
+  readonly storage: Journaled<Pick<Storage, 'transaction' | 'stores' | 'dropOverwritten'>>
+  readonly world: Pick<World, 'now' | 'newId'>
   readonly logger: Logger
   /** Erasures that are not done, at most: a request beyond them is refused. 1,000 unless given. */
   readonly waitingMax?: number
@@ -89,7 +90,7 @@ export function createErasures(deps: EraseDeps): Erasures {
   return {
     worker,
     async erase(id, by) {
-      const erasure = await storage.transaction((stores) => beginErasure(deps, stores, id, by))
+      const erasure = await storage.transaction((tx) => beginErasure(deps, tx, id, by))
       worker.wake()
       return erasure
     },
@@ -106,7 +107,7 @@ export function createErasures(deps: EraseDeps): Erasures {
 
 async function beginErasure(
   { world, waitingMax = waitingMaxDefault }: EraseDeps,
-  { subjects, erasures, signInMarks, systemLog }: Stores,
+  { stores: { subjects, erasures, signInMarks }, journal }: Transaction<Stores, Journal>,
   id: string,
   by: Actor,
 ): Promise<Erasure> {
@@ -138,7 +139,7 @@ async function beginErasure(
   })
   const asked = subject.identifiers.flatMap(({ identifier, id }) => [id, valueOf(identifier)]) // by a proxy
   await signInMarks.forgetUsers([...new Set(asked.map(userKey))])
-  await systemLog.append([subjectEntry(world, { kind: 'erase', subject, erasureId, by })])
+  await journal.subjectErased(subject, erasureId, by)
   const begun = await erasures.find(erasureId)
   if (begun === undefined) throw new Error('The erasure was stored in this transaction.')
   return begun
@@ -190,13 +191,13 @@ function createWalkEraser(): WalkEraser {
 async function eraseStep({ storage, world }: EraseDeps, walkEraser: WalkEraser): Promise<Step> {
   const { erasures } = storage.stores
   if ((await erasures.backlog()).count === 0) return 'nothing_left'
-  if (await storage.transaction((stores) => walkOn(stores.erasures, walkEraser))) return 'done'
+  if (await storage.transaction(({ stores }) => walkOn(stores.erasures, walkEraser))) return 'done'
   const inFiles = await erasures.inFiles()
   if (inFiles.length > 0 && (storage.dropOverwritten === undefined || (await storage.dropOverwritten()))) {
-    await storage.transaction((stores) => stores.erasures.finish(inFiles, world.now()))
+    await storage.transaction(({ stores }) => stores.erasures.finish(inFiles, world.now()))
     return 'done'
   }
-  if (await storage.transaction((stores) => startWalk(stores.erasures, world.now()))) return 'done'
+  if (await storage.transaction(({ stores }) => startWalk(stores.erasures, world.now()))) return 'done'
   return inFiles.length > 0 ? 'held_up' : 'nothing_left'
 }
 

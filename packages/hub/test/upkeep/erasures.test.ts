@@ -2,6 +2,7 @@ import { statSync } from 'node:fs'
 import Database from 'better-sqlite3'
 import { describe, expect, test } from 'vitest'
 import { silentLogger } from '@watchbell/receiver/base'
+import { journaled } from '../../src/journal/journal.ts'
 import { realWorld } from '../../src/base/world.ts'
 import { createErasures, erasuresInWalkMax, type Erasures } from '../../src/upkeep/erasures.ts'
 import { applyStatements } from '../../src/risk/apply-statements.ts'
@@ -20,10 +21,10 @@ import { acceptedSet, idp } from '../ingest/stored-sets.ts'
 const world = realWorld(globalThis.fetch)
 const admin = { id: 'admin', type: 'User', displayName: 'admin', alternateId: undefined }
 
-type StorageOfErasures = Parameters<typeof createErasures>[0]['storage']
+type StorageOfErasures = Pick<Storage, 'stores' | 'transaction' | 'dropOverwritten'>
 
 const erasuresOn = (storage: StorageOfErasures): Erasures =>
-  createErasures({ storage, world, logger: silentLogger })
+  createErasures({ storage: journaled(storage, world), world, logger: silentLogger })
 
 /** One round of the worker. */
 const turn = ({ worker }: Erasures): Promise<number> => worker.runOnce(new AbortController().signal)
@@ -214,7 +215,12 @@ describe.each(databases)('on %s', (_database, open) => {
 
   test('as many wait as the hub takes, and one more is told so and is not begun', async () => {
     await using storage = await open()
-    await using erasures = createErasures({ storage, world, logger: silentLogger, waitingMax: 3 })
+    await using erasures = createErasures({
+      storage: journaled(storage, world),
+      world,
+      logger: silentLogger,
+      waitingMax: 3,
+    })
     const [ada = ''] = await tell(storage, ['ada'])
     for (const id of ['00u-1', '00u-2', '00u-3']) {
       await storage.transaction((tx) => tx.erasures.begin(0, requestFor(id)))
