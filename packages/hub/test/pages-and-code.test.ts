@@ -175,3 +175,14 @@ test('every form for issues says what must not be pasted', () => {
   }
   expect(read('.github/pull_request_template.md')).toContain('No tokens, secrets or private keys')
 })
+
+test('editors and nvm are told what npm and prettier hold to', () => {
+  const { engines, devDependencies } = JSON.parse(read('package.json')) as {
+    readonly engines: { readonly node: string }
+    readonly devDependencies: { readonly node: string }
+  } // ours
+  const major = read('.nvmrc').trim()
+  expect([engines.node, devDependencies.node.split('.')[0]]).toEqual([`>=${major}`, `^${major}`])
+  const { printWidth } = JSON.parse(read('.prettierrc.json')) as { readonly printWidth: number } // ours
+  expect(read('.editorconfig')).toContain(`max_line_length = ${printWidth}\n`)
+})
