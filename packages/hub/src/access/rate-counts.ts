@@ -50,10 +50,10 @@ interface Share {
 interface SharedCounter {
   readonly name: string
   readonly limiter: RateLimiterMemory
-  readonly untold: Map<string, Share>
+  readonly unreported: Map<string, Share>
 }
 
-interface Told extends Share {
+interface ShareReport extends Share {
   readonly counter: SharedCounter
   readonly key: string
 }
@@ -63,44 +63,44 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
   const counters: SharedCounter[] = []
   const now = (): number => world.now().getTime()
 
-  function note({ untold }: SharedCounter, key: string, amount: number, until: number): void {
-    const known = untold.get(key)
+  function note({ unreported }: SharedCounter, key: string, amount: number, until: number): void {
+    const known = unreported.get(key)
     const same = known !== undefined && known.until > now()
-    untold.set(key, same ? { ...known, count: known.count + amount } : { count: amount, until })
+    unreported.set(key, same ? { ...known, count: known.count + amount } : { count: amount, until })
   }
 
   /** Takes what is to be told now, without the windows that are over. */
-  function take(): readonly Told[] {
+  function take(): readonly ShareReport[] {
     const at = now()
-    const told: Told[] = []
+    const reports: ShareReport[] = []
     for (const counter of counters) {
-      for (const [key, share] of counter.untold) {
-        if (told.length === keysPerExchangeMax) return told
-        counter.untold.delete(key)
-        if (share.until > at) told.push({ counter, key, ...share })
+      for (const [key, share] of counter.unreported) {
+        if (reports.length === keysPerExchangeMax) return reports
+        counter.unreported.delete(key)
+        if (share.until > at) reports.push({ counter, key, ...share })
       }
     }
-    return told
+    return reports
   }
 
-  function giveBack({ counter: { untold }, key, count, until }: Told): void {
+  function giveBack({ counter: { unreported }, key, count, until }: ShareReport): void {
     if (until <= now()) return
-    const later = untold.get(key)
-    untold.set(key, { count: count + (later?.count ?? 0), until: later?.until ?? until })
+    const later = unreported.get(key)
+    unreported.set(key, { count: count + (later?.count ?? 0), until: later?.until ?? until })
   }
 
   /** What all counted, and what was counted here since that was told. */
-  async function learn({ counter, key }: Told, count: number, until: Date): Promise<void> {
+  async function learn({ counter, key }: ShareReport, count: number, until: Date): Promise<void> {
     const leftMs = until.getTime() - now()
-    const { limiter, untold } = counter
-    if (leftMs > 0) await limiter.set(key, count + (untold.get(key)?.count ?? 0), leftMs / 1_000)
+    const { limiter, unreported } = counter
+    if (leftMs > 0) await limiter.set(key, count + (unreported.get(key)?.count ?? 0), leftMs / 1_000)
   }
 
   return {
     counter(name, limit) {
       if (limit === 0) return undefined
       const limiter = new RateLimiterMemory({ points: limit, duration: windowS })
-      const counter: SharedCounter = { name, limiter, untold: new Map() }
+      const counter: SharedCounter = { name, limiter, unreported: new Map() }
       counters.push(counter)
       const count = async (key: string, amount = 1): Promise<Used> => {
         const used = await limiter.consume(key, amount).catch((error: unknown) => {
@@ -123,15 +123,15 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
     },
     async exchange() {
       if (shared === undefined) return
-      const told = new Map(take().map((each) => [counterKey(each), each]))
-      if (told.size === 0) return
-      const counts = [...told].map(([key, { count, until }]) => ({ key, count, until: new Date(until) }))
+      const reports = new Map(take().map((each) => [counterKey(each), each]))
+      if (reports.size === 0) return
+      const counts = [...reports].map(([key, { count, until }]) => ({ key, count, until: new Date(until) }))
       const totals = await shared.add(counts, world.now()).catch((error: unknown) => {
-        for (const each of told.values()) giveBack(each)
+        for (const each of reports.values()) giveBack(each)
         throw error
       })
       for (const { key, count, until } of totals) {
-        const each = told.get(key)
+        const each = reports.get(key)
         if (each !== undefined) await learn(each, count, until)
       }
     },
@@ -139,6 +139,6 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
 }
 
 /** One length for all, and no address in the database. */
-function counterKey({ counter, key }: Told): string {
+function counterKey({ counter, key }: ShareReport): string {
   return sha256(`${counter.name}\n${key}`)
 }

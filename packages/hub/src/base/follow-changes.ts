@@ -34,7 +34,7 @@ export function followChanges({ source, remembered, logger }: FollowChangesDeps)
       running = undefined
     }
     return {
-      hear(table: string): void {
+      noteChange(table: string): void {
         if (table !== 'all' && !tables.includes(table)) return
         stale = true
         running ??= catchUp()
@@ -44,7 +44,7 @@ export function followChanges({ source, remembered, logger }: FollowChangesDeps)
   })
   const listening = source.onChange?.((table) => {
     logger.debug({ table }, 'a change was announced')
-    for (const follower of followers) follower.hear(table)
+    for (const follower of followers) follower.noteChange(table)
   })
   return {
     async [Symbol.asyncDispose]() {

@@ -53,7 +53,7 @@ export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
   /** A step of retention; those that deleted nothing are told too. */
   deleted(what: Perishable, deleted: Deleted): void
   /** What a poll request told the transmitter, once it was answered. */
-  pollTold(providerId: string, told: { readonly acks: number; readonly setErrs: number }): void
+  pollReported(providerId: string, reported: { readonly acks: number; readonly setErrs: number }): void
 }
 
 /** What is deleted when it is old enough. */
@@ -88,7 +88,7 @@ export const silentMeter: Meter & HandlerMeter = {
   keySetFetched: nothing,
   evaluated: nothing,
   polled: nothing,
-  pollTold: nothing,
+  pollReported: nothing,
   deleted: nothing,
   handled: nothing,
 }

@@ -56,7 +56,7 @@ function readEntry(entry: string): Entry | string {
   const url = URL.parse(`http://${host}/`)
   if (url === null || url.hostname === '') return 'is not a host name, host:port, address or CIDR block'
   const name = hostOf(url)
-  return isIP(name) === 0 ? { name: withoutDot(name), port } : { block: wholeBlock(name), port }
+  return isIP(name) === 0 ? { name: withoutRootDot(name), port } : { block: wholeBlock(name), port }
 }
 
 function readBlock(entry: string): Entry | string {
@@ -126,7 +126,7 @@ function refusal({ host, port }: OutboundTarget, reason: string): string {
 }
 
 function nameAllowed(allow: OutboundAllow, target: OutboundTarget): boolean {
-  const host = withoutDot(target.host)
+  const host = withoutRootDot(target.host)
   return allow.names.some(({ name, port }) => name === host && (port ?? target.port) === target.port)
 }
 
@@ -187,9 +187,10 @@ function portOf(url: URL): number {
 }
 
 function isLocalhost(host: string): boolean {
-  return /(^|\.)localhost$/.test(withoutDot(host))
+  return /(^|\.)localhost$/.test(withoutRootDot(host))
 }
 
-function withoutDot(host: string): string {
+/** A host name as it is compared: the dot of the root zone at its end means nothing. */
+export function withoutRootDot(host: string): string {
   return host.replace(/\.$/, '')
 }

@@ -17,12 +17,12 @@ export async function withRequestBody<T>(
   { bytesMax, room }: { readonly bytesMax: number; readonly room: BodyRoom },
   use: (body: Buffer) => Promise<T>,
 ): Promise<T> {
-  const told = Number(request.headers['content-length'] ?? Number.NaN)
-  if (told > bytesMax) throw new HubError('request.too_large')
-  if (told === 0 || (Number.isNaN(told) && request.headers['transfer-encoding'] === undefined)) {
+  const declared = Number(request.headers['content-length'] ?? Number.NaN)
+  if (declared > bytesMax) throw new HubError('request.too_large')
+  if (declared === 0 || (Number.isNaN(declared) && request.headers['transfer-encoding'] === undefined)) {
     return use(Buffer.alloc(0))
   }
-  const { body, held } = await collect(request, { bytesMax, told, room })
+  const { body, held } = await collect(request, { bytesMax, declared, room })
   try {
     return await use(body)
   } finally {
@@ -38,11 +38,11 @@ interface Collected {
 interface Collecting {
   readonly bytesMax: number
   /** The Content-Length; NaN when there is none. */
-  readonly told: number
+  readonly declared: number
   readonly room: BodyRoom
 }
 
-function collect(request: IncomingMessage, { bytesMax, told, room }: Collecting): Promise<Collected> {
+function collect(request: IncomingMessage, { bytesMax, declared, room }: Collecting): Promise<Collected> {
   return new Promise((resolve, reject) => {
     let buffer = Buffer.alloc(0)
     let length = 0
@@ -59,7 +59,7 @@ function collect(request: IncomingMessage, { bytesMax, told, room }: Collecting)
 
     const makeRoom = (wanted: number): void => {
       const doubled = Math.max(firstBytes, 2 * buffer.length)
-      const size = Math.max(wanted, Math.min(doubled, Number.isNaN(told) ? bytesMax : told))
+      const size = Math.max(wanted, Math.min(doubled, Number.isNaN(declared) ? bytesMax : declared))
       held.hold(size)
       const larger = Buffer.allocUnsafeSlow(size)
       buffer.copy(larger, 0, 0, length)

@@ -32,8 +32,8 @@ export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = 
         opened: ({ providerId }, poll) => pollGate.opened(providerId, poll),
         unknown: keeper.hurry,
         accessTo: streams.accessTo,
-        note: async (id, { lastError: pollError, ...news }) =>
-          void (await registry.note(id, { ...news, pollError })),
+        note: async (id, { lastError: pollError, ...rest }) =>
+          void (await registry.note(id, { ...rest, pollError })),
       },
       meter: accepting.meter,
       tracer: accepting.tracer,

@@ -72,7 +72,7 @@ export function createMeter({ count, tally, gauge }: Instruments, world: { now()
       count('watchbell_retention_rows_total', what).value += rows
       count('watchbell_retention_parts_total', what).value += parts
     },
-    pollTold(providerId, { acks, setErrs }) {
+    pollReported(providerId, { acks, setErrs }) {
       const provider = label(providerId)
       count('watchbell_poll_acks_total', provider).value += acks
       count('watchbell_poll_set_errs_total', provider).value += setErrs

@@ -104,13 +104,13 @@ async function placed(
   const { outcome, grounds, notes } = verdict
   const since = world.now().getTime() - untimed.sessionDaysMax * dayMs
   const unplaced = verdict.unplaced.filter(({ occurredAt }) => occurredAt.getTime() >= since)
-  const told = (became: UntimedOutcome, rest: Partial<Verdict> = {}): Verdict => ({
+  const withUntimed = (became: UntimedOutcome, rest: Partial<Verdict> = {}): Verdict => ({
     ...verdict,
     ...rest,
     untimed: became,
     notes: notes.map((note) => (note === unplacedNote ? untimedNotes[became] : note)),
   })
-  if (untimed.treatment === 'ignore') return unplaced.length === 0 ? verdict : told('ignored')
+  if (untimed.treatment === 'ignore') return unplaced.length === 0 ? verdict : withUntimed('ignored')
   const revocations = [...new Set(unplaced.map(({ signalId = '' }) => signalId))]
   const asked = await untimedSessions.place({
     question,
@@ -118,8 +118,8 @@ async function placed(
     reachesUser: outcome !== 'deny',
   })
   if (unplaced.length === 0 || outcome === 'deny') return verdict
-  if (asked.length === 0) return told('signed_in_again')
-  return told('asked', {
+  if (asked.length === 0) return withUntimed('signed_in_again')
+  return withUntimed('asked', {
     outcome: worstOutcome(outcome, 'challenge'),
     grounds: [...unplaced.filter(({ signalId = '' }) => asked.includes(signalId)), ...grounds],
   })

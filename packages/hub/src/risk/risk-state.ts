@@ -25,7 +25,7 @@ export function isLater(
 }
 
 /** That an identifier names somebody else: what was said of its node before does not count. */
-export interface EndedWords {
+export interface EndedStatement {
   readonly node: number
   /** Whose words: its own, and with `everybody` all but administrators'. */
   readonly source: string
@@ -44,7 +44,7 @@ export interface KnownAbout {
   readonly nodes: ReadonlySet<number>
   /** Of these, and of what some source calls the same. */
   readonly memberships: readonly Membership[]
-  readonly ended: readonly EndedWords[]
+  readonly ended: readonly EndedStatement[]
   readonly reasons: readonly SpokenReason[]
 }
 

@@ -1,4 +1,5 @@
 import { HubError, isHubError } from '../base/hub-error.ts'
+import { withoutRootDot } from '../base/outbound-allow.ts'
 import type { World } from '../base/world.ts'
 import type { StreamSettings } from './stream.ts'
 
@@ -66,7 +67,7 @@ function placeOfUrl(text: string): Place | undefined {
   const url = URL.parse(text)
   if (url === null) return undefined
   const usual = url.protocol === 'http:' ? 80 : 443
-  return { host: withoutDot(url.hostname), port: url.port === '' ? usual : Number(url.port) }
+  return { host: withoutRootDot(url.hostname), port: url.port === '' ? usual : Number(url.port) }
 }
 
 function hostAndPort(entry: string): Place | undefined {
@@ -74,9 +75,5 @@ function hostAndPort(entry: string): Place | undefined {
   const url = URL.parse(`https://${host}/`)
   if (url === null || url.hostname === '' || Number(port ?? 1) < 1 || Number(port ?? 1) > 65_535)
     return undefined
-  return { host: withoutDot(url.hostname), port: port === undefined ? undefined : Number(port) }
-}
-
-function withoutDot(host: string): string {
-  return host.replace(/\.$/, '')
+  return { host: withoutRootDot(url.hostname), port: port === undefined ? undefined : Number(port) }
 }

@@ -1,4 +1,6 @@
 import { domainToUnicode } from 'node:url'
+import { asInJson } from '../base/as-in-json.ts'
+import { isHubError } from '../base/hub-error.ts'
 import {
   isJsonArray,
   isJsonObject,
@@ -315,10 +317,6 @@ function spellings(identifier: Identifier): readonly string[] {
 /** Whether what it names is compared as email addresses are. */
 function isLikeEmail(identifier: Identifier): boolean {
   return ['email', 'login'].includes(formatOf(identifier)) && valueOf(identifier).lastIndexOf('@') > 0
-}
-
-function asInJson(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
 }
 
 function escaped(text: string): string {

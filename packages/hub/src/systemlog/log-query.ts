@@ -1,3 +1,4 @@
+import { asInJson } from '../base/as-in-json.ts'
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import { readIsoTime } from '../base/iso-time.ts'
 import { parseCursor } from './log-cursor.ts'
@@ -66,11 +67,6 @@ export function readLogQuery(parameters: URLSearchParams, now: Date): LogQuery {
     containing: [...(filter === undefined ? [] : textsOf(filter)), ...keywords].map(asInJson),
     matches: predicates.length === 0 ? undefined : (event) => predicates.every((holds) => holds(event)),
   }
-}
-
-/** A text as JSON writes it between its quotes. */
-function asInJson(text: string): string {
-  return JSON.stringify(text).slice(1, -1)
 }
 
 interface Window {

@@ -745,7 +745,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
 
     test('the order in which statements come, contradictions included, changes nothing of who is who and how risky', async () => {
       const names = [ada, sub1, sub2, 'user:phone:+1', 'user:email:b@example.com']
-      const someNews = fc
+      const someStatements = fc
         .array(
           fc.record({
             at: fc.integer({ min: 0, max: 8 }),
@@ -790,7 +790,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       }
       await fc.assert(
         fc.asyncProperty(
-          someNews.chain((all) =>
+          someStatements.chain((all) =>
             fc.tuple(fc.constant(all), fc.shuffledSubarray(all, { minLength: all.length }), fc.nat(8)),
           ),
           async ([listed, shuffled, cut]) => {

@@ -22,7 +22,7 @@ const world = { ...realWorld(globalThis.fetch), now: () => now }
 const origin = 'https://hub.example'
 const rules = createRiskRules([])
 
-/** Two sources whose word is acted on, one that is only watched, one whose word counts for nothing, in this order. */
+/** Two sources whose statements are acted on, one that is only watched, one whose statements count for nothing, in this order. */
 const sources = ['idp', 'edr', 'watched', 'silent'] as const
 type Source = (typeof sources)[number]
 const actionOf: Readonly<Record<Source, RiskAction>> = {
@@ -41,7 +41,7 @@ const identifiers: readonly PlainSubject[] = [
     ['1', '2'].map((sub) => ({ format: 'iss_sub', iss: issuerOf(source), sub: `${source}-${sub}` }) as const),
   ),
 ]
-/** The same person in two words, as somebody asks: see askedOf. */
+/** The same person named twice, as somebody asks: see askedOf. */
 const texts = [
   'ada@example.com',
   'bob@example.com',
@@ -49,7 +49,7 @@ const texts = [
   ...sources.flatMap((s) => [`${s}-1`, `${s}-2`]),
 ]
 
-interface Word {
+interface StatementDraft {
   readonly source: Source
   /** Minutes, when it happened. */
   readonly at: number
@@ -58,7 +58,7 @@ interface Word {
   readonly says: 'high' | 'medium' | 'none' | 'revoked' | 'changed' | 'recycled' | 'enabled' | 'disabled'
 }
 
-const anyWord = (of: readonly Source[]): fc.Arbitrary<Word> =>
+const anyDraft = (of: readonly Source[]): fc.Arbitrary<StatementDraft> =>
   fc.record({
     source: fc.constantFrom(...of),
     at: fc.integer({ min: 0, max: 40 }),
@@ -75,17 +75,17 @@ const anyWord = (of: readonly Source[]): fc.Arbitrary<Word> =>
       'disabled',
     ),
   })
-const words = (...of: readonly Source[]): fc.Arbitrary<readonly Word[]> =>
-  fc.array(anyWord(of), { maxLength: 7 })
+const drafts = (...of: readonly Source[]): fc.Arbitrary<readonly StatementDraft[]> =>
+  fc.array(anyDraft(of), { maxLength: 7 })
 
 const okta = 'https://schemas.okta.com/secevent/okta/event-type/'
 const risc = 'https://schemas.openid.net/secevent/risc/event-type/'
 
-/** The event of a word, as it is decoded. */
-function eventOf({ names, says, at }: Word): SecurityEvent {
+/** The event of a statement, as it is decoded. */
+function eventOf({ names, says, at }: StatementDraft): SecurityEvent {
   const named = names.flatMap((place) => identifiers[place] ?? [])
   const [only] = named
-  if (only === undefined) throw new Error('Every word names somebody.')
+  if (only === undefined) throw new Error('Every statement names somebody.')
   const subject: PlainSubject | AliasesSubject =
     named.length === 1 ? only : { format: 'aliases', identifiers: named }
   const common = { subject, occurredAt: start + at * minuteMs, leftOut: [] }
@@ -109,15 +109,15 @@ function eventOf({ names, says, at }: Word): SecurityEvent {
 }
 
 /** @param place - in the history, whenever it is applied: what came later of two things that happened at once */
-function newsOf(word: Word, place: number): Statement {
+function statementOf(draft: StatementDraft, place: number): Statement {
   const signal = {
-    id: `sig-${word.source}-${place}`,
-    provider: { id: word.source, issuer: issuerOf(word.source) },
+    id: `sig-${draft.source}-${place}`,
+    provider: { id: draft.source, issuer: issuerOf(draft.source) },
     issuedAt: now,
     receivedAt: new Date(start + 50 * minuteMs + place),
   }
-  const read = statementOfEvent(rules, signal, eventOf(word), 0)
-  if (read === undefined || 'unmatched' in read) throw new Error('Every word is about somebody.')
+  const read = statementOfEvent(rules, signal, eventOf(draft), 0)
+  if (read === undefined || 'unmatched' in read) throw new Error('Every statement is about somebody.')
   return read.statement
 }
 
@@ -176,7 +176,7 @@ async function answers(storage: Storage): Promise<ReadonlyMap<string, Answer>> {
   return given
 }
 
-/** Four properties that hold for every history of words: see docs/trust.md. */
+/** Four properties that hold for every history of statements: see docs/trust.md. */
 export function trustProperties(database: string, openEmpty: () => Promise<Storage>, runs: number): void {
   const limits = { numRuns: propertyRuns(runs) }
 
@@ -202,41 +202,47 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
     return await answers(storage)
   }
 
-  const mixed = (few: readonly Word[], many: readonly Word[]) =>
+  const mixed = (few: readonly StatementDraft[], many: readonly StatementDraft[]) =>
     [
-      ...few.map((word, at) => newsOf(word, 2 * at)),
-      ...many.map((word, at) => newsOf(word, 2 * at + 1)),
+      ...few.map((draft, at) => statementOf(draft, 2 * at)),
+      ...many.map((draft, at) => statementOf(draft, 2 * at + 1)),
     ].toSorted((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime())
 
-  describe(`whose word counts, on ${database}`, () => {
-    test('words of sources that do not count change no answer', { timeout: 600_000 }, async () => {
+  describe(`whose statements count, on ${database}`, () => {
+    test('statements of sources that do not count change no answer', { timeout: 600_000 }, async () => {
       await fc.assert(
-        fc.asyncProperty(words('idp', 'edr', 'watched'), words('silent'), async (counting, silent) => {
+        fc.asyncProperty(drafts('idp', 'edr', 'watched'), drafts('silent'), async (counting, silent) => {
           expect(await after(mixed(counting, silent))).toEqual(await after(mixed(counting, [])))
         }),
         limits,
       )
     })
 
-    test('words that are only watched change nothing that is acted on', { timeout: 600_000 }, async () => {
-      const acted = (all: ReadonlyMap<string, Answer>) =>
-        new Map([...all].map(([asked, { outcome, level, grounds }]) => [asked, { outcome, level, grounds }]))
-      await fc.assert(
-        fc.asyncProperty(words('idp', 'edr'), words('watched'), async (counting, watched) => {
-          expect(acted(await after(mixed(counting, watched)))).toEqual(
-            acted(await after(mixed(counting, []))),
+    test(
+      'statements that are only watched change nothing that is acted on',
+      { timeout: 600_000 },
+      async () => {
+        const acted = (all: ReadonlyMap<string, Answer>) =>
+          new Map(
+            [...all].map(([asked, { outcome, level, grounds }]) => [asked, { outcome, level, grounds }]),
           )
-        }),
-        limits,
-      )
-    })
+        await fc.assert(
+          fc.asyncProperty(drafts('idp', 'edr'), drafts('watched'), async (counting, watched) => {
+            expect(acted(await after(mixed(counting, watched)))).toEqual(
+              acted(await after(mixed(counting, []))),
+            )
+          }),
+          limits,
+        )
+      },
+    )
 
     test(
-      'words of a source that counts take back nothing of another about whom that one named',
+      'statements of a source that counts take back nothing of another about whom that one named',
       { timeout: 600_000 },
       async () => {
         await fc.assert(
-          fc.asyncProperty(words('idp'), words('edr'), fc.boolean(), async (first, second, isSwapped) => {
+          fc.asyncProperty(drafts('idp'), drafts('edr'), fc.boolean(), async (first, second, isSwapped) => {
             const [mine, theirs] = isSwapped ? [second, first] : [first, second]
             const before = await after(mixed(mine, []))
             const together = await after(mixed(mine, theirs))
@@ -261,10 +267,10 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
     test('the order of arrival changes nothing', { timeout: 600_000 }, async () => {
       await fc.assert(
         fc.asyncProperty(
-          words('idp', 'edr', 'watched').chain((all) =>
+          drafts('idp', 'edr', 'watched').chain((all) =>
             fc.tuple(
-              fc.constant(all.map(newsOf)),
-              fc.shuffledSubarray(all.map(newsOf), { minLength: all.length }),
+              fc.constant(all.map(statementOf)),
+              fc.shuffledSubarray(all.map(statementOf), { minLength: all.length }),
               fc.nat(7),
             ),
           ),
@@ -282,8 +288,8 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
       async () => {
         await fc.assert(
           fc.asyncProperty(
-            words('idp', 'watched'),
-            words('edr'),
+            drafts('idp', 'watched'),
+            drafts('edr'),
             fc.boolean(),
             async (others, theirs, goes) => {
               await using storage = await open()

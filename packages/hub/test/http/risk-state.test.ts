@@ -36,7 +36,7 @@ interface ShownSubject {
   readonly history: readonly ShownReason[]
 }
 
-async function told(
+async function receive(
   world: HubWithProvider,
   type: string,
   subject: object,
@@ -76,7 +76,7 @@ const secondsAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - 
 describe('signals move risk', () => {
   test('a high user risk is there as soon as it is handled, with its reason, and good news of the same provider takes it back', async () => {
     await using world = await startHubWithProvider()
-    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
     expect(await subject(world.hub, 'Ada@EXAMPLE.com')).toMatchObject({
       kind: 'user',
       level: 'HIGH',
@@ -84,7 +84,7 @@ describe('signals move risk', () => {
       identifiers: [{ format: 'email', value: 'ada@example.com', issuer: null }],
       reasons: [{ level: 'HIGH', detection: 'User risk is high', source: 'security_events_provider' }],
     })
-    await told(world, 'user-risk-change', ada, { current_level: 'low', event_timestamp: secondsAgo(30) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'low', event_timestamp: secondsAgo(30) })
     const after = await subject(world.hub, 'ada@example.com')
     expect([
       after.level,
@@ -95,8 +95,8 @@ describe('signals move risk', () => {
 
   test('news is judged by when it happened, not by when it came', async () => {
     await using world = await startHubWithProvider()
-    await told(world, 'user-risk-change', ada, { current_level: 'none', event_timestamp: secondsAgo(10) })
-    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(20) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'none', event_timestamp: secondsAgo(10) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(20) })
     expect((await subject(world.hub, 'ada@example.com')).level).toBe('NONE')
     expect(await logEntries(world.hub, 'user.risk.detect')).toEqual([])
   })
@@ -105,8 +105,8 @@ describe('signals move risk', () => {
     await using world = await startHubWithProvider()
     const device = { format: 'opaque', id: 'laptop-1' }
     const session = { format: 'opaque', id: 'session-1' }
-    await told(world, 'user-risk-change', { user: ada, session }, { current_level: 'high' })
-    await told(world, 'device-compliance-change', { format: 'complex', user: ada, device })
+    await receive(world, 'user-risk-change', { user: ada, session }, { current_level: 'high' })
+    await receive(world, 'device-compliance-change', { format: 'complex', user: ada, device })
     expect((await subject(world.hub, 'ada@example.com')).level).toBe('NONE')
     expect(await subject(world.hub, 'session-1')).toMatchObject({ kind: 'session', level: 'HIGH' })
     expect(await subject(world.hub, 'laptop-1')).toMatchObject({
@@ -119,8 +119,8 @@ describe('signals move risk', () => {
   test('names of one user are joined, whichever of them later events use', async () => {
     await using world = await startHubWithProvider()
     const account = { format: 'iss_sub', iss: world.transmitter.issuer, sub: 'u-1' }
-    await told(world, 'session-presented', { format: 'aliases', identifiers: [ada, account] })
-    await told(world, 'user-risk-change', { user: account }, { current_level: 'high' })
+    await receive(world, 'session-presented', { format: 'aliases', identifiers: [ada, account] })
+    await receive(world, 'user-risk-change', { user: account }, { current_level: 'high' })
     expect(await subject(world.hub, 'ada@example.com')).toMatchObject({ level: 'HIGH' })
     expect((await subject(world.hub, 'u-1')).id).toBe((await subject(world.hub, 'ada@example.com')).id)
   })
@@ -135,7 +135,7 @@ describe('WATCHBELL_RISK_RULES', () => {
       JSON.stringify({ rules: [{ event: 'caep/session-revoked', level: 'HIGH', hours: 1 }] }),
     )
     await using world = await startHubWithProvider({ hub: { settings: { riskRules } } })
-    await told(world, 'session-revoked', ada)
+    await receive(world, 'session-revoked', ada)
     expect((await subject(world.hub, 'ada@example.com')).level).toBe('HIGH')
   })
 
@@ -162,7 +162,7 @@ describe('events that are not matched say why', () => {
 
   test('matched', async () => {
     await using world = await startHubWithProvider()
-    await told(world, 'session-revoked', ada)
+    await receive(world, 'session-revoked', ada)
     expect(await shown(world)).toMatchObject([{ matched: true }])
   })
 
@@ -172,11 +172,11 @@ describe('events that are not matched say why', () => {
       format: 'aliases',
       identifiers: [ada, { format: 'iss_sub', iss: world.transmitter.issuer, sub }],
     })
-    await told(world, 'credential-compromise', named('u-2'), { event_timestamp: secondsAgo(10) })
+    await receive(world, 'credential-compromise', named('u-2'), { event_timestamp: secondsAgo(10) })
     expect(await shown(world)).toMatchObject([{ matched: true }])
     expect((await subject(world.hub, 'u-2')).level).toBe('HIGH')
     // What happened earlier comes later, and what was believed is so no longer.
-    await told(world, 'session-presented', named('u-1'), { event_timestamp: secondsAgo(20) })
+    await receive(world, 'session-presented', named('u-1'), { event_timestamp: secondsAgo(20) })
     const [later, earlier] = await world.signals()
     expect(later?.events).toMatchObject([{ matched: true }])
     expect(earlier?.events).toMatchObject([
@@ -204,7 +204,7 @@ describe('events that are not matched say why', () => {
     ['only context', { format: 'complex', tenant: { format: 'opaque', id: 't' } }, 'no user'],
   ])('%s', async (_name, of, reason) => {
     await using world = await startHubWithProvider()
-    await told(world, 'session-revoked', of)
+    await receive(world, 'session-revoked', of)
     expect(await shown(world)).toMatchObject([
       { matched: false, unmatched_reason: expect.stringContaining(reason) as string },
     ])
@@ -213,7 +213,7 @@ describe('events that are not matched say why', () => {
 
   test('a device event that names only a user', async () => {
     await using world = await startHubWithProvider()
-    await told(world, 'device-compliance-change', ada)
+    await receive(world, 'device-compliance-change', ada)
     expect(await shown(world)).toMatchObject([
       { matched: false, unmatched_reason: expect.stringContaining('device') as string },
     ])
@@ -221,7 +221,7 @@ describe('events that are not matched say why', () => {
 
   test('unknown users are ignored when the setting says so, and known ones are not (OKTA-E79)', async () => {
     await using world = await startHubWithProvider({ hub: { settings: { unknownUsers: 'ignored' } } })
-    await told(world, 'user-risk-change', ada, { current_level: 'high' })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high' })
     expect(await shown(world)).toMatchObject([
       { matched: false, unmatched_reason: expect.stringContaining('unknown users') as string },
     ])
@@ -230,7 +230,7 @@ describe('events that are not matched say why', () => {
     expect((await load(world.hub, { login: 'ada@example.com', emails: ['ada@example.com'] })).status).toBe(
       201,
     )
-    await told(world, 'user-risk-change', ada, { current_level: 'high' })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high' })
     expect(await shown(world)).toMatchObject([{ matched: true }])
     expect((await subject(world.hub, 'ada@example.com')).level).toBe('HIGH')
   })
@@ -239,9 +239,15 @@ describe('events that are not matched say why', () => {
 describe('the System Log (OKTA-L64, OKTA-L66)', () => {
   test('each change of level is one entry, in the documented form, and found by the documented filter', async () => {
     await using world = await startHubWithProvider()
-    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(30) })
-    await told(world, 'user-risk-change', ada, { current_level: 'medium', event_timestamp: secondsAgo(20) })
-    await told(world, 'user-risk-change', ada, { current_level: 'medium', event_timestamp: secondsAgo(10) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(30) })
+    await receive(world, 'user-risk-change', ada, {
+      current_level: 'medium',
+      event_timestamp: secondsAgo(20),
+    })
+    await receive(world, 'user-risk-change', ada, {
+      current_level: 'medium',
+      event_timestamp: secondsAgo(10),
+    })
     const entries = await logEntries(world.hub, 'user.risk.detect')
     const issuer = world.transmitter.issuer
     expect(entries.map(({ debugContext }) => debugContext.debugData['risk'])).toEqual([
@@ -262,7 +268,7 @@ describe('the System Log (OKTA-L64, OKTA-L66)', () => {
 
   test('what a device does is told under a type of ours', async () => {
     await using world = await startHubWithProvider()
-    await told(
+    await receive(
       world,
       'device-risk-change',
       { device: { format: 'opaque', id: 'd' } },
@@ -326,10 +332,10 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
 
   test('it sets aside what providers said before, and not what they say later', async () => {
     await using world = await known()
-    await told(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
+    await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
     await setRisk(world.hub, 'ada@example.com', { riskLevel: 'LOW' })
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'LOW' })
-    await told(world, 'credential-compromise', ada, { event_timestamp: Date.now() })
+    await receive(world, 'credential-compromise', ada, { event_timestamp: Date.now() })
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'HIGH' })
   })
 
@@ -445,7 +451,7 @@ describe('/v1/subjects', () => {
     const { hub } = world
     const account = (sub: string) => ({ format: 'iss_sub', iss: 'https://idp.example', sub })
     const claim = { format: 'aliases', identifiers: [ada, account('u-evil')] }
-    await told(world, 'user-risk-change', { user: claim }, { current_level: 'high', event_timestamp: 1 })
+    await receive(world, 'user-risk-change', { user: claim }, { current_level: 'high', event_timestamp: 1 })
     expect(
       (await load(hub, { login: 'ada', emails: ['ada@example.com'], identifiers: [account('u-1')] })).status,
     ).toBe(201)
@@ -487,7 +493,7 @@ describe('/v1/subjects', () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     for (const name of ['ada', 'bob', 'cyd']) await load(hub, { login: `${name}@example.com` })
-    await told(world, 'device-compliance-change', { device: { format: 'opaque', id: 'laptop' } })
+    await receive(world, 'device-compliance-change', { device: { format: 'opaque', id: 'laptop' } })
     await setRisk(hub, 'bob@example.com', { riskLevel: 'MEDIUM' })
     const names = async (query: string) =>
       (await subjects(hub, query)).map(({ identifiers: [first] }) => first?.value)
@@ -723,7 +729,7 @@ describe('erasing a person', () => {
   ])('by %s, leaves nothing that it is found by', async (_what, type, named, asked, trace) => {
     await using world = await startHubWithProvider()
     const { hub } = world
-    await told(world, type, named)
+    await receive(world, type, named)
     expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toHaveLength(1)
     const answer = await hub.api('GET', '/v1/subjects')
     const { subjects } = (await answer.json()) as { subjects: readonly ShownSubject[] }
@@ -739,10 +745,10 @@ describe('erasing a person', () => {
   test('takes the name out of why an event was applied to nobody', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
-    await told(world, 'session-revoked', email('zora@example.com'))
+    await receive(world, 'session-revoked', email('zora@example.com'))
     const bob = { format: 'complex', user: email('bob@example.com') }
-    await told(world, 'session-revoked', { ...bob, 'Zora@example.com': ada })
-    await told(world, 'risk-level-change', email('bob@example.com'), {
+    await receive(world, 'session-revoked', { ...bob, 'Zora@example.com': ada })
+    await receive(world, 'risk-level-change', email('bob@example.com'), {
       principal: 'zora@example.com',
       current_level: 'HIGH',
     })
@@ -762,8 +768,8 @@ describe('erasing a person', () => {
       format: 'aliases',
       identifiers: [ada, { format: 'iss_sub', iss: world.transmitter.issuer, sub }],
     })
-    await told(world, 'session-presented', named('ada'), { event_timestamp: secondsAgo(20) })
-    await told(world, 'credential-compromise', named('bob'), { event_timestamp: secondsAgo(10) })
+    await receive(world, 'session-presented', named('ada'), { event_timestamp: secondsAgo(20) })
+    await receive(world, 'credential-compromise', named('bob'), { event_timestamp: secondsAgo(10) })
     const level = async (): Promise<unknown> => {
       const asked = {
         subject: { type: 'user', id: 'bob' },

@@ -1,6 +1,6 @@
 import { riskLevels } from '../../risk/risk-level.ts'
 import type { RiskReason } from '../../risk/risk-reason.ts'
-import type { EndedWords, KnownAbout } from '../../risk/risk-state.ts'
+import type { EndedStatement, KnownAbout } from '../../risk/risk-state.ts'
 import type { Identifier } from '../../subjects/identifier.ts'
 import { forGood, type Membership } from '../../subjects/subject-store.ts'
 import type { EndingRow, MembershipRow, RiskReasonRow } from '../sql/schema.ts'
@@ -29,7 +29,7 @@ export function membershipOf({ node, source, lasts_until, root }: MembershipRow)
 
 export type RecycledRow = Pick<EndingRow, 'node' | 'source' | 'ended_at' | 'everybody'>
 
-function endedWordsOf({ node, source, ended_at, everybody }: RecycledRow): EndedWords {
+function endedStatementOf({ node, source, ended_at, everybody }: RecycledRow): EndedStatement {
   return { node, source, at: new Date(ended_at), everybody: everybody === 1 }
 }
 
@@ -54,7 +54,7 @@ export function aboutEntities({
   const rootText = ({ source, root }: Membership): string => `${root}\0${source}`
   const byRoot = Map.groupBy(members, rootText)
   const reasonsOf = Map.groupBy(reasons, ({ node }) => node)
-  const endedOf = Map.groupBy(recycled.map(endedWordsOf), ({ node }) => node)
+  const endedOf = Map.groupBy(recycled.map(endedStatementOf), ({ node }) => node)
   return (own) => {
     const nodes = new Set(own)
     const all = new Set(nodes)
