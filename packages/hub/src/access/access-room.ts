@@ -13,7 +13,7 @@ import { createRateCounts, type RateCounts } from './rate-counts.ts'
 import { createRateLimits, type RateLimits } from './rate-limits.ts'
 import { createServiceApps, type ServiceApps } from './service-apps.ts'
 import { createSigningKeys, type SigningKeys } from './signing-keys.ts'
-import { issueToken, type IssuedToken, type TokenRequest } from './token-endpoint.ts'
+import { issueToken, type IssuedToken, type AccessTokenRequest } from './token-endpoint.ts'
 
 export interface AccessRoomDeps {
   readonly world: World
@@ -38,7 +38,7 @@ export interface AccessRoom {
   readonly rateCounts: RateCounts
   /** Of the API. */
   readonly rateLimits: RateLimits
-  issueToken(request: TokenRequest): Promise<IssuedToken>
+  issueToken(request: AccessTokenRequest): Promise<IssuedToken>
   /** Forgets what can no longer matter. */
   readonly housekeeping: Worker
   /** Tells other nodes what was counted here; undefined where there are none. */

@@ -9,7 +9,7 @@ import { isScope, permits, scopeNames, type Scope } from './scopes.ts'
 import type { ServiceApp } from './service-app.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
 
-export interface TokenRequest {
+export interface AccessTokenRequest {
   /** From the body and the query together (OKTA-O11). */
   readonly form: URLSearchParams
   readonly authorization: string | undefined
@@ -40,7 +40,7 @@ const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
  * Assertion and proof are used up last, so that the challenge for a nonce does not cost a client its assertion.
  * @throws HubError `oauth.*`; `oauth.use_dpop_nonce` has the nonce in its facts
  */
-export async function issueToken(deps: TokenEndpointDeps, request: TokenRequest): Promise<IssuedToken> {
+export async function issueToken(deps: TokenEndpointDeps, request: AccessTokenRequest): Promise<IssuedToken> {
   const { assertion, clientId, scope } = readForm(request)
   const client = await authenticateClient(deps, assertion)
   if (clientId !== undefined && clientId !== client.app.clientId) {
@@ -66,7 +66,7 @@ interface ReadForm {
 }
 
 /** `Og==`, no name and no password, is what Go's OAuth library sends with whatever it asks first: it says nothing. */
-function readForm({ form, authorization }: TokenRequest): ReadForm {
+function readForm({ form, authorization }: AccessTokenRequest): ReadForm {
   const malformed = (detail: string): HubError => new HubError('oauth.invalid_request', { detail })
   const repeated = firstRepeated(form.keys())
   if (repeated !== undefined) {

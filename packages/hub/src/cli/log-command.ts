@@ -1,7 +1,7 @@
 import type { Command } from 'commander'
 import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
-import { followEntries, newestEntries, type LogEntryBody, type LogNameBody } from './log-pages.ts'
+import { followEntries, newestEntries, type ShownLogEntry, type LogNameBody } from './log-pages.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 
@@ -94,7 +94,7 @@ const bad: ReadonlySet<string> = new Set(['FAILURE', 'DENY'])
 const indent = '    '
 
 /** Two or three lines: when, how it ended and what happened; why; by whom to whom. */
-function brief(io: CliIo, entry: LogEntryBody): string {
+function brief(io: CliIo, entry: ShownLogEntry): string {
   const { published, outcome, eventType, displayMessage, actor, target } = entry
   const paint = painter(io)
   const width = lineWidth(io)

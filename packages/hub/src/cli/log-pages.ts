@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isPassingHubError, type HubClient } from './hub-client.ts'
 
 /** An entry of the System Log as the API shows it; what the command line reads of it. */
-export interface LogEntryBody {
+export interface ShownLogEntry {
   readonly uuid: string
   readonly published: string
   readonly severity: string
@@ -21,7 +21,7 @@ export interface LogNameBody {
 }
 
 interface LogPageBody {
-  readonly entries: readonly LogEntryBody[]
+  readonly entries: readonly ShownLogEntry[]
   /** The query of the next page. */
   readonly next: string | undefined
 }
@@ -34,8 +34,8 @@ export async function newestEntries(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): Promise<readonly LogEntryBody[]> {
-  const entries: LogEntryBody[] = []
+): Promise<readonly ShownLogEntry[]> {
+  const entries: ShownLogEntry[] = []
   let query: string | undefined = queryOf(filters, {
     sortOrder: 'DESCENDING',
     limit: Math.min(limit, pageEntriesMax),
@@ -63,7 +63,7 @@ export interface FollowLogOptions {
 export async function* followEntries(
   hub: HubClient,
   options: FollowLogOptions,
-): AsyncGenerator<LogEntryBody> {
+): AsyncGenerator<ShownLogEntry> {
   const { filters, limit, intervalMs, stopped, onTrouble } = options
   // The place in the log first, then the newest entries: what is stored in between comes twice, and is shown once.
   let query = await endOfLog(hub, filters)
@@ -104,7 +104,7 @@ async function endOfLog(hub: HubClient, filters: URLSearchParams): Promise<strin
 
 async function readPage(hub: HubClient, query: string): Promise<LogPageBody> {
   const { body, next } = await hub.page(logsPath + query)
-  return { entries: body as readonly LogEntryBody[], next } // Okta's shape
+  return { entries: body as readonly ShownLogEntry[], next } // Okta's shape
 }
 
 function queryOf(filters: URLSearchParams, more: Readonly<Record<string, string | number>>): string {

@@ -8,7 +8,7 @@ import { registerProviderTrust } from './provider-trust-command.ts'
 import { facts, table } from './table.ts'
 
 /** A provider as the API shows it (OKTA §1.3). */
-export interface ProviderBody {
+export interface ShownProvider {
   readonly id: string
   readonly name: string
   readonly type: string
@@ -165,16 +165,16 @@ const actionMeanings: Record<RiskAction, string> = {
   none: 'what it says counts for nothing.',
 }
 
-function actionText({ name, id }: ProviderBody, action: RiskAction): string {
+function actionText({ name, id }: ShownProvider, action: RiskAction): string {
   const meaning = actionMeanings[action].replace('<provider>', id)
   return `${printable(name, nameCharsMax)} has the action ${action}: ${meaning}`
 }
 
-async function readAction(hub: HubClient, { id }: ProviderBody): Promise<RiskAction> {
+async function readAction(hub: HubClient, { id }: ShownProvider): Promise<RiskAction> {
   return actionIn(await hub.request('GET', `/v1/providers/${id}/action`))
 }
 
-async function setAction(hub: HubClient, { id }: ProviderBody, action: RiskAction): Promise<RiskAction> {
+async function setAction(hub: HubClient, { id }: ShownProvider, action: RiskAction): Promise<RiskAction> {
   return actionIn(await hub.request('PUT', `/v1/providers/${id}/action`, { action }))
 }
 
@@ -209,14 +209,14 @@ function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
   throw wrongUsage('Give --well-known-url alone, or --issuer and --jwks-url together.')
 }
 
-export async function listProviders(hub: HubClient): Promise<readonly ProviderBody[]> {
-  return (await hub.request('GET', providersPath)) as readonly ProviderBody[] // OKTA-R1
+export async function listProviders(hub: HubClient): Promise<readonly ShownProvider[]> {
+  return (await hub.request('GET', providersPath)) as readonly ShownProvider[] // OKTA-R1
 }
 
 /** What the argument of a command about one provider may be. */
 export const providerNames = 'id, name, issuer, or the URL of its metadata or keys'
 
-const providerLookup: Lookup<ProviderBody> = {
+const providerLookup: Lookup<ShownProvider> = {
   noun: 'provider',
   listCommand: 'watchbell provider list',
   by: 'id, name, issuer or URL',
@@ -231,21 +231,21 @@ const providerLookup: Lookup<ProviderBody> = {
 }
 
 /** @throws CliError when no provider has this id, name, issuer or URL, or several have */
-export async function findProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
+export async function findProvider(hub: HubClient, wanted: string): Promise<ShownProvider> {
   return findOne(await listProviders(hub), wanted, providerLookup)
 }
 
 /** The same, or undefined when there is none. @throws CliError when there are several */
-export async function findKnownProvider(hub: HubClient, wanted: string): Promise<ProviderBody | undefined> {
+export async function findKnownProvider(hub: HubClient, wanted: string): Promise<ShownProvider | undefined> {
   const all = await listProviders(hub)
   return findAll(all, wanted, providerLookup).length === 0 ? undefined : findOne(all, wanted, providerLookup)
 }
 
-export function asProvider(answer: unknown): ProviderBody {
-  return answer as ProviderBody // OKTA-R2, OKTA-R4, OKTA-R6, OKTA-R7
+export function asProvider(answer: unknown): ShownProvider {
+  return answer as ShownProvider // OKTA-R2, OKTA-R4, OKTA-R6, OKTA-R7
 }
 
-function described(io: CliIo, { id, name, type, status, settings }: ProviderBody): string {
+function described(io: CliIo, { id, name, type, status, settings }: ShownProvider): string {
   return facts(io, {
     id,
     name,

@@ -2,7 +2,7 @@ import { Option, type Command } from 'commander'
 import { riskLevels } from '../risk/risk-level.ts'
 import { printJson, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
-import { fetchSubject, reasonTable, type SubjectBody } from './subject-command.ts'
+import { fetchSubject, reasonTable, type ShownSubject } from './subject-command.ts'
 import { facts } from './table.ts'
 
 interface SetOptions extends HubOptions {
@@ -33,7 +33,7 @@ export function registerRisk(program: Command, io: CliIo): void {
     .action(async (wanted: string, { level, reason, ...options }: SetOptions) => {
       const path = `/v1/subjects/${encodeURIComponent(wanted)}/risk`
       const body = { level, ...(reason !== undefined && { reason }) }
-      const set = (await openHub(io, options).request('PUT', path, body)) as SubjectBody // its own shape
+      const set = (await openHub(io, options).request('PUT', path, body)) as ShownSubject // its own shape
       if (options.json === true) return printJson(io.stdout, set)
       printLine(io.stdout, `${wanted} has the level ${set.level} now.`)
     })
@@ -45,7 +45,7 @@ export function registerRisk(program: Command, io: CliIo): void {
       .argument('<reason>', 'the id of the reason: `watchbell risk show` has it')
       .action(async (wanted: string, reason: string, options: HubOptions) => {
         const path = `/v1/subjects/${encodeURIComponent(wanted)}/reasons/${encodeURIComponent(reason)}/dismissal`
-        const left = (await openHub(io, options).request(method, path)) as SubjectBody // its own shape
+        const left = (await openHub(io, options).request(method, path)) as ShownSubject // its own shape
         if (options.json === true) return printJson(io.stdout, left)
         printLine(io.stdout, `The reason ${result}. ${wanted} has the level ${left.level} now.`)
       })
@@ -62,7 +62,7 @@ const dismissals = [
   ['restore', 'DELETE', 'Take a dismissal back.', 'counts again'],
 ] as const
 
-function described(io: CliIo, subject: SubjectBody): string {
+function described(io: CliIo, subject: ShownSubject): string {
   const { id, kind, level, reported_level: reported, identifiers, reasons, dismissed } = subject
   const about = facts(io, {
     id,

@@ -6,7 +6,7 @@ import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
 
 /** A risk provider as the API shows it (OKTA §4). */
-export interface RiskProviderBody {
+export interface ShownRiskProvider {
   readonly id: string
   readonly name: string
   readonly clientId: string
@@ -95,11 +95,11 @@ interface Counts {
   readonly ignored: number
 }
 
-async function listRiskProviders(hub: HubClient): Promise<readonly RiskProviderBody[]> {
-  return (await hub.request('GET', path)) as readonly RiskProviderBody[] // OKTA-K1
+async function listRiskProviders(hub: HubClient): Promise<readonly ShownRiskProvider[]> {
+  return (await hub.request('GET', path)) as readonly ShownRiskProvider[] // OKTA-K1
 }
 
-const riskProviderLookup: Lookup<RiskProviderBody> = {
+const riskProviderLookup: Lookup<ShownRiskProvider> = {
   noun: 'risk provider',
   listCommand: 'watchbell risk-provider list',
   by: 'id, name or client',
@@ -108,15 +108,15 @@ const riskProviderLookup: Lookup<RiskProviderBody> = {
 }
 
 /** @throws CliError when no risk provider has this id, name or client, or several have */
-async function findRiskProvider(hub: HubClient, wanted: string): Promise<RiskProviderBody> {
+async function findRiskProvider(hub: HubClient, wanted: string): Promise<ShownRiskProvider> {
   return findOne(await listRiskProviders(hub), wanted, riskProviderLookup)
 }
 
-function asRiskProvider(answer: unknown): RiskProviderBody {
-  return answer as RiskProviderBody // OKTA-K2
+function asRiskProvider(answer: unknown): ShownRiskProvider {
+  return answer as ShownRiskProvider // OKTA-K2
 }
 
-function described(io: CliIo, provider: RiskProviderBody, counts?: Counts): string {
+function described(io: CliIo, provider: ShownRiskProvider, counts?: Counts): string {
   const { id, name, clientId, action, created, lastUpdated } = provider
   return facts(io, {
     id,

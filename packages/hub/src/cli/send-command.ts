@@ -26,7 +26,7 @@ import {
   gatherList,
   type Listen,
 } from './option-readers.ts'
-import { asProvider, listProviders, providersPath, type ProviderBody } from './provider-command.ts'
+import { asProvider, listProviders, providersPath, type ShownProvider } from './provider-command.ts'
 import { verdictText, verdictReader, type ReadVerdict, type SetVerdict } from './send-verdict.ts'
 import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
 import { subjectText } from './signals-command.ts'
@@ -308,7 +308,7 @@ async function earlierProvider(
   io: CliIo,
   hub: HubClient,
   { issuer, origin, listen }: SendOptions,
-): Promise<ProviderBody | undefined> {
+): Promise<ShownProvider | undefined> {
   if (issuer !== undefined) return undefined
   const host = origin === undefined ? listen.host : new URL(originOf(origin)).hostname
   const ours = (await listProviders(hub))
@@ -341,7 +341,7 @@ async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Pr
   const { issuer, jwksUrl, wellKnownUrl, origin } = transmitter
   const settings = issuer === origin ? { well_known_url: wellKnownUrl } : { issuer, jwks_url: jwksUrl }
   const known = (await listProviders(hub)).find((provider) => provider.settings.issuer === issuer)
-  let provider: ProviderBody
+  let provider: ShownProvider
   if (known === undefined) {
     const name = `watchbell send ${issuer}`.slice(0, 100)
     provider = asProvider(await hub.request('POST', providersPath, { name, type: providerType, settings }))

@@ -1,11 +1,11 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signalId } from '../signals/signal-id.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
-import { outcomeText, shownReasons, signalsPath, type SignalBody } from './signal-pages.ts'
+import { outcomeText, shownReasons, signalsPath, type ShownSignal } from './signal-pages.ts'
 
 /** What the hub made of a token that it took. */
 export interface SetVerdict {
-  readonly outcome: SignalBody['outcome'] | 'unknown'
+  readonly outcome: ShownSignal['outcome'] | 'unknown'
   readonly about_nobody?: boolean
   /** Why it is not simply handled. */
   readonly reason?: string
@@ -25,7 +25,7 @@ export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefin
     const askedAt = performance.now()
     for (;;) {
       try {
-        const signal = (await hub.request('GET', path)) as SignalBody // the hub's own API
+        const signal = (await hub.request('GET', path)) as ShownSignal // the hub's own API
         if (signal.outcome !== 'pending') return verdictOf(signal)
       } catch (error) {
         if (!(error instanceof HubAnswerError)) throw error
@@ -37,7 +37,7 @@ export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefin
   }
 }
 
-function verdictOf(signal: SignalBody): SetVerdict {
+function verdictOf(signal: ShownSignal): SetVerdict {
   const reasons = shownReasons(signal)
   return {
     outcome: signal.outcome,

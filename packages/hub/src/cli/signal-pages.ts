@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { isPassingHubError, type HubClient } from './hub-client.ts'
 
 /** A signal as `GET /v1/signals` shows it. */
-export interface SignalBody {
+export interface ShownSignal {
   readonly id: string
   readonly outcome: 'pending' | 'handled' | 'failed' | 'refused'
   readonly received_at: string
@@ -38,13 +38,13 @@ export function outcomeText({
 }
 
 /** Why it was refused or failed, or why its events changed nothing. */
-export function shownReasons({ reason, events }: SignalBody): readonly string[] {
+export function shownReasons({ reason, events }: ShownSignal): readonly string[] {
   const unmatched = events.flatMap(({ unmatched_reason: why }) => (why === undefined ? [] : [why]))
   return [...new Set([...(reason === undefined ? [] : [reason]), ...unmatched])]
 }
 
 interface SignalPage {
-  readonly signals: readonly SignalBody[]
+  readonly signals: readonly ShownSignal[]
   /** The whole URL of the next page, on the hub's public origin. */
   readonly next: string | null
 }
@@ -57,8 +57,8 @@ export async function newestSignals(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): Promise<readonly SignalBody[]> {
-  const signals: SignalBody[] = []
+): Promise<readonly ShownSignal[]> {
+  const signals: ShownSignal[] = []
   for await (const page of pages(hub, filters, Math.min(limit, pageSignalsMax))) {
     signals.push(...page)
     if (signals.length >= limit) break
@@ -70,7 +70,7 @@ async function* pages(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): AsyncGenerator<readonly SignalBody[]> {
+): AsyncGenerator<readonly ShownSignal[]> {
   const first = new URLSearchParams(filters)
   first.set('limit', String(limit))
   let search: string | undefined = `?${first.toString()}`
@@ -101,7 +101,7 @@ const storedLateMaxMs = 10_000
 const verdictWaitMs = 5_000
 
 /** Signals as they come, oldest first, each of them once. Ends when `stopped`; outlasts a hub that is away for a while. */
-export async function* followSignals(hub: HubClient, options: FollowOptions): AsyncGenerator<SignalBody> {
+export async function* followSignals(hub: HubClient, options: FollowOptions): AsyncGenerator<ShownSignal> {
   const { filters, intervalMs, stopped, onTrouble } = options
   const start = await walkBack(hub, options)
   /** Those seen that a later round may meet again, with when they were received. */
@@ -110,7 +110,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
   const pendingSince = new Map<string, number>()
   let inTrouble = false
 
-  function isHeldBack(signal: SignalBody): boolean {
+  function isHeldBack(signal: ShownSignal): boolean {
     const { id, outcome } = signal
     if (outcome !== 'pending' || filters.has('outcome') || receivedMs(signal) < floorMs) return false
     const since = pendingSince.get(id) ?? performance.now()
@@ -118,7 +118,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
     return performance.now() - since < verdictWaitMs
   }
 
-  function remember(signal: SignalBody): void {
+  function remember(signal: ShownSignal): void {
     seen.set(signal.id, receivedMs(signal))
     pendingSince.delete(signal.id)
     floorMs = Math.max(floorMs, receivedMs(signal) - storedLateMaxMs)
@@ -126,7 +126,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
   }
 
   /** What is new since the last round, oldest first; nothing while the hub is away. */
-  async function round(): Promise<readonly SignalBody[]> {
+  async function round(): Promise<readonly ShownSignal[]> {
     try {
       const fresh = await unseenSince(hub, filters, floorMs, seen)
       if (inTrouble) onTrouble(undefined)
@@ -154,15 +154,15 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
 
 interface Start {
   /** The first to show, oldest first. */
-  readonly latest: readonly SignalBody[]
+  readonly latest: readonly ShownSignal[]
   /** Those before them that must not pass for new ones. */
-  readonly older: readonly SignalBody[]
+  readonly older: readonly ShownSignal[]
   /** Whatever comes from now on was received later than this. */
   readonly floorMs: number
 }
 
 async function walkBack(hub: HubClient, { filters, limit }: FollowOptions): Promise<Start> {
-  const walked: SignalBody[] = []
+  const walked: ShownSignal[] = []
   let floorMs = 0
   for await (const page of pages(hub, filters, pageSignalsMax)) {
     walked.push(...page)
@@ -177,11 +177,11 @@ async function unseenSince(
   filters: URLSearchParams,
   floorMs: number,
   seen: ReadonlyMap<string, number>,
-): Promise<readonly SignalBody[]> {
+): Promise<readonly ShownSignal[]> {
   const sinceFloor = new URLSearchParams(filters)
   const wantedSinceMs = Date.parse(filters.get('since') ?? '') || 0
   sinceFloor.set('since', new Date(Math.max(0, floorMs, wantedSinceMs)).toISOString())
-  const fresh: SignalBody[] = []
+  const fresh: ShownSignal[] = []
   for await (const page of pages(hub, sinceFloor, pageSignalsMax)) {
     const unseen = page.filter(({ id }) => !seen.has(id))
     fresh.push(...unseen)
@@ -190,6 +190,6 @@ async function unseenSince(
   return fresh.toReversed()
 }
 
-function receivedMs({ received_at }: SignalBody): number {
+function receivedMs({ received_at }: ShownSignal): number {
   return Date.parse(received_at)
 }

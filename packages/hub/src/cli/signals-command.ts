@@ -10,7 +10,7 @@ import {
   outcomeText,
   shownReasons,
   signalsPath,
-  type SignalBody,
+  type ShownSignal,
 } from './signal-pages.ts'
 import { facts, lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 import { typeUri } from './event-types.ts'
@@ -92,7 +92,7 @@ export function registerSignals(program: Command, io: CliIo): void {
     .action(async (id: string, options: ShowOptions) => {
       const query = options.includeToken === true ? '?include=token' : ''
       const path = `${signalsPath}/${encodeURIComponent(id)}${query}`
-      const signal = (await openHub(io, options).request('GET', path)) as SignalBody // the hub's own API
+      const signal = (await openHub(io, options).request('GET', path)) as ShownSignal // the hub's own API
       if (options.json === true) return printJson(io.stdout, signal)
       printLine(io.stdout, whole(io, signal))
     })
@@ -147,7 +147,7 @@ async function follow(
   }
 }
 
-const styles: Readonly<Record<SignalBody['outcome'], Style>> = {
+const styles: Readonly<Record<ShownSignal['outcome'], Style>> = {
   handled: 'green',
   pending: 'yellow',
   failed: 'red',
@@ -156,7 +156,7 @@ const styles: Readonly<Record<SignalBody['outcome'], Style>> = {
 const indent = '    '
 
 /** Two or three lines: when, verdict and what about whom; why; where to look further. */
-function brief(io: CliIo, signal: SignalBody): string {
+function brief(io: CliIo, signal: ShownSignal): string {
   const { id, outcome, events, code, repeats } = signal
   const paint = painter(io)
   const width = lineWidth(io)
@@ -173,12 +173,12 @@ function brief(io: CliIo, signal: SignalBody): string {
 }
 
 /** Whom it is from; of a refused one that proves nothing, whom it names. */
-function sender({ iss, proven }: SignalBody): string {
+function sender({ iss, proven }: ShownSignal): string {
   if (iss === null) return 'nobody'
   return proven === false ? `whoever names ${iss}` : iss
 }
 
-function eventsOf({ events }: SignalBody): string {
+function eventsOf({ events }: ShownSignal): string {
   return events.map(({ name, subject }) => `${name} ${subjectText(subject)}`.trim()).join(', ')
 }
 
@@ -193,7 +193,7 @@ export function subjectText(subject: unknown): string {
     .join(' ')
 }
 
-function whole(io: CliIo, signal: SignalBody): string {
+function whole(io: CliIo, signal: ShownSignal): string {
   const { events, token } = signal
   const parts = [
     facts(io, {

@@ -15,7 +15,7 @@ import {
   listProviders,
   providerNames,
   providersPath,
-  type ProviderBody,
+  type ShownProvider,
 } from './provider-command.ts'
 import { facts, lineWidth, oneLine, painter, table, type Style } from './table.ts'
 
@@ -358,7 +358,7 @@ async function examineAll(io: CliIo, hub: HubClient, { json }: HubOptions): Prom
   )
 }
 
-async function examine(hub: HubClient, provider: ProviderBody): Promise<HealthBody> {
+async function examine(hub: HubClient, provider: ShownProvider): Promise<HealthBody> {
   return (await ask(hub, provider, 'GET', '/health')) as HealthBody // its shape
 }
 
@@ -376,12 +376,12 @@ async function listStreams(hub: HubClient): Promise<readonly StreamBody[]> {
   return streams // what its route answers with
 }
 
-function nameOfProvider(providers: readonly ProviderBody[], { provider_id: id }: StreamBody): string {
+function nameOfProvider(providers: readonly ShownProvider[], { provider_id: id }: StreamBody): string {
   return providers.find((provider) => provider.id === id)?.name ?? id
 }
 
 /** @throws CliError when no provider or stream has this name, or several have */
-async function findStreamProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
+async function findStreamProvider(hub: HubClient, wanted: string): Promise<ShownProvider> {
   const stream = /^str\w+$/.test(wanted)
     ? (await listStreams(hub)).find(({ id }) => id === wanted)
     : undefined
@@ -470,7 +470,7 @@ async function findOrRegister(
   hub: HubClient,
   transmitter: string,
   { name, type }: ConnectOptions,
-): Promise<ProviderBody> {
+): Promise<ShownProvider> {
   const url = URL.parse(transmitter)
   if (url === null) return findProvider(hub, transmitter)
   const known = await findKnownProvider(hub, transmitter)
@@ -496,7 +496,7 @@ function requireSame(option: string, wanted: string | undefined, known: string):
 /** Does work while the provider speaks these dialects; what it spoke before is put back when the work fails. */
 async function speaking<T>(
   hub: HubClient,
-  provider: ProviderBody,
+  provider: ShownProvider,
   dialects: readonly string[] | undefined,
   work: () => Promise<T>,
 ): Promise<T> {
@@ -514,7 +514,7 @@ async function speaking<T>(
 /** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
 async function speak(
   hub: HubClient,
-  { id }: ProviderBody,
+  { id }: ShownProvider,
   given: { readonly [Member in keyof DialectsBody]?: DialectsBody[Member] | undefined },
 ): Promise<DialectsBody> {
   const path = `/v1/providers/${id}/dialects`
@@ -532,7 +532,7 @@ async function speak(
 /** @returns the stream as it is once the verification event came, or the wait is over */
 async function lookForVerification(
   hub: HubClient,
-  provider: ProviderBody,
+  provider: ShownProvider,
   asked: StreamBody,
   waitS: number,
 ): Promise<StreamBody> {
@@ -551,7 +551,7 @@ function isVerified(stream: StreamBody): boolean {
 }
 
 /** @throws CliError when the verification event did not come; without a wait, when it was not asked for */
-function requireVerified({ name, id }: ProviderBody, stream: StreamBody, waitS: number): void {
+function requireVerified({ name, id }: ShownProvider, stream: StreamBody, waitS: number): void {
   if (isVerified(stream)) return
   const { verification_asked_at: at, last_error: problem } = stream
   if (waitS === 0 && at !== null && problem === null) return
@@ -568,7 +568,7 @@ function requireVerified({ name, id }: ProviderBody, stream: StreamBody, waitS: 
  */
 async function ask(
   hub: HubClient,
-  provider: ProviderBody,
+  provider: ShownProvider,
   method: Parameters<HubClient['request']>[0],
   path = '',
   body?: object,
@@ -583,7 +583,7 @@ async function ask(
   }
 }
 
-function pathOf({ id }: ProviderBody): string {
+function pathOf({ id }: ShownProvider): string {
   return `/v1/providers/${id}/stream`
 }
 
@@ -591,7 +591,7 @@ function asStream(answer: unknown): StreamBody {
   return answer as StreamBody // what its routes answer with
 }
 
-function described(io: CliIo, provider: ProviderBody, stream: StreamBody): string {
+function described(io: CliIo, provider: ShownProvider, stream: StreamBody): string {
   const { transmitter, auth } = stream
   return facts(io, {
     provider: `${provider.name} (${provider.id})`,

@@ -30,7 +30,7 @@ interface Identifier {
 }
 
 /** A subject as `GET /v1/subjects/{id}` shows it. */
-export interface SubjectBody extends ListedSubject {
+export interface ShownSubject extends ListedSubject {
   readonly reported_level: string
   readonly reasons: readonly ReasonBody[]
   readonly dismissed: readonly ReasonBody[]
@@ -158,8 +158,8 @@ Examples:
   $ export-users | watchbell subject load -`
 
 /** @throws CliError when the hub has never heard of it */
-export async function fetchSubject(hub: HubClient, wanted: string): Promise<SubjectBody> {
-  return (await askOfSubject(hub, 'GET', wanted)) as SubjectBody // its own shape
+export async function fetchSubject(hub: HubClient, wanted: string): Promise<ShownSubject> {
+  return (await askOfSubject(hub, 'GET', wanted)) as ShownSubject // its own shape
 }
 
 /** @throws CliError when the hub has never heard of the subject, or not since it was erased */
@@ -265,7 +265,7 @@ async function listSubjects(hub: HubClient, options: ListOptions): Promise<reado
   return subjects.slice(0, limit)
 }
 
-function described(io: CliIo, subject: SubjectBody): string {
+function described(io: CliIo, subject: ShownSubject): string {
   const { id, kind, level, login, display_name: name, identifiers, first_seen_at: seen } = subject
   const { reasons, dismissed, history, reported_level: reported } = subject
   const about = facts(io, {

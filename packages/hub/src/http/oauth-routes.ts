@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto'
 import { scopes } from '../access/scopes.ts'
 import type { SigningKeys } from '../access/signing-keys.ts'
-import type { IssuedToken, TokenRequest } from '../access/token-endpoint.ts'
+import type { IssuedToken, AccessTokenRequest } from '../access/token-endpoint.ts'
 import { setAlgorithms } from '@watchbell/receiver/set'
 import type { AuthorizationServerBody, OrganizationBody } from '../wire/oauth.ts'
 import { tokenErrorAnswer } from './token-errors.ts'
@@ -9,7 +9,7 @@ import { routesOf, type AnswerTo, type Route } from './route.ts'
 
 export interface OAuthRoutesDeps {
   readonly origin: string
-  readonly issueToken: (request: TokenRequest) => Promise<IssuedToken>
+  readonly issueToken: (request: AccessTokenRequest) => Promise<IssuedToken>
   readonly signingKeys: Pick<SigningKeys, 'publicKeys'>
 }
 

@@ -104,11 +104,6 @@ function bodyKind(content: object): 'json' | 'form' {
   return 'application/json' in content ? 'json' : 'form'
 }
 
-/** The path of an operation that has a road of its own. */
-export function pathOf(name: KnownOperation): string {
-  return name.slice(name.indexOf(' ') + 1)
-}
-
 /** What the System Log tells of the request behind a change. */
 export function actorFacts(request: ApiRequest): RequestFacts {
   return { ip: request.ip, userAgent: request.header('user-agent'), requestId: request.requestId }

@@ -12,7 +12,7 @@ import type { SetErr } from '@watchbell/receiver/set'
 export interface PollRequestDeps {
   readonly world: Pick<World, 'now'>
   readonly streams: Pick<PolledStreams, 'accessTo'>
-  readonly meter: Pick<Meter, 'pollTold'>
+  readonly meter: Pick<Meter, 'pollReported'>
 }
 
 export interface PollRequestLimits {
@@ -101,7 +101,7 @@ export function createPollRequest(deps: PollRequestDeps, limits: PollRequestLimi
       return refused(stream, response)
     }
     forget(telling, acks, errs)
-    meter.pollTold(stream.providerId, { acks: acks.length, setErrs: errs.length })
+    meter.pollReported(stream.providerId, { acks: acks.length, setErrs: errs.length })
     const answer =
       isEmpty || maxEvents === 0
         ? { sets: [], moreAvailable: false }

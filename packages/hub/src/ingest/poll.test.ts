@@ -7,7 +7,7 @@ import type { EmulatedTransmitterOptions } from '../testing/emulated-transmitter
 import type { ConnectedStream } from '../streams/stream.ts'
 import { createTransmitterAccess } from '../streams/transmitter-auth.ts'
 import { createPoller, defaultPollLimits, type PollLimits } from './poll.ts'
-import type { PollNews, PolledStream } from './polled-stream.ts'
+import type { PollNote, PolledStream } from './polled-stream.ts'
 
 const revoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
 const ada = { format: 'email', email: 'ada@example.com' }
@@ -64,7 +64,7 @@ async function openPoller({
   })
   const taken: string[] = []
   const refuse = new Map<string, HubError>()
-  const notes: PollNews[] = []
+  const notes: PollNote[] = []
   const polled: PolledStream[] = transmitter.streams.map(({ id }) => connected(transmitter, id, polling))
   const poller = opened.use(
     createPoller(

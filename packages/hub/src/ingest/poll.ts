@@ -19,7 +19,7 @@ export interface PollerDeps extends PollVerdictsDeps {
   readonly streams: PolledStreams
   /** One node at a time polls a stream. */
   readonly leases: LeaseStore
-  readonly meter?: Pick<Meter, 'polled' | 'pollTold'>
+  readonly meter?: Pick<Meter, 'polled' | 'pollReported'>
   readonly tracer?: Tracer
 }
 

@@ -18,10 +18,10 @@ export interface PolledStreams {
   /** Told when a transmitter says that it has no such stream. */
   unknown?(stream: PolledStream): void
   /** Keeps when a stream was polled last, and what went wrong with it. */
-  note(streamId: string, news: PollNews): Promise<void>
+  note(streamId: string, note: PollNote): Promise<void>
 }
 
-export interface PollNews {
+export interface PollNote {
   readonly lastPollAt?: Date
   /** Of the polls; undefined when all is well. */
   readonly lastError: string | undefined

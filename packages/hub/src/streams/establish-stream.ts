@@ -4,7 +4,7 @@ import { deliveryMethodUrns, type RemoteStream, type Stream } from './stream.ts'
 import {
   requireMethod,
   type StreamConfiguration,
-  type StreamRequest,
+  type WantedStream,
   type StreamRequestChanges,
   type TransmitterClient,
 } from './transmitter-client.ts'
@@ -18,7 +18,7 @@ export interface EstablishedStream {
 
 /** What was asked for when the stream was set up before. */
 export interface EarlierRequest {
-  readonly wanted: StreamRequest
+  readonly wanted: WantedStream
   /** Whether pushes came without the value that was agreed on: the transmitter may not have it. */
   readonly isPushRefused: boolean
 }
@@ -27,7 +27,7 @@ export interface EarlierRequest {
 export async function establish(
   client: TransmitterClient,
   { remote }: Pick<Stream, 'remote'>,
-  wanted: StreamRequest,
+  wanted: WantedStream,
   before: EarlierRequest | undefined,
 ): Promise<EstablishedStream> {
   // What was asked otherwise before is told in any case: not every transmitter shows all that it was asked.
@@ -56,7 +56,7 @@ export async function establish(
 export async function adopt(
   client: TransmitterClient,
   existing: StreamConfiguration,
-  wanted: StreamRequest,
+  wanted: WantedStream,
   asked: StreamRequestChanges = {},
 ): Promise<EstablishedStream> {
   const changes = { ...drift(existing, wanted), ...asked }
@@ -80,7 +80,7 @@ export async function adopt(
 
 async function findLost(
   client: TransmitterClient,
-  { delivery }: StreamRequest,
+  { delivery }: WantedStream,
 ): Promise<StreamConfiguration | undefined> {
   if (!('endpoint_url' in delivery)) return undefined
   return (await client.list()).find(({ endpointUrl }) => endpointUrl === delivery.endpoint_url)

@@ -1,13 +1,13 @@
 import { describe, expect, test } from 'vitest'
 import { changedWishes, drift, understoodEvents } from './stream-wishes.ts'
-import type { StreamConfiguration, StreamRequest } from './transmitter-client.ts'
+import type { StreamConfiguration, WantedStream } from './transmitter-client.ts'
 
 const push = {
   method: 'urn:ietf:rfc:8935',
   endpoint_url: 'https://hub.example/ssf/streams/str1/events',
   authorization_header: 'Bearer x',
 }
-const wished: StreamRequest = { delivery: push, events_requested: ['urn:a', 'urn:b'], description: 'Ours' }
+const wished: WantedStream = { delivery: push, events_requested: ['urn:a', 'urn:b'], description: 'Ours' }
 const found: StreamConfiguration = {
   streamId: 's',
   iss: 'https://idp.example',

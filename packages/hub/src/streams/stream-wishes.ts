@@ -1,6 +1,6 @@
 import type { Dialect } from '@watchbell/receiver/set'
 import { eventCatalogue, ssf } from '@watchbell/receiver/events'
-import type { StreamConfiguration, StreamRequest, StreamRequestChanges } from './transmitter-client.ts'
+import type { StreamConfiguration, WantedStream, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 
 /** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (SSF 1.0 §8.1.1). */
@@ -28,7 +28,7 @@ export interface Wishes {
 }
 
 /** Everything that is ours to say of a stream. */
-export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: Wishes): StreamRequest {
+export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: Wishes): WantedStream {
   const { delivery, eventsRequested, description } = stream.settings
   const method = deliveryMethodUrns[delivery]
   return {
@@ -46,7 +46,7 @@ export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: W
  * A wanted event type that it does not show is missing only when it says that it supports it: many leave out those that
  * they do not know (SSF 1.0 §8.1.1). The framework's own types are nobody's wish: some transmitters add them to what was asked.
  */
-export function drift(found: StreamConfiguration, wished: StreamRequest): Partial<StreamRequest> | undefined {
+export function drift(found: StreamConfiguration, wished: WantedStream): Partial<WantedStream> | undefined {
   const { delivery, events_requested: events, description } = wished
   const moved = 'endpoint_url' in delivery && found.endpointUrl !== delivery.endpoint_url
   const shown = found.eventsRequested?.filter((type) => !isFrameworkEvent(type))
@@ -56,7 +56,7 @@ export function drift(found: StreamConfiguration, wished: StreamRequest): Partia
       events.some((type) => !shown.includes(type) && found.eventsSupported?.includes(type) === true))
   const otherDescription =
     description !== undefined && found.description !== undefined && found.description !== description
-  const changes: Partial<StreamRequest> = {
+  const changes: Partial<WantedStream> = {
     ...((found.method !== delivery.method || moved) && { delivery }),
     ...(otherEvents && { events_requested: events }),
     ...(otherDescription && { description }),
@@ -65,8 +65,8 @@ export function drift(found: StreamConfiguration, wished: StreamRequest): Partia
 }
 
 /** What turns one wish into the other; undefined for a member that goes. */
-export function changedWishes(before: StreamRequest, after: StreamRequest): StreamRequestChanges {
-  const names = Object.keys({ ...before, ...after }) as readonly (keyof StreamRequest)[] // their own keys
+export function changedWishes(before: WantedStream, after: WantedStream): StreamRequestChanges {
+  const names = Object.keys({ ...before, ...after }) as readonly (keyof WantedStream)[] // their own keys
   const changed = names.filter((name) => JSON.stringify(after[name]) !== JSON.stringify(before[name]))
   return Object.fromEntries(changed.map((name) => [name, after[name]]))
 }

@@ -22,7 +22,7 @@ import {
 import type { TransmitterAccess, TransmitterRequest } from './transmitter-auth.ts'
 
 /** What a receiver may say of a stream (SSF 1.0 §8.1.1); all else is the transmitter's. */
-export interface StreamRequest {
+export interface WantedStream {
   readonly delivery:
     | { readonly method: string }
     | {
@@ -36,7 +36,7 @@ export interface StreamRequest {
 
 /** Members to change; one that is there and undefined is to go. */
 export type StreamRequestChanges = {
-  readonly [Member in keyof StreamRequest]?: StreamRequest[Member] | undefined
+  readonly [Member in keyof WantedStream]?: WantedStream[Member] | undefined
 }
 
 /** A stream as the transmitter describes it, its `iss` checked. */
@@ -60,7 +60,7 @@ export interface TransmitterClient {
    * Undefined when there is one already (409). What was created and cannot be used is deleted again, as far as the
    * transmitter lets us.
    */
-  create(wanted: StreamRequest): Promise<StreamConfiguration | undefined>
+  create(wanted: WantedStream): Promise<StreamConfiguration | undefined>
   /** Every stream that is ours there (SSF 1.0 §8.1.1.2). */
   list(): Promise<readonly StreamConfiguration[]>
   /** Undefined when there is none with this id. */
@@ -72,7 +72,7 @@ export interface TransmitterClient {
   change(
     streamId: string,
     changes: StreamRequestChanges,
-    whole: StreamRequest,
+    whole: WantedStream,
   ): Promise<StreamConfiguration | undefined>
   /** One that is gone already is no error. */
   delete(streamId: string): Promise<void>
@@ -298,7 +298,7 @@ export function transmitterMessage({ body, headers }: FetchedBytes, secrets: rea
 
 /** What of a request nobody may be shown. */
 function secretsIn({ json }: Call): readonly string[] {
-  const { delivery } = (json ?? {}) as Partial<StreamRequest> // ours; of other requests it has no such member
+  const { delivery } = (json ?? {}) as Partial<WantedStream> // ours; of other requests it has no such member
   const authorization = delivery && 'authorization_header' in delivery ? delivery.authorization_header : ''
   return [authorization, ...authorization.split(' ').slice(1)].filter((secret) => secret !== '')
 }
@@ -398,7 +398,7 @@ function readAuthorization(step: string, value: JsonValue | undefined): string |
 /** @param pending - the transmitter will only do it later, so what it shows now does not count */
 export function requireMethod(
   found: StreamConfiguration,
-  { delivery }: StreamRequest,
+  { delivery }: WantedStream,
   pending = false,
 ): StreamConfiguration {
   const isPolled = delivery.method === deliveryMethodUrns.poll

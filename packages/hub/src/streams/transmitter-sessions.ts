@@ -12,7 +12,7 @@ import type { StreamRegistry } from './stream-registry.ts'
 import { wishedStream } from './stream-wishes.ts'
 import type { ConnectedStream, Stream, StreamSecrets } from './stream.ts'
 import { createTransmitterAccess, requestWith, type TransmitterAccess } from './transmitter-auth.ts'
-import { createTransmitterClient, type StreamRequest, type TransmitterClient } from './transmitter-client.ts'
+import { createTransmitterClient, type WantedStream, type TransmitterClient } from './transmitter-client.ts'
 import { readEndpoints } from './transmitter-endpoints.ts'
 
 export interface TransmitterSessionsDeps {
@@ -55,7 +55,7 @@ export interface TransmitterSessions {
    */
   located(stream: Stream, provider: Provider): Promise<LocatedStream>
   /** What is asked of the transmitter for this stream. */
-  wished(stream: Stream, secrets: StreamSecrets): StreamRequest
+  wished(stream: Stream, secrets: StreamSecrets): WantedStream
   /** Deletes a stream at the transmitter that created it, whatever the provider's issuer is now. @throws HubError `stream.*` */
   deleteThere(stream: Stream): Promise<void>
   /** Deletes a stream there if that can be done. @returns in words what is left to do */
@@ -150,7 +150,7 @@ export function createTransmitterSessions(deps: TransmitterSessionsDeps): Transm
     return { ...stream, endpoints: readEndpoints(metadata, stream.settings.delivery, deps.urlProblem) }
   }
 
-  function wished(stream: Stream, { pushAuthorization }: StreamSecrets): StreamRequest {
+  function wished(stream: Stream, { pushAuthorization }: StreamSecrets): WantedStream {
     const dialects = deps.dialectsOf(stream.providerId)
     return wishedStream({ stream, pushUrl: pushUrl(stream), pushAuthorization, dialects })
   }

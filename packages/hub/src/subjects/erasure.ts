@@ -16,7 +16,6 @@ import {
   readSubjectIdentifier,
   type SubjectIdentifier,
 } from '@watchbell/receiver/set'
-import { isHubError } from '../base/hub-error.ts'
 import { addressIdentifier, identifiersOf, formatOf, kindOf, valueOf, type Identifier } from './identifier.ts'
 import { normaliseLogin, normaliseName } from './email.ts'
 import { emailPattern } from './email-pattern.ts'

@@ -14,7 +14,7 @@ import { createRiskRules } from '../../src/risk/risk-rules.ts'
 import { signalId } from '../../src/signals/signal-id.ts'
 import type { AcceptedSet } from '../../src/signals/signal.ts'
 import { weeklyTables, weekMs } from '../../src/storage/migrations/weeks.ts'
-import type { Schema } from '../../src/storage/sql/schema.ts'
+import type { DatabaseSchema } from '../../src/storage/sql/schema.ts'
 import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import type { Storage } from '../../src/stores.ts'
 import type { ForgettingStep } from '../../src/subjects/subject-store.ts'
@@ -37,7 +37,7 @@ interface Site extends AsyncDisposable {
   readonly hub: Pick<TestHubOptions, 'folder' | 'settings'>
   readonly storage: Storage
   /** How many rows tables hold. */
-  rows(tables: readonly (keyof Schema)[]): Promise<readonly number[]>
+  rows(tables: readonly (keyof DatabaseSchema)[]): Promise<readonly number[]>
 }
 
 async function onSqlite(): Promise<Site> {
@@ -55,7 +55,7 @@ async function onSqlite(): Promise<Site> {
   }
 }
 
-async function countIn(db: Kysely<Schema>, table: keyof Schema): Promise<number> {
+async function countIn(db: Kysely<DatabaseSchema>, table: keyof DatabaseSchema): Promise<number> {
   const { rows } = await sql<{ count: number }>`SELECT count(*) AS count FROM ${sql.table(table)}`.execute(db)
   return rows[0]?.count ?? 0
 }

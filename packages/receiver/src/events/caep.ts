@@ -1,28 +1,28 @@
 import {
-  decisive,
+  decisiveClaim,
   localised,
-  oneOf,
-  optional,
-  required,
+  oneOfTexts,
+  optionalClaim,
+  requiredClaim,
   someMembers,
-  text,
+  anyText,
   texts,
-  time,
+  unixTime,
 } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
-export const initiator = oneOf('admin', 'user', 'policy', 'system')
+export const initiator = oneOfTexts('admin', 'user', 'policy', 'system')
 
 /** CAEP 1.0 §2: what every event may say about itself. */
 export const commonClaims = {
-  event_timestamp: decisive(time),
-  initiating_entity: optional(initiator),
-  reason_admin: optional(localised),
-  reason_user: optional(localised),
+  event_timestamp: decisiveClaim(unixTime),
+  initiating_entity: optionalClaim(initiator),
+  reason_admin: optionalClaim(localised),
+  reason_user: optionalClaim(localised),
 }
 
-const compliance = oneOf('compliant', 'not-compliant')
-const riskLevel = oneOf('LOW', 'MEDIUM', 'HIGH')
+const compliance = oneOfTexts('compliant', 'not-compliant')
+const riskLevel = oneOfTexts('LOW', 'MEDIUM', 'HIGH')
 const exampleTime = 1_700_000_000
 const because = (reason: string) => ({ event_timestamp: exampleTime, reason_admin: { en: reason } })
 
@@ -36,28 +36,28 @@ export const caep = {
       title: 'A session was revoked',
       claims: {
         ...commonClaims,
-        current_ip: optional(text),
-        current_user_agent: optional(text),
-        last_known_ip: optional(text),
-        last_known_user_agent: optional(text),
+        current_ip: optionalClaim(anyText),
+        current_user_agent: optionalClaim(anyText),
+        last_known_ip: optionalClaim(anyText),
+        last_known_user_agent: optionalClaim(anyText),
       },
       example: { ...because('Reported as stolen'), initiating_entity: 'admin' },
     },
     'token-claims-change': {
       title: 'A claim in an issued token changed',
-      claims: { ...commonClaims, claims: required(someMembers) },
+      claims: { ...commonClaims, claims: requiredClaim(someMembers) },
       example: { event_timestamp: exampleTime, claims: { role: 'auditor' } },
     },
     'credential-change': {
       title: 'A credential was created, changed, revoked or deleted',
       claims: {
         ...commonClaims,
-        credential_type: required(text), // the listed ones or any that both sides agreed on
-        change_type: required(oneOf('create', 'revoke', 'update', 'delete')),
-        friendly_name: optional(text),
-        x509_issuer: optional(text),
-        x509_serial: optional(text),
-        fido2_aaguid: optional(text),
+        credential_type: requiredClaim(anyText), // the listed ones or any that both sides agreed on
+        change_type: requiredClaim(oneOfTexts('create', 'revoke', 'update', 'delete')),
+        friendly_name: optionalClaim(anyText),
+        x509_issuer: optionalClaim(anyText),
+        x509_serial: optionalClaim(anyText),
+        fido2_aaguid: optionalClaim(anyText),
       },
       example: {
         ...because('Enrolled by the user'),
@@ -71,10 +71,10 @@ export const caep = {
       title: 'The strength of the authentication changed',
       claims: {
         ...commonClaims,
-        namespace: required(text), // six are listed, custom ones are allowed
-        current_level: required(text),
-        previous_level: optional(text), // missing: unknown to the transmitter (CAEP 1.0 §3.4)
-        change_direction: decisive(oneOf('increase', 'decrease')),
+        namespace: requiredClaim(anyText), // six are listed, custom ones are allowed
+        current_level: requiredClaim(anyText),
+        previous_level: optionalClaim(anyText), // missing: unknown to the transmitter (CAEP 1.0 §3.4)
+        change_direction: decisiveClaim(oneOfTexts('increase', 'decrease')),
       },
       example: {
         event_timestamp: exampleTime,
@@ -88,8 +88,8 @@ export const caep = {
       title: 'A device began or ceased to comply',
       claims: {
         ...commonClaims,
-        previous_status: required(compliance),
-        current_status: required(compliance),
+        previous_status: requiredClaim(compliance),
+        current_status: requiredClaim(compliance),
       },
       example: {
         ...because('Disk encryption is off'),
@@ -102,26 +102,26 @@ export const caep = {
       title: 'A session began',
       claims: {
         ...commonClaims,
-        fp_ua: optional(text),
-        acr: optional(text),
-        amr: optional(texts),
-        ext_id: optional(text),
+        fp_ua: optionalClaim(anyText),
+        acr: optionalClaim(anyText),
+        amr: optionalClaim(texts),
+        ext_id: optionalClaim(anyText),
       },
       example: { event_timestamp: exampleTime, acr: 'AAL2', amr: ['otp'], ext_id: 'session-4711' },
     },
     'session-presented': {
       title: 'A session was seen in use',
-      claims: { ...commonClaims, fp_ua: optional(text), ext_id: optional(text) },
+      claims: { ...commonClaims, fp_ua: optionalClaim(anyText), ext_id: optionalClaim(anyText) },
       example: { event_timestamp: exampleTime, ext_id: 'session-4711' },
     },
     'risk-level-change': {
       title: 'The risk of a user, device or other principal changed',
       claims: {
         ...commonClaims,
-        principal: required(text), // USER, DEVICE … or any other entity of SSF 1.0 §2
-        current_level: required(riskLevel),
-        previous_level: optional(riskLevel), // missing: unknown to the transmitter (CAEP 1.0 §3.8)
-        risk_reason: optional(text),
+        principal: requiredClaim(anyText), // USER, DEVICE … or any other entity of SSF 1.0 §2
+        current_level: requiredClaim(riskLevel),
+        previous_level: optionalClaim(riskLevel), // missing: unknown to the transmitter (CAEP 1.0 §3.8)
+        risk_reason: optionalClaim(anyText),
       },
       example: {
         event_timestamp: exampleTime,

@@ -41,34 +41,34 @@ type ValueOf<Claim> = Claim extends EventClaim<infer T, boolean> ? T : never
 
 type Reader<T extends JsonValue> = (value: JsonValue) => T | ClaimProblem
 
-export function required<T extends JsonValue>(read: Reader<T>, label?: string): EventClaim<T, true> {
+export function requiredClaim<T extends JsonValue>(read: Reader<T>, label?: string): EventClaim<T, true> {
   return { read, required: true, strict: true, label }
 }
 
 /** A member on which the event's effect does not depend: a word that we do not know must not cost a revocation. */
-export function optional<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
+export function optionalClaim<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
   return { read, required: false, strict: false, label: undefined }
 }
 
 /** A member that may be missing, and decides the event's effect when it is there. */
-export function decisive<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
+export function decisiveClaim<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
   return { read, required: false, strict: true, label: undefined }
 }
 
-export function text(value: JsonValue): string | ClaimProblem {
+export function anyText(value: JsonValue): string | ClaimProblem {
   return typeof value === 'string' ? value : wrongType
 }
 
 export function textUpTo(charsMax: number): Reader<string> {
   const tooLong = new ClaimProblem(`The field is longer than ${charsMax} characters`)
-  return (value) => (typeof value === 'string' && value.length > charsMax ? tooLong : text(value))
+  return (value) => (typeof value === 'string' && value.length > charsMax ? tooLong : anyText(value))
 }
 
 export function texts(value: JsonValue): readonly string[] | ClaimProblem {
   return isJsonArray(value) && value.every((each) => typeof each === 'string') ? value : wrongType
 }
 
-export function oneOf<const Allowed extends string>(...allowed: readonly Allowed[]): Reader<Allowed> {
+export function oneOfTexts<const Allowed extends string>(...allowed: readonly Allowed[]): Reader<Allowed> {
   return (value) => {
     if (typeof value !== 'string') return wrongType
     return allowed.find((each) => each === value) ?? notAllowed
@@ -76,7 +76,7 @@ export function oneOf<const Allowed extends string>(...allowed: readonly Allowed
 }
 
 /** Kept as it came; `occurredAt` of the event is what it means (OKTA-E72). */
-export function time(value: JsonValue): number | ClaimProblem {
+export function unixTime(value: JsonValue): number | ClaimProblem {
   if (typeof value !== 'number') return wrongType
   return readEventTime(value) === undefined ? noTime : value
 }

@@ -1,15 +1,19 @@
 import { commonClaims, initiator } from './caep.ts'
-import { decisive, oneOf, required, text, time } from './event-claims.ts'
+import { decisiveClaim, oneOfTexts, requiredClaim, anyText, unixTime } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
-const level = oneOf('low', 'medium', 'high', 'secure', 'none')
+const level = oneOfTexts('low', 'medium', 'high', 'secure', 'none')
 
 /** Okta wants the time (OKTA-E72), refuses initiators that it does not know (OKTA-E22), and has its own names for levels (OKTA-E21). */
-const claims = { ...commonClaims, event_timestamp: required(time), initiating_entity: decisive(initiator) }
+const claims = {
+  ...commonClaims,
+  event_timestamp: requiredClaim(unixTime),
+  initiating_entity: decisiveClaim(initiator),
+}
 const riskClaims = {
   ...claims,
-  current_level: required(level, 'currentRiskLevel'),
-  previous_level: required(level, 'previousRiskLevel'),
+  current_level: requiredClaim(level, 'currentRiskLevel'),
+  previous_level: requiredClaim(level, 'previousRiskLevel'),
 }
 const riskExample = {
   event_timestamp: 1_700_000_000,
@@ -36,7 +40,11 @@ export const okta = {
     },
     'ip-change': {
       title: 'A session moved to another IP address',
-      claims: { ...claims, current_ip_address: required(text), previous_ip_address: required(text) },
+      claims: {
+        ...claims,
+        current_ip_address: requiredClaim(anyText),
+        previous_ip_address: requiredClaim(anyText),
+      },
       example: {
         event_timestamp: 1_700_000_000,
         current_ip_address: '203.0.113.7',

@@ -1,9 +1,17 @@
 import { caep } from './caep.ts'
-import { decisive, localised, oneOf, optional, required, text, time } from './event-claims.ts'
+import {
+  decisiveClaim,
+  localised,
+  oneOfTexts,
+  optionalClaim,
+  requiredClaim,
+  anyText,
+  unixTime,
+} from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
 /** RISC gives most of its events no members; many senders tell the time all the same. */
-const claims = { event_timestamp: decisive(time) }
+const claims = { event_timestamp: decisiveClaim(unixTime) }
 
 /** RISC 1.0 §2. */
 export const risc = {
@@ -19,13 +27,13 @@ export const risc = {
     'account-purged': { title: 'The account was deleted for good', claims, example: {} },
     'account-disabled': {
       title: 'The account was disabled',
-      claims: { ...claims, reason: optional(oneOf('hijacking', 'bulk-account')) },
+      claims: { ...claims, reason: optionalClaim(oneOfTexts('hijacking', 'bulk-account')) },
       example: { reason: 'hijacking' },
     },
     'account-enabled': { title: 'The account was enabled', claims, example: {} },
     'identifier-changed': {
       title: 'An email address or phone number changed',
-      claims: { ...claims, 'new-value': decisive(text) },
+      claims: { ...claims, 'new-value': decisiveClaim(anyText) },
       example: { 'new-value': 'ada.new@example.com' },
     },
     'identifier-recycled': {
@@ -37,9 +45,9 @@ export const risc = {
       title: 'A credential was found to be compromised',
       claims: {
         ...claims,
-        credential_type: required(text), // as in CAEP's credential-change
-        reason_admin: optional(localised),
-        reason_user: optional(localised),
+        credential_type: requiredClaim(anyText), // as in CAEP's credential-change
+        reason_admin: optionalClaim(localised),
+        reason_user: optionalClaim(localised),
       },
       example: { credential_type: 'password', reason_admin: { en: 'Found in a published list' } },
     },

@@ -1,4 +1,12 @@
-import { decisive, oneOf, optional, required, text, textUpTo, time } from './event-claims.ts'
+import {
+  decisiveClaim,
+  oneOfTexts,
+  optionalClaim,
+  requiredClaim,
+  anyText,
+  textUpTo,
+  unixTime,
+} from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
 export const verificationStateCharsMax = 1_024
@@ -11,15 +19,18 @@ export const ssf = {
   types: {
     verification: {
       title: 'The stream works',
-      claims: { event_timestamp: decisive(time), state: decisive(textUpTo(verificationStateCharsMax)) },
+      claims: {
+        event_timestamp: decisiveClaim(unixTime),
+        state: decisiveClaim(textUpTo(verificationStateCharsMax)),
+      },
       example: { state: 'd2F0Y2hiZWxs' },
     },
     'stream-updated': {
       title: 'The transmitter changed the status of the stream',
       claims: {
-        event_timestamp: decisive(time),
-        status: required(oneOf('enabled', 'paused', 'disabled')),
-        reason: optional(text),
+        event_timestamp: decisiveClaim(unixTime),
+        status: requiredClaim(oneOfTexts('enabled', 'paused', 'disabled')),
+        reason: optionalClaim(anyText),
       },
       example: { status: 'paused', reason: 'Maintenance until noon' },
     },

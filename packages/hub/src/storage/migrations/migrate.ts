@@ -2,7 +2,7 @@ import { CompiledQuery, type Kysely } from 'kysely'
 import { migrations } from './index.ts'
 import type { Migration } from './migration.ts'
 import { lockOf } from '../postgres/locks.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
 /** What each database needs around the steps. */
 const surroundings = {
@@ -28,7 +28,7 @@ const surroundings = {
  * @throws Error when the database was written by a newer Watchbell
  */
 export async function migrate(
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   database: keyof typeof surroundings,
   now: Date,
 ): Promise<readonly string[]> {

@@ -9,7 +9,7 @@ import {
   type LogConfig,
   type QueryResult,
 } from 'kysely'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import { SqlError } from '../sql/sql-sessions.ts'
 import { retried } from './errors.ts'
 import { lockOf } from './locks.ts'
@@ -83,7 +83,7 @@ class PoolDriver implements Driver {
 }
 
 /** Kysely over a pool, whose transactions take turns over all nodes. */
-export function kyselyOverPool(pool: PostgresPool, log: LogConfig = []): Kysely<Schema> {
+export function kyselyOverPool(pool: PostgresPool, log: LogConfig = []): Kysely<DatabaseSchema> {
   return new Kysely({
     dialect: {
       createAdapter: () => new PostgresAdapter(),

@@ -3,7 +3,7 @@ import type { Kysely } from 'kysely'
 import { nothingDeleted, type Deleted } from '../../base/deleted.ts'
 import { goneFailures, rowDeletions, type Deletions, type DeletionStep } from '../stores/deletions.ts'
 import { weekBits, weekMs, weeksAhead, type WeeklyTable } from '../migrations/weeks.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import { SqlError } from '../sql/sql-sessions.ts'
 import { numberAt } from '../sql/number-at.ts'
 import { postgresVariant } from '../sql/sql-variant.ts'
@@ -101,7 +101,7 @@ interface Weekly {
 }
 
 /** Deletes whole parts where all rows are old enough, and a row at a time where there is no such end to a part. */
-export function weeklyDeletions(pool: PostgresPool, db: Kysely<Schema>): Deletions {
+export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>): Deletions {
   const run = async <Row>(sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> => {
     const { rows } = await pool.run((connection) => connection.run(sql, parameters))
     return rows as readonly Row[] // as each statement has it

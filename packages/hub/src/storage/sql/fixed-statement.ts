@@ -1,5 +1,5 @@
 import type { CompiledQuery, Kysely, RawBuilder } from 'kysely'
-import type { Schema } from './schema.ts'
+import type { DatabaseSchema } from './schema.ts'
 import type { Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
 import type { SqlVariant } from './sql-variant.ts'
@@ -9,7 +9,7 @@ type Given = Readonly<Record<string, Cell | readonly Cell[]>>
 
 /** Runs the statement. @returns its rows */
 export type FixedStatement<G extends Given, Row> = (
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   given: G,
 ) => Promise<readonly Row[]>

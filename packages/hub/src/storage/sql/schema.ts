@@ -5,7 +5,7 @@ import type { Standing } from '../../subjects/claim.ts'
 import type { SubjectKind } from '../../subjects/identifier.ts'
 
 /** Rows as they lie in the database. Times are milliseconds since 1970, JSON is text. */
-export interface Schema {
+export interface DatabaseSchema {
   providers: ProviderRow
   /** Every issuer that ever was a provider's. */
   issuers: { iss: string }

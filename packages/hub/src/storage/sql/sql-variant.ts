@@ -12,7 +12,7 @@ import {
   type NewHistoryRow,
 } from '../stores/history-insertion.ts'
 import { postgresLogInsertion, sqliteLogInsertion, type NewLogRow } from '../stores/log-insertion.ts'
-import type { Schema } from './schema.ts'
+import type { DatabaseSchema } from './schema.ts'
 import { inParts, sizedStatement, type Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
 
@@ -49,7 +49,7 @@ export interface SqlVariant {
   rows(columns: Readonly<Record<string, ColumnType>>, rows: readonly (readonly Cell[])[]): RawBuilder<unknown>
   /** Runs a statement over rows, in parts when there are very many. @returns what it returns, in no order */
   each<Row>(
-    db: Kysely<Schema>,
+    db: Kysely<DatabaseSchema>,
     statement: RowStatement<Row>,
     rows: readonly (readonly Cell[])[],
   ): Promise<readonly Row[]>
@@ -112,7 +112,11 @@ export const sqliteVariant: SqlVariant = {
     })
     return sql`(SELECT ${sql.join(cells)} FROM json_each(${JSON.stringify(rows)}))`
   },
-  async each<Row>(db: Kysely<Schema>, statement: RowStatement<Row>, rows: readonly (readonly Cell[])[]) {
+  async each<Row>(
+    db: Kysely<DatabaseSchema>,
+    statement: RowStatement<Row>,
+    rows: readonly (readonly Cell[])[],
+  ) {
     let query = sizedStatements.get(statement)
     if (query === undefined) sizedStatements.set(statement, (query = sized(statement)))
     const returned: Row[] = []

@@ -8,7 +8,7 @@ import {
   type Driver,
   type QueryResult,
 } from 'kysely'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import type { SqlSession, SqlSessions } from '../sql/sql-sessions.ts'
 import { throwFromSqlite } from './outage.ts'
 
@@ -83,7 +83,7 @@ class SessionDriver implements Driver {
 }
 
 /** Kysely over sessions; what only reads, outside transactions, goes to `reading` when it is given. */
-export function kyselyOverSessions(writing: SqlSessions, reading?: SqlSessions): Kysely<Schema> {
+export function kyselyOverSessions(writing: SqlSessions, reading?: SqlSessions): Kysely<DatabaseSchema> {
   return new Kysely({
     dialect: {
       createAdapter: () => new SqliteAdapter(),

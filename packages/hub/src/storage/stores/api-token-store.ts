@@ -1,14 +1,14 @@
 import type { Kysely } from 'kysely'
 import type { ApiToken, ApiTokenStore } from '../../access/api-token.ts'
 import { HubError } from '../../base/hub-error.ts'
-import type { ApiTokenRow, Schema } from '../sql/schema.ts'
+import type { ApiTokenRow, DatabaseSchema } from '../sql/schema.ts'
 import { brokenUniqueness } from '../sql/sql-sessions.ts'
 
 /** What every request of an API token needs done beside the data. */
 export type FindLiveToken = (secretHash: string) => Promise<ApiTokenRow | undefined>
 
 /** @param findLive - a shorter way than a query of its own; not for use inside a transaction */
-export function createApiTokenStore(db: Kysely<Schema>, findLive?: FindLiveToken): ApiTokenStore {
+export function createApiTokenStore(db: Kysely<DatabaseSchema>, findLive?: FindLiveToken): ApiTokenStore {
   const live = () => db.selectFrom('api_tokens').selectAll().where('revoked_at', 'is', null)
   return {
     async insert(token, secretHash) {

@@ -1,11 +1,11 @@
 import { sql, type Kysely } from 'kysely'
 import type { ClockMarkStore } from '../../base/clock-mark-store.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
 /** Among the counters: milliseconds since 1970. */
 const name = 'clock'
 
-export function createClockMarkStore(db: Kysely<Schema>): ClockMarkStore {
+export function createClockMarkStore(db: Kysely<DatabaseSchema>): ClockMarkStore {
   return {
     async find() {
       const row = await db

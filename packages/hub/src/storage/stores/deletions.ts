@@ -3,7 +3,7 @@ import type { Deleted } from '../../base/deleted.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 import { termsOf } from '../../signals/signal-terms.ts'
 import type { Forgotten, ForgettingStep } from '../../subjects/subject-store.ts'
-import type { Schema, SignalRow } from '../sql/schema.ts'
+import type { DatabaseSchema, SignalRow } from '../sql/schema.ts'
 import { termKey } from './term-key.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
@@ -42,8 +42,8 @@ export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
 export const goneFailures = 'failed'
 
 /** Deletes rows of these tables, or of these parts of them, when their names go on in the same way (`_first`). */
-export function rowDeletions(db: Kysely<Schema>, variant: SqlVariant, part = ''): Deletions {
-  const inTransaction = (work: (tx: Kysely<Schema>) => Promise<number>): Promise<Deleted> =>
+export function rowDeletions(db: Kysely<DatabaseSchema>, variant: SqlVariant, part = ''): Deletions {
+  const inTransaction = (work: (tx: Kysely<DatabaseSchema>) => Promise<number>): Promise<Deleted> =>
     db
       .transaction()
       .execute(work)
@@ -72,7 +72,7 @@ interface Dated {
  * @param rows - the oldest, in their order
  */
 async function oldOnes<Row extends { readonly sequence: number; readonly at: number | null }>(
-  tx: Kysely<Schema>,
+  tx: Kysely<DatabaseSchema>,
   { table, at: time }: Dated,
   rows: readonly Row[],
   { before, now }: DeletionStep,
@@ -95,7 +95,7 @@ type OldSignal = Pick<SignalRow, 'sequence' | 'key' | 'provider_id' | 'iss' | 'e
 }
 
 async function deleteSignals(
-  tx: Kysely<Schema>,
+  tx: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   part: string,
   step: DeletionStep,
@@ -133,7 +133,7 @@ function termsOfRow({ provider_id: id, iss: issuer, events }: OldSignal): readon
   return termsOf({ provider: { id, issuer }, events: JSON.parse(events) as readonly SecurityEvent[] }) // by `append`
 }
 
-async function deleteTokens(tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> {
+async function deleteTokens(tx: Kysely<DatabaseSchema>, part: string, step: DeletionStep): Promise<number> {
   const tokens = sql.table(`signal_tokens${part}`)
   const at = sql`(SELECT received_at FROM ${sql.table(`signals${part}`)} AS s WHERE s.sequence = t.sequence)`
   const { rows } = await sql<{ sequence: number; at: number | null }>`
@@ -146,14 +146,14 @@ async function deleteTokens(tx: Kysely<Schema>, part: string, step: DeletionStep
   return old.length
 }
 
-const deleteLogEntries = (tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> =>
+const deleteLogEntries = (tx: Kysely<DatabaseSchema>, part: string, step: DeletionStep): Promise<number> =>
   deleteOld(tx, { table: `log_events${part}`, at: sql`published` }, step)
 
-const deleteHistory = (tx: Kysely<Schema>, part: string, step: DeletionStep): Promise<number> =>
+const deleteHistory = (tx: Kysely<DatabaseSchema>, part: string, step: DeletionStep): Promise<number> =>
   deleteOld(tx, { table: `risk_history${part}`, at: sql`added_at` }, step)
 
 /** Where nothing is kept elsewhere about a row. */
-async function deleteOld(tx: Kysely<Schema>, dated: Dated, step: DeletionStep): Promise<number> {
+async function deleteOld(tx: Kysely<DatabaseSchema>, dated: Dated, step: DeletionStep): Promise<number> {
   const table = sql.table(dated.table)
   const { rows } = await sql<{ sequence: number; at: number }>`
     SELECT sequence, ${dated.at} AS at FROM ${table} ORDER BY sequence LIMIT ${step.max}`.execute(tx)
@@ -165,7 +165,7 @@ async function deleteOld(tx: Kysely<Schema>, dated: Dated, step: DeletionStep): 
 
 /** The level of what is forgotten came to its end before: the log has an entry of that. */
 async function forgetSubjects(
-  tx: Kysely<Schema>,
+  tx: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   { before, after, lookedAt, deletedMax }: ForgettingRows,
 ): Promise<Forgotten> {

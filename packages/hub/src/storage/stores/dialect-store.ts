@@ -1,9 +1,9 @@
 import type { Kysely } from 'kysely'
 import { isDialect } from '@watchbell/receiver/set'
 import type { DialectStore } from '../../streams/provider-dialects.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
-export function createDialectStore(db: Kysely<Schema>): DialectStore {
+export function createDialectStore(db: Kysely<DatabaseSchema>): DialectStore {
   return {
     async list() {
       const rows = await db.selectFrom('provider_dialects').selectAll().execute()

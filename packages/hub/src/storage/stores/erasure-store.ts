@@ -12,7 +12,7 @@ import {
 } from '../../subjects/erasure-store.ts'
 import { fixedStatement } from '../sql/fixed-statement.ts'
 import { unpackLogEvent } from './log-row.ts'
-import type { ErasureRow, Schema } from '../sql/schema.ts'
+import type { ErasureRow, DatabaseSchema } from '../sql/schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { termKey } from './term-key.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
@@ -81,7 +81,7 @@ const readEpoch = fixedStatement<{}, { value: number }>(
   () => sql`SELECT value FROM counters WHERE name = ${sql.lit(epochCounter)}`,
 )
 
-export function createErasureStore(db: Kysely<Schema>, variant: SqlVariant): ErasureStore {
+export function createErasureStore(db: Kysely<DatabaseSchema>, variant: SqlVariant): ErasureStore {
   /** @returns how many rows it changed */
   const run = async (query: RawBuilder<unknown>): Promise<number> =>
     Number((await query.execute(db)).numAffectedRows ?? 0n)

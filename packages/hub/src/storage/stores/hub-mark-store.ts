@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { HubMarkStore } from '../../base/hub-mark-store.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
-export function createHubMarkStore(db: Kysely<Schema>): HubMarkStore {
+export function createHubMarkStore(db: Kysely<DatabaseSchema>): HubMarkStore {
   return {
     async find(mark) {
       const row = await db.selectFrom('hub_marks').select('value').where('name', '=', mark).executeTakeFirst()

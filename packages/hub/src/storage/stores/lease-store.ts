@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { LeaseStore } from '../../base/lease.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
-export function createLeaseStore(db: Kysely<Schema>): LeaseStore {
+export function createLeaseStore(db: Kysely<DatabaseSchema>): LeaseStore {
   return {
     async take({ name, holder, now, until }) {
       const lastsMs = until.getTime() - now.getTime()

@@ -2,10 +2,10 @@ import type { Insertable, Kysely, Selectable } from 'kysely'
 import { HubError } from '../../base/hub-error.ts'
 import type { ProviderStore } from '../../providers/provider-store.ts'
 import type { Provider } from '../../providers/provider.ts'
-import type { ProviderRow, Schema } from '../sql/schema.ts'
+import type { ProviderRow, DatabaseSchema } from '../sql/schema.ts'
 import { brokenUniqueness } from '../sql/sql-sessions.ts'
 
-export function createProviderStore(db: Kysely<Schema>): ProviderStore {
+export function createProviderStore(db: Kysely<DatabaseSchema>): ProviderStore {
   const rememberIssuer = (iss: string): Promise<unknown> =>
     db
       .insertInto('issuers')

@@ -1,11 +1,11 @@
 import { sql, type Kysely } from 'kysely'
 import type { RateCountStore } from '../../access/rate-count-store.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
 const columns = { key: 'text', count: 'integer', until: 'integer' } as const
 
-export function createRateCountStore(db: Kysely<Schema>, variant: SqlVariant): RateCountStore {
+export function createRateCountStore(db: Kysely<DatabaseSchema>, variant: SqlVariant): RateCountStore {
   return {
     async add(counts, now) {
       const given = variant.rows(
@@ -14,7 +14,7 @@ export function createRateCountStore(db: Kysely<Schema>, variant: SqlVariant): R
       )
       const live = sql`known.until > ${now.getTime()}`
       // In the order of keys: nodes that tell at once wait for each other, and never in a circle.
-      const { rows } = await sql<Schema['rate_counts']>`
+      const { rows } = await sql<DatabaseSchema['rate_counts']>`
         INSERT INTO rate_counts AS known (key, count, until)
           SELECT key, count, until FROM ${given} AS given WHERE true ORDER BY key
         ON CONFLICT (key) DO UPDATE SET

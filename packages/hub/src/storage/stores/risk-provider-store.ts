@@ -2,10 +2,10 @@ import type { Insertable, Kysely, Selectable } from 'kysely'
 import { HubError } from '../../base/hub-error.ts'
 import type { RiskProviderStore } from '../../risk/risk-provider-store.ts'
 import type { RiskProvider } from '../../risk/risk-provider.ts'
-import type { RiskProviderRow, Schema } from '../sql/schema.ts'
+import type { RiskProviderRow, DatabaseSchema } from '../sql/schema.ts'
 import { brokenUniqueness } from '../sql/sql-sessions.ts'
 
-export function createRiskProviderStore(db: Kysely<Schema>): RiskProviderStore {
+export function createRiskProviderStore(db: Kysely<DatabaseSchema>): RiskProviderStore {
   return {
     async list() {
       const rows = await db.selectFrom('risk_providers').selectAll().orderBy('number').execute()

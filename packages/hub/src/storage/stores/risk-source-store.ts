@@ -3,7 +3,7 @@ import type { JsonValue } from '@watchbell/receiver/base'
 import type { KnownSource, RiskSourceStore } from '../../risk/risk-sources.ts'
 import { defaultTrust, readSourceTrust, trustBody } from '../../risk/source-trust.ts'
 import { fixedStatement } from '../sql/fixed-statement.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
 type SourceRow = Pick<KnownSource, 'kind' | 'id' | 'name' | 'action'> & {
@@ -23,7 +23,7 @@ const listSources = fixedStatement<{}, SourceRow>(
     ORDER BY kind, number`,
 )
 
-export function createRiskSourceStore(db: Kysely<Schema>, variant: SqlVariant): RiskSourceStore {
+export function createRiskSourceStore(db: Kysely<DatabaseSchema>, variant: SqlVariant): RiskSourceStore {
   return {
     async list() {
       return (await listSources(db, variant, {})).map(

@@ -7,13 +7,13 @@ import { formatOf, kindOf, valueOf, type Identifier } from '../../subjects/ident
 import { deletionStep, type Deletions } from './deletions.ts'
 import { fixedStatement } from '../sql/fixed-statement.ts'
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
-import type { IdentifierRow, MembershipRow, RiskReasonRow, Schema } from '../sql/schema.ts'
+import type { IdentifierRow, MembershipRow, RiskReasonRow, DatabaseSchema } from '../sql/schema.ts'
 import { ofEntities } from './subject-store.ts'
 import { inParts, type Cell } from '../sql/sized-statement.ts'
 import type { RowStatement, SqlVariant } from '../sql/sql-variant.ts'
 
 export function createRiskStore(
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   deletions: Pick<Deletions, 'deleteHistory'>,
 ): RiskStore {

@@ -2,13 +2,13 @@ import type { Kysely } from 'kysely'
 import { isScope, scopeNames } from '../../access/scopes.ts'
 import type { ServiceApp, ServiceAppStore } from '../../access/service-app.ts'
 import type { JsonObject } from '@watchbell/receiver/base'
-import type { Schema, ServiceAppRow } from '../sql/schema.ts'
+import type { DatabaseSchema, ServiceAppRow } from '../sql/schema.ts'
 
 /** What every request of a service app needs done beside the data. */
 export type FindServiceApp = (clientId: string) => Promise<ServiceAppRow | undefined>
 
 /** @param findApp - a shorter way than a query of its own; not for use inside a transaction */
-export function createServiceAppStore(db: Kysely<Schema>, findApp?: FindServiceApp): ServiceAppStore {
+export function createServiceAppStore(db: Kysely<DatabaseSchema>, findApp?: FindServiceApp): ServiceAppStore {
   return {
     async insert(app) {
       await db.insertInto('service_apps').values(rowOf(app)).execute()

@@ -1,9 +1,9 @@
 import { sql, type Kysely } from 'kysely'
 import type { SignInMarkStore } from '../../policy/sign-in-mark.ts'
-import type { Schema, SignInMarkRow } from '../sql/schema.ts'
+import type { DatabaseSchema, SignInMarkRow } from '../sql/schema.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
-export function createSignInMarkStore(db: Kysely<Schema>, variant: SqlVariant): SignInMarkStore {
+export function createSignInMarkStore(db: Kysely<DatabaseSchema>, variant: SqlVariant): SignInMarkStore {
   return {
     async find(user, keys) {
       const { rows } = await sql<SignInMarkRow>`

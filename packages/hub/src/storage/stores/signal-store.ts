@@ -6,7 +6,7 @@ import type { RefusalBatch, SignalQuery, SignalStore } from '../../signals/signa
 import { signalTerm, termsOf } from '../../signals/signal-terms.ts'
 import { deletionStep, goneFailures, type SignalDeletions } from './deletions.ts'
 import { fixedStatement } from '../sql/fixed-statement.ts'
-import type { RefusalRow, Schema, SignalRow } from '../sql/schema.ts'
+import type { RefusalRow, DatabaseSchema, SignalRow } from '../sql/schema.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
 import type { RowStatement, SqlVariant } from '../sql/sql-variant.ts'
@@ -17,7 +17,7 @@ const waitingLookMax = 1_000
 const disorderMs = 3_600_000
 
 export function createSignalStore(
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   procedures: SignalProcedures & SignalDeletions,
 ): SignalStore {

@@ -1,9 +1,9 @@
 import type { JWK } from 'jose'
 import type { Kysely } from 'kysely'
 import type { SigningKeyRecord, SigningKeyStore } from '../../access/signing-key-store.ts'
-import type { Schema, SigningKeyRow } from '../sql/schema.ts'
+import type { DatabaseSchema, SigningKeyRow } from '../sql/schema.ts'
 
-export function createSigningKeyStore(db: Kysely<Schema>): SigningKeyStore {
+export function createSigningKeyStore(db: Kysely<DatabaseSchema>): SigningKeyStore {
   return {
     async list() {
       const rows = await db

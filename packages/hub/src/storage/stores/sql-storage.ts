@@ -13,7 +13,7 @@ import { createRateCountStore } from './rate-count-store.ts'
 import { createRiskProviderStore } from './risk-provider-store.ts'
 import { createRiskSourceStore } from './risk-source-store.ts'
 import { createRiskStore } from './risk-store.ts'
-import type { ApiTokenRow, Schema, ServiceAppRow } from '../sql/schema.ts'
+import type { ApiTokenRow, DatabaseSchema, ServiceAppRow } from '../sql/schema.ts'
 import { createServiceAppStore } from './service-app-store.ts'
 import type { SignalProcedures } from './signal-procedures.ts'
 import { createSignInMarkStore } from './sign-in-mark-store.ts'
@@ -37,18 +37,18 @@ export type SqlProcedures = SignalProcedures & RiskProcedures & AccessProcedures
 
 /** A database with our schema, and every port over it. */
 export interface SqlStorage extends Storage {
-  readonly db: Kysely<Schema>
+  readonly db: Kysely<DatabaseSchema>
 }
 
 /** What makes a database ours: how it is reached, which SQL variant it speaks, and what it does whole. */
 export interface SqlBackend {
-  readonly db: Kysely<Schema>
+  readonly db: Kysely<DatabaseSchema>
   readonly variant: SqlVariant
   readonly procedures: SqlProcedures
   /** Ends what `db` works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
   readonly close: () => Promise<void>
   /** How old rows go; a row at a time unless given. */
-  readonly deletions?: (db: Kysely<Schema>) => Deletions
+  readonly deletions?: (db: Kysely<DatabaseSchema>) => Deletions
   /** Tries again what failed in passing, where that happens: a transaction that left nothing behind. */
   readonly retried?: <T>(work: () => Promise<T>) => Promise<T>
 }
@@ -63,7 +63,7 @@ export function sqlStorage({
 }: SqlBackend): SqlStorage {
   const deletions = deletionsOver(db)
   const riskReader = createRiskReader(procedures)
-  const storesOver = (db: Kysely<Schema>): Stores => ({
+  const storesOver = (db: Kysely<DatabaseSchema>): Stores => ({
     providers: createProviderStore(db),
     signals: createSignalStore(db, variant, { ...procedures, ...deletions }),
     apiTokens: createApiTokenStore(db),

@@ -8,10 +8,10 @@ import type {
   StreamSettings,
   TransmitterEndpoints,
 } from '../../streams/stream.ts'
-import type { Schema, StreamRow } from '../sql/schema.ts'
+import type { DatabaseSchema, StreamRow } from '../sql/schema.ts'
 import { brokenUniqueness } from '../sql/sql-sessions.ts'
 
-export function createStreamStore(db: Kysely<Schema>): StreamStore {
+export function createStreamStore(db: Kysely<DatabaseSchema>): StreamStore {
   async function deleteStream(id: string): Promise<boolean> {
     await db.deleteFrom('stream_states').where('stream_id', '=', id).execute()
     const { numDeletedRows } = await db.deleteFrom('streams').where('id', '=', id).executeTakeFirstOrThrow()

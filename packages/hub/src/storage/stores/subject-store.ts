@@ -10,7 +10,7 @@ import type {
   EndingRow,
   LoadedUserRow,
   MembershipRow,
-  Schema,
+  DatabaseSchema,
 } from '../sql/schema.ts'
 import type { List, RowStatement, SqlVariant } from '../sql/sql-variant.ts'
 
@@ -30,7 +30,7 @@ export const ofEntities = (variant: SqlVariant, entities: List<number>): RawBuil
   UNION ALL SELECT node FROM identifiers WHERE entity IN ${variant.numbers(entities)} AND entity <> node)`
 
 export function createSubjectStore(
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   deletions: Pick<Deletions, 'forgetSubjects'>,
 ): SubjectStore {

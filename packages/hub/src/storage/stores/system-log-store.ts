@@ -10,12 +10,12 @@ import { deletionStep, type Deletions } from './deletions.ts'
 import { likePattern } from '../sql/like-pattern.ts'
 import type { NewLogRow } from './log-insertion.ts'
 import { packLogEvent, standsInRow, unpackLogEvent } from './log-row.ts'
-import type { LogEventRow, Schema } from '../sql/schema.ts'
+import type { LogEventRow, DatabaseSchema } from '../sql/schema.ts'
 import { inParts } from '../sql/sized-statement.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
 export function createSystemLogStore(
-  db: Kysely<Schema>,
+  db: Kysely<DatabaseSchema>,
   variant: SqlVariant,
   deletions: Pick<Deletions, 'deleteLogEntries'>,
 ): SystemLogStore {
@@ -76,9 +76,9 @@ type Columns = Pick<Selectable<LogEventRow>, 'sequence' | 'published' | 'event_t
   event: string | null
 }
 
-type Rows = SelectQueryBuilder<Schema, 'log_events', object>
+type Rows = SelectQueryBuilder<DatabaseSchema, 'log_events', object>
 
-function startedAt(db: Kysely<Schema>, position: LogPosition): Rows {
+function startedAt(db: Kysely<DatabaseSchema>, position: LogPosition): Rows {
   const rows = db.selectFrom('log_events')
   if (position.order === 'published') return startedByPublished(rows, position)
   if ('after' in position) return rows.where('sequence', '>', position.after)

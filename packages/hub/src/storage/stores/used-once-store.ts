@@ -1,8 +1,8 @@
 import type { Kysely } from 'kysely'
 import type { UsedOnceStore } from '../../access/used-once-store.ts'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 
-export function createUsedOnceStore(db: Kysely<Schema>): UsedOnceStore {
+export function createUsedOnceStore(db: Kysely<DatabaseSchema>): UsedOnceStore {
   return {
     async useOnce(key, expiresAt) {
       const { numInsertedOrUpdatedRows } = await db

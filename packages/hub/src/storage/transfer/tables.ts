@@ -1,11 +1,11 @@
 import { sql, type Kysely } from 'kysely'
-import type { Schema } from '../sql/schema.ts'
+import type { DatabaseSchema } from '../sql/schema.ts'
 import type { ColumnType, SqlVariant } from '../sql/sql-variant.ts'
 
 /** A database of ours that rows are moved out of or into, within the one transaction that its opener has begun. */
 export interface TransferDatabase {
   readonly kind: 'sqlite' | 'postgres'
-  readonly db: Kysely<Schema>
+  readonly db: Kysely<DatabaseSchema>
   readonly variant: SqlVariant
 }
 
@@ -25,10 +25,12 @@ export const unmovedTables = {
   migrations: 'The header of an export names the steps; an import takes them itself.',
 } as const
 
-type MovedTable = Exclude<keyof Schema, keyof typeof unmovedTables>
+type MovedTable = Exclude<keyof DatabaseSchema, keyof typeof unmovedTables>
 
 /** Every table that moves, with its primary key, in the order in which tables stand in an export. */
-export const movedTables: { readonly [Table in MovedTable]: readonly (keyof Schema[Table] & string)[] } = {
+export const movedTables: {
+  readonly [Table in MovedTable]: readonly (keyof DatabaseSchema[Table] & string)[]
+} = {
   providers: ['number'],
   issuers: ['iss'],
   provider_actions: ['provider_id'],
@@ -107,7 +109,7 @@ export async function readTables({ kind, db }: TransferDatabase): Promise<readon
   })
 }
 
-async function currentSchema(db: Kysely<Schema>): Promise<string | undefined> {
+async function currentSchema(db: Kysely<DatabaseSchema>): Promise<string | undefined> {
   const { rows } = await sql<{ schema: string }>`SELECT current_schema() AS schema`.execute(db)
   return rows[0]?.schema
 }
