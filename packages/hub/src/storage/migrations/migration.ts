@@ -1,6 +1,9 @@
-/** One numbered step of the schema. Steps are never changed once released, only followed by others. */
+/**
+ * One numbered step of the schema. Steps are never changed once released, only followed by others; until the first release the
+ * schema is one step, changed in place (docs/releases.md).
+ */
 export interface Migration {
-  /** Number and name, `0001-signals`; the order of the list is the order of the steps. */
+  /** Number and name, `0001-schema`; the order of the list is the order of the steps. */
   readonly name: string
   readonly sqlite: readonly string[]
   /**

@@ -1,6 +1,6 @@
 import { setTimeout } from 'node:timers/promises'
 import pg from 'pg'
-import { changesChannel } from '../migrations/0007-changes.ts'
+import { changesChannel } from '../migrations/0001-postgres.ts'
 import { sessionSettings } from './pool.ts'
 
 export interface ChangesOptions {

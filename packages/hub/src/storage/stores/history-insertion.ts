@@ -19,7 +19,7 @@ export function sqliteHistoryInsertion(rows: readonly NewHistoryRow[], at: numbe
   return insertion(rows.map(({ node, reason }) => [node, at, reason]))
 }
 
-/** The function sees to it that there is a part for them: see 0004-risk. */
+/** The function sees to it that there is a part for them: see migrations/0001-postgres.ts. */
 export function postgresHistoryInsertion(rows: readonly NewHistoryRow[], at: number): CompiledQuery {
   return CompiledQuery.raw('SELECT append_risk_history($1, $2, $3)', [
     rows.map(({ node }) => node),

@@ -28,7 +28,7 @@ export function sqliteLogInsertion(rows: readonly NewLogRow[]): CompiledQuery {
   )
 }
 
-/** Sequences must become visible in their order, which the function sees to: see 0003-system-log. */
+/** Sequences must become visible in their order, which the function sees to: see migrations/0001-postgres.ts. */
 export function postgresLogInsertion(rows: readonly NewLogRow[]): CompiledQuery {
   return CompiledQuery.raw('SELECT append_log_events($1, $2, $3, $4)', [
     rows.map(({ published }) => published),
