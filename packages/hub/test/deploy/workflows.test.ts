@@ -80,7 +80,7 @@ describe.each(workflows)('$name', (workflow) => {
           expect(existsSync(join(root, 'node_modules/.bin', words[0] ?? ''))).toBe(true)
         else if (command === 'node') expect(existsSync(join(root, words[0] ?? ''))).toBe(true)
         else expect(runnersOwn).toContain(command)
-        for (const path of words.filter((word) => /^(src|test|scripts|deploy|docs)\//.test(word))) {
+        for (const path of words.filter((word) => /^(packages|examples|scripts|deploy|docs)\//.test(word))) {
           expect([path, existsSync(join(root, path))]).toEqual([path, true])
         }
       }
