@@ -21,6 +21,9 @@ const touchesSql = [
   'system-log',
 ].map((name) => `packages/hub/test/http/${name}.test.ts`)
 
+/** Whatever a hub answers in a test, the OpenAPI document describes it. */
+const asDocumented = './packages/hub/test/answers-as-documented.ts'
+
 /** `npm run upgrade-fixture`: keeps the databases of this version, and runs no test. */
 const upgradeFixture = { name: 'upgrade-fixture', include: ['packages/hub/test/upgrade/make-fixture.ts'] }
 
@@ -39,6 +42,7 @@ export default defineConfig({
               extends: true,
               test: {
                 name: 'sqlite',
+                setupFiles: [asDocumented],
                 include: ['packages/*/src/**/*.test.ts', 'packages/*/test/**/*.test.ts'],
               },
             },
@@ -51,7 +55,7 @@ export default defineConfig({
                 include: isLongRun
                   ? ['packages/hub/test/http/**/*.test.ts', 'packages/hub/test/conformance/**/*.test.ts']
                   : [...touchesSql, 'packages/hub/test/conformance/receiver-streams.test.ts'],
-                setupFiles: ['./packages/hub/test/on-postgres.ts'],
+                setupFiles: ['./packages/hub/test/on-postgres.ts', asDocumented],
               },
             },
           ],

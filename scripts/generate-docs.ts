@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs'
 import { HubError, hubErrors, type HubErrorCode } from '../packages/hub/src/base/hub-error.ts'
 import { settingEntries } from '../packages/hub/src/config/settings.ts'
 import { oktaErrorAnswer } from '../packages/hub/src/http/okta-errors.ts'
+import { openapiDocument } from '../packages/hub/src/http/openapi.ts'
 import { setErrorAnswer } from '../packages/hub/src/http/set-errors.ts'
 import { catalogue, type MetricEntry } from '../packages/hub/src/metrics/catalogue.ts'
 
@@ -10,6 +11,7 @@ const pages: Readonly<Record<string, string>> = {
   'docs/errors.md': errorsPage(),
   'docs/configuration.md': configurationPage(),
   'docs/metrics.md': metricsPage(),
+  'docs/openapi.json': `${JSON.stringify(openapiDocument(), undefined, 2)}\n`,
 }
 
 const check = process.argv.includes('--check')

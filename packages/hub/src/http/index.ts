@@ -10,6 +10,7 @@ import { forwardAuthPath, mountForwardAuth, type ForwardAuthOptions } from './fo
 import { healthRoutes } from './health-routes.ts'
 import { logRoutes } from './log-routes.ts'
 import { oauthRoutes } from './oauth-routes.ts'
+import { openapiRoutes } from './openapi-route.ts'
 import { providerActionRoutes } from './provider-action-routes.ts'
 import { providerKeyRoutes } from './provider-key-routes.ts'
 import { providerRoutes } from './provider-routes.ts'
@@ -66,6 +67,7 @@ export function hubServer(options: HubServerOptions): FastifyInstance {
     ...streamRoutes({ intake: hub.intake, providers: hub.providers, urlProblem: hub.urlProblem }),
     ...authzenMetadataRoutes(origin),
     ...healthRoutes(hub),
+    ...openapiRoutes(),
   ]
   return createServer({
     world,

@@ -33,6 +33,8 @@ export function answerParserError(
     `HTTP/1.1 ${status} ${STATUS_CODES[status]}`,
     `Date: ${now().toUTCString()}`,
     `X-Okta-Request-Id: ${newId('req')}`,
+    'Cache-Control: no-cache, no-store',
+    'X-Content-Type-Options: nosniff',
     'Content-Type: application/json',
     `Content-Length: ${Buffer.byteLength(body)}`,
     'Connection: close',

@@ -81,7 +81,11 @@ type Handler<Name extends KnownOperation> = AllOperations[Name]['access'] extend
   : (request: ApiRequest) => Promise<AnswerTo<Name>>
 
 /** What answers each operation: all else of its route stands in the description of the wire. */
-export type Handlers = { readonly [Name in KnownOperation]?: Handler<Name> }
+export type Handlers = {
+  readonly [
+    Name in KnownOperation as AllOperations[Name] extends { readonly apart: true } ? never : Name
+  ]?: Handler<Name>
+}
 
 /** The routes of operations. @param more - of those that everyone may call */
 export function routesOf(handlers: Handlers, more: Pick<PublicRoute, 'answerError'> = {}): readonly Route[] {

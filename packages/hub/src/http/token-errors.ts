@@ -34,6 +34,10 @@ export interface RefusedTokenRequest {
   readonly authorization: string | undefined
 }
 
+export interface TokenErrorAnswer extends Answer {
+  readonly body: OAuthErrorBody
+}
+
 /**
  * The answer of the token endpoint to its own errors, and to bodies that it does not take; undefined for those that look the
  * same everywhere.
@@ -41,14 +45,14 @@ export interface RefusedTokenRequest {
 export function tokenErrorAnswer(
   { code, detail, facts }: HubError,
   { origin, authorization = '' }: RefusedTokenRequest,
-): Answer | undefined {
+): TokenErrorAnswer | undefined {
   if (!isTokenErrorCode(code)) return undefined
   const { status, error } = tokenErrors[code]
   // RFC 6749 §5.2: the scheme by which the client tried to show who it is
   const challenged = status === 401 && /^basic(\s|$)/i.test(authorization)
   return {
     status,
-    body: { error, error_description: detail } satisfies OAuthErrorBody,
+    body: { error, error_description: detail },
     headers: {
       'Cache-Control': 'no-store',
       ...(facts['nonce'] !== undefined && { 'dpop-nonce': facts['nonce'] }),

@@ -171,6 +171,7 @@ export const evaluationOperations = {
     tag,
     summary: 'Ask whether a user may come in now',
     access,
+    apart: true,
     refusals: 'authzen',
     headers: echoed,
     body: json(questionRequest),
@@ -182,6 +183,7 @@ export const evaluationOperations = {
     tag,
     summary: 'Ask several questions at once',
     access,
+    apart: true,
     refusals: 'authzen',
     headers: echoed,
     body: json(questionsRequest),
@@ -211,6 +213,7 @@ export const evaluationOperations = {
       'Every method is taken, and every path behind this one. Which headers name user, address, session and time of sign-in ' +
       'is up to the settings; a body is ignored. A trusted proxy gets no body.',
     access: 'trusted_proxy',
+    apart: true,
     unlimited: true,
     headers: {
       'X-Forwarded-User': optional(

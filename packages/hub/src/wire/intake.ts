@@ -27,6 +27,7 @@ export const intakeOperations = {
     summary: 'Push a SET; its signature is the credential',
     access: 'signed_token',
     unlimited: true,
+    apart: true,
     refusals: 'set',
     body: {
       content: {
@@ -46,6 +47,7 @@ export const intakeOperations = {
     summary: 'Push a SET of a stream, with the Authorization value that was agreed on',
     access: 'push_authorization',
     unlimited: true,
+    apart: true,
     refusals: 'set',
     body: { content: { 'application/secevent+jwt': compactToken } },
     answers: { 202: { description: 'The SET is durable.' } },

@@ -20,12 +20,18 @@ export interface Operation {
   readonly unlimited?: true
   /** The budget it is taken from, other than that of the whole API. */
   readonly budget?: 'risk_events'
+  /** Answered apart from the route table, which would ask whether the client accepts JSON. */
+  readonly apart?: true
+  /** Where it is served, other than with everything else. */
+  readonly listener?: 'metrics'
   /** How refusals look, other than Okta's error object. */
   readonly refusals?: 'set' | 'oauth' | 'authzen'
   readonly query?: Members
   readonly headers?: Members
   readonly body?: RequestBody
   readonly answers: Readonly<Record<number, OperationAnswer>>
+  /** Of every answer, refusals too. */
+  readonly answerHeaders?: Members
   /** What it may be refused with, beside what everything like it may be. */
   readonly errors?: readonly HubErrorCode[]
 }

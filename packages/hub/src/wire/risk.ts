@@ -98,59 +98,65 @@ const refusedProvider = [
 const deprecation = optional(
   text('When Okta called the path deprecated (RFC 9745), unless that is switched off.'),
 )
-const deprecated = { headers: { Deprecation: deprecation } } as const
+const deprecated = { answerHeaders: { Deprecation: deprecation } } as const
 
 /** Risk providers, their events, and a user's risk, as at Okta. */
 export const riskOperations = {
   'GET /api/v1/risk/providers': {
     id: 'listRiskProviders',
     tag,
+    ...deprecated,
     summary: 'List all Risk Providers',
     access: read,
-    answers: { 200: { description: 'All of them.', ...json(list(riskProviderBody)), ...deprecated } },
+    answers: { 200: { description: 'All of them.', ...json(list(riskProviderBody)) } },
   },
   'POST /api/v1/risk/providers': {
     id: 'createRiskProvider',
     tag,
+    ...deprecated,
     summary: 'Create a Risk Provider',
     access: manage,
     body: json(riskProviderRequest),
-    answers: { 201: { ...provider, ...deprecated } },
+    answers: { 201: { ...provider } },
     errors: [...refusedProvider, 'risk_provider.limit_reached'],
   },
   'GET /api/v1/risk/providers/:id': {
     id: 'getRiskProvider',
     tag,
+    ...deprecated,
     summary: 'Retrieve a Risk Provider',
     access: read,
-    answers: { 200: { ...provider, ...deprecated } },
+    answers: { 200: { ...provider } },
     errors: ['risk_provider.not_found'],
   },
   'PUT /api/v1/risk/providers/:id': {
     id: 'replaceRiskProvider',
     tag,
+    ...deprecated,
     summary: 'Replace a Risk Provider',
     access: manage,
     body: json(riskProviderRequest),
-    answers: { 200: { ...provider, ...deprecated } },
+    answers: { 200: { ...provider } },
     errors: ['risk_provider.not_found', ...refusedProvider],
   },
   'DELETE /api/v1/risk/providers/:id': {
     id: 'deleteRiskProvider',
     tag,
+    ...deprecated,
     summary: 'Delete a Risk Provider',
     access: manage,
-    answers: { 204: { description: 'It is gone; what it said counts for nothing.', ...deprecated } },
+    answers: { 204: { description: 'It is gone; what it said counts for nothing.' } },
     errors: ['risk_provider.not_found'],
   },
   'POST /api/v1/risk/events/ip': {
     id: 'sendRiskEvents',
     tag,
+    ...deprecated,
     summary: 'Send risk events about IP addresses',
     access: 'okta.riskEvents.manage',
     budget: 'risk_events', // OKTA-V17
     body: json(riskEventsRequest),
-    answers: { 202: { description: 'All of them are durable.', ...deprecated } },
+    answers: { 202: { description: 'All of them are durable.' } },
     errors: ['risk_event.invalid', 'access.forbidden', 'hub.standby'],
   },
   'GET /v1/risk/providers/:id/counts': {

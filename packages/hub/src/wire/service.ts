@@ -61,6 +61,7 @@ export const serviceOperations = {
     tag,
     summary: 'Say what this is',
     access: 'anyone',
+    apart: true,
     answers: {
       200: {
         description: 'As JSON, or as text for a browser.',
@@ -73,6 +74,7 @@ export const serviceOperations = {
     tag,
     summary: 'Browsers ask for it by themselves',
     access: 'anyone',
+    apart: true,
     answers: { 204: { description: 'There is none.' } },
   },
   'GET /healthz': {
@@ -96,11 +98,25 @@ export const serviceOperations = {
     id: 'getOpenapi',
     tag,
     summary: 'This document',
-    ...open,
+    access: 'anyone',
     headers: { 'If-None-Match': optional(text('The ETag of a copy.')) },
     answers: {
       200: { description: 'The document.', ...json(anyObject('OpenAPI 3.1.')), headers: etag },
       304: { description: 'The copy is up to date.', headers: etag },
+    },
+  },
+  'GET /metrics': {
+    id: 'getMetrics',
+    tag,
+    summary: 'All metrics, for Prometheus',
+    description:
+      'Served on an address of its own, when the settings name one. docs/metrics.md describes the metrics.',
+    ...open,
+    apart: true,
+    listener: 'metrics',
+    answers: {
+      200: { description: 'The metrics.', content: { 'text/plain': text() } },
+      500: { description: 'They could not be read.', content: { 'text/plain': text() } },
     },
   },
 } as const satisfies Operations

@@ -1,6 +1,8 @@
 import { channel } from 'node:diagnostics_channel'
 import type { FastifyInstance, RouteOptions } from 'fastify'
 import { expect, test } from 'vitest'
+import type { Operation } from '../../src/wire/operation.ts'
+import { operations } from '../../src/wire/operations.ts'
 import { registerServiceApp } from './service-app.ts'
 import { ada, bearer, startStreamSite } from './with-stream.ts'
 
@@ -73,6 +75,7 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
     '/',
     '/healthz',
     '/readyz',
+    '/openapi.json',
     '/oauth2/v1/keys',
     '/.well-known/oauth-authorization-server',
     '/.well-known/okta-organization',
@@ -198,5 +201,8 @@ test('every route does its work over the threads of serve', { timeout: 60_000 },
   })
   await call('DELETE /oauth2/v1/clients/:clientId', 204, one)
 
+  // answers-as-documented.ts has held each answer to the document; that is of all routes, and of nothing else
+  const served = Object.entries<Operation>(operations).filter(([, { listener }]) => listener === undefined)
+  expect([...watching.routes].toSorted()).toEqual(served.map(([name]) => name).toSorted())
   expect([...new Set(called)].toSorted()).toEqual([...watching.routes].toSorted())
 })
