@@ -3,7 +3,7 @@ import { HubError, hubErrors, type HubErrorCode } from '../base/hub-error.ts'
 import { authzenError, oauthError, oktaError, setError } from '../wire/common.ts'
 import type { Operation, OperationAnswer, Operations, Tag } from '../wire/operation.ts'
 import { operations } from '../wire/operations.ts'
-import { integer, optional, Schema, text, type Members } from '../wire/schema.ts'
+import { shape, WireSchema, type WireMembers } from '../wire/schema.ts'
 import { internalErrorAnswer, oktaErrorAnswer } from './okta-errors.ts'
 import { setErrorAnswer } from './set-errors.ts'
 import { tokenErrorAnswer } from './token-errors.ts'
@@ -45,7 +45,7 @@ export function openapiDocument(): Json {
         ...shared,
         UnknownPath: refusal([oktaRefusal('request.path_not_found')], parts),
         OtherMethod: refusal([oktaRefusal('request.method_not_allowed')], parts, {
-          Allow: text('The methods that the path takes.'),
+          Allow: shape.text('The methods that the path takes.'),
         }),
       },
       headers: Object.fromEntries(headers),
@@ -137,7 +137,7 @@ const parameterMeanings: Readonly<Record<string, string>> = {
   reason: 'The id of a reason.',
 }
 
-type Render = (schema: Schema) => unknown
+type Render = (schema: WireSchema) => unknown
 
 /** What goes into the document's components on the way. */
 interface Parts {
@@ -148,7 +148,7 @@ interface Parts {
 /** Schemas with a name go into `schemas`, and what stands for them refers there. */
 function renderer(schemas: Map<string, unknown>): Render {
   const within = (value: unknown): unknown => {
-    if (value instanceof Schema) return render(value)
+    if (value instanceof WireSchema) return render(value)
     if (Array.isArray(value)) return value.map(within)
     if (typeof value !== 'object' || value === null) return value
     return Object.fromEntries(Object.entries(value).map(([name, member]) => [name, within(member)]))
@@ -167,7 +167,7 @@ function pathItem(route: string, { listener, access }: Operation, parts: Parts):
     in: 'path',
     required: true,
     description: parameterMeanings[name],
-    schema: parts.render(text()),
+    schema: parts.render(shape.text()),
   }))
   if (listener !== undefined) {
     const address = { default: '127.0.0.1:9464', description: 'The setting WATCHBELL_METRICS_LISTEN.' }
@@ -216,16 +216,16 @@ function securityOf(access: Operation['access']): readonly Json[] {
   }
 }
 
-function membersAs(place: 'query' | 'header', members: Members = {}, parts: Parts): readonly Json[] {
+function membersAs(place: 'query' | 'header', members: WireMembers = {}, parts: Parts): readonly Json[] {
   return Object.entries(members).map(([name, member]) => {
-    const schema = member instanceof Schema ? member : member.schema
+    const schema = member instanceof WireSchema ? member : member.schema
     const { description, ...json } = schema.json
     return {
       name,
       in: place,
-      required: member instanceof Schema,
+      required: member instanceof WireSchema,
       ...(description !== undefined && { description }),
-      schema: parts.render(new Schema(json, schema.name)),
+      schema: parts.render(new WireSchema(json, schema.name)),
     }
   })
 }
@@ -238,13 +238,13 @@ function contentOf(content: NonNullable<OperationAnswer['content']>, parts: Part
 
 /** What every answer has; the numbers where a budget was looked at. */
 const everyHeader = {
-  'X-Okta-Request-Id': text('The id of the request, which the System Log has, too (OKTA-A9).'),
-  'X-Content-Type-Options': text(undefined, { const: 'nosniff' }),
-  'Cache-Control': text(),
-  'X-Rate-Limit-Limit': optional(integer('Requests in a minute (OKTA-Q1).')),
-  'X-Rate-Limit-Remaining': optional(integer('What is left of them.')),
-  'X-Rate-Limit-Reset': optional(integer('When the next minute begins, in seconds since 1970.')),
-} as const satisfies Members
+  'X-Okta-Request-Id': shape.text('The id of the request, which the System Log has, too (OKTA-A9).'),
+  'X-Content-Type-Options': shape.text(undefined, { const: 'nosniff' }),
+  'Cache-Control': shape.text(),
+  'X-Rate-Limit-Limit': shape.optional(shape.integer('Requests in a minute (OKTA-Q1).')),
+  'X-Rate-Limit-Remaining': shape.optional(shape.integer('What is left of them.')),
+  'X-Rate-Limit-Reset': shape.optional(shape.integer('When the next minute begins, in seconds since 1970.')),
+} as const satisfies WireMembers
 
 /** One way in which a request is refused. */
 interface Refusal {
@@ -252,7 +252,7 @@ interface Refusal {
   readonly meaning: string
   readonly status: number
   /** The shape of the body, and the member by which a program tells refusals apart; undefined when there is no body. */
-  readonly body?: { readonly shape: Schema; readonly member?: string; readonly value?: string }
+  readonly body?: { readonly shape: WireSchema; readonly member?: string; readonly value?: string }
 }
 
 function responsesOf(operation: Operation, parts: Parts): Json {
@@ -299,7 +299,7 @@ function contentOfAnswer(
   }
 }
 
-function refusal(refused: readonly Refusal[], parts: Parts, headers: Members = {}): Json {
+function refusal(refused: readonly Refusal[], parts: Parts, headers: WireMembers = {}): Json {
   const shapes = shapesOf(refused)
   return {
     description: describe(refused).join('\n'),
@@ -316,7 +316,7 @@ function describe(refused: readonly Refusal[]): readonly string[] {
 }
 
 /** One schema for each shape, which says by which codes it comes. */
-function shapesOf(refused: readonly Refusal[]): readonly Schema[] {
+function shapesOf(refused: readonly Refusal[]): readonly WireSchema[] {
   const byShape = Map.groupBy(
     refused.flatMap(({ body }) => (body === undefined ? [] : [body])),
     ({ shape }) => shape,
@@ -325,19 +325,19 @@ function shapesOf(refused: readonly Refusal[]): readonly Schema[] {
     const member = bodies[0]?.member
     if (member === undefined) return shape
     const values = [...new Set(bodies.map(({ value }) => value))]
-    return new Schema({
-      allOf: [shape, new Schema({ type: 'object', properties: { [member]: { enum: values } } })],
+    return new WireSchema({
+      allOf: [shape, new WireSchema({ type: 'object', properties: { [member]: { enum: values } } })],
     })
   })
 }
 
-function anyRendered(schemas: readonly Schema[], parts: Parts): unknown {
+function anyRendered(schemas: readonly WireSchema[], parts: Parts): unknown {
   const [only, ...more] = schemas
   return only !== undefined && more.length === 0 ? parts.render(only) : { anyOf: schemas.map(parts.render) }
 }
 
 /** A header that is the same everywhere stands among the components. */
-function headersOf(members: Members, parts: Parts): Json {
+function headersOf(members: WireMembers, parts: Parts): Json {
   return Object.fromEntries(
     membersAs('header', members, parts).map(({ name: given, in: _place, required, ...rest }) => {
       const name = String(given)
@@ -350,21 +350,26 @@ function headersOf(members: Members, parts: Parts): Json {
   )
 }
 
-function refusalHeaders({ refusals, access, answerHeaders }: Operation, status: number): Members {
+function refusalHeaders({ refusals, access, answerHeaders }: Operation, status: number): WireMembers {
   const isSet = refusals === 'set' && status >= 400 && status < 500
   return {
     ...answerHeaders,
-    ...((status === 429 || status === 503) && {
-      'Retry-After': optional(integer('After how many seconds another try makes sense.')),
+    ...([429, 502, 503].includes(status) && {
+      'Retry-After': shape.optional(shape.integer('After how many seconds another try makes sense.')),
     }),
     ...((status === 401 || status === 403) && {
-      'WWW-Authenticate': optional(text('Why the credentials do not do (OKTA-X12 to OKTA-X15).')),
+      'WWW-Authenticate': shape.optional(shape.text('Why the credentials do not do (OKTA-X12 to OKTA-X15).')),
     }),
-    ...(status === 415 && { 'Accept-Encoding': optional(text(undefined, { const: 'identity' })) }),
-    ...(isSet && { 'Content-Language': optional(text()) }),
-    ...(refusals === 'oauth' && status === 400 && { 'DPoP-Nonce': optional(text('The nonce to use.')) }),
-    ...(refusals === 'authzen' && { 'X-Request-ID': optional(text('As the request had it.')) }),
-    ...(access === 'trusted_proxy' && { 'X-Watchbell-Error': optional(text('What the proxy did wrong.')) }),
+    ...(status === 415 && {
+      'Accept-Encoding': shape.optional(shape.text(undefined, { const: 'identity' })),
+    }),
+    ...(isSet && { 'Content-Language': shape.optional(shape.text()) }),
+    ...(refusals === 'oauth' &&
+      status === 400 && { 'DPoP-Nonce': shape.optional(shape.text('The nonce to use.')) }),
+    ...(refusals === 'authzen' && { 'X-Request-ID': shape.optional(shape.text('As the request had it.')) }),
+    ...(access === 'trusted_proxy' && {
+      'X-Watchbell-Error': shape.optional(shape.text('What the proxy did wrong.')),
+    }),
   }
 }
 

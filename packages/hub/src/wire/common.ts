@@ -1,16 +1,18 @@
-import { list, named, object, oneOf, text, uri } from './schema.ts'
-import type { ShapeOf } from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
 /** Okta's error object (OKTA §9.1). */
-export const oktaError = named(
+export const oktaError = shape.named(
   'OktaError',
-  object(
+  shape.object(
     {
-      errorCode: text('What went wrong, in Okta’s codes.'),
-      errorSummary: text('The same in words.'),
-      errorLink: text('The code once more.'),
-      errorId: text('What the log of the hub has it under.'),
-      errorCauses: list(object({ errorSummary: text() }), 'What exactly is wrong, one for each problem.'),
+      errorCode: shape.text('What went wrong, in Okta’s codes.'),
+      errorSummary: shape.text('The same in words.'),
+      errorLink: shape.text('The code once more.'),
+      errorId: shape.text('What the log of the hub has it under.'),
+      errorCauses: shape.list(
+        shape.object({ errorSummary: shape.text() }),
+        'What exactly is wrong, one for each problem.',
+      ),
     },
     'Okta’s error object.',
   ),
@@ -18,11 +20,11 @@ export const oktaError = named(
 export type OktaErrorBody = ShapeOf<typeof oktaError>
 
 /** A refused SET (RFC 8935 §2.4). */
-export const setError = named(
+export const setError = shape.named(
   'SetError',
-  object(
+  shape.object(
     {
-      err: oneOf([
+      err: shape.oneOf([
         'invalid_request',
         'invalid_key',
         'invalid_issuer',
@@ -30,7 +32,7 @@ export const setError = named(
         'authentication_failed',
         'invalid_state',
       ]),
-      description: text('What exactly is wrong, for a person.'),
+      description: shape.text('What exactly is wrong, for a person.'),
     },
     'Why a SET was refused (RFC 8935 §2.4).',
   ),
@@ -38,11 +40,11 @@ export const setError = named(
 export type SetErrorBody = ShapeOf<typeof setError>
 
 /** A refused token request (RFC 6749 §5.2). */
-export const oauthError = named(
+export const oauthError = shape.named(
   'OAuthError',
-  object(
+  shape.object(
     {
-      error: oneOf([
+      error: shape.oneOf([
         'invalid_request',
         'invalid_client',
         'invalid_scope',
@@ -51,7 +53,7 @@ export const oauthError = named(
         'invalid_dpop_proof',
         'use_dpop_nonce',
       ]),
-      error_description: text(),
+      error_description: shape.text(),
     },
     'Why a token request was refused (RFC 6749 §5.2).',
   ),
@@ -59,16 +61,19 @@ export const oauthError = named(
 export type OAuthErrorBody = ShapeOf<typeof oauthError>
 
 /** A refused evaluation request (Authorization API 1.0 §10.1.7). */
-export const authzenError = named('AuthzenError', text('Why the request was refused, as a JSON string.'))
+export const authzenError = shape.named(
+  'AuthzenError',
+  shape.text('Why the request was refused, as a JSON string.'),
+)
 
-export const allowedMethod = oneOf(['GET', 'PUT', 'POST', 'DELETE'])
+export const allowedMethod = shape.oneOf(['GET', 'PUT', 'POST', 'DELETE'])
 
 /** A link of Okta's objects. */
-export const hintedLink = named(
+export const hintedLink = shape.named(
   'HintedLink',
-  object({ href: uri(), hints: object({ allow: list(allowedMethod) }) }),
+  shape.object({ href: shape.uri(), hints: shape.object({ allow: shape.list(allowedMethod) }) }),
 )
-export const plainLink = object({ href: uri() })
+export const plainLink = shape.object({ href: shape.uri() })
 
 /** The Link header of a list with more pages. */
-export const nextLink = text('The next page, as `<…>; rel="next"`; not there on the last one.')
+export const nextLink = shape.text('The next page, as `<…>; rel="next"`; not there on the last one.')

@@ -1,54 +1,41 @@
 import { erasedThings, erasurePlaces, erasureStates, type ErasurePlace } from '../subjects/erasure-store.ts'
 import { nextLink } from './common.ts'
 import { json, type Operations } from './operation.ts'
-import {
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  optional,
-  Schema,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, WireSchema, type ShapeOf } from './schema.ts'
 import { subjectKind } from './subject-kind.ts'
 
-const rows = integer()
+const rows = shape.integer()
 
 /** How many rows, by what they are. */
 function counts<const Name extends string>(
   names: readonly Name[],
   description: string,
-): Schema<Readonly<Record<Name, number>>> {
+): WireSchema<Readonly<Record<Name, number>>> {
   const members = Object.fromEntries(names.map((name) => [name, rows])) as Readonly<Record<Name, typeof rows>>
-  return new Schema(object(members, description).json)
+  return new WireSchema(shape.object(members, description).json)
 }
 
 const places: readonly ('files' | ErasurePlace)[] = [...erasurePlaces, 'files']
 
 /** How far an erasure has come. */
-export const erasureBody = named(
+export const erasureBody = shape.named(
   'Erasure',
-  object({
-    id: text(),
-    url: uri('Where the erasure can be followed.'),
-    state: oneOf(erasureStates),
-    subject: object({ id: text('The id that the entity had.'), kind: subjectKind }),
-    requested_at: time(),
-    requested_by: object({ id: text(), type: text(), display_name: text() }),
-    started_at: nullable(time('When its walk began.')),
-    finished_at: nullable(time()),
-    progress: nullable(
-      object(
+  shape.object({
+    id: shape.text(),
+    url: shape.uri('Where the erasure can be followed.'),
+    state: shape.oneOf(erasureStates),
+    subject: shape.object({ id: shape.text('The id that the entity had.'), kind: subjectKind }),
+    requested_at: shape.time(),
+    requested_by: shape.object({ id: shape.text(), type: shape.text(), display_name: shape.text() }),
+    started_at: shape.nullable(shape.time('When its walk began.')),
+    finished_at: shape.nullable(shape.time()),
+    progress: shape.nullable(
+      shape.object(
         {
-          place: oneOf(places, 'Where its walk is.'),
-          places_done: integer(),
-          places: integer(),
-          rows: integer('Rows that the walk has looked at.'),
+          place: shape.oneOf(places, 'Where its walk is.'),
+          places_done: shape.integer(),
+          places: shape.integer(),
+          rows: shape.integer('Rows that the walk has looked at.'),
         },
         'While it runs.',
       ),
@@ -59,9 +46,12 @@ export const erasureBody = named(
 )
 export type ErasureBody = ShapeOf<typeof erasureBody>
 
-export const erasurePage = named(
+export const erasurePage = shape.named(
   'ErasurePage',
-  object({ erasures: list(erasureBody, 'Newest first.'), next: nullable(uri('The next page.')) }),
+  shape.object({
+    erasures: shape.list(erasureBody, 'Newest first.'),
+    next: shape.nullable(shape.uri('The next page.')),
+  }),
 )
 export type ErasurePageBody = ShapeOf<typeof erasurePage>
 
@@ -70,12 +60,12 @@ export const erasureAnswers = {
   200: {
     description: 'It was asked for before, and is done.',
     ...json(erasureBody),
-    headers: { Location: uri() },
+    headers: { Location: shape.uri() },
   },
   202: {
     description: 'It waits or runs; `Location` is where it can be followed.',
     ...json(erasureBody),
-    headers: { Location: uri() },
+    headers: { Location: shape.uri() },
   },
 } as const
 
@@ -90,12 +80,12 @@ export const erasureOperations = {
     summary: 'List erasures, newest first',
     access: read,
     query: {
-      state: optional(oneOf(erasureStates)),
-      limit: optional(integer('50 unless given.', { minimum: 1, maximum: 200 })),
-      after: optional(integer('Where the last page ended.', { minimum: 1 })),
+      state: shape.optional(shape.oneOf(erasureStates)),
+      limit: shape.optional(shape.integer('50 unless given.', { minimum: 1, maximum: 200 })),
+      after: shape.optional(shape.integer('Where the last page ended.', { minimum: 1 })),
     },
     answers: {
-      200: { description: 'A page.', ...json(erasurePage), headers: { Link: optional(nextLink) } },
+      200: { description: 'A page.', ...json(erasurePage), headers: { Link: shape.optional(nextLink) } },
     },
     errors: ['request.invalid'],
   },

@@ -1,167 +1,158 @@
 import { outcomes } from '../policy/outcome.ts'
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  anyOf,
-  constant,
-  flag,
-  integer,
-  list,
-  named,
-  nullable,
-  number,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 import { riskLevel } from './subjects.ts'
 
 /** What comes of a question. */
-export const decisionOutcome = oneOf(outcomes)
+export const decisionOutcome = shape.oneOf(outcomes)
 
-export const groundBody = named(
+export const groundBody = shape.named(
   'Ground',
-  object({
-    text: text('One sentence for people.'),
-    about: text('`user`, `device`, `session` or `address`.'),
-    level: nullable(riskLevel),
-    source: object({
-      kind: oneOf(['security_events_provider', 'risk_provider', 'admin']),
-      id: text(),
-      name: text(),
+  shape.object({
+    text: shape.text('One sentence for people.'),
+    about: shape.text('`user`, `device`, `session` or `address`.'),
+    level: shape.nullable(riskLevel),
+    source: shape.object({
+      kind: shape.oneOf(['security_events_provider', 'risk_provider', 'admin']),
+      id: shape.text(),
+      name: shape.text(),
     }),
-    occurred_at: time(),
-    expires_at: nullable(time()),
-    signal_id: optional(text()),
+    occurred_at: shape.time(),
+    expires_at: shape.nullable(shape.time()),
+    signal_id: shape.optional(shape.text()),
   }),
 )
 
 const opinionMembers = {
   outcome: decisionOutcome,
   level: riskLevel,
-  reasons: list(groundBody, 'The weightiest, worst first.'),
-  reasons_total: optional(integer('How many there are, when that is more.')),
+  reasons: shape.list(groundBody, 'The weightiest, worst first.'),
+  reasons_total: shape.optional(shape.integer('How many there are, when that is more.')),
 } as const
 
 export type GroundBody = ShapeOf<typeof groundBody>
 
-export const opinionBody = named('Opinion', object(opinionMembers))
+export const opinionBody = shape.named('Opinion', shape.object(opinionMembers))
 export type OpinionBody = ShapeOf<typeof opinionBody>
 
 /** The answer to a question that could be read (Authorization API 1.0 §6.2). */
-export const decisionBody = named(
+export const decisionBody = shape.named(
   'Decision',
-  object({
-    decision: flag('Whether to let the user in now: only the outcome `allow` is a yes.'),
-    context: object({
+  shape.object({
+    decision: shape.flag('Whether to let the user in now: only the outcome `allow` is a yes.'),
+    context: shape.object({
       ...opinionMembers,
       reported: opinionBody,
-      user: optional(text('The id of the user here.')),
-      notes: optional(list(text(), 'What the question left open.')),
+      user: shape.optional(shape.text('The id of the user here.')),
+      notes: shape.optional(shape.list(shape.text(), 'What the question left open.')),
     }),
   }),
 )
 export type DecisionBody = ShapeOf<typeof decisionBody>
 
 /** The answer to one of several that could not be read (§7.2.1). */
-export const unreadableDecision = named(
+export const unreadableDecision = shape.named(
   'UnreadableDecision',
-  object({
-    decision: constant(false),
-    context: object({ error: object({ status: integer(), message: text() }) }),
+  shape.object({
+    decision: shape.constant(false),
+    context: shape.object({ error: shape.object({ status: shape.integer(), message: shape.text() }) }),
   }),
 )
 
 export type UnreadableDecisionBody = ShapeOf<typeof unreadableDecision>
 
-export const decisionsBody = named(
+export const decisionsBody = shape.named(
   'Decisions',
-  object({ evaluations: list(anyOf([decisionBody, unreadableDecision])) }),
+  shape.object({ evaluations: shape.list(shape.anyOf([decisionBody, unreadableDecision])) }),
 )
 export type DecisionsBody = ShapeOf<typeof decisionsBody>
 
 const questionMembers = {
-  subject: openObject({
-    type: constant('user'),
-    id: text('Sign-in name, email address or entity id.'),
-    properties: optional(
-      openObject({
-        iss: optional(nullable(text())),
-        ip_address: optional(nullable(text())),
-        device_id: optional(nullable(text())),
+  subject: shape.openObject({
+    type: shape.constant('user'),
+    id: shape.text('Sign-in name, email address or entity id.'),
+    properties: shape.optional(
+      shape.openObject({
+        iss: shape.optional(shape.nullable(shape.text())),
+        ip_address: shape.optional(shape.nullable(shape.text())),
+        device_id: shape.optional(shape.nullable(shape.text())),
       }),
     ),
   }),
-  action: openObject({ name: text() }),
-  resource: openObject({ type: text(), id: text() }),
-  context: optional(
-    openObject({
-      ip: optional(nullable(text())),
-      device: optional(nullable(text())),
-      device_iss: optional(nullable(text())),
-      session: optional(nullable(text())),
-      session_iss: optional(nullable(text())),
-      user_agent: optional(nullable(text())),
-      issued_at: optional(
-        nullable(anyOf([text(), number()], 'When the session began: ISO 8601, or seconds since 1970.')),
+  action: shape.openObject({ name: shape.text() }),
+  resource: shape.openObject({ type: shape.text(), id: shape.text() }),
+  context: shape.optional(
+    shape.openObject({
+      ip: shape.optional(shape.nullable(shape.text())),
+      device: shape.optional(shape.nullable(shape.text())),
+      device_iss: shape.optional(shape.nullable(shape.text())),
+      session: shape.optional(shape.nullable(shape.text())),
+      session_iss: shape.optional(shape.nullable(shape.text())),
+      user_agent: shape.optional(shape.nullable(shape.text())),
+      issued_at: shape.optional(
+        shape.nullable(
+          shape.anyOf(
+            [shape.text(), shape.number()],
+            'When the session began: ISO 8601, or seconds since 1970.',
+          ),
+        ),
       ),
     }),
   ),
 } as const
 
-export const questionRequest = named('Question', openObject(questionMembers))
-export type QuestionRequest = ShapeOf<typeof questionRequest>
+export const questionRequest = shape.named('Question', shape.openObject(questionMembers))
+export type QuestionRequestBody = ShapeOf<typeof questionRequest>
 
-export const questionsRequest = named(
+export const questionsRequest = shape.named(
   'Questions',
-  openObject({
-    subject: optional(questionMembers.subject),
-    action: optional(questionMembers.action),
-    resource: optional(questionMembers.resource),
+  shape.openObject({
+    subject: shape.optional(questionMembers.subject),
+    action: shape.optional(questionMembers.action),
+    resource: shape.optional(questionMembers.resource),
     context: questionMembers.context,
-    evaluations: optional(
-      list(anyObject('Members of a question; those that are left out are as in the whole.'), undefined, {
-        maxItems: 100,
-      }),
+    evaluations: shape.optional(
+      shape.list(
+        shape.anyObject('Members of a question; those that are left out are as in the whole.'),
+        undefined,
+        {
+          maxItems: 100,
+        },
+      ),
     ),
-    options: optional(
-      openObject({
-        evaluations_semantic: optional(
-          oneOf(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit']),
+    options: shape.optional(
+      shape.openObject({
+        evaluations_semantic: shape.optional(
+          shape.oneOf(['execute_all', 'deny_on_first_deny', 'permit_on_first_permit']),
         ),
       }),
     ),
   }),
 )
-export type QuestionsRequest = ShapeOf<typeof questionsRequest>
+export type QuestionsRequestBody = ShapeOf<typeof questionsRequest>
 
 /** Where to ask (Authorization API 1.0 §9). */
-export const authzenConfigurationBody = named(
+export const authzenConfigurationBody = shape.named(
   'AuthzenConfiguration',
-  object({
-    policy_decision_point: uri(),
-    access_evaluation_endpoint: uri(),
-    access_evaluations_endpoint: uri(),
+  shape.object({
+    policy_decision_point: shape.uri(),
+    access_evaluation_endpoint: shape.uri(),
+    access_evaluations_endpoint: shape.uri(),
   }),
 )
 export type AuthzenConfigurationBody = ShapeOf<typeof authzenConfigurationBody>
 
 const tag = 'Sign-in'
 const access = 'watchbell.access.evaluate'
-const requestId = optional(text('Comes back with the answer (§10.1.9).'))
+const requestId = shape.optional(shape.text('Comes back with the answer (§10.1.9).'))
 const echoed = { 'X-Request-ID': requestId } as const
 
 const verdictHeaders = {
-  'X-Watchbell-Risk': optional(riskLevel),
-  'X-Watchbell-Revocation': optional(
-    oneOf(['session_over', 'sign_in_again', 'ignored'], 'What a revocation of sessions did.'),
+  'X-Watchbell-Risk': shape.optional(riskLevel),
+  'X-Watchbell-Revocation': shape.optional(
+    shape.oneOf(['session_over', 'sign_in_again', 'ignored'], 'What a revocation of sessions did.'),
   ),
-  'X-Watchbell-Error': optional(text('What the proxy did wrong.')),
+  'X-Watchbell-Error': shape.optional(shape.text('What the proxy did wrong.')),
 } as const
 
 /** The question at sign-in (Authorization API 1.0 §6, §7), and what a reverse proxy asks. */
@@ -191,7 +182,7 @@ export const evaluationOperations = {
       200: {
         description:
           'The decisions in the order of the questions; one alone when there are no `evaluations`.',
-        ...json(anyOf([decisionsBody, decisionBody])),
+        ...json(shape.anyOf([decisionsBody, decisionBody])),
         headers: echoed,
       },
     },
@@ -216,18 +207,18 @@ export const evaluationOperations = {
     apart: true,
     unlimited: true,
     headers: {
-      'X-Forwarded-User': optional(
-        text('The user who is signed in, unless the settings name another header.'),
+      'X-Forwarded-User': shape.optional(
+        shape.text('The user who is signed in, unless the settings name another header.'),
       ),
-      'X-Forwarded-For': optional(text('The address of the client, with proxies behind it.')),
-      'X-Forwarded-Host': optional(text('What is asked for.')),
-      'X-Watchbell-Token': optional(text('What the setting says, where it says something.')),
+      'X-Forwarded-For': shape.optional(shape.text('The address of the client, with proxies behind it.')),
+      'X-Forwarded-Host': shape.optional(shape.text('What is asked for.')),
+      'X-Watchbell-Token': shape.optional(shape.text('What the setting says, where it says something.')),
     },
     answers: {
       200: { description: 'Let the request through.', headers: verdictHeaders },
       401: {
         description: 'Nobody is signed in, or signing in again is needed: `WWW-Authenticate` says which.',
-        headers: { ...verdictHeaders, 'WWW-Authenticate': text() },
+        headers: { ...verdictHeaders, 'WWW-Authenticate': shape.text() },
       },
       403: { description: 'Let nobody through, or the caller is no trusted proxy.', headers: verdictHeaders },
     },

@@ -1,7 +1,7 @@
 import type { Operations } from './operation.ts'
-import { openObject, text } from './schema.ts'
+import { shape } from './schema.ts'
 
-const compactToken = text('A compact SET (RFC 8417).')
+const compactToken = shape.text('A compact SET (RFC 8417).')
 const tag = 'Security events'
 const unread = ['set.malformed', 'set.wrong_type', 'set.algorithm_refused', 'set.claim_invalid'] as const
 const verified = [
@@ -32,7 +32,7 @@ export const intakeOperations = {
     body: {
       content: {
         'application/secevent+jwt': compactToken,
-        'application/json': openObject({ payload: compactToken }, 'As Apple sends it.'),
+        'application/json': shape.openObject({ payload: compactToken }, 'As Apple sends it.'),
       },
     },
     answers: {

@@ -1,151 +1,137 @@
 import { plainLink } from './common.ts'
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  anyOf,
-  constant,
-  flag,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
 /** OKTA-O13. */
-export const tokenBody = named(
+export const tokenBody = shape.named(
   'AccessToken',
-  object({
-    token_type: oneOf(['Bearer', 'DPoP']),
-    expires_in: integer('In seconds.'),
-    access_token: text(),
-    scope: text('Parted by spaces.'),
+  shape.object({
+    token_type: shape.oneOf(['Bearer', 'DPoP']),
+    expires_in: shape.integer('In seconds.'),
+    access_token: shape.text(),
+    scope: shape.text('Parted by spaces.'),
   }),
 )
 export type TokenBody = ShapeOf<typeof tokenBody>
 
 /** OKTA-O10, OKTA-O11: in the body or the query. */
-export const tokenRequest = named(
+export const tokenRequest = shape.named(
   'TokenRequest',
-  openObject({
-    grant_type: constant('client_credentials'),
-    scope: text('Parted by spaces.'),
-    client_assertion_type: constant('urn:ietf:params:oauth:client-assertion-type:jwt-bearer'),
-    client_assertion: text('A JWT that the client signed (RFC 7523).'),
-    client_id: optional(text()),
+  shape.openObject({
+    grant_type: shape.constant('client_credentials'),
+    scope: shape.text('Parted by spaces.'),
+    client_assertion_type: shape.constant('urn:ietf:params:oauth:client-assertion-type:jwt-bearer'),
+    client_assertion: shape.text('A JWT that the client signed (RFC 7523).'),
+    client_id: shape.optional(shape.text()),
   }),
 )
-export type TokenRequest = ShapeOf<typeof tokenRequest>
+export type TokenRequestBody = ShapeOf<typeof tokenRequest>
 
-const jwk = anyObject('A public JWK (RFC 7517).')
+const jwk = shape.anyObject('A public JWK (RFC 7517).')
 
-export const jwksBody = named('Jwks', object({ keys: list(jwk) }))
+export const jwksBody = shape.named('Jwks', shape.object({ keys: shape.list(jwk) }))
 export type JwksBody = ShapeOf<typeof jwksBody>
 
 /** RFC 8414 §2. */
-export const authorizationServerBody = named(
+export const authorizationServerBody = shape.named(
   'AuthorizationServer',
-  object({
-    issuer: uri(),
-    token_endpoint: uri(),
-    jwks_uri: uri(),
-    registration_endpoint: uri(),
-    scopes_supported: list(text()),
-    response_types_supported: list(text()),
-    grant_types_supported: list(text()),
-    token_endpoint_auth_methods_supported: list(text()),
-    token_endpoint_auth_signing_alg_values_supported: list(text()),
-    dpop_signing_alg_values_supported: list(text()),
+  shape.object({
+    issuer: shape.uri(),
+    token_endpoint: shape.uri(),
+    jwks_uri: shape.uri(),
+    registration_endpoint: shape.uri(),
+    scopes_supported: shape.list(shape.text()),
+    response_types_supported: shape.list(shape.text()),
+    grant_types_supported: shape.list(shape.text()),
+    token_endpoint_auth_methods_supported: shape.list(shape.text()),
+    token_endpoint_auth_signing_alg_values_supported: shape.list(shape.text()),
+    dpop_signing_alg_values_supported: shape.list(shape.text()),
   }),
 )
 export type AuthorizationServerBody = ShapeOf<typeof authorizationServerBody>
 
 /** OKTA-O32. */
-export const organizationBody = named(
+export const organizationBody = shape.named(
   'Organization',
-  object({
-    id: text('`00o` + 17.'),
-    cell: text(),
-    _links: object({ organization: plainLink }),
-    pipeline: text(),
-    settings: object({
-      analyticsCollectionEnabled: flag(),
-      bugReportingEnabled: flag(),
-      omEnabled: flag(),
+  shape.object({
+    id: shape.text('`00o` + 17.'),
+    cell: shape.text(),
+    _links: shape.object({ organization: plainLink }),
+    pipeline: shape.text(),
+    settings: shape.object({
+      analyticsCollectionEnabled: shape.flag(),
+      bugReportingEnabled: shape.flag(),
+      omEnabled: shape.flag(),
     }),
   }),
 )
 export type OrganizationBody = ShapeOf<typeof organizationBody>
 
 const clientMembers = {
-  client_id: text('`0oa` + 17.'),
-  client_id_issued_at: integer('Seconds since 1970.'),
-  client_name: text(),
-  application_type: constant('service'),
-  token_endpoint_auth_method: constant('private_key_jwt'),
-  grant_types: list(constant('client_credentials')),
-  response_types: list(constant('token')),
+  client_id: shape.text('`0oa` + 17.'),
+  client_id_issued_at: shape.integer('Seconds since 1970.'),
+  client_name: shape.text(),
+  application_type: shape.constant('service'),
+  token_endpoint_auth_method: shape.constant('private_key_jwt'),
+  grant_types: shape.list(shape.constant('client_credentials')),
+  response_types: shape.list(shape.constant('token')),
 } as const
-const grantMembers = { scope: text('Parted by spaces.'), dpop_bound_access_tokens: flag() } as const
+const grantMembers = {
+  scope: shape.text('Parted by spaces.'),
+  dpop_bound_access_tokens: shape.flag(),
+} as const
 
 /** A service app (RFC 7591 §3.2.1). */
-export const clientBody = named(
+export const clientBody = shape.named(
   'Client',
-  anyOf([
-    object({ ...clientMembers, jwks: jwksBody, ...grantMembers }),
-    object({ ...clientMembers, jwks_uri: uri(), ...grantMembers }),
+  shape.anyOf([
+    shape.object({ ...clientMembers, jwks: jwksBody, ...grantMembers }),
+    shape.object({ ...clientMembers, jwks_uri: shape.text(), ...grantMembers }),
   ]),
 )
 export type ClientBody = ShapeOf<typeof clientBody>
 
 /** Client metadata (RFC 7591 §2); what is left out or null is as a service app has it anyway. */
-export const clientRequest = named(
+export const clientRequest = shape.named(
   'ClientRequest',
-  openObject({
-    client_id: optional(nullable(text('On replacing, the same as in the path.'))),
-    client_name: text(undefined, { minLength: 1, maxLength: 100 }),
-    application_type: optional(nullable(oneOf(['service']))),
-    token_endpoint_auth_method: optional(nullable(oneOf(['private_key_jwt']))),
-    grant_types: optional(nullable(list(constant('client_credentials')))),
-    response_types: optional(nullable(list(constant('token')))),
-    jwks: optional(nullable(openObject({ keys: list(jwk) }))),
-    jwks_uri: optional(nullable(uri())),
-    scope: optional(nullable(text('Parted by spaces.'))),
-    dpop_bound_access_tokens: optional(nullable(flag())),
+  shape.openObject({
+    client_id: shape.optional(shape.nullable(shape.text('On replacing, the same as in the path.'))),
+    client_name: shape.text(undefined, { minLength: 1, maxLength: 100 }),
+    application_type: shape.optional(shape.nullable(shape.oneOf(['service']))),
+    token_endpoint_auth_method: shape.optional(shape.nullable(shape.oneOf(['private_key_jwt']))),
+    grant_types: shape.optional(shape.nullable(shape.list(shape.constant('client_credentials')))),
+    response_types: shape.optional(shape.nullable(shape.list(shape.constant('token')))),
+    jwks: shape.optional(shape.nullable(shape.openObject({ keys: shape.list(jwk) }))),
+    jwks_uri: shape.optional(shape.nullable(shape.uri())),
+    scope: shape.optional(shape.nullable(shape.text('Parted by spaces.'))),
+    dpop_bound_access_tokens: shape.optional(shape.nullable(shape.flag())),
   }),
 )
-export type ClientRequest = ShapeOf<typeof clientRequest>
+export type ClientRequestBody = ShapeOf<typeof clientRequest>
 
 /** The user whom an API token stands for (OKTA-O31). */
-export const currentUserBody = named(
+export const currentUserBody = shape.named(
   'CurrentUser',
-  object({
-    id: text(),
-    status: constant('ACTIVE'),
-    created: time(),
-    activated: time(),
-    statusChanged: time(),
-    lastLogin: nullable(time()),
-    lastUpdated: time(),
-    passwordChanged: constant(null),
-    type: object({ id: text() }),
-    profile: object({
-      firstName: text(),
-      lastName: text(),
-      mobilePhone: constant(null),
-      secondEmail: constant(null),
-      login: text(),
-      email: constant(null),
+  shape.object({
+    id: shape.text(),
+    status: shape.constant('ACTIVE'),
+    created: shape.time(),
+    activated: shape.time(),
+    statusChanged: shape.time(),
+    lastLogin: shape.nullable(shape.time()),
+    lastUpdated: shape.time(),
+    passwordChanged: shape.constant(null),
+    type: shape.object({ id: shape.text() }),
+    profile: shape.object({
+      firstName: shape.text(),
+      lastName: shape.text(),
+      mobilePhone: shape.constant(null),
+      secondEmail: shape.constant(null),
+      login: shape.text(),
+      email: shape.constant(null),
     }),
-    credentials: object({ provider: object({ type: text(), name: text() }) }),
-    _links: object({ self: plainLink }),
+    credentials: shape.object({ provider: shape.object({ type: shape.text(), name: shape.text() }) }),
+    _links: shape.object({ self: plainLink }),
   }),
 )
 export type CurrentUserBody = ShapeOf<typeof currentUserBody>
@@ -164,7 +150,7 @@ export const oauthOperations = {
     description: 'Every parameter may stand in the query instead of the body.',
     access: 'client_assertion',
     refusals: 'oauth',
-    headers: { DPoP: optional(text('A proof (RFC 9449), of a client that is bound to a key.')) },
+    headers: { DPoP: shape.optional(shape.text('A proof (RFC 9449), of a client that is bound to a key.')) },
     body: { content: { 'application/x-www-form-urlencoded': tokenRequest }, optional: true },
     answers: { 200: { description: 'The token.', ...json(tokenBody) } },
     errors: [
@@ -216,14 +202,14 @@ export const oauthOperations = {
     summary: 'List service apps by their ids',
     access: read,
     query: {
-      after: optional(text('The id that the last page ended with.')),
-      limit: optional(integer('50 unless given; 200 at most.', { minimum: 1 })),
+      after: shape.optional(shape.text('The id that the last page ended with.')),
+      limit: shape.optional(shape.integer('50 unless given; 200 at most.', { minimum: 1 })),
     },
     answers: {
       200: {
         description: 'A page.',
-        ...json(list(clientBody)),
-        headers: { Link: text('`<…>; rel="self"`, and `<…>; rel="next"` while there is a next page.') },
+        ...json(shape.list(clientBody)),
+        headers: { Link: shape.text('`<…>; rel="self"`, and `<…>; rel="next"` while there is a next page.') },
       },
     },
     errors: ['request.invalid'],

@@ -1,6 +1,6 @@
 import type { Scope } from '../access/scopes.ts'
 import type { HubErrorCode } from '../base/hub-error.ts'
-import type { Members, Schema, ShapeOfMembers } from './schema.ts'
+import type { ShapeOfMembers, WireMembers, WireSchema } from './schema.ts'
 
 export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 
@@ -26,12 +26,12 @@ export interface Operation {
   readonly listener?: 'metrics'
   /** How refusals look, other than Okta's error object. */
   readonly refusals?: 'set' | 'oauth' | 'authzen'
-  readonly query?: Members
-  readonly headers?: Members
+  readonly query?: WireMembers
+  readonly headers?: WireMembers
   readonly body?: RequestBody
   readonly answers: Readonly<Record<number, OperationAnswer>>
   /** Of every answer, refusals too. */
-  readonly answerHeaders?: Members
+  readonly answerHeaders?: WireMembers
   /** What it may be refused with, beside what everything like it may be. */
   readonly errors?: readonly HubErrorCode[]
 }
@@ -58,7 +58,7 @@ export type OpenAccess =
 
 /** Which media types a body may have, and what is in it. */
 export interface RequestBody {
-  readonly content: Readonly<Record<string, Schema>>
+  readonly content: Readonly<Record<string, WireSchema>>
   /** Whether a request without one is as good as any. */
   readonly optional?: true
 }
@@ -66,37 +66,37 @@ export interface RequestBody {
 export interface OperationAnswer {
   readonly description: string
   /** By media type; an answer without has no body. */
-  readonly content?: Readonly<Record<string, Schema>>
+  readonly content?: Readonly<Record<string, WireSchema>>
   /** Beside those that every answer has. */
-  readonly headers?: Members
+  readonly headers?: WireMembers
 }
 
 export type Operations = Readonly<Record<OperationName, Operation>>
 
 /** A JSON body. */
-export function json<Shape>(schema: Schema<Shape>): { readonly content: Json<Shape> } {
+export function json<Shape>(schema: WireSchema<Shape>): { readonly content: Json<Shape> } {
   return { content: { 'application/json': schema } }
 }
 
-interface Json<Shape> extends Readonly<Record<string, Schema>> {
-  readonly 'application/json': Schema<Shape>
+interface Json<Shape> extends Readonly<Record<string, WireSchema>> {
+  readonly 'application/json': WireSchema<Shape>
 }
 
 /** What a JSON answer with this status holds; undefined when it has no body. */
 export type BodyOfAnswer<A extends OperationAnswer> = A extends {
-  readonly content: { readonly 'application/json': Schema<infer Shape> }
+  readonly content: { readonly 'application/json': WireSchema<infer Shape> }
 }
   ? Shape
   : undefined
 
 /** What a JSON request holds; undefined when it has no body. */
 export type BodyOfRequest<O extends Operation> = O extends {
-  readonly body: { readonly content: { readonly 'application/json': Schema<infer Shape> } }
+  readonly body: { readonly content: { readonly 'application/json': WireSchema<infer Shape> } }
 }
   ? Shape
   : undefined
 
-export type QueryOf<O extends Operation> = O extends { readonly query: infer M extends Members }
+export type QueryOf<O extends Operation> = O extends { readonly query: infer M extends WireMembers }
   ? ShapeOfMembers<M>
   : undefined
 

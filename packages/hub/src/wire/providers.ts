@@ -1,75 +1,65 @@
 import { riskActions } from '../risk/risk-action.ts'
 import { hintedLink } from './common.ts'
 import { json, type Operations } from './operation.ts'
-import {
-  anyOf,
-  flag,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
 /** A Security Events Provider (OKTA §1.3). */
-export const providerBody = named(
+export const providerBody = shape.named(
   'SecurityEventsProvider',
-  object({
-    id: text('`sse` + 17.'),
-    name: text(),
-    type: text('What kind of application it is, such as `okta`.'),
-    status: oneOf(['ACTIVE', 'INACTIVE']),
-    settings: object({
-      well_known_url: optional(uri('Where its metadata is, when it was registered by that.')),
-      issuer: text('The `iss` of its tokens, character for character.'),
-      jwks_url: uri('Where it publishes its keys.'),
+  shape.object({
+    id: shape.text('`sse` + 17.'),
+    name: shape.text(),
+    type: shape.text('What kind of application it is, such as `okta`.'),
+    status: shape.oneOf(['ACTIVE', 'INACTIVE']),
+    settings: shape.object({
+      well_known_url: shape.optional(shape.text('Where its metadata is, when it was registered by that.')),
+      issuer: shape.text('The `iss` of its tokens, character for character.'),
+      jwks_url: shape.text('Where it publishes its keys.'),
     }),
-    _links: object({
+    _links: shape.object({
       self: hintedLink,
-      activate: optional(hintedLink),
-      deactivate: optional(hintedLink),
+      activate: shape.optional(hintedLink),
+      deactivate: shape.optional(hintedLink),
     }),
   }),
 )
 export type ProviderBody = ShapeOf<typeof providerBody>
 
 /** What somebody asks a provider to be (OKTA §1.2). */
-export const providerRequest = named(
+export const providerRequest = shape.named(
   'SecurityEventsProviderRequest',
-  openObject({
-    name: text('Unique.', { minLength: 1, maxLength: 100 }),
-    type: text('What kind of application it is, any word.', { minLength: 1, maxLength: 255 }),
-    settings: anyOf(
+  shape.openObject({
+    name: shape.text('Unique.', { minLength: 1, maxLength: 100 }),
+    type: shape.text('What kind of application it is, any word.', { minLength: 1, maxLength: 255 }),
+    settings: shape.anyOf(
       [
-        openObject({ well_known_url: uri('The hub reads issuer and JWKS URL there.') }),
-        openObject({ issuer: text('The `iss` of its tokens.', { maxLength: 700 }), jwks_url: uri() }),
+        shape.openObject({ well_known_url: shape.uri('The hub reads issuer and JWKS URL there.') }),
+        shape.openObject({
+          issuer: shape.text('The `iss` of its tokens.', { maxLength: 700 }),
+          jwks_url: shape.uri(),
+        }),
       ],
       'When `well_known_url` is given, it wins.',
     ),
   }),
 )
-export type ProviderRequest = ShapeOf<typeof providerRequest>
+export type ProviderRequestBody = ShapeOf<typeof providerRequest>
 
 /** The keys that this node checks the SETs of a provider with. */
-export const providerKeysBody = named(
+export const providerKeysBody = shape.named(
   'ProviderKeys',
-  object({
-    jwks_url: uri(),
-    fetched_at: nullable(time()),
-    last_error: nullable(text('Why the latest fetch failed.')),
-    next_fetch_at: nullable(time('No fetch before then, unless a token has a key that is not known.')),
-    keys: list(
-      object({
-        kid: nullable(text()),
-        algorithms: list(text()),
-        unusable: nullable(text('Why it is not used.')),
+  shape.object({
+    jwks_url: shape.text(),
+    fetched_at: shape.nullable(shape.time()),
+    last_error: shape.nullable(shape.text('Why the latest fetch failed.')),
+    next_fetch_at: shape.nullable(
+      shape.time('No fetch before then, unless a token has a key that is not known.'),
+    ),
+    keys: shape.list(
+      shape.object({
+        kid: shape.nullable(shape.text()),
+        algorithms: shape.list(shape.text()),
+        unusable: shape.nullable(shape.text('Why it is not used.')),
       }),
     ),
   }),
@@ -77,57 +67,69 @@ export const providerKeysBody = named(
 export type ProviderKeysBody = ShapeOf<typeof providerKeysBody>
 
 /** What the word of a provider counts for. */
-export const riskAction = oneOf(
+export const riskAction = shape.oneOf(
   riskActions,
   'What the word of a source counts for: nothing, something to see, or something to act on.',
 )
-export const providerActionBody = named('ProviderAction', object({ action: riskAction }))
+export const providerActionBody = shape.named('ProviderAction', shape.object({ action: riskAction }))
 export type ProviderActionBody = ShapeOf<typeof providerActionBody>
 
 /** One identifier of a user, device, session or address. */
-export const identifierBody = named(
+export const identifierBody = shape.named(
   'Identifier',
-  object({
-    format: text('The format of RFC 9493, or `ip`.'),
-    value: text(),
-    issuer: nullable(text('To whom the value means something, when not to everybody.')),
+  shape.object({
+    format: shape.text('The format of RFC 9493, or `ip`.'),
+    value: shape.text(),
+    issuer: shape.nullable(shape.text('To whom the value means something, when not to everybody.')),
   }),
 )
 
-const refusedClaim = object({
-  reason: nullable(text('Why it is not believed.')),
-  said_at: time(),
-  identifiers: list(identifierBody, 'What the provider said is one.'),
+const refusedClaim = shape.object({
+  reason: shape.nullable(shape.text('Why it is not believed.')),
+  said_at: shape.time(),
+  identifiers: shape.list(identifierBody, 'What the provider said is one.'),
 })
 
 /** Of whom a provider may speak, and what it may join (docs/trust.md). */
-export const providerTrustBody = named(
+export const providerTrustBody = shape.named(
   'ProviderTrust',
-  object({
-    speaks_of: object({
-      domains: nullable(list(text())),
-      issuers: nullable(list(text())),
-      events: nullable(list(uri())),
+  shape.object({
+    speaks_of: shape.object({
+      domains: shape.nullable(shape.list(shape.text())),
+      issuers: shape.nullable(shape.list(shape.text())),
+      events: shape.nullable(shape.list(shape.text())),
     }),
-    joins: object({ everything: flag(), domains: list(text()), issuers: list(text()) }),
-    precedence: nullable(integer()),
-    refused_claims: object({ total: integer(), newest: list(refusedClaim) }),
+    joins: shape.object({
+      everything: shape.flag(),
+      domains: shape.list(shape.text()),
+      issuers: shape.list(shape.text()),
+    }),
+    precedence: shape.nullable(shape.integer()),
+    refused_claims: shape.object({ total: shape.integer(), newest: shape.list(refusedClaim) }),
   }),
 )
 export type ProviderTrustBody = ShapeOf<typeof providerTrustBody>
 
-const texts = optional(nullable(list(text(), undefined, { maxItems: 1_000 })))
-export const providerTrustRequest = named(
+const texts = shape.optional(shape.nullable(shape.list(shape.text(), undefined, { maxItems: 1_000 })))
+export const providerTrustRequest = shape.named(
   'ProviderTrustRequest',
-  object({
-    speaks_of: optional(nullable(object({ domains: texts, issuers: texts, events: texts }))),
-    joins: optional(
-      nullable(object({ everything: optional(nullable(flag())), domains: texts, issuers: texts })),
+  shape.object({
+    speaks_of: shape.optional(
+      shape.nullable(shape.object({ domains: texts, issuers: texts, events: texts })),
     ),
-    precedence: optional(nullable(integer(undefined, { minimum: 1, maximum: 1_000_000 }))),
+    joins: shape.optional(
+      shape.nullable(
+        shape.object({
+          everything: shape.optional(shape.nullable(shape.flag())),
+          domains: texts,
+          issuers: texts,
+        }),
+      ),
+    ),
+    precedence: shape.optional(shape.nullable(shape.integer(undefined, { minimum: 1, maximum: 1_000_000 }))),
   }),
 )
-export type ProviderTrustRequest = ShapeOf<typeof providerTrustRequest>
+export type ProviderTrustRequestBody = ShapeOf<typeof providerTrustRequest>
 
 const tag = 'Security Events Providers'
 const read = 'okta.securityEventsProviders.read'
@@ -145,7 +147,7 @@ export const providerOperations = {
     tag,
     summary: 'List all Security Events Providers',
     access: read,
-    answers: { 200: { description: 'All of them.', ...json(list(providerBody)) } },
+    answers: { 200: { description: 'All of them.', ...json(shape.list(providerBody)) } },
   },
   'POST /api/v1/security-events-providers': {
     id: 'createSecurityEventsProvider',

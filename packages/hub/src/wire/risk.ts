@@ -1,61 +1,52 @@
 import { hintedLink } from './common.ts'
 import { json, type Operations } from './operation.ts'
 import { riskAction } from './providers.ts'
-import {
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 import { riskLevel } from './subjects.ts'
 
 /** A Risk Provider (OKTA §4). */
-export const riskProviderBody = named(
+export const riskProviderBody = shape.named(
   'RiskProvider',
-  object({
-    id: text('`rkp` + 17.'),
-    name: text(),
-    clientId: text('The service app that sends.'),
+  shape.object({
+    id: shape.text('`rkp` + 17.'),
+    name: shape.text(),
+    clientId: shape.text('The service app that sends.'),
     action: riskAction,
-    created: time(),
-    lastUpdated: time(),
-    _links: object({ self: hintedLink }),
+    created: shape.time(),
+    lastUpdated: shape.time(),
+    _links: shape.object({ self: hintedLink }),
   }),
 )
 export type RiskProviderBody = ShapeOf<typeof riskProviderBody>
 
-export const riskProviderRequest = named(
+export const riskProviderRequest = shape.named(
   'RiskProviderRequest',
-  openObject({
-    name: text('Unique.', { maxLength: 50 }),
-    clientId: text(undefined, { maxLength: 100 }),
-    action: optional(nullable(riskAction)),
+  shape.openObject({
+    name: shape.text('Unique.', { maxLength: 50 }),
+    clientId: shape.text(undefined, { maxLength: 100 }),
+    action: shape.optional(shape.nullable(riskAction)),
   }),
 )
-export type RiskProviderRequest = ShapeOf<typeof riskProviderRequest>
+export type RiskProviderRequestBody = ShapeOf<typeof riskProviderRequest>
 
-export const riskEventCounts = named('RiskEventCounts', object({ taken: integer(), ignored: integer() }))
+export const riskEventCounts = shape.named(
+  'RiskEventCounts',
+  shape.object({ taken: shape.integer(), ignored: shape.integer() }),
+)
 export type RiskEventCountsBody = ShapeOf<typeof riskEventCounts>
 
 /** Risk events (OKTA §5). */
-export const riskEventsRequest = named(
+export const riskEventsRequest = shape.named(
   'RiskEvents',
-  list(
-    openObject({
-      timestamp: optional(nullable(time())),
-      expiresAt: optional(nullable(time())),
-      subjects: list(
-        openObject({
-          ip: text('An IPv4 or IPv6 address.'),
-          riskLevel: oneOf(['LOW', 'MEDIUM', 'HIGH', 'NONE']),
-          message: optional(nullable(text())),
+  shape.list(
+    shape.openObject({
+      timestamp: shape.optional(shape.nullable(shape.time())),
+      expiresAt: shape.optional(shape.nullable(shape.time())),
+      subjects: shape.list(
+        shape.openObject({
+          ip: shape.text('An IPv4 or IPv6 address.'),
+          riskLevel: shape.oneOf(['LOW', 'MEDIUM', 'HIGH', 'NONE']),
+          message: shape.optional(shape.nullable(shape.text())),
         }),
       ),
     }),
@@ -63,27 +54,29 @@ export const riskEventsRequest = named(
     { minItems: 1 },
   ),
 )
-export type RiskEventsRequest = ShapeOf<typeof riskEventsRequest>
+export type RiskEventsRequestBody = ShapeOf<typeof riskEventsRequest>
 
 /** A user's risk (OKTA §7.1). */
-export const userRiskBody = named(
+export const userRiskBody = shape.named(
   'UserRisk',
-  object({
+  shape.object({
     riskLevel,
-    reason: optional(text('The worst; there is none of NONE.')),
-    _links: object({ self: hintedLink, user: hintedLink }),
+    reason: shape.optional(shape.text('The worst; there is none of NONE.')),
+    _links: shape.object({ self: hintedLink, user: hintedLink }),
   }),
 )
 export type UserRiskBody = ShapeOf<typeof userRiskBody>
 
-export const userRiskRequest = named(
+export const userRiskRequest = shape.named(
   'UserRiskRequest',
-  openObject({
-    riskLevel: oneOf(['HIGH', 'MEDIUM', 'LOW']),
-    riskReason: optional(nullable(text('Letters, digits, spaces and - , .', { maxLength: 500 }))),
+  shape.openObject({
+    riskLevel: shape.oneOf(['HIGH', 'MEDIUM', 'LOW']),
+    riskReason: shape.optional(
+      shape.nullable(shape.text('Letters, digits, spaces and - , .', { maxLength: 500 })),
+    ),
   }),
 )
-export type UserRiskRequest = ShapeOf<typeof userRiskRequest>
+export type UserRiskRequestBody = ShapeOf<typeof userRiskRequest>
 
 const tag = 'Risk'
 const read = 'okta.riskProviders.read'
@@ -95,8 +88,8 @@ const refusedProvider = [
   'risk_provider.name_taken',
   'risk_provider.client_taken',
 ] as const
-const deprecation = optional(
-  text('When Okta called the path deprecated (RFC 9745), unless that is switched off.'),
+const deprecation = shape.optional(
+  shape.text('When Okta called the path deprecated (RFC 9745), unless that is switched off.'),
 )
 const deprecated = { answerHeaders: { Deprecation: deprecation } } as const
 
@@ -108,7 +101,7 @@ export const riskOperations = {
     ...deprecated,
     summary: 'List all Risk Providers',
     access: read,
-    answers: { 200: { description: 'All of them.', ...json(list(riskProviderBody)) } },
+    answers: { 200: { description: 'All of them.', ...json(shape.list(riskProviderBody)) } },
   },
   'POST /api/v1/risk/providers': {
     id: 'createRiskProvider',

@@ -2,110 +2,115 @@
  * JSON Schemas as data that TypeScript reads as types: the one description of what travels. A browser imports only the types,
  * and nothing of this file is left of them.
  */
-export class Schema<out Shape = unknown> {
+export class WireSchema<out Shape = unknown> {
   /** Of types only. */
   declare readonly shape: Shape
   /** JSON Schema 2020-12; schemas within are instances of this class. */
-  readonly json: SchemaJson
+  readonly json: WireSchemaJson
   /** What the schema is called in documents that refer to it; undefined for those that stand where they are used. */
   readonly name: string | undefined
 
-  constructor(json: SchemaJson, name?: string) {
+  constructor(json: WireSchemaJson, name?: string) {
     this.json = json
     this.name = name
   }
 }
 
-export interface SchemaJson {
+export interface WireSchemaJson {
   readonly [keyword: string]: unknown
 }
 
 /** A member that an object may lack. */
-export class Optional<out Shape = unknown> {
-  readonly schema: Schema<Shape>
+export class OptionalMember<out Shape = unknown> {
+  readonly schema: WireSchema<Shape>
 
-  constructor(schema: Schema<Shape>) {
+  constructor(schema: WireSchema<Shape>) {
     this.schema = schema
   }
 }
 
-export type Members = Readonly<Record<string, Schema | Optional>>
+export type WireMembers = Readonly<Record<string, WireSchema | OptionalMember>>
 
-type OptionalNames<M extends Members> = {
-  [Name in keyof M]: M[Name] extends Optional ? Name : never
+type OptionalNames<M extends WireMembers> = {
+  [Name in keyof M]: M[Name] extends OptionalMember ? Name : never
 }[keyof M]
 
 /** What an object with these members is in TypeScript; JSON has no member that is undefined. */
-export type ShapeOfMembers<M extends Members> = {
-  readonly [Name in Exclude<keyof M, OptionalNames<M>>]: M[Name] extends Schema<infer Shape> ? Shape : never
+export type ShapeOfMembers<M extends WireMembers> = {
+  readonly [Name in Exclude<keyof M, OptionalNames<M>>]: M[Name] extends WireSchema<infer Shape>
+    ? Shape
+    : never
 } & {
-  readonly [Name in OptionalNames<M>]?: M[Name] extends Optional<infer Shape> ? Shape | undefined : never
+  readonly [Name in OptionalNames<M>]?: M[Name] extends OptionalMember<infer Shape>
+    ? Shape | undefined
+    : never
 } extends infer Shape
   ? { [Name in keyof Shape]: Shape[Name] }
   : never
 
 /** What a schema describes, in TypeScript. */
-export type ShapeOf<S extends Schema> = S['shape']
+export type ShapeOf<S extends WireSchema> = S['shape']
 
 const described = (description: string | undefined): object =>
   description === undefined ? {} : { description }
 
-export function text(description?: string, more: SchemaJson = {}): Schema<string> {
-  return new Schema({ type: 'string', ...more, ...described(description) })
+function text(description?: string, more: WireSchemaJson = {}): WireSchema<string> {
+  return new WireSchema({ type: 'string', ...more, ...described(description) })
 }
 
 /** ISO 8601 in UTC with milliseconds. */
-export function time(description?: string): Schema<string> {
+function time(description?: string): WireSchema<string> {
   return text(description, { format: 'date-time' })
 }
 
-export function uri(description?: string): Schema<string> {
+/** Of ours. What others wrote is a text: what a URL may be is not the same for everybody. */
+function uri(description?: string): WireSchema<string> {
   return text(description, { format: 'uri' })
 }
 
-export function integer(description?: string, more: SchemaJson = {}): Schema<number> {
-  return new Schema({ type: 'integer', ...more, ...described(description) })
+function integer(description?: string, more: WireSchemaJson = {}): WireSchema<number> {
+  return new WireSchema({ type: 'integer', ...more, ...described(description) })
 }
 
-export function number(description?: string): Schema<number> {
-  return new Schema({ type: 'number', ...described(description) })
+function number(description?: string): WireSchema<number> {
+  return new WireSchema({ type: 'number', ...described(description) })
 }
 
-export function flag(description?: string): Schema<boolean> {
-  return new Schema({ type: 'boolean', ...described(description) })
+function flag(description?: string): WireSchema<boolean> {
+  return new WireSchema({ type: 'boolean', ...described(description) })
 }
 
 /** One of these texts. */
-export function oneOf<const Values extends readonly string[]>(
+function oneOf<const Values extends readonly string[]>(
   values: Values,
   description?: string,
-): Schema<Values[number]> {
-  return new Schema({ type: 'string', enum: values, ...described(description) })
+): WireSchema<Values[number]> {
+  return new WireSchema({ type: 'string', enum: values, ...described(description) })
 }
 
 /** Always the same. */
-export function constant<const Value extends string | boolean | null>(value: Value): Schema<Value> {
-  return new Schema(value === null ? { type: 'null' } : { const: value })
+function constant<const Value extends string | boolean | null>(value: Value): WireSchema<Value> {
+  return new WireSchema(value === null ? { type: 'null' } : { const: value })
 }
 
-export function list<Shape>(
-  items: Schema<Shape>,
+function list<Shape>(
+  items: WireSchema<Shape>,
   description?: string,
-  more: SchemaJson = {},
-): Schema<readonly Shape[]> {
-  return new Schema({ type: 'array', items, ...more, ...described(description) })
+  more: WireSchemaJson = {},
+): WireSchema<readonly Shape[]> {
+  return new WireSchema({ type: 'array', items, ...more, ...described(description) })
 }
 
-export function optional<Shape>(schema: Schema<Shape>): Optional<Shape> {
-  return new Optional(schema)
+function optional<Shape>(schema: WireSchema<Shape>): OptionalMember<Shape> {
+  return new OptionalMember(schema)
 }
 
-export function nullable<Shape>(schema: Schema<Shape>): Schema<Shape | null> {
+function nullable<Shape>(schema: WireSchema<Shape>): WireSchema<Shape | null> {
   const { type, enum: values, ...rest } = schema.json
   if (schema.name !== undefined || typeof type !== 'string') {
-    return new Schema({ anyOf: [schema, new Schema({ type: 'null' })] })
+    return new WireSchema({ anyOf: [schema, new WireSchema({ type: 'null' })] })
   }
-  return new Schema({
+  return new WireSchema({
     type: [type, 'null'],
     ...(Array.isArray(values) && { enum: [...(values as readonly unknown[]), null] }),
     ...rest,
@@ -113,44 +118,67 @@ export function nullable<Shape>(schema: Schema<Shape>): Schema<Shape | null> {
 }
 
 /** An object of an answer: nothing that is not described here is in it. */
-export function object<const M extends Members>(members: M, description?: string): Schema<ShapeOfMembers<M>> {
-  return new Schema({ ...objectJson(members, description), additionalProperties: false })
+function object<const M extends WireMembers>(
+  members: M,
+  description?: string,
+): WireSchema<ShapeOfMembers<M>> {
+  return new WireSchema({ ...objectJson(members, description), additionalProperties: false })
 }
 
 /** An object of a request whose further members are ignored. */
-export function openObject<const M extends Members>(
+function openObject<const M extends WireMembers>(
   members: M,
   description?: string,
-): Schema<ShapeOfMembers<M>> {
-  return new Schema(objectJson(members, description))
+): WireSchema<ShapeOfMembers<M>> {
+  return new WireSchema(objectJson(members, description))
 }
 
-function objectJson(members: Members, description: string | undefined): SchemaJson {
+function objectJson(members: WireMembers, description: string | undefined): WireSchemaJson {
   const entries = Object.entries(members)
-  const required = entries.filter(([, member]) => member instanceof Schema).map(([name]) => name)
+  const required = entries.filter(([, member]) => member instanceof WireSchema).map(([name]) => name)
   return {
     type: 'object',
     ...described(description),
     properties: Object.fromEntries(
-      entries.map(([name, member]) => [name, member instanceof Schema ? member : member.schema]),
+      entries.map(([name, member]) => [name, member instanceof WireSchema ? member : member.schema]),
     ),
     ...(required.length > 0 && { required }),
   }
 }
 
 /** Any JSON object. */
-export function anyObject(description?: string): Schema<object> {
-  return new Schema({ type: 'object', ...described(description) })
+function anyObject(description?: string): WireSchema<object> {
+  return new WireSchema({ type: 'object', ...described(description) })
 }
 
-export function anyOf<const Schemas extends readonly Schema[]>(
+function anyOf<const Schemas extends readonly WireSchema[]>(
   schemas: Schemas,
   description?: string,
-): Schema<Schemas[number]['shape']> {
-  return new Schema({ anyOf: schemas, ...described(description) })
+): WireSchema<Schemas[number]['shape']> {
+  return new WireSchema({ anyOf: schemas, ...described(description) })
 }
 
 /** Gives a schema a name, under which documents have it once. */
-export function named<Shape>(name: string, schema: Schema<Shape>): Schema<Shape> {
-  return new Schema(schema.json, name)
+function named<Shape>(name: string, schema: WireSchema<Shape>): WireSchema<Shape> {
+  return new WireSchema(schema.json, name)
+}
+
+/** What schemas are made with. */
+export const shape = {
+  anyObject,
+  anyOf,
+  constant,
+  flag,
+  integer,
+  list,
+  named,
+  nullable,
+  number,
+  object,
+  oneOf,
+  openObject,
+  optional,
+  text,
+  time,
+  uri,
 }

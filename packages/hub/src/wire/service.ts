@@ -1,58 +1,50 @@
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  constant,
-  integer,
-  named,
-  object,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
-export const rootBody = named(
+export const rootBody = shape.named(
   'Hub',
-  object({
-    name: constant('Watchbell'),
-    description: text(),
-    links: object({
-      health: uri(),
-      readiness: uri(),
-      security_events: uri(),
-      access_evaluation: uri(),
-      authzen_configuration: uri(),
-      system_log: uri(),
+  shape.object({
+    name: shape.constant('Watchbell'),
+    description: shape.text(),
+    links: shape.object({
+      health: shape.uri(),
+      readiness: shape.uri(),
+      security_events: shape.uri(),
+      access_evaluation: shape.uri(),
+      authzen_configuration: shape.uri(),
+      system_log: shape.uri(),
     }),
   }),
 )
 export type RootBody = ShapeOf<typeof rootBody>
 
-export const healthBody = named('Health', object({ status: constant('ok') }))
-export const readinessBody = named(
+export const healthBody = shape.named('Health', shape.object({ status: shape.constant('ok') }))
+export const readinessBody = shape.named(
   'Readiness',
-  object({
-    status: constant('ready'),
-    standby: optional(text('Why it takes no signals, when it is a standby.')),
-    erasures: optional(
-      object(
-        { waiting: integer('How many are not done.'), since: time('When the oldest of them was asked for.') },
+  shape.object({
+    status: shape.constant('ready'),
+    standby: shape.optional(shape.text('Why it takes no signals, when it is a standby.')),
+    erasures: shape.optional(
+      shape.object(
+        {
+          waiting: shape.integer('How many are not done.'),
+          since: shape.time('When the oldest of them was asked for.'),
+        },
         'Not there when all are done; a few seconds old at most.',
       ),
     ),
   }),
 )
-export const unreadinessBody = named(
+export const unreadinessBody = shape.named(
   'Unreadiness',
-  object({ status: constant('unavailable'), reason: text() }),
+  shape.object({ status: shape.constant('unavailable'), reason: shape.text() }),
 )
 export type ReadinessBody = ShapeOf<typeof readinessBody>
 export type UnreadinessBody = ShapeOf<typeof unreadinessBody>
 
 const tag = 'Service'
 const open = { access: 'anyone', unlimited: true } as const
-const etag = { ETag: text('Of this version of the document.') } as const
+const etag = { ETag: shape.text('Of this version of the document.') } as const
 
 /** Whether the hub is well, and what it is. */
 export const serviceOperations = {
@@ -65,7 +57,7 @@ export const serviceOperations = {
     answers: {
       200: {
         description: 'As JSON, or as text for a browser.',
-        content: { 'application/json': rootBody, 'text/plain': text() },
+        content: { 'application/json': rootBody, 'text/plain': shape.text() },
       },
     },
   },
@@ -99,9 +91,9 @@ export const serviceOperations = {
     tag,
     summary: 'This document',
     access: 'anyone',
-    headers: { 'If-None-Match': optional(text('The ETag of a copy.')) },
+    headers: { 'If-None-Match': shape.optional(shape.text('The ETag of a copy.')) },
     answers: {
-      200: { description: 'The document.', ...json(anyObject('OpenAPI 3.1.')), headers: etag },
+      200: { description: 'The document.', ...json(shape.anyObject('OpenAPI 3.1.')), headers: etag },
       304: { description: 'The copy is up to date.', headers: etag },
     },
   },
@@ -115,8 +107,8 @@ export const serviceOperations = {
     apart: true,
     listener: 'metrics',
     answers: {
-      200: { description: 'The metrics.', content: { 'text/plain': text() } },
-      500: { description: 'They could not be read.', content: { 'text/plain': text() } },
+      200: { description: 'The metrics.', content: { 'text/plain': shape.text() } },
+      500: { description: 'They could not be read.', content: { 'text/plain': shape.text() } },
     },
   },
 } as const satisfies Operations

@@ -1,98 +1,87 @@
 import { nextLink } from './common.ts'
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  constant,
-  flag,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
-export const signalOutcome = oneOf(['pending', 'handled', 'failed', 'refused'])
+export const signalOutcome = shape.oneOf(['pending', 'handled', 'failed', 'refused'])
 
 /** One event of a signal, decoded. */
-export const signalEvent = named(
+export const signalEvent = shape.named(
   'SignalEvent',
-  object({
-    type: uri('Of the event type.'),
-    family: oneOf(['caep', 'risc', 'ssf', 'okta', 'scim', 'unknown']),
-    name: text('The last part of the type.'),
-    subject: optional(anyObject('Whom it is about: a subject identifier (RFC 9493).')),
-    claims: anyObject('What it says.'),
-    occurred_at: nullable(time()),
-    matched: nullable(
-      flag(
+  shape.object({
+    type: shape.text('Of the event type: a URI, but of a refused token whatever stood there.'),
+    family: shape.oneOf(['caep', 'risc', 'ssf', 'okta', 'scim', 'unknown']),
+    name: shape.text('The last part of the type.'),
+    subject: shape.optional(shape.anyObject('Whom it is about: a subject identifier (RFC 9493).')),
+    claims: shape.anyObject('What it says.'),
+    occurred_at: shape.nullable(shape.time()),
+    matched: shape.nullable(
+      shape.flag(
         'Whether it was applied to the subject; null while it waits, and for types that are about nobody.',
       ),
     ),
-    left_out: optional(
-      list(
-        object({ claim: text(), value: text('As JSON, shortened.'), problem: text() }),
+    left_out: shape.optional(
+      shape.list(
+        shape.object({
+          claim: shape.text(),
+          value: shape.text('As JSON, shortened.'),
+          problem: shape.text(),
+        }),
         'Members that could not be read.',
       ),
     ),
-    unmatched_reason: optional(text('Why it was not applied.')),
+    unmatched_reason: shape.optional(shape.text('Why it was not applied.')),
   }),
 )
 export type SignalEventBody = ShapeOf<typeof signalEvent>
 
 /** One SET that reached the hub, and its verdict. */
-export const signalBody = named(
+export const signalBody = shape.named(
   'Signal',
-  object({
-    id: text('`sig` + 32 hex digits; `rfs…` for a refused one.'),
+  shape.object({
+    id: shape.text('`sig` + 32 hex digits; `rfs…` for a refused one.'),
     outcome: signalOutcome,
-    received_at: time(),
-    provider: nullable(text('The id of its provider.')),
-    iss: nullable(text()),
-    jti: nullable(text()),
-    issued_at: nullable(time()),
-    via: oneOf(['push', 'poll']),
-    source: nullable(text('The address it came from.')),
-    repeats: integer('How often the same SET came again.'),
-    repeated_at: nullable(time()),
-    code: optional(text('Why it was refused or could not be handled: a code of docs/errors.md.')),
-    reason: optional(text('The same in words.')),
-    proven: optional(flag('Of a refused one, whether its provider sent it.')),
-    about_nobody: optional(constant(true)),
-    events: list(signalEvent),
-    token: optional(nullable(text('The compact token, with `include=token`.'))),
+    received_at: shape.time(),
+    provider: shape.nullable(shape.text('The id of its provider.')),
+    iss: shape.nullable(shape.text()),
+    jti: shape.nullable(shape.text()),
+    issued_at: shape.nullable(shape.time()),
+    via: shape.oneOf(['push', 'poll']),
+    source: shape.nullable(shape.text('The address it came from.')),
+    repeats: shape.integer('How often the same SET came again.'),
+    repeated_at: shape.nullable(shape.time()),
+    code: shape.optional(shape.text('Why it was refused or could not be handled: a code of docs/errors.md.')),
+    reason: shape.optional(shape.text('The same in words.')),
+    proven: shape.optional(shape.flag('Of a refused one, whether its provider sent it.')),
+    about_nobody: shape.optional(shape.constant(true)),
+    events: shape.list(signalEvent),
+    token: shape.optional(shape.nullable(shape.text('The compact token, with `include=token`.'))),
   }),
 )
 export type SignalBody = ShapeOf<typeof signalBody>
 
-export const signalPage = named(
+export const signalPage = shape.named(
   'SignalPage',
-  object({
-    signals: list(signalBody, 'Newest first.'),
-    next: nullable(uri('The next page.')),
+  shape.object({
+    signals: shape.list(signalBody, 'Newest first.'),
+    next: shape.nullable(shape.uri('The next page.')),
   }),
 )
 export type SignalPageBody = ShapeOf<typeof signalPage>
 
-export const signalCounts = named(
+export const signalCounts = shape.named(
   'SignalCounts',
-  object(
+  shape.object(
     {
-      accepted: integer(),
-      repeated: integer(),
-      pending: integer(),
-      failed: integer(),
-      refused: list(
-        object({
-          provider: nullable(text()),
-          provider_name: nullable(text()),
-          code: text(),
-          count: integer(),
+      accepted: shape.integer(),
+      repeated: shape.integer(),
+      pending: shape.integer(),
+      failed: shape.integer(),
+      refused: shape.list(
+        shape.object({
+          provider: shape.nullable(shape.text()),
+          provider_name: shape.nullable(shape.text()),
+          code: shape.text(),
+          count: shape.integer(),
         }),
       ),
     },
@@ -103,7 +92,7 @@ export type SignalCountsBody = ShapeOf<typeof signalCounts>
 
 const tag = 'Signals'
 const access = 'watchbell.signals.read'
-const include = optional(oneOf(['token'], 'Show the token that came, too.'))
+const include = shape.optional(shape.oneOf(['token'], 'Show the token that came, too.'))
 
 /** The verdict on every SET that reached the hub. */
 export const signalOperations = {
@@ -113,24 +102,26 @@ export const signalOperations = {
     summary: 'List what arrived and the verdict on it, newest first',
     access,
     query: {
-      provider: optional(text('The id of a provider.')),
-      iss: optional(text()),
-      jti: optional(text()),
-      type: optional(text('The URI of an event type.')),
-      subject: optional(text('One value of one identifier: an address, a `sub`, an opaque id …')),
-      outcome: optional(signalOutcome),
-      proven: optional(oneOf(['true', 'false'], 'Only refused ones, by whether their provider sent them.')),
-      since: optional(time('Received at or after.')),
-      until: optional(time('Received before.')),
-      limit: optional(integer('50 unless given.', { minimum: 1, maximum: 200 })),
-      after: optional(integer('Where the last page ended.', { minimum: 1 })),
+      provider: shape.optional(shape.text('The id of a provider.')),
+      iss: shape.optional(shape.text()),
+      jti: shape.optional(shape.text()),
+      type: shape.optional(shape.text('The URI of an event type.')),
+      subject: shape.optional(shape.text('One value of one identifier: an address, a `sub`, an opaque id …')),
+      outcome: shape.optional(signalOutcome),
+      proven: shape.optional(
+        shape.oneOf(['true', 'false'], 'Only refused ones, by whether their provider sent them.'),
+      ),
+      since: shape.optional(shape.time('Received at or after.')),
+      until: shape.optional(shape.time('Received before.')),
+      limit: shape.optional(shape.integer('50 unless given.', { minimum: 1, maximum: 200 })),
+      after: shape.optional(shape.integer('Where the last page ended.', { minimum: 1 })),
       include,
     },
     answers: {
       200: {
         description: 'A page.',
         ...json(signalPage),
-        headers: { Link: optional(nextLink) },
+        headers: { Link: shape.optional(nextLink) },
       },
     },
     errors: ['request.invalid'],

@@ -1,138 +1,131 @@
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  anyOf,
-  constant,
-  flag,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
-export const streamStatus = oneOf(['enabled', 'paused', 'disabled'])
-const authMethod = oneOf(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
+export const streamStatus = shape.oneOf(['enabled', 'paused', 'disabled'])
+const authMethod = shape.oneOf(['client_secret_basic', 'client_secret_post', 'private_key_jwt'])
 
 /** How the hub shows a transmitter who it is, without secrets. */
-const streamAuth = anyOf([
-  object({ method: constant('bearer') }),
-  object({
+const streamAuth = shape.anyOf([
+  shape.object({ method: shape.constant('bearer') }),
+  shape.object({
     method: authMethod,
-    client_id: text(),
-    token_url: nullable(uri()),
-    authorization_server: nullable(uri()),
-    scope: nullable(text()),
-    dpop: flag(),
+    client_id: shape.text(),
+    token_url: shape.nullable(shape.text()),
+    authorization_server: shape.nullable(shape.text()),
+    scope: shape.nullable(shape.text()),
+    dpop: shape.flag(),
   }),
 ])
 
 const statusMembers = {
-  status: oneOf(['enabled', 'paused', 'disabled', 'unknown'], 'What the transmitter said last.'),
-  status_reason: nullable(text()),
+  status: shape.oneOf(['enabled', 'paused', 'disabled', 'unknown'], 'What the transmitter said last.'),
+  status_reason: shape.nullable(shape.text()),
 } as const
 
-export const streamStatusBody = named('StreamStatus', object(statusMembers))
+export const streamStatusBody = shape.named('StreamStatus', shape.object(statusMembers))
 export type StreamStatusBody = ShapeOf<typeof streamStatusBody>
 
 /** Our side of the stream of a provider, and what its transmitter says of it. */
-export const streamBody = named(
+export const streamBody = shape.named(
   'Stream',
-  object({
-    id: text('`str` + 17.'),
-    provider_id: text(),
-    connected: flag('Whether the transmitter has created it.'),
-    delivery: oneOf(['push', 'poll']),
-    polling: optional(oneOf(['long', 'short'], 'Of a stream that is polled.')),
-    events_requested: nullable(list(uri(), 'Null: every one that the hub understands.')),
-    description: nullable(text()),
+  shape.object({
+    id: shape.text('`str` + 17.'),
+    provider_id: shape.text(),
+    connected: shape.flag('Whether the transmitter has created it.'),
+    delivery: shape.oneOf(['push', 'poll']),
+    polling: shape.optional(shape.oneOf(['long', 'short'], 'Of a stream that is polled.')),
+    events_requested: shape.nullable(shape.list(shape.text(), 'Null: every one that the hub understands.')),
+    description: shape.nullable(shape.text()),
     auth: streamAuth,
-    subjects: oneOf(['all', 'listed']),
-    audience: nullable(list(text())),
-    credential_hosts: nullable(list(text())),
-    existing: optional(
-      object({ stream_id: text(), poll_url: uri() }, 'A stream that the operator of the transmitter made.'),
+    subjects: shape.oneOf(['all', 'listed']),
+    audience: shape.nullable(shape.list(shape.text())),
+    credential_hosts: shape.nullable(shape.list(shape.text())),
+    existing: shape.optional(
+      shape.object(
+        { stream_id: shape.text(), poll_url: shape.text() },
+        'A stream that the operator of the transmitter made.',
+      ),
     ),
-    push_url: optional(uri('Where the transmitter sends to, of a stream that is pushed.')),
-    transmitter: optional(
-      object(
+    push_url: shape.optional(shape.uri('Where the transmitter sends to, of a stream that is pushed.')),
+    transmitter: shape.optional(
+      shape.object(
         {
-          stream_id: text(),
-          iss: text(),
-          aud: list(text()),
-          endpoint_url: nullable(text()),
-          events_delivered: nullable(list(text())),
-          min_verification_interval: nullable(integer('In seconds.')),
-          inactivity_timeout: nullable(integer('In seconds.')),
-          verification_endpoint: nullable(text()),
+          stream_id: shape.text(),
+          iss: shape.text(),
+          aud: shape.list(shape.text()),
+          endpoint_url: shape.nullable(shape.text()),
+          events_delivered: shape.nullable(shape.list(shape.text())),
+          min_verification_interval: shape.nullable(shape.integer('In seconds.')),
+          inactivity_timeout: shape.nullable(shape.integer('In seconds.')),
+          verification_endpoint: shape.nullable(shape.text()),
         },
         'The stream as its transmitter has it; not there before it is connected.',
       ),
     ),
     ...statusMembers,
-    verification_asked_at: nullable(time()),
-    verified_at: nullable(time()),
-    last_event_at: nullable(time()),
-    last_poll_at: nullable(time()),
-    checked_at: nullable(time()),
-    last_error: nullable(text('All that is wrong with it, in words.')),
-    created_at: nullable(time()),
-    updated_at: nullable(time()),
+    verification_asked_at: shape.nullable(shape.time()),
+    verified_at: shape.nullable(shape.time()),
+    last_event_at: shape.nullable(shape.time()),
+    last_poll_at: shape.nullable(shape.time()),
+    checked_at: shape.nullable(shape.time()),
+    last_error: shape.nullable(shape.text('All that is wrong with it, in words.')),
+    created_at: shape.nullable(shape.time()),
+    updated_at: shape.nullable(shape.time()),
   }),
 )
 export type StreamBody = ShapeOf<typeof streamBody>
 
 const draftMembers = {
-  polling: optional(nullable(oneOf(['long', 'short']))),
-  events_requested: optional(nullable(list(uri(), undefined, { maxItems: 100 }))),
-  description: optional(nullable(text(undefined, { maxLength: 1_000 }))),
-  subjects: optional(oneOf(['all', 'listed'])),
-  audience: optional(nullable(anyOf([text(), list(text(), undefined, { maxItems: 20 })]))),
-  credential_hosts: optional(nullable(list(text('`host` or `host:port`.'), undefined, { maxItems: 20 }))),
-  existing: optional(nullable(object({ stream_id: text(), poll_url: uri() }))),
+  polling: shape.optional(shape.nullable(shape.oneOf(['long', 'short']))),
+  events_requested: shape.optional(shape.nullable(shape.list(shape.uri(), undefined, { maxItems: 100 }))),
+  description: shape.optional(shape.nullable(shape.text(undefined, { maxLength: 1_000 }))),
+  subjects: shape.optional(shape.oneOf(['all', 'listed'])),
+  audience: shape.optional(
+    shape.nullable(shape.anyOf([shape.text(), shape.list(shape.text(), undefined, { maxItems: 20 })])),
+  ),
+  credential_hosts: shape.optional(
+    shape.nullable(shape.list(shape.text('`host` or `host:port`.'), undefined, { maxItems: 20 })),
+  ),
+  existing: shape.optional(shape.nullable(shape.object({ stream_id: shape.text(), poll_url: shape.uri() }))),
 } as const
-const authRequest = named(
+const authRequest = shape.named(
   'StreamAuthRequest',
-  object({
-    method: oneOf(['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
-    token: optional(text('With `bearer`.')),
-    client_id: optional(text()),
-    client_secret: optional(text()),
-    client_key: optional(anyObject('A private JWK, with `private_key_jwt`.')),
-    token_url: optional(nullable(uri())),
-    authorization_server: optional(nullable(uri())),
-    scope: optional(nullable(text())),
-    dpop: optional(flag()),
+  shape.object({
+    method: shape.oneOf(['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt']),
+    token: shape.optional(shape.text('With `bearer`.')),
+    client_id: shape.optional(shape.text()),
+    client_secret: shape.optional(shape.text()),
+    client_key: shape.optional(shape.anyObject('A private JWK, with `private_key_jwt`.')),
+    token_url: shape.optional(shape.nullable(shape.uri())),
+    authorization_server: shape.optional(shape.nullable(shape.uri())),
+    scope: shape.optional(shape.nullable(shape.text())),
+    dpop: shape.optional(shape.flag()),
   }),
 )
-const delivery = oneOf(['push', 'poll'])
+const delivery = shape.oneOf(['push', 'poll'])
 
-export const streamRequest = named('StreamRequest', object({ delivery, auth: authRequest, ...draftMembers }))
-export type StreamRequest = ShapeOf<typeof streamRequest>
-export const streamPatch = named(
+export const streamRequest = shape.named(
+  'StreamRequest',
+  shape.object({ delivery, auth: authRequest, ...draftMembers }),
+)
+export type StreamRequestBody = ShapeOf<typeof streamRequest>
+export const streamPatch = shape.named(
   'StreamPatch',
-  object(
-    { delivery: optional(delivery), auth: optional(authRequest), ...draftMembers },
+  shape.object(
+    { delivery: shape.optional(delivery), auth: shape.optional(authRequest), ...draftMembers },
     'Members that are not there stay; null takes one away.',
   ),
 )
 export type StreamPatch = ShapeOf<typeof streamPatch>
 
 /** Every thing that must be right for a stream to work, in the order in which one depends on the next. */
-export const streamHealthBody = named(
+export const streamHealthBody = shape.named(
   'StreamHealth',
-  object({
-    healthy: flag('Whether no check failed.'),
-    checks: list(
-      object({
-        name: oneOf([
+  shape.object({
+    healthy: shape.flag('Whether no check failed.'),
+    checks: shape.list(
+      shape.object({
+        name: shape.oneOf([
           'dns',
           'tls',
           'metadata',
@@ -146,8 +139,8 @@ export const streamHealthBody = named(
           'delivery',
           'last_event',
         ]),
-        result: oneOf(['ok', 'warning', 'failed', 'unknown']),
-        detail: text('What is, or what is wrong and what to do.'),
+        result: shape.oneOf(['ok', 'warning', 'failed', 'unknown']),
+        detail: shape.text('What is, or what is wrong and what to do.'),
       }),
     ),
   }),
@@ -155,16 +148,19 @@ export const streamHealthBody = named(
 export type StreamHealthBody = ShapeOf<typeof streamHealthBody>
 
 /** In which ways a provider may differ from the standards (docs/dialects.md). */
-export const dialectsBody = named(
+export const dialectsBody = shape.named(
   'Dialects',
-  object({
-    dialects: list(text()),
-    audiences: list(text(), 'What `aud` must be where there is no stream; empty: the origin of the hub.'),
+  shape.object({
+    dialects: shape.list(shape.text()),
+    audiences: shape.list(
+      shape.text(),
+      'What `aud` must be where there is no stream; empty: the origin of the hub.',
+    ),
   }),
 )
 export type DialectsBody = ShapeOf<typeof dialectsBody>
 
-const subjectIdentifier = anyObject('A subject identifier (RFC 9493).')
+const subjectIdentifier = shape.anyObject('A subject identifier (RFC 9493).')
 const tag = 'Streams'
 const read = 'watchbell.streams.read'
 const manage = 'watchbell.streams.manage'
@@ -201,7 +197,9 @@ export const streamOperations = {
     tag,
     summary: 'List all streams',
     access: read,
-    answers: { 200: { description: 'All of them.', ...json(object({ streams: list(streamBody) })) } },
+    answers: {
+      200: { description: 'All of them.', ...json(shape.object({ streams: shape.list(streamBody) })) },
+    },
   },
   'PUT /v1/providers/:id/stream': {
     id: 'connectStream',
@@ -234,7 +232,11 @@ export const streamOperations = {
     tag,
     summary: 'Delete the stream, at the transmitter first',
     access: manage,
-    query: { force: optional(oneOf(['true', 'false'], 'Delete it here even when the transmitter cannot.')) },
+    query: {
+      force: shape.optional(
+        shape.oneOf(['true', 'false'], 'Delete it here even when the transmitter cannot.'),
+      ),
+    },
     answers: { 204: { description: 'It is gone.' } },
     errors: [...asked, 'request.invalid'],
   },
@@ -243,7 +245,7 @@ export const streamOperations = {
     tag,
     summary: 'Ask the transmitter for a verification event',
     access: manage,
-    body: { ...json(anyObject('Nothing is read of it.')), optional: true },
+    body: { ...json(shape.anyObject('Nothing is read of it.')), optional: true },
     answers: { 202: { ...stream, description: 'It was asked for; `verified_at` tells when it came.' } },
     errors: asked,
   },
@@ -261,11 +263,11 @@ export const streamOperations = {
     summary: 'Set the status of the stream at the transmitter',
     access: manage,
     body: json(
-      named(
+      shape.named(
         'StreamStatusRequest',
-        openObject({
+        shape.openObject({
           status: streamStatus,
-          reason: optional(nullable(text(undefined, { maxLength: 1_000 }))),
+          reason: shape.optional(shape.nullable(shape.text(undefined, { maxLength: 1_000 }))),
         }),
       ),
     ),
@@ -278,7 +280,10 @@ export const streamOperations = {
     summary: 'Have the transmitter send events about a subject',
     access: manage,
     body: json(
-      named('StreamSubjectRequest', openObject({ subject: subjectIdentifier, verified: optional(flag()) })),
+      shape.named(
+        'StreamSubjectRequest',
+        shape.openObject({ subject: subjectIdentifier, verified: shape.optional(shape.flag()) }),
+      ),
     ),
     answers: { 204: { description: 'The transmitter took it; that promises nothing (SSF 1.0 §9.1).' } },
     errors: [...asked, 'stream.invalid', 'set.subject_invalid'],
@@ -288,7 +293,7 @@ export const streamOperations = {
     tag,
     summary: 'Have the transmitter send no more events about a subject',
     access: manage,
-    body: json(named('StreamSubjectRemoval', openObject({ subject: subjectIdentifier }))),
+    body: json(shape.named('StreamSubjectRemoval', shape.openObject({ subject: subjectIdentifier }))),
     answers: { 204: { description: 'The transmitter took it.' } },
     errors: [...asked, 'stream.invalid', 'set.subject_invalid'],
   },
@@ -299,11 +304,11 @@ export const streamOperations = {
     access: manage,
     body: {
       ...json(
-        named(
+        shape.named(
           'StreamRotationRequest',
-          openObject({
-            overlap_seconds: optional(
-              integer('How long the old one stays good; 3600 unless given.', {
+          shape.openObject({
+            overlap_seconds: shape.optional(
+              shape.integer('How long the old one stays good; 3600 unless given.', {
                 minimum: 0,
                 maximum: 604_800,
               }),
@@ -338,7 +343,13 @@ export const streamOperations = {
     summary: 'Set in which ways a provider may differ from the standards',
     access: manage,
     body: json(
-      named('DialectsRequest', openObject({ dialects: list(text()), audiences: optional(list(text())) })),
+      shape.named(
+        'DialectsRequest',
+        shape.openObject({
+          dialects: shape.list(shape.text()),
+          audiences: shape.optional(shape.list(shape.text())),
+        }),
+      ),
     ),
     answers: { 200: dialects },
     errors: ['provider.not_found', 'provider.invalid'],

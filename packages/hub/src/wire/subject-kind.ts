@@ -1,3 +1,3 @@
-import { oneOf } from './schema.ts'
+import { shape } from './schema.ts'
 
-export const subjectKind = oneOf(['user', 'device', 'session', 'address'])
+export const subjectKind = shape.oneOf(['user', 'device', 'session', 'address'])

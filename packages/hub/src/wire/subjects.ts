@@ -3,105 +3,99 @@ import { nextLink } from './common.ts'
 import { erasureAnswers } from './erasures.ts'
 import { json, type Operations } from './operation.ts'
 import { identifierBody } from './providers.ts'
-import {
-  anyObject,
-  constant,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  openObject,
-  optional,
-  text,
-  time,
-  uri,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 import { subjectKind } from './subject-kind.ts'
 
-export const riskLevel = oneOf(riskLevels)
+export const riskLevel = shape.oneOf(riskLevels)
 
 const subjectMembers = {
-  id: text(),
+  id: shape.text(),
   kind: subjectKind,
   level: riskLevel,
-  first_seen_at: time(),
-  login: nullable(text()),
-  display_name: nullable(text()),
-  loaded_at: nullable(time('When an administrator loaded the user.')),
-  identifiers: list(identifierBody),
+  first_seen_at: shape.time(),
+  login: shape.nullable(shape.text()),
+  display_name: shape.nullable(shape.text()),
+  loaded_at: shape.nullable(shape.time('When an administrator loaded the user.')),
+  identifiers: shape.list(identifierBody),
 } as const
 
 /** A user, device, session or address as a list has it. */
-export const subjectBody = named('Subject', object(subjectMembers))
+export const subjectBody = shape.named('Subject', shape.object(subjectMembers))
 export type SubjectBody = ShapeOf<typeof subjectBody>
 
 /** Why a level is what it is. */
-export const reasonBody = named(
+export const reasonBody = shape.named(
   'RiskReason',
-  object({
-    id: text(),
-    source: oneOf(['security_events_provider', 'risk_provider', 'admin']),
-    source_id: text(),
-    slot: text('Of one source there is one current reason for each identifier and slot.'),
-    detection: text('For people.'),
+  shape.object({
+    id: shape.text(),
+    source: shape.oneOf(['security_events_provider', 'risk_provider', 'admin']),
+    source_id: shape.text(),
+    slot: shape.text('Of one source there is one current reason for each identifier and slot.'),
+    detection: shape.text('For people.'),
     level: riskLevel,
-    message: nullable(text('In the words of the source.')),
-    identifier: text('Of what it was said.'),
-    occurred_at: time(),
-    received_at: time(),
-    expires_at: nullable(time('Null: until replaced.')),
-    signal_id: nullable(text()),
-    event_type: nullable(text()),
-    dismissed_at: optional(time('It does not count, until that is taken back.')),
+    message: shape.nullable(shape.text('In the words of the source.')),
+    identifier: shape.text('Of what it was said.'),
+    occurred_at: shape.time(),
+    received_at: shape.time(),
+    expires_at: shape.nullable(shape.time('Null: until replaced.')),
+    signal_id: shape.nullable(shape.text()),
+    event_type: shape.nullable(shape.text()),
+    dismissed_at: shape.optional(shape.time('It does not count, until that is taken back.')),
   }),
 )
 export type ReasonBody = ShapeOf<typeof reasonBody>
 
 /** The same with all that is known of its risk. */
-export const subjectDetails = named(
+export const subjectDetails = shape.named(
   'SubjectDetails',
-  object({
+  shape.object({
     ...subjectMembers,
     reported_level: riskLevel,
-    reasons: list(reasonBody, 'What counts, the worst first.'),
-    dismissed: list(reasonBody),
-    history: list(reasonBody),
+    reasons: shape.list(reasonBody, 'What counts, the worst first.'),
+    dismissed: shape.list(reasonBody),
+    history: shape.list(reasonBody),
   }),
 )
 export type SubjectDetailsBody = ShapeOf<typeof subjectDetails>
 
-export const subjectPage = named(
+export const subjectPage = shape.named(
   'SubjectPage',
-  object({ subjects: list(subjectBody, 'Newest first.'), next: nullable(uri('The next page.')) }),
+  shape.object({
+    subjects: shape.list(subjectBody, 'Newest first.'),
+    next: shape.nullable(shape.uri('The next page.')),
+  }),
 )
 export type SubjectPageBody = ShapeOf<typeof subjectPage>
 
 /** A user as somebody loads one. */
-export const userRequest = named(
+export const userRequest = shape.named(
   'UserRequest',
-  object({
-    kind: constant('user'),
-    login: text(undefined, { maxLength: 255 }),
-    emails: optional(nullable(list(text(undefined, { maxLength: 320 }), undefined, { maxItems: 50 }))),
-    identifiers: optional(
-      nullable(list(anyObject('A subject identifier (RFC 9493).'), undefined, { maxItems: 50 })),
+  shape.object({
+    kind: shape.constant('user'),
+    login: shape.text(undefined, { maxLength: 255 }),
+    emails: shape.optional(
+      shape.nullable(shape.list(shape.text(undefined, { maxLength: 320 }), undefined, { maxItems: 50 })),
     ),
-    display_name: optional(nullable(text(undefined, { maxLength: 255 }))),
+    identifiers: shape.optional(
+      shape.nullable(
+        shape.list(shape.anyObject('A subject identifier (RFC 9493).'), undefined, { maxItems: 50 }),
+      ),
+    ),
+    display_name: shape.optional(shape.nullable(shape.text(undefined, { maxLength: 255 }))),
   }),
 )
-export type UserRequest = ShapeOf<typeof userRequest>
+export type UserRequestBody = ShapeOf<typeof userRequest>
 
-export const subjectRiskRequest = named(
+export const subjectRiskRequest = shape.named(
   'SubjectRiskRequest',
-  openObject({
+  shape.openObject({
     level: riskLevel,
-    reason: optional(nullable(text('Letters, digits, spaces and - , .', { maxLength: 500 }))),
+    reason: shape.optional(
+      shape.nullable(shape.text('Letters, digits, spaces and - , .', { maxLength: 500 })),
+    ),
   }),
 )
-export type SubjectRiskRequest = ShapeOf<typeof subjectRiskRequest>
+export type SubjectRiskRequestBody = ShapeOf<typeof subjectRiskRequest>
 
 const tag = 'Subjects'
 const read = 'watchbell.subjects.read'
@@ -117,14 +111,14 @@ export const subjectOperations = {
     summary: 'List users, devices, sessions and addresses, newest first',
     access: read,
     query: {
-      kind: optional(subjectKind),
-      level: optional(oneOf(['LOW', 'MEDIUM', 'HIGH'])),
-      search: optional(text('Part of an identifier or name.', { minLength: 1, maxLength: 320 })),
-      limit: optional(integer('50 unless given.', { minimum: 1, maximum: 200 })),
-      after: optional(integer('Where the last page ended.', { minimum: 1 })),
+      kind: shape.optional(subjectKind),
+      level: shape.optional(shape.oneOf(['LOW', 'MEDIUM', 'HIGH'])),
+      search: shape.optional(shape.text('Part of an identifier or name.', { minLength: 1, maxLength: 320 })),
+      limit: shape.optional(shape.integer('50 unless given.', { minimum: 1, maximum: 200 })),
+      after: shape.optional(shape.integer('Where the last page ended.', { minimum: 1 })),
     },
     answers: {
-      200: { description: 'A page.', ...json(subjectPage), headers: { Link: optional(nextLink) } },
+      200: { description: 'A page.', ...json(subjectPage), headers: { Link: shape.optional(nextLink) } },
     },
     errors: ['request.invalid'],
   },

@@ -1,54 +1,43 @@
 import { json, type Operations } from './operation.ts'
-import {
-  anyObject,
-  constant,
-  integer,
-  list,
-  named,
-  nullable,
-  object,
-  oneOf,
-  optional,
-  text,
-  time,
-  type ShapeOf,
-} from './schema.ts'
+import { shape, type ShapeOf } from './schema.ts'
 
-const nothing = constant(null)
+const nothing = shape.constant(null)
 
 const partyMembers = {
-  id: text(),
-  type: text(),
-  alternateId: text('`unknown` where there is none.'),
-  displayName: text(),
-  detailEntry: nullable(anyObject()),
+  id: shape.text(),
+  type: shape.text(),
+  alternateId: shape.text('`unknown` where there is none.'),
+  displayName: shape.text(),
+  detailEntry: shape.nullable(shape.anyObject()),
 } as const
 
 /** Who did something, or to whom it was done. */
-export const logParty = named('LogParty', object(partyMembers))
+export const logParty = shape.named('LogParty', shape.object(partyMembers))
 export type LogPartyBody = ShapeOf<typeof logParty>
 
 /** One entry of the System Log (OKTA §6.4). */
-export const logEntry = named(
+export const logEntry = shape.named(
   'LogEvent',
-  object({
+  shape.object({
     actor: logParty,
-    client: nullable(
-      object({
-        userAgent: nullable(object({ rawUserAgent: text(), os: text(), browser: text() })),
+    client: shape.nullable(
+      shape.object({
+        userAgent: shape.nullable(
+          shape.object({ rawUserAgent: shape.text(), os: shape.text(), browser: shape.text() }),
+        ),
         zone: nothing,
-        device: text(),
-        id: nullable(text('The service app that called.')),
-        ipAddress: nullable(text()),
+        device: shape.text(),
+        id: shape.nullable(shape.text('The service app that called.')),
+        ipAddress: shape.nullable(shape.text()),
         geographicalContext: nothing,
       }),
     ),
     device: nothing,
     authenticationContext: nothing,
-    displayMessage: text(),
-    eventType: text(),
-    outcome: object({
-      result: oneOf([
+    displayMessage: shape.text(),
+    eventType: shape.text(),
+    outcome: shape.object({
+      result: shape.oneOf([
         'SUCCESS',
         'FAILURE',
         'SKIPPED',
@@ -62,26 +51,35 @@ export const logEntry = named(
         'ABANDONED',
         'UNANSWERED',
       ]),
-      reason: nullable(text()),
+      reason: shape.nullable(shape.text()),
     }),
-    published: time(),
+    published: shape.time(),
     securityContext: nothing,
-    severity: oneOf(['DEBUG', 'INFO', 'WARN', 'ERROR']),
-    debugContext: object({ debugData: anyObject('By event type: docs/system-log.md.') }),
-    legacyEventType: nullable(text()),
-    transaction: object({ type: oneOf(['WEB', 'JOB']), id: text(), detail: nullable(anyObject()) }),
-    uuid: text(undefined, { format: 'uuid' }),
-    version: constant('0'),
-    request: object({
-      ipChain: list(
-        object({ ip: text(), geographicalContext: nothing, version: oneOf(['V4', 'V6']), source: nothing }),
+    severity: shape.oneOf(['DEBUG', 'INFO', 'WARN', 'ERROR']),
+    debugContext: shape.object({ debugData: shape.anyObject('By event type: docs/system-log.md.') }),
+    legacyEventType: shape.nullable(shape.text()),
+    transaction: shape.object({
+      type: shape.oneOf(['WEB', 'JOB']),
+      id: shape.text(),
+      detail: shape.nullable(shape.anyObject()),
+    }),
+    uuid: shape.text(undefined, { format: 'uuid' }),
+    version: shape.constant('0'),
+    request: shape.object({
+      ipChain: shape.list(
+        shape.object({
+          ip: shape.text(),
+          geographicalContext: nothing,
+          version: shape.oneOf(['V4', 'V6']),
+          source: nothing,
+        }),
       ),
     }),
-    target: nullable(
-      list(
-        object({
+    target: shape.nullable(
+      shape.list(
+        shape.object({
           ...partyMembers,
-          changeDetails: optional(object({ from: anyObject(), to: anyObject() })),
+          changeDetails: shape.optional(shape.object({ from: shape.anyObject(), to: shape.anyObject() })),
         }),
       ),
     ),
@@ -97,19 +95,19 @@ export const systemLogOperations = {
     summary: 'List the entries of the System Log',
     access: 'okta.logs.read',
     query: {
-      since: optional(time('Published at or after.')),
-      until: optional(time('Published before.')),
-      after: optional(text('Where the last page ended.')),
-      filter: optional(text('A filter expression of Okta’s System Log API.')),
-      q: optional(text('Words that must all be there.')),
-      limit: optional(integer('100 unless given.', { minimum: 0, maximum: 1_000 })),
-      sortOrder: optional(oneOf(['ASCENDING', 'DESCENDING'])),
+      since: shape.optional(shape.time('Published at or after.')),
+      until: shape.optional(shape.time('Published before.')),
+      after: shape.optional(shape.text('Where the last page ended.')),
+      filter: shape.optional(shape.text('A filter expression of Okta’s System Log API.')),
+      q: shape.optional(shape.text('Words that must all be there.')),
+      limit: shape.optional(shape.integer('100 unless given.', { minimum: 0, maximum: 1_000 })),
+      sortOrder: shape.optional(shape.oneOf(['ASCENDING', 'DESCENDING'])),
     },
     answers: {
       200: {
         description: 'A page. A list without `until` has a next page forever, so that it can be followed.',
-        ...json(list(logEntry)),
-        headers: { Link: text('`<…>; rel="self"`, and `<…>; rel="next"` while there is a next page.') },
+        ...json(shape.list(logEntry)),
+        headers: { Link: shape.text('`<…>; rel="self"`, and `<…>; rel="next"` while there is a next page.') },
       },
     },
     errors: ['log.query_invalid', 'log.filter_invalid', 'log.filter_unsupported', 'log.too_old'],
