@@ -92,6 +92,12 @@ export const catalogue = {
     labels: [],
     shared: true,
   },
+  watchbell_users: {
+    type: 'gauge',
+    help: 'Users at a `level` of risk above NONE, among the newest 100,000 users, devices, sessions and addresses of that level.',
+    labels: ['level'],
+    shared: true,
+  },
   watchbell_handling_lag_seconds: {
     type: 'histogram',
     help: 'From the receipt of a signal to the commit of what it led to.',

@@ -1,6 +1,7 @@
 import { succeedsWithin } from '../base/succeeds-within.ts'
 import type { Hub } from '../hub.ts'
 import { problemOf } from '../streams/stream.ts'
+import { riskLevels } from '../risk/risk-level.ts'
 import type { Storage } from '../stores.ts'
 import type { Instruments } from './registry.ts'
 
@@ -10,12 +11,14 @@ export interface HubStateDeps {
   readonly inFlight: () => number
   readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets' | 'providers'>
   readonly storage: Pick<Storage, 'poolStats'> & {
-    readonly stores: Pick<Storage['stores'], 'signals' | 'erasures'>
+    readonly stores: Pick<Storage['stores'], 'signals' | 'erasures' | 'subjects'>
   }
 }
 
 /** A scrape does not wait longer for the database. */
 const databaseWaitMs = 2_000
+/** Of each level. A scrape reads as many entries of an index and rows at most, and never all subjects. */
+const riskyLookedAtMax = 100_000
 
 /**
  * Reads what is so rather than counting what happens: at each scrape, with few and bounded questions.
@@ -63,7 +66,7 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
   }
 
   async function readDatabase(): Promise<void> {
-    const { signals, erasures } = deps.storage.stores
+    const { signals, erasures, subjects } = deps.storage.stores
     const providers = await deps.hub.providers.list()
     gauge('watchbell_provider_info').reset()
     for (const { id: provider, name, issuer } of providers) {
@@ -74,6 +77,10 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
       signals.claimOldest(1),
       erasures.backlog(),
     ])
+    for (const [index, level] of riskLevels.entries()) {
+      if (index > 0)
+        gauge('watchbell_users').set({ level }, await subjects.countUsersOf(index, riskyLookedAtMax))
+    }
     const ageS = (since: Date | undefined): number =>
       since === undefined ? 0 : Math.max(0, secondsOf(deps.now()) - secondsOf(since))
     gauge('watchbell_signals_pending').set(counts.pending)
@@ -86,6 +93,7 @@ export function createHubState(instruments: Instruments, deps: HubStateDeps): ()
   return async () => {
     readMemory()
     for (const name of databaseGauges) gauge(name).remove()
+    gauge('watchbell_users').reset()
     const up = await succeedsWithin(databaseWaitMs, readDatabase())
     gauge('watchbell_database_up').set(flag(up))
   }

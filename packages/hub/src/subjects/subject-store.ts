@@ -160,6 +160,12 @@ export interface SubjectStore {
   findBare(bare: string): Promise<readonly { readonly entity: number; readonly vouchedBy: string }[]>
   list(query: SubjectQuery): Promise<SubjectPage>
   /**
+   * How many users there are of a level, as it was written down last.
+   * @param level - above NONE
+   * @param lookedAtMax - entities of this level that are looked at, newest first; older ones are not counted
+   */
+  countUsersOf(level: number, lookedAtMax: number): Promise<number>
+  /**
    * One step of a walk over all identifiers: deletes revocations that were received before the time, and then forgets
    * sessions and addresses that were first seen before it and about which nothing is kept any more. Whatever was said of
    * them since, still holds or held then, a revocation, history or a claim keeps them; people and devices are never

@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { keptDatabase } from '../postgres-database.ts'
 import { runOn } from '../postgres-server.ts'
+import { scrape, scraped } from '../metrics/scraped-hub.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { logEntries, refusal, registerServiceApp } from './service-app.ts'
 import { startHubWithProvider, type HubWithProvider } from './with-provider.ts'
@@ -279,6 +280,28 @@ describe('the System Log (OKTA-L64, OKTA-L66)', () => {
       { target: [{ type: 'Device' }] },
     ])
   })
+})
+
+test('metrics count users by level, and none without risk', async () => {
+  await using hub = await startTestHub({ settings: scraped })
+  for (const [name, riskLevel] of [
+    ['ada', 'HIGH'],
+    ['bob', 'HIGH'],
+    ['cy', 'LOW'],
+  ] as const) {
+    await load(hub, { login: `${name}@example.com` })
+    expect((await setRisk(hub, `${name}@example.com`, { riskLevel })).ok).toBe(true)
+  }
+  await load(hub, { login: 'dan@example.com' })
+  const users = async () => {
+    const samples = (await scrape(hub)).get('watchbell_users')?.samples ?? []
+    return samples.map(({ labels, value }) => [labels['level'], value])
+  }
+  expect(await users()).toEqual([
+    ['LOW', 1],
+    ['MEDIUM', 0],
+    ['HIGH', 2],
+  ])
 })
 
 describe('GET and PUT /api/v1/users/{userId}/risk', () => {

@@ -15,7 +15,11 @@ interface Panel {
   readonly title: string
   readonly datasource?: { readonly uid: string }
   readonly gridPos: { readonly h: number; readonly w: number; readonly x: number; readonly y: number }
-  readonly targets?: readonly { readonly expr: string; readonly datasource: { readonly uid: string } }[]
+  readonly targets?: readonly {
+    readonly expr: string
+    readonly legendFormat: string
+    readonly datasource: { readonly uid: string }
+  }[]
 }
 
 interface Dashboard {
@@ -67,7 +71,12 @@ const queries: readonly (readonly [where: string, query: string])[] = [
   ...dashboard.templating.list.flatMap(({ name, definition }) =>
     definition === undefined
       ? []
-      : [[`variable ${name}`, definition.replace(/^label_values\((.*), \w+\)$/, '$1')] as const],
+      : [
+          [
+            `variable ${name}`,
+            definition.replace(/^(?:label_values\((.*), \w+\)|query_result\((.*)\))$/, '$1$2'),
+          ] as const,
+        ],
   ),
   ...alerts.map(({ name, expr = '' }) => [`alert ${name}`, expr] as const),
 ]
@@ -200,6 +209,26 @@ test('every alert has a place in the runbook that is there', () => {
   )
   expect(runbooks).toHaveLength(alerts.length)
   expect(runbooks.filter((anchor) => !anchors.has(anchor))).toEqual([])
+})
+
+test('what is about one provider shows its name', () => {
+  const targets = dashboard.panels.flatMap(({ title, targets = [] }) =>
+    targets.map(({ expr, legendFormat }) => ({ title, expr, legendFormat })),
+  )
+  expect(targets.filter(({ legendFormat }) => legendFormat.includes('{{provider}}'))).toEqual([])
+  const named = targets.filter(({ legendFormat }) => legendFormat.includes('{{name}}'))
+  expect(named.length).toBeGreaterThan(3)
+  for (const { expr } of named) {
+    expect(expr).toMatch(
+      / \* on \(provider\) group_left \(name\) topk by \(provider\) \(1, max by \(provider,name\) \(watchbell_provider_info\{/,
+    )
+  }
+  const unnamed = alerts.filter(
+    ({ expr = '', summary = '' }) =>
+      /by \((?:[^)]*, ?)?provider\b/.test(expr) &&
+      !(summary.includes('watchbell_provider_info{provider="%s"}') && summary.includes('label "name"')),
+  )
+  expect(unnamed.map(({ name }) => name)).toEqual([])
 })
 
 test('dashboards can join the id of a provider with its name', async () => {

@@ -335,6 +335,16 @@ export function createSubjectStore(
       }
     },
 
+    async countUsersOf(level, lookedAtMax) {
+      // `level > 0` is literal, so that the index of risky entities is used.
+      const [found] = await rows(sql<{ count: number }>`
+        SELECT count(*) AS count FROM (
+          SELECT a.identifier FROM identifiers a WHERE a.level = ${level} AND a.level > 0
+          ORDER BY a.node DESC LIMIT ${lookedAtMax}
+        ) AS risky WHERE substr(risky.identifier, 1, 5) = 'user:'`)
+      return found?.count ?? 0
+    },
+
     forget: (step) => deletions.forgetSubjects({ ...step, before: step.before.getTime() }),
 
     async loadedBefore(login) {
