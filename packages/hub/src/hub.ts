@@ -10,7 +10,7 @@ import { silentTracer, type Tracer } from './base/tracer.ts'
 import type { World } from './base/world.ts'
 import { matchesOf, type EventMatch } from './handling/event-matches.ts'
 import { createIngestRoom, type IngestRoom } from './ingest/ingest-room.ts'
-import { createStreamIntake, type StreamIntake } from './ingest/stream-intake.ts'
+import { createStreamRoom, type StreamRoom } from './streams/stream-room.ts'
 import { createEvaluationJournal } from './journal/evaluation-journal.ts'
 import { journaled } from './journal/journal.ts'
 import { createEvaluator, type Evaluator } from './policy/evaluator.ts'
@@ -99,7 +99,7 @@ export interface Hub extends AsyncDisposable, InAccess, RiskRoom, InIngest {
   readonly erasures: Pick<Erasures, 'erase' | 'get' | 'list'>
   /** Which events of signals were applied to whom they are about. */
   matchesOf(signals: readonly Signal[]): Promise<readonly (readonly EventMatch[])[]>
-  readonly intake: StreamIntake
+  readonly intake: StreamRoom
   readonly urlProblem: HubDeps['urlProblem']
   /** Erasures that are not done, as of a few seconds ago at most; undefined when the storage does not say so in time. */
   erasuresLeft(): Promise<ErasureBacklog | undefined>
@@ -157,10 +157,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     providersMax: 1_000,
   })
 
-  const intake = await createStreamIntake({
+  const intake = await createStreamRoom({
     world,
     logger,
-    storage: changing,
+    stores,
+    transaction,
     box: secretBox,
     origin,
     urlProblem,

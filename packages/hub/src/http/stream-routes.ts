@@ -1,7 +1,7 @@
 import { actorOf, type Caller } from '../access/caller.ts'
 import { HubError } from '../base/hub-error.ts'
 import { isJsonObject, type JsonObject } from '@watchbell/receiver/base'
-import type { StreamIntake } from '../ingest/stream-intake.ts'
+import type { StreamRoom } from '../streams/stream-room.ts'
 import type { Providers } from '../providers/providers.ts'
 import { readSubjectIdentifier } from '@watchbell/receiver/set'
 import { readCompatibility } from '../streams/provider-dialects.ts'
@@ -12,7 +12,7 @@ import type { StreamBody, StreamStatusBody } from '../wire/streams.ts'
 import { actorFacts, routesOf, type ApiRequest, type Route } from './route.ts'
 
 export interface StreamRoutesDeps {
-  readonly intake: StreamIntake
+  readonly intake: StreamRoom
   readonly providers: Pick<Providers, 'get'>
   readonly urlProblem: (url: string) => string | undefined
 }

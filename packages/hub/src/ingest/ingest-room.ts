@@ -15,7 +15,7 @@ import { createInbox } from './inbox.ts'
 import { createStreamPoller } from './poll-streams.ts'
 import { pushToStream, type StreamPush } from './push-to-stream.ts'
 import { createRefusalRecorder } from './refusals.ts'
-import type { StreamIntake } from './stream-intake.ts'
+import type { StreamRoom } from '../streams/stream-room.ts'
 
 export interface IngestRoomDeps {
   readonly world: World
@@ -23,7 +23,7 @@ export interface IngestRoomDeps {
   readonly storage: Pick<Storage, 'stores' | 'clock'>
   readonly providers: Providers
   readonly keys: KeyCache
-  readonly intake: StreamIntake
+  readonly intake: StreamRoom
   readonly rateCounts: RateCounts
   /** Public origin: what `aud` may be, with and without a trailing slash. */
   readonly origin: string

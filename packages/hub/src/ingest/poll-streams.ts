@@ -7,12 +7,12 @@ import { isConnected, type Stream } from '../streams/stream.ts'
 import { accept, type AcceptDeps } from './accept.ts'
 import { createPoller, defaultPollLimits, type PollLimits } from './poll.ts'
 import type { PolledStream } from './polled-stream.ts'
-import type { StreamIntake } from './stream-intake.ts'
+import type { StreamRoom } from '../streams/stream-room.ts'
 
 export interface StreamPollerDeps {
   readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid' | 'random'>
   readonly logger: Logger
-  readonly intake: Pick<StreamIntake, 'registry' | 'streams' | 'isActive' | 'pollGate' | 'keeper'>
+  readonly intake: Pick<StreamRoom, 'registry' | 'streams' | 'isActive' | 'pollGate' | 'keeper'>
   readonly leases: LeaseStore
   readonly accepting: AcceptDeps & { readonly meter: Meter }
 }

@@ -5,7 +5,7 @@ import { printable } from '@watchbell/receiver/base'
 import { kindOf, valueOf } from '../subjects/identifier.ts'
 import type { ReasonDismissal } from '../risk/people.ts'
 import type { KnownClaim, Subject } from '../subjects/subject-store.ts'
-import { logEvent, noAlternateId, type LogEvent } from '../systemlog/log-event.ts'
+import { logEvent, noAlternateId, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
 import { inPseudoMap } from '../systemlog/pseudo-map.ts'
 import { requestData, targetTypes, type JournalWorld } from './entry-parts.ts'
 
@@ -20,15 +20,7 @@ export function riskEntry(world: JournalWorld, change: LevelChange, cause: Level
     eventType: entity.kind === 'user' ? 'user.risk.detect' : 'watchbell.risk.detect',
     displayMessage: entity.kind === 'user' ? 'Detected user risk' : `Detected ${entity.kind} risk`,
     by,
-    target: [
-      {
-        id: entity.id,
-        type: targetTypes.get(entity.kind) ?? entity.kind,
-        alternateId: entity.name,
-        displayName: entity.name,
-        detailEntry: null,
-      },
-    ],
+    target: [entityTarget(entity, entity.name)],
     ...(change.level === 'HIGH' && { severity: 'WARN' as const }),
     debugData: {
       risk: riskText(change, cause),
@@ -37,6 +29,16 @@ export function riskEntry(world: JournalWorld, change: LevelChange, cause: Level
     },
     ...(signalId !== undefined && { job: signalId }),
   })
+}
+
+function entityTarget({ id, kind }: { readonly id: string; readonly kind: string }, name: string): LogTarget {
+  return {
+    id,
+    type: targetTypes.get(kind) ?? kind,
+    alternateId: name,
+    displayName: name,
+    detailEntry: null,
+  }
 }
 
 /** A user was loaded, or somebody erased: what is erased is not named. */
@@ -52,15 +54,7 @@ export function subjectEntry(world: JournalWorld, change: SubjectChange): LogEve
     eventType: `watchbell.subject.${change.kind}`,
     displayMessage: change.kind === 'load' ? 'Load a user' : 'Erase a subject',
     by,
-    target: [
-      {
-        id: subject.id,
-        type: targetTypes.get(subject.kind) ?? subject.kind,
-        alternateId: name,
-        displayName: name,
-        detailEntry: null,
-      },
-    ],
+    target: [entityTarget(subject, name)],
     debugData: requestData(by),
   })
 }
@@ -75,10 +69,7 @@ export function dismissalEntry(world: JournalWorld, { subject, reason, by }: Rea
     by,
     target: [
       {
-        id: subject.id,
-        type: targetTypes.get(subject.kind) ?? subject.kind,
-        alternateId: name,
-        displayName: name,
+        ...entityTarget(subject, name),
         detailEntry: { reasonId: reason.id, level: reason.level, source: reason.source.id },
       },
     ],
@@ -107,8 +98,7 @@ export function refusedClaimEntry(
     outcome: { result: 'FAILURE', reason: refused ?? null },
     target: identifiers.slice(0, shownIdentifiersMax).map((identifier) => {
       const name = printable(valueOf(identifier), shownCharsMax)
-      const type = targetTypes.get(kindOf(identifier)) ?? kindOf(identifier)
-      return { id: name, type, alternateId: name, displayName: name, detailEntry: null }
+      return entityTarget({ id: name, kind: kindOf(identifier) }, name)
     }),
     debugData: { source, ...(signalId !== undefined && { traceId: signalId, signalId }) },
     ...(signalId !== undefined && { job: signalId }),

@@ -1,26 +1,41 @@
 import type { Logger } from '@watchbell/receiver/base'
+import type { LeaseStore } from '../base/lease.ts'
 import type { SecretBox } from '../base/secret-box.ts'
+import type { Transact } from '../base/transaction.ts'
 import type { World } from '../base/world.ts'
-import type { Journaled } from '../journal/journal.ts'
-import { fetchKeySet } from '@watchbell/receiver/jwks'
-import { defaultKeyLimits } from '@watchbell/receiver/jwks'
+import { defaultKeyLimits, fetchKeySet } from '@watchbell/receiver/jwks'
+import type { ProviderStore } from '../providers/provider-store.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { Providers } from '../providers/providers.ts'
-import type { Storage } from '../stores.ts'
-import { defaultDiscoveryLimits, readTransmitterMetadata } from '../streams/discovery.ts'
-import { createPollGate, type PollGate } from '../streams/poll-gate.ts'
-import { createProviderDialects, type ProviderDialects } from '../streams/provider-dialects.ts'
-import { createStreamGate, type StreamGate } from '../streams/stream-gate.ts'
-import { examineStream, type StreamHealth } from '../streams/stream-health.ts'
-import { createStreamKeeper, type StreamKeeper } from '../streams/stream-keeper.ts'
-import { createStreamRegistry, type StreamRegistry } from '../streams/stream-registry.ts'
-import { createStreams, type Streams } from '../streams/streams.ts'
-import { isConnected, type Stream } from '../streams/stream.ts'
+import { defaultDiscoveryLimits, readTransmitterMetadata } from './discovery.ts'
+import { createPollGate, type PollGate } from './poll-gate.ts'
+import {
+  createProviderDialects,
+  type DialectJournal,
+  type DialectStore,
+  type ProviderDialects,
+} from './provider-dialects.ts'
+import { createStreamGate, type StreamGate } from './stream-gate.ts'
+import { examineStream, type StreamHealth } from './stream-health.ts'
+import type { StreamJournal } from './stream-journal.ts'
+import { createStreamKeeper, type StreamKeeper } from './stream-keeper.ts'
+import { createStreamRegistry, type StreamRegistry } from './stream-registry.ts'
+import type { StreamStore } from './stream-store.ts'
+import { createStreams, type Streams } from './streams.ts'
+import { isConnected, type Stream } from './stream.ts'
 
-export interface StreamIntakeDeps {
+export interface StreamRoomStores {
+  readonly streams: StreamStore
+  readonly dialects: DialectStore
+  readonly leases: LeaseStore
+  readonly providers: Pick<ProviderStore, 'findById'>
+}
+
+export interface StreamRoomDeps {
   readonly world: World
   readonly logger: Logger
-  readonly storage: Journaled<Pick<Storage, 'stores' | 'transaction'>>
+  readonly stores: Pick<StreamRoomStores, 'streams' | 'dialects' | 'leases'>
+  readonly transaction: Transact<StreamRoomStores, StreamJournal & DialectJournal>
   readonly box: SecretBox
   readonly origin: string
   readonly urlProblem: (url: string) => string | undefined
@@ -29,8 +44,8 @@ export interface StreamIntakeDeps {
   readonly requestTimeoutMs: number
 }
 
-/** Everything about our streams at transmitters, wired over storage and System Log. */
-export interface StreamIntake {
+/** Everything about our streams at transmitters. */
+export interface StreamRoom {
   readonly registry: StreamRegistry
   readonly streams: Streams
   readonly gate: StreamGate
@@ -45,9 +60,8 @@ export interface StreamIntake {
   forgetProvider(providerId: string): void
 }
 
-export async function createStreamIntake(deps: StreamIntakeDeps): Promise<StreamIntake> {
-  const { world, logger, storage, box, origin, urlProblem, providers } = deps
-  const { stores, transaction } = storage
+export async function createStreamRoom(deps: StreamRoomDeps): Promise<StreamRoom> {
+  const { world, logger, stores, transaction, box, origin, urlProblem, providers } = deps
   const registry = await createStreamRegistry(stores.streams)
   const dialects = await createProviderDialects({
     store: stores.dialects,
