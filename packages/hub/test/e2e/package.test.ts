@@ -193,6 +193,18 @@ describe('the package as npm packs it', () => {
       expect(stdout).toBe('ada@example.com may sign in\n')
     }, 60_000)
 
+    test('send-over-a-stream.ts', async () => {
+      const { stdout } = await run(process.execPath, [await copied('send-over-a-stream.ts')], {
+        cwd: app,
+        env: { PATH },
+      })
+      expect(stdout.trim().split('\n')).toEqual([
+        'the stream: 200, enabled',
+        'a sound event: 202',
+        'one with a spoiled signature: 400 invalid_key',
+      ])
+    }, 60_000)
+
     test('express-receiver.ts takes what test-a-receiver.ts sends, and says why it refuses the rest', async () => {
       await symlink(join(root, 'node_modules/express'), join(app, 'node_modules/express'))
       const [transmitter, receiver] = [await freePort(), await freePort()]
