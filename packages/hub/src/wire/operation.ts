@@ -74,11 +74,12 @@ export interface OperationAnswer {
 export type Operations = Readonly<Record<OperationName, Operation>>
 
 /** A JSON body. */
-export function json<Shape>(schema: WireSchema<Shape>): { readonly content: Json<Shape> } {
+export function json<Shape>(schema: WireSchema<Shape>): { readonly content: JsonContent<Shape> } {
   return { content: { 'application/json': schema } }
 }
 
-interface Json<Shape> extends Readonly<Record<string, WireSchema>> {
+/** A body of JSON; a declaration of an operation names this type. */
+export interface JsonContent<Shape> extends Readonly<Record<string, WireSchema>> {
   readonly 'application/json': WireSchema<Shape>
 }
 
