@@ -1,6 +1,6 @@
 import { join } from 'node:path'
 import type { Command } from 'commander'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { newFile } from './new-file.ts'
 import { megabytes, progressOn } from './progress.ts'
@@ -55,10 +55,8 @@ async function backup(io: CliIo, path: string, options: LocalOptions): Promise<v
   })
   await file.keep()
   const key = secretKey === undefined ? join(folder, 'secret.key') : 'WATCHBELL_SECRET_KEY'
-  if (options.json === true) return printJson(io.stdout, { file: path, bytes, secret_key: key })
-  printLine(io.stdout, `${path} is a backup of ${folder} (${megabytes(bytes)}).`)
-  printLine(
-    io.stdout,
-    `Keep the secret key (${key}) too: without it, what is encrypted is lost. \`watchbell backup --help\` says how to restore.`,
-  )
+  printResult(io, options, { file: path, bytes, secret_key: key }, () => {
+    const done = `${path} is a backup of ${folder} (${megabytes(bytes)}).`
+    return `${done}\nKeep the secret key (${key}) too: without it, what is encrypted is lost. \`watchbell backup --help\` says how to restore.`
+  })
 }

@@ -55,8 +55,14 @@ export function printLine({ write }: Pick<TextOutput, 'write'>, text = ''): void
   write(`${text}\n`)
 }
 
-export function printJson(output: Pick<TextOutput, 'write'>, value: unknown): void {
-  printLine(output, jsonText(value, 2))
+/** What a command found or did: with `--json` the value, else the text that says it. */
+export function printResult(
+  io: Pick<CliIo, 'stdout'>,
+  options: { readonly json?: boolean | undefined },
+  value: unknown,
+  text: () => string,
+): void {
+  printLine(io.stdout, options.json === true ? jsonText(value, 2) : text())
 }
 
 /** JSON that cannot steer a terminal, whatever stands in it: what is not printable is written as an escape. */

@@ -8,7 +8,7 @@ import type { JsonValue } from '@watchbell/receiver/base'
 import { generateSigningKey, publicJwk, type SigningKey } from '@watchbell/receiver/set'
 import { journaled } from '../journal/journal.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
-import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { jsonText, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { readJsonInput } from './input.ts'
 import {
   localGroup,
@@ -71,13 +71,12 @@ export function registerClient(program: Command, io: CliIo): void {
       await using hub = await openOrMakeLocalHub(io, options)
       const app = await appsOf(io, hub).create(draft, 'operator')
       const secret = generated && (options.pem === true ? privatePem(generated) : privateJwk(generated))
-      if (options.json === true) {
-        return printJson(io.stdout, { ...appBody(app), ...(secret !== undefined && { private_key: secret }) })
-      }
-      printLine(io.stdout, described(io, app))
-      if (secret === undefined) return
-      printLine(io.stdout, '\nThe private key, shown this once; keep it where only the app can read it:')
-      printLine(io.stdout, typeof secret === 'string' ? secret.trim() : jsonText(secret))
+      const shown = { ...appBody(app), ...(secret !== undefined && { private_key: secret }) }
+      printResult(io, options, shown, () => {
+        if (secret === undefined) return described(io, app)
+        const key = typeof secret === 'string' ? secret.trim() : jsonText(secret)
+        return `${described(io, app)}\n\nThe private key, shown this once; keep it where only the app can read it:\n${key}`
+      })
     })
 
   localOptions(client.command('list'))
@@ -85,19 +84,17 @@ export function registerClient(program: Command, io: CliIo): void {
     .action(async (options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       const apps = await listAll(appsOf(io, hub))
-      if (options.json === true) return printJson(io.stdout, apps.map(appBody))
-      if (apps.length === 0)
-        return printLine(
-          io.stdout,
-          'There are no service apps; `watchbell client create --help` tells how to add one.',
-        )
-      const rows = apps.map(({ clientId, name, dpopBound, scopes }) => [
-        clientId,
-        name,
-        dpopBound ? 'DPoP' : 'Bearer',
-        scopes.join(' '),
-      ])
-      printLine(io.stdout, table(io, ['CLIENT ID', 'NAME', 'TOKENS', 'SCOPES'], rows, ['CLIENT ID']))
+      printResult(io, options, apps.map(appBody), () => {
+        if (apps.length === 0)
+          return 'There are no service apps; `watchbell client create --help` tells how to add one.'
+        const rows = apps.map(({ clientId, name, dpopBound, scopes }) => [
+          clientId,
+          name,
+          dpopBound ? 'DPoP' : 'Bearer',
+          scopes.join(' '),
+        ])
+        return table(io, ['CLIENT ID', 'NAME', 'TOKENS', 'SCOPES'], rows, ['CLIENT ID'])
+      })
     })
 
   localOptions(client.command('revoke'))
@@ -106,8 +103,12 @@ export function registerClient(program: Command, io: CliIo): void {
     .action(async (clientId: string, options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       await appsOf(io, hub).delete(clientId, 'operator')
-      if (options.json === true) return printJson(io.stdout, { client_id: clientId, deleted: true })
-      printLine(io.stdout, `The service app ${clientId} is removed.`)
+      printResult(
+        io,
+        options,
+        { client_id: clientId, deleted: true },
+        () => `The service app ${clientId} is removed.`,
+      )
     })
 }
 

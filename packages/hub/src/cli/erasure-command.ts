@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import { Option, type Command } from 'commander'
 import { erasureStates } from '../subjects/erasure-store.ts'
 import type { ErasureBody, ErasurePageBody } from '../wire/erasures.ts'
-import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
+import { CliError, printResult, type CliIo } from './cli-io.ts'
 import {
   HubAnswerError,
   hubOptions,
@@ -39,18 +39,19 @@ export function registerErasure(program: Command, io: CliIo): void {
     .option('--limit <count>', 'how many at most', integerFrom(1, 100_000), listedDefault)
     .action(async (options: ListOptions) => {
       const erasures = await listErasures(openHub(io, options), options)
-      if (options.json === true) return printJson(io.stdout, erasures)
-      if (erasures.length === 0) return printLine(io.stdout, 'There are none.')
-      const rows = erasures.map(
-        ({ id, state, subject, requested_at: at, finished_at: finished, progress }) => [
-          id,
-          state,
-          subject.id,
-          at,
-          finished ?? (progress === null ? '' : placeText(progress)),
-        ],
-      )
-      printLine(io.stdout, table(io, ['ID', 'STATE', 'SUBJECT', 'ASKED FOR', 'DONE'], rows))
+      printResult(io, options, erasures, () => {
+        if (erasures.length === 0) return 'There are none.'
+        const rows = erasures.map(
+          ({ id, state, subject, requested_at: at, finished_at: finished, progress }) => [
+            id,
+            state,
+            subject.id,
+            at,
+            finished ?? (progress === null ? '' : placeText(progress)),
+          ],
+        )
+        return table(io, ['ID', 'STATE', 'SUBJECT', 'ASKED FOR', 'DONE'], rows)
+      })
     })
 
   hubOptions(erasure.command('show'))
@@ -58,8 +59,7 @@ export function registerErasure(program: Command, io: CliIo): void {
     .argument('<id>', 'id of the erasure, as `subject erase` tells it')
     .action(async (id: string, options: HubOptions) => {
       const found = await getErasure(openHub(io, options), id)
-      if (options.json === true) return printJson(io.stdout, found)
-      printLine(io.stdout, described(io, found))
+      printResult(io, options, found, () => described(io, found))
     })
 }
 

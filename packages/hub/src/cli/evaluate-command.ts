@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { painter, wrap, type Style } from './table.ts'
 
@@ -58,8 +58,7 @@ export function registerEvaluate(program: Command, io: CliIo): void {
         resource: { type: 'app', id: resource },
         context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
       })) as Answer // Authorization API 1.0 §6.2, and our own context
-      if (options.json === true) return printJson(io.stdout, answer)
-      printLine(io.stdout, evaluationText(io, answer))
+      printResult(io, options, answer, () => evaluationText(io, answer))
     })
 }
 

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises'
 import type { Command } from 'commander'
 import { ownVersion } from '../base/version.ts'
 import type { DumpedLines } from '../storage/transfer/dump.ts'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { newFile } from './new-file.ts'
 import { countOf, megabytes, progressOn } from './progress.ts'
@@ -94,19 +94,17 @@ async function writeAll(io: CliIo, place: TransferPlace, write: Sink): Promise<E
 function tell(
   output: CliIo['stdout'],
   place: TransferPlace,
-  { json }: LocalOptions,
+  options: LocalOptions,
   file: string,
   { bytes, counts }: Exported,
 ): void {
-  if (json === true) return printJson(output, { file, bytes, counts })
-  printLine(
-    output,
-    `${file === '-' ? 'That' : file} is all of ${place.name}: ${rowsIn(counts)}, ${megabytes(bytes)}.`,
-  )
-  printLine(
-    output,
-    'The secret key is not in it; whoever imports it needs the same one. See `watchbell import --help`.',
-  )
+  printResult({ stdout: output }, options, { file, bytes, counts }, () => {
+    const subject = file === '-' ? 'That' : file
+    return (
+      `${subject} is all of ${place.name}: ${rowsIn(counts)}, ${megabytes(bytes)}.\n` +
+      'The secret key is not in it; whoever imports it needs the same one. See `watchbell import --help`.'
+    )
+  })
 }
 
 export function rowsIn(counts: Readonly<Record<string, number>>): string {

@@ -2,7 +2,7 @@ import { open, type FileHandle } from 'node:fs/promises'
 import { join } from 'node:path'
 import type { Command } from 'commander'
 import type { Loaded } from '../storage/transfer/load.ts'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { rowsIn } from './export-command.ts'
 import { localGroup, localOptions, type LocalOptions } from './local-hub.ts'
 import { progressOn } from './progress.ts'
@@ -76,9 +76,9 @@ async function importAll(io: CliIo, file: string, options: ImportOptions): Promi
     )
   }
   await target.commit()
-  if (options.json === true) return printJson(io.stdout, { ...loaded, secret_key: key })
-  printLine(io.stdout, `${rowsIn(loaded.counts)} are in ${place.name}.`)
-  if (key !== 'fits') printLine(io.stderr, `watchbell: ${keyAdvice(key, place)}`)
+  const text = (): string => `${rowsIn(loaded.counts)} are in ${place.name}.`
+  printResult(io, options, { ...loaded, secret_key: key }, text)
+  if (key !== 'fits' && options.json !== true) printLine(io.stderr, `watchbell: ${keyAdvice(key, place)}`)
 }
 
 function openInput(file: string): Promise<FileHandle> {

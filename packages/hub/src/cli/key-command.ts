@@ -5,7 +5,7 @@ import { isHubError } from '../base/hub-error.ts'
 import { createSecretBox } from '../base/secret-box.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { journaled } from '../journal/journal.ts'
-import { CliError, printJson, printLine, type CliIo } from './cli-io.ts'
+import { CliError, printResult, type CliIo } from './cli-io.ts'
 import { localGroup, localOptions, localSettings, openLocalHub, type LocalOptions } from './local-hub.ts'
 
 const otherSecretKey =
@@ -42,7 +42,6 @@ export function registerKey(program: Command, io: CliIo): void {
       const { kid } = await keys.rotate(isLost ? 'lost' : undefined).catch((error: unknown) => {
         throw isHubError(error, 'hub.secret_unreadable') ? new CliError(otherSecretKey) : error
       })
-      if (options.json === true) return printJson(io.stdout, { kid })
-      printLine(io.stdout, `The key ${kid} signs from now on.`)
+      printResult(io, options, { kid }, () => `The key ${kid} signs from now on.`)
     })
 }

@@ -1,5 +1,5 @@
 import type { Command } from 'commander'
-import { jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { jsonText, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { followEntries, newestEntries, type ShownLogEntry, type LogNameBody } from './log-pages.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
@@ -69,9 +69,9 @@ function filtersOf({ filter, search, since, until }: LogOptions): URLSearchParam
 
 async function list(io: CliIo, hub: HubClient, options: LogOptions): Promise<void> {
   const entries = await newestEntries(hub, filtersOf(options), options.limit)
-  if (options.json === true) return printJson(io.stdout, entries)
-  if (entries.length === 0) return printLine(io.stdout, 'There are no such entries.')
-  for (const entry of entries) printLine(io.stdout, brief(io, entry))
+  printResult(io, options, entries, () =>
+    entries.length === 0 ? 'There are no such entries.' : entries.map((entry) => brief(io, entry)).join('\n'),
+  )
 }
 
 async function follow(io: CliIo, hub: HubClient, options: LogOptions): Promise<void> {

@@ -1,7 +1,7 @@
 import { Argument, type Command } from 'commander'
 import { riskActions, type RiskAction } from '../risk/risk-action.ts'
 import { printable } from '@watchbell/receiver/base'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
 import { registerProviderTrust } from './provider-trust-command.ts'
@@ -50,14 +50,12 @@ export function registerProvider(program: Command, io: CliIo): void {
     .description('List all providers.')
     .action(async (options: HubOptions) => {
       const providers = await listProviders(openHub(io, options))
-      if (options.json === true) return printJson(io.stdout, providers)
-      if (providers.length === 0)
-        return printLine(
-          io.stdout,
-          'There are no providers yet; `watchbell provider create --help` tells how to add one.',
-        )
-      const rows = providers.map(({ id, status, name, settings }) => [id, status, name, settings.issuer])
-      printLine(io.stdout, table(io, ['ID', 'STATUS', 'NAME', 'ISSUER'], rows))
+      printResult(io, options, providers, () => {
+        if (providers.length === 0)
+          return 'There are no providers yet; `watchbell provider create --help` tells how to add one.'
+        const rows = providers.map(({ id, status, name, settings }) => [id, status, name, settings.issuer])
+        return table(io, ['ID', 'STATUS', 'NAME', 'ISSUER'], rows)
+      })
     })
 
   hubOptions(provider.command('create'))
@@ -80,9 +78,10 @@ export function registerProvider(program: Command, io: CliIo): void {
       const action = await (options.logOnly === true
         ? setAction(hub, created, 'log_only')
         : readAction(hub, created).catch(() => undefined)) // who may register need not be allowed to look
-      if (options.json === true) return printJson(io.stdout, created)
-      const meaning = action === undefined ? '' : `\n\n${actionText(created, action)}`
-      printLine(io.stdout, described(io, created) + meaning)
+      printResult(io, options, created, () => {
+        const meaning = action === undefined ? '' : `\n\n${actionText(created, action)}`
+        return described(io, created) + meaning
+      })
     })
 
   hubOptions(provider.command('action'))
@@ -95,8 +94,7 @@ export function registerProvider(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const found = await findProvider(hub, wanted)
       const action = await (to === undefined ? readAction(hub, found) : setAction(hub, found, to))
-      if (options.json === true) return printJson(io.stdout, { id: found.id, action })
-      printLine(io.stdout, actionText(found, action))
+      printResult(io, options, { id: found.id, action }, () => actionText(found, action))
     })
 
   hubOptions(provider.command('show'))
@@ -104,8 +102,7 @@ export function registerProvider(program: Command, io: CliIo): void {
     .argument('<id-or-name>', providerNames)
     .action(async (wanted: string, options: HubOptions) => {
       const found = await findProvider(openHub(io, options), wanted)
-      if (options.json === true) return printJson(io.stdout, found)
-      printLine(io.stdout, described(io, found))
+      printResult(io, options, found, () => described(io, found))
     })
 
   hubOptions(provider.command('keys'))
@@ -123,8 +120,7 @@ export function registerProvider(program: Command, io: CliIo): void {
       const shown = (await (options.refresh === true
         ? hub.request('POST', `${path}/refresh`)
         : hub.request('GET', path))) as ProviderKeysBody // of provider-key-routes.ts
-      if (options.json === true) printJson(io.stdout, shown)
-      else printLine(io.stdout, describedKeys(io, shown))
+      printResult(io, options, shown, () => describedKeys(io, shown))
       if (shown.last_error !== null) throw new CliError('The latest fetch of the keys failed.')
     })
 
@@ -136,8 +132,7 @@ export function registerProvider(program: Command, io: CliIo): void {
         const hub = openHub(io, options)
         const { id } = await findProvider(hub, wanted)
         const changed = asProvider(await hub.request('POST', `${providersPath}/${id}/lifecycle/${verb}`))
-        if (options.json === true) return printJson(io.stdout, changed)
-        printLine(io.stdout, `${changed.name} (${id}) is ${changed.status}: ${result}`)
+        printResult(io, options, changed, () => `${changed.name} (${id}) is ${changed.status}: ${result}`)
       })
   }
 
@@ -150,8 +145,7 @@ export function registerProvider(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const { id, name } = await findProvider(hub, wanted)
       await hub.request('DELETE', `${providersPath}/${id}`)
-      if (options.json === true) return printJson(io.stdout, { id, deleted: true })
-      printLine(io.stdout, `${name} (${id}) is deleted.`)
+      printResult(io, options, { id, deleted: true }, () => `${name} (${id}) is deleted.`)
     })
 }
 

@@ -1,6 +1,6 @@
 import type { Command } from 'commander'
 import { isJsonObject, type JsonObject } from '@watchbell/receiver/base'
-import { printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { readJsonInput } from './input.ts'
 import { findProvider } from './provider-command.ts'
@@ -45,8 +45,7 @@ export function registerProviderTrust(provider: Command, io: CliIo, providerName
       const trust = (await (set === undefined
         ? hub.request('GET', path)
         : hub.request('PUT', path, await readTrust(io, set)))) as TrustBody // its own shape
-      if (options.json === true) return printJson(io.stdout, trust)
-      printLine(io.stdout, described(io, trust))
+      printResult(io, options, trust, () => described(io, trust))
     })
 }
 

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { riskLevels } from '../risk/risk-level.ts'
-import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { fetchSubject, reasonTable, type ShownSubject } from './subject-command.ts'
 import { facts } from './table.ts'
@@ -21,8 +21,7 @@ export function registerRisk(program: Command, io: CliIo): void {
     .argument('<user-or-ip>', 'sign-in name, email address, IP address or entity id')
     .action(async (wanted: string, options: HubOptions) => {
       const subject = await fetchSubject(openHub(io, options), wanted)
-      if (options.json === true) return printJson(io.stdout, subject)
-      printLine(io.stdout, described(io, subject))
+      printResult(io, options, subject, () => described(io, subject))
     })
 
   hubOptions(risk.command('set'))
@@ -34,8 +33,7 @@ export function registerRisk(program: Command, io: CliIo): void {
       const path = `/v1/subjects/${encodeURIComponent(wanted)}/risk`
       const body = { level, ...(reason !== undefined && { reason }) }
       const set = (await openHub(io, options).request('PUT', path, body)) as ShownSubject // its own shape
-      if (options.json === true) return printJson(io.stdout, set)
-      printLine(io.stdout, `${wanted} has the level ${set.level} now.`)
+      printResult(io, options, set, () => `${wanted} has the level ${set.level} now.`)
     })
 
   for (const [verb, method, description, result] of dismissals) {
@@ -46,8 +44,12 @@ export function registerRisk(program: Command, io: CliIo): void {
       .action(async (wanted: string, reason: string, options: HubOptions) => {
         const path = `/v1/subjects/${encodeURIComponent(wanted)}/reasons/${encodeURIComponent(reason)}/dismissal`
         const left = (await openHub(io, options).request(method, path)) as ShownSubject // its own shape
-        if (options.json === true) return printJson(io.stdout, left)
-        printLine(io.stdout, `The reason ${result}. ${wanted} has the level ${left.level} now.`)
+        printResult(
+          io,
+          options,
+          left,
+          () => `The reason ${result}. ${wanted} has the level ${left.level} now.`,
+        )
       })
   }
 }

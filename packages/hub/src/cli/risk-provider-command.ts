@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { riskActions } from '../risk/risk-action.ts'
-import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
@@ -33,15 +33,13 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     .description('List all risk providers.')
     .action(async (options: HubOptions) => {
       const all = await listRiskProviders(openHub(io, options))
-      if (options.json === true) return printJson(io.stdout, all)
-      if (all.length === 0) {
-        return printLine(
-          io.stdout,
-          'There are no risk providers yet; `watchbell risk-provider create --help` tells how to add one.',
-        )
-      }
-      const rows = all.map(({ id, action, name, clientId }) => [id, action, name, clientId])
-      printLine(io.stdout, table(io, ['ID', 'ACTION', 'NAME', 'CLIENT'], rows, ['ID', 'CLIENT']))
+      printResult(io, options, all, () => {
+        if (all.length === 0) {
+          return 'There are no risk providers yet; `watchbell risk-provider create --help` tells how to add one.'
+        }
+        const rows = all.map(({ id, action, name, clientId }) => [id, action, name, clientId])
+        return table(io, ['ID', 'ACTION', 'NAME', 'CLIENT'], rows, ['ID', 'CLIENT'])
+      })
     })
 
   hubOptions(riskProvider.command('create'))
@@ -58,8 +56,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     .action(async ({ name, client, action, ...options }: CreateOptions) => {
       const hub = openHub(io, options)
       const made = asRiskProvider(await hub.request('POST', path, { name, clientId: client, action }))
-      if (options.json === true) return printJson(io.stdout, made)
-      printLine(io.stdout, described(io, made))
+      printResult(io, options, made, () => described(io, made))
     })
 
   hubOptions(riskProvider.command('show'))
@@ -69,8 +66,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const found = await findRiskProvider(hub, wanted)
       const counts = (await hub.request('GET', `/v1/risk/providers/${found.id}/counts`)) as Counts // its own shape
-      if (options.json === true) return printJson(io.stdout, { ...found, events: counts })
-      printLine(io.stdout, described(io, found, counts))
+      printResult(io, options, { ...found, events: counts }, () => described(io, found, counts))
     })
 
   hubOptions(riskProvider.command('delete'))
@@ -80,8 +76,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const { id, name } = await findRiskProvider(hub, wanted)
       await hub.request('DELETE', `${path}/${id}`)
-      if (options.json === true) return printJson(io.stdout, { id, deleted: true })
-      printLine(io.stdout, `${name} (${id}) is deleted.`)
+      printResult(io, options, { id, deleted: true }, () => `${name} (${id}) is deleted.`)
     })
 }
 

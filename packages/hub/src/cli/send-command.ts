@@ -15,7 +15,7 @@ import {
   setAlgorithms,
   type SetAlgorithm,
 } from '@watchbell/receiver/set'
-import { CliError, jsonText, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, jsonText, printLine, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { typeUri } from './event-types.ts'
 import { hasToken, hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'
 import {
@@ -142,10 +142,11 @@ Examples:
 
 Exit code 0 when sound tokens were taken and broken ones refused.`
 
-function printCatalogue(io: CliIo, { json }: SendOptions): void {
-  if (json === true) return printLine(io.stdout, jsonText(eventCatalogue, 2))
-  const rows = eventCatalogue.map(({ family, name, title }) => [`${family}/${name}`, title])
-  printLine(io.stdout, table(io, ['EVENT', 'WHAT HAPPENED'], rows))
+function printCatalogue(io: CliIo, options: SendOptions): void {
+  printResult(io, options, eventCatalogue, () => {
+    const rows = eventCatalogue.map(({ family, name, title }) => [`${family}/${name}`, title])
+    return table(io, ['EVENT', 'WHAT HAPPENED'], rows)
+  })
 }
 
 /** One push to be made: a sound event, or a broken token. */

@@ -13,7 +13,7 @@ import {
   readVerificationKeys,
   type KeySource,
 } from '@watchbell/receiver/set'
-import { CliError, jsonText, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, jsonText, printLine, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { readInput, readJsonInput } from './input.ts'
 import { gatherList } from './option-readers.ts'
 import { subjectText } from './signals-command.ts'
@@ -47,27 +47,20 @@ export function registerSet(program: Command, io: CliIo): void {
       const body = await readInput(io, file)
       const { header, claims } = decode(body)
       const verdict = shapeOf(body)
-      if (options.json === true) {
-        return printJson(io.stdout, {
-          verified: false,
-          header,
-          claims,
-          well_formed: verdict.ok,
-          ...refusalBody(verdict),
-        })
-      }
-      const paint = painter(io)
-      printLine(
-        io.stdout,
-        paint('yellow', 'Not verified: anybody can write this. `watchbell set verify` checks it.'),
-      )
-      for (const [title, part] of Object.entries({ header, claims })) {
-        printLine(io.stdout, `\n${paint('bold', title)}\n${jsonText(part, 2)}`)
-      }
-      const shape = verdict.ok
-        ? 'It has the shape of a SET.'
-        : `The hub would refuse it by its shape alone: ${verdict.code}: ${verdict.reason}`
-      printLine(io.stdout, `\n${paint(verdict.ok ? 'green' : 'red', shape)}`)
+      const decoded = { verified: false, header, claims, well_formed: verdict.ok, ...refusalBody(verdict) }
+      printResult(io, options, decoded, () => {
+        const paint = painter(io)
+        const shape = verdict.ok
+          ? 'It has the shape of a SET.'
+          : `The hub would refuse it by its shape alone: ${verdict.code}: ${verdict.reason}`
+        return [
+          paint('yellow', 'Not verified: anybody can write this. `watchbell set verify` checks it.'),
+          ...Object.entries({ header, claims }).map(
+            ([title, part]) => `\n${paint('bold', title)}\n${jsonText(part, 2)}`,
+          ),
+          `\n${paint(verdict.ok ? 'green' : 'red', shape)}`,
+        ].join('\n')
+      })
     })
 
   set
@@ -91,21 +84,17 @@ export function registerSet(program: Command, io: CliIo): void {
       const verdict = await verify(io, body, options, {
         get: (kid, alg) => pickVerificationKey(keys, kid, alg),
       })
-      if (options.json === true) {
-        printJson(io.stdout, {
-          verified: verdict.ok,
-          ...(verdict.ok ? { events: verdict.events } : refusalBody(verdict)),
-        })
-      } else if (verdict.ok) {
-        printLine(
-          io.stdout,
-          painter(io)('green', `Verified: ${options.issuer} signed it, and it is meant for us.`),
-        )
-        for (const event of verdict.events) {
-          printLine(io.stdout, `  ${event.name} ${subjectText(event.subject)}`.trimEnd())
-        }
+      if (!verdict.ok) {
+        if (options.json === true)
+          printLine(io.stdout, jsonText({ verified: false, ...refusalBody(verdict) }, 2))
+        throw new CliError(`Refused: ${verdict.code}: ${verdict.reason}`)
       }
-      if (!verdict.ok) throw new CliError(`Refused: ${verdict.code}: ${verdict.reason}`)
+      printResult(io, options, { verified: true, events: verdict.events }, () =>
+        [
+          painter(io)('green', `Verified: ${options.issuer} signed it, and it is meant for us.`),
+          ...verdict.events.map((event) => `  ${event.name} ${subjectText(event.subject)}`.trimEnd()),
+        ].join('\n'),
+      )
     })
 }
 

@@ -1,6 +1,6 @@
 import { Option, type Command } from 'commander'
 import { isJsonObject } from '@watchbell/receiver/base'
-import { jsonText, printJson, printLine, type CliIo } from './cli-io.ts'
+import { jsonText, printResult, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { findProvider, providerNames } from './provider-command.ts'
@@ -93,8 +93,7 @@ export function registerSignals(program: Command, io: CliIo): void {
       const query = options.includeToken === true ? '?include=token' : ''
       const path = `${signalsPath}/${encodeURIComponent(id)}${query}`
       const signal = (await openHub(io, options).request('GET', path)) as ShownSignal // the hub's own API
-      if (options.json === true) return printJson(io.stdout, signal)
-      printLine(io.stdout, whole(io, signal))
+      printResult(io, options, signal, () => whole(io, signal))
     })
 }
 
@@ -122,9 +121,11 @@ async function list(
   options: SignalsOptions,
 ): Promise<void> {
   const signals = await newestSignals(hub, filters, options.limit)
-  if (options.json === true) return printJson(io.stdout, signals)
-  if (signals.length === 0) return printLine(io.stdout, 'There are no such signals.')
-  for (const signal of signals) printLine(io.stdout, brief(io, signal))
+  printResult(io, options, signals, () =>
+    signals.length === 0
+      ? 'There are no such signals.'
+      : signals.map((signal) => brief(io, signal)).join('\n'),
+  )
 }
 
 async function follow(

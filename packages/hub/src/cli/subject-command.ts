@@ -5,7 +5,7 @@ import { isJsonArray, parseIJson, isJsonObject, type JsonValue, printable } from
 import { riskLevels } from '../risk/risk-level.ts'
 import { subjectKinds } from '../subjects/identifier.ts'
 import type { ErasureBody } from '../wire/erasures.ts'
-import { CliError, printJson, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { CliError, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { awaitErasure } from './erasure-command.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
@@ -84,8 +84,7 @@ export function registerSubject(program: Command, io: CliIo): void {
       const entries = readEntries(await readInput(io, file, inputBytesMax))
       const result = await loadAll(openHub(io, options), entries)
       const { loaded, failed } = result
-      if (options.json === true) printJson(io.stdout, result)
-      else printLine(io.stdout, `${loaded} of ${entries.length} users are loaded.`)
+      printResult(io, options, result, () => `${loaded} of ${entries.length} users are loaded.`)
       for (const { place, reason } of failed) printLine(io.stderr, `watchbell: ${place}: ${reason}`)
       if (failed.length > 0) {
         throw new CliError(`${failed.length} of ${entries.length} users were not loaded.`)
@@ -104,16 +103,17 @@ export function registerSubject(program: Command, io: CliIo): void {
     .option('--limit <count>', 'how many at most', integerFrom(1, 100_000), listedDefault)
     .action(async (options: ListOptions) => {
       const subjects = await listSubjects(openHub(io, options), options)
-      if (options.json === true) return printJson(io.stdout, subjects)
-      if (subjects.length === 0) return printLine(io.stdout, 'There are none.')
-      const rows = subjects.map(({ id, kind, level, login, display_name: name, identifiers }) => [
-        id,
-        kind,
-        level,
-        login ?? identifiers[0]?.value ?? '',
-        name ?? '',
-      ])
-      printLine(io.stdout, table(io, ['ID', 'KIND', 'LEVEL', 'KNOWN AS', 'NAME'], rows))
+      printResult(io, options, subjects, () => {
+        if (subjects.length === 0) return 'There are none.'
+        const rows = subjects.map(({ id, kind, level, login, display_name: name, identifiers }) => [
+          id,
+          kind,
+          level,
+          login ?? identifiers[0]?.value ?? '',
+          name ?? '',
+        ])
+        return table(io, ['ID', 'KIND', 'LEVEL', 'KNOWN AS', 'NAME'], rows)
+      })
     })
 
   hubOptions(subject.command('show'))
@@ -121,8 +121,7 @@ export function registerSubject(program: Command, io: CliIo): void {
     .argument('<id-or-name>', nameHelp)
     .action(async (wanted: string, options: HubOptions) => {
       const found = await fetchSubject(openHub(io, options), wanted)
-      if (options.json === true) return printJson(io.stdout, found)
-      printLine(io.stdout, described(io, found))
+      printResult(io, options, found, () => described(io, found))
     })
 
   hubOptions(subject.command('erase'))
@@ -135,14 +134,12 @@ export function registerSubject(program: Command, io: CliIo): void {
       const hub = openHub(io, options)
       const begun = await requestErasure(hub, wanted)
       const erasure = options.wait ? await awaitErasure(io, hub, begun) : begun
-      if (options.json === true) return printJson(io.stdout, erasure)
-      const { id, state, subject } = erasure
-      printLine(
-        io.stdout,
-        state === 'done'
+      printResult(io, options, erasure, () => {
+        const { id, state, subject } = erasure
+        return state === 'done'
           ? `${subject.id} is erased.`
-          : `${subject.id} is being erased; \`watchbell erasure show ${id}\` tells how far it is.`,
-      )
+          : `${subject.id} is being erased; \`watchbell erasure show ${id}\` tells how far it is.`
+      })
     })
 }
 

@@ -3,7 +3,7 @@ import { isExpired, type ApiToken, type TokenRole } from '../access/api-token.ts
 import { createApiTokens, tokenLifetimeDaysMax, type ApiTokens } from '../access/api-tokens.ts'
 import { silentLogger } from '@watchbell/receiver/base'
 import { journaled } from '../journal/journal.ts'
-import { printJson, printLine, type CliIo } from './cli-io.ts'
+import { printResult, printLine, type CliIo } from './cli-io.ts'
 import {
   localGroup,
   localOptions,
@@ -47,12 +47,13 @@ export function registerToken(program: Command, io: CliIo): void {
       const { name, role, expires } = options
       await using hub = await openOrMakeLocalHub(io, options)
       const { token, secret } = await tokensOf(io, hub).create({ name, role, expiresAt: expires })
-      if (options.json === true) return printJson(io.stdout, { ...tokenBody(token), token: secret })
-      printLine(
-        io.stderr,
-        `API token "${token.name}" (${token.id}), role ${token.role}${expiryOf(token)}. It is shown this once:`,
-      )
-      printLine(io.stdout, secret)
+      if (options.json !== true) {
+        printLine(
+          io.stderr,
+          `API token "${token.name}" (${token.id}), role ${token.role}${expiryOf(token)}. It is shown this once:`,
+        )
+      }
+      printResult(io, options, { ...tokenBody(token), token: secret }, () => secret)
     })
 
   localOptions(token.command('list'))
@@ -62,12 +63,12 @@ export function registerToken(program: Command, io: CliIo): void {
     .action(async (options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       const tokens = await tokensOf(io, hub).list()
-      if (options.json === true) return printJson(io.stdout, tokens.map(tokenBody))
-      if (tokens.length === 0)
-        return printLine(io.stdout, 'There are no tokens; `watchbell token create --name cli` makes one.')
-      const now = io.world.now()
-      const rows = tokens.map((token) => [token.id, token.role, token.name, stateOf(token, now)])
-      printLine(io.stdout, table(io, ['ID', 'ROLE', 'NAME', 'STATE'], rows))
+      printResult(io, options, tokens.map(tokenBody), () => {
+        if (tokens.length === 0) return 'There are no tokens; `watchbell token create --name cli` makes one.'
+        const now = io.world.now()
+        const rows = tokens.map((token) => [token.id, token.role, token.name, stateOf(token, now)])
+        return table(io, ['ID', 'ROLE', 'NAME', 'STATE'], rows)
+      })
     })
 
   localOptions(token.command('revoke'))
@@ -76,8 +77,12 @@ export function registerToken(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       const revoked = await tokensOf(io, hub).revoke(wanted)
-      if (options.json === true) return printJson(io.stdout, tokenBody(revoked))
-      printLine(io.stdout, `API token "${revoked.name}" (${revoked.id}) is revoked.`)
+      printResult(
+        io,
+        options,
+        tokenBody(revoked),
+        () => `API token "${revoked.name}" (${revoked.id}) is revoked.`,
+      )
     })
 }
 

@@ -138,6 +138,7 @@ describe('no command lets words of others steer a terminal', () => {
     for (const [, text] of texts) {
       await expectSafe(['provider', 'show', text])
       await expectSafe(['subject', 'show', text])
+      await expectSafe(['erasure', 'show', text])
       await expectSafe(['signals', '--subject', text])
       await expectSafe(['signals', '--since', text])
       await expectSafe(['stream', 'show', text])
@@ -164,6 +165,7 @@ describe('no command lets words of others steer a terminal', () => {
     expect(files.filter((file) => file.endsWith('-command.ts')).toSorted()).toEqual([
       'backup-command.ts', // no words of others
       'client-command.ts',
+      'erasure-command.ts',
       'evaluate-command.ts',
       'export-command.ts', // data for a program, byte by byte; on a terminal it needs `-`
       'health-command.ts', // no words of others
@@ -179,6 +181,8 @@ describe('no command lets words of others steer a terminal', () => {
       'set-command.ts',
       'signals-command.ts',
       'stream-command.ts',
+      'stream-connect-command.ts',
+      'stream-doctor-command.ts',
       'subject-command.ts',
       'token-command.ts',
     ])

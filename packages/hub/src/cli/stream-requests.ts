@@ -1,0 +1,165 @@
+import { setTimeout as delay } from 'node:timers/promises'
+import { CliError, type CliIo } from './cli-io.ts'
+import { HubAnswerError, type HubClient } from './hub-client.ts'
+import { findProvider, providerNames, type ShownProvider } from './provider-command.ts'
+import { facts } from './table.ts'
+
+/** A stream as the API shows it; what the command line reads of it. */
+export interface ShownStream {
+  readonly id: string
+  readonly provider_id: string
+  readonly connected: boolean
+  readonly delivery: 'push' | 'poll'
+  readonly polling?: 'long' | 'short'
+  readonly push_url?: string
+  readonly auth: { readonly method: string; readonly client_id?: string }
+  readonly subjects: string
+  readonly transmitter?: {
+    readonly stream_id: string
+    readonly aud: readonly string[]
+    readonly endpoint_url: string | null
+    readonly events_delivered: readonly string[] | null
+    readonly verification_endpoint: string | null
+  }
+  readonly status: string
+  readonly status_reason: string | null
+  readonly verification_asked_at: string | null
+  readonly verified_at: string | null
+  readonly last_event_at: string | null
+  readonly last_poll_at: string | null
+  readonly last_error: string | null
+}
+
+/** The provider has no stream. */
+export class NoStreamError extends CliError {}
+
+export const noStreams =
+  'There are no streams yet; `watchbell stream connect --help` tells how to set one up.'
+
+export const providerOrStream = `the provider (${providerNames}) or the id of the stream`
+
+export const waitDefaultS = 15
+
+const lookEveryMs = 500
+
+export async function listStreams(hub: HubClient): Promise<readonly ShownStream[]> {
+  const { streams } = (await hub.request('GET', '/v1/streams')) as {
+    readonly streams: readonly ShownStream[]
+  }
+  return streams // what its route answers with
+}
+
+/** @throws CliError when no provider or stream has this name, or several have */
+export async function findStreamProvider(hub: HubClient, wanted: string): Promise<ShownProvider> {
+  const stream = /^str\w+$/.test(wanted)
+    ? (await listStreams(hub)).find(({ id }) => id === wanted)
+    : undefined
+  return findProvider(hub, stream?.provider_id ?? wanted)
+}
+
+/**
+ * A request about the stream of a provider that was just found.
+ * @throws CliError when it has none, in other words than the hub, which knows it by its id
+ */
+export async function askStream(
+  hub: HubClient,
+  provider: ShownProvider,
+  method: Parameters<HubClient['request']>[0],
+  path = '',
+  body?: object,
+): Promise<unknown> {
+  try {
+    return await hub.request(method, streamPathOf(provider) + path, body)
+  } catch (error) {
+    if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
+    throw new NoStreamError(
+      `The provider '${provider.name}' has no stream; \`watchbell stream connect\` sets one up.`,
+    )
+  }
+}
+
+export function asStream(answer: unknown): ShownStream {
+  return answer as ShownStream // what its routes answer with
+}
+
+export function streamPathOf({ id }: ShownProvider): string {
+  return `/v1/providers/${id}/stream`
+}
+
+export function describedStream(io: CliIo, provider: ShownProvider, stream: ShownStream): string {
+  const { transmitter, auth } = stream
+  return facts(io, {
+    provider: `${provider.name} (${provider.id})`,
+    stream: stream.id,
+    delivery: stream.polling === undefined ? stream.delivery : `${stream.delivery} (${stream.polling})`,
+    'pushed to': stream.push_url,
+    'polled at': stream.delivery === 'poll' ? (transmitter?.endpoint_url ?? undefined) : undefined,
+    'stream id': transmitter?.stream_id ?? 'not connected',
+    audience: transmitter?.aud.join(', '),
+    'event types':
+      transmitter?.events_delivered == null ? undefined : String(transmitter.events_delivered.length),
+    auth: auth.client_id === undefined ? auth.method : `${auth.method} as ${auth.client_id}`,
+    subjects: stream.subjects,
+    status: stream.status_reason === null ? stream.status : `${stream.status}: ${stream.status_reason}`,
+    verified: stream.verified_at ?? 'not yet',
+    'last event': stream.last_event_at ?? undefined,
+    'last poll': stream.last_poll_at ?? undefined,
+    problem: stream.last_error ?? undefined,
+  })
+}
+
+/** @returns the stream as it is once the verification event came, or the wait is over */
+export async function lookForVerification(
+  hub: HubClient,
+  provider: ShownProvider,
+  asked: ShownStream,
+  waitS: number,
+): Promise<ShownStream> {
+  let seen = asked
+  for (let tries = (waitS * 1_000) / lookEveryMs; tries > 0 && !isVerified(seen); tries -= 1) {
+    await delay(lookEveryMs)
+    seen = asStream(await hub.request('GET', streamPathOf(provider)))
+  }
+  return seen
+}
+
+/** Also when the transmitter has nothing to ask for one at. */
+function isVerified(stream: ShownStream): boolean {
+  const { verification_asked_at: at, verified_at: came, transmitter } = stream
+  return transmitter?.verification_endpoint === null || (came !== null && (at === null || came >= at))
+}
+
+/** @throws CliError when the verification event did not come; without a wait, when it was not asked for */
+export function requireVerified({ name, id }: ShownProvider, stream: ShownStream, waitS: number): void {
+  if (isVerified(stream)) return
+  const { verification_asked_at: at, last_error: problem } = stream
+  if (waitS === 0 && at !== null && problem === null) return
+  const why = problem === null ? '' : ` ${problem}`
+  throw new CliError(
+    `The stream of ${name} is set up, and no verification event came within ${waitS} s.${why} ` +
+      `\`watchbell stream doctor ${id}\` looks into it.`,
+  )
+}
+
+export interface ShownDialects {
+  readonly dialects: readonly string[]
+  readonly audiences: readonly string[]
+}
+
+/** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
+export async function setDialects(
+  hub: HubClient,
+  { id }: ShownProvider,
+  given: { readonly [Member in keyof ShownDialects]?: ShownDialects[Member] | undefined },
+): Promise<ShownDialects> {
+  const path = `/v1/providers/${id}/dialects`
+  const known = (await hub.request('GET', path)) as ShownDialects // its shape
+  const list = (named: readonly string[] | undefined, before: readonly string[]): readonly string[] =>
+    named === undefined ? before : named.filter((name) => name !== 'none')
+  const wanted = {
+    dialects: list(given.dialects, known.dialects),
+    audiences: list(given.audiences, known.audiences),
+  }
+  if (given.dialects === undefined && given.audiences === undefined) return known
+  return (await hub.request('PUT', path, wanted)) as ShownDialects // its shape
+}
