@@ -427,7 +427,11 @@ export function sendError(
   if (!(error instanceof HubError)) {
     // the query may hold a client's assertion, or somebody's name
     const path = request?.url.split('?')[0]
-    deps.logger.error({ err: error, errorId, path, method: request?.method }, 'a request failed')
+    const facts = { errorId, path, method: request?.method }
+    // Anybody can hang up in the middle of a body.
+    if (request !== undefined && request.raw.errored === error)
+      deps.logger.debug(facts, 'the client closed the connection before the whole request was read')
+    else deps.logger.error({ err: error, ...facts }, 'a request failed')
     return send(reply, internalErrorAnswer(errorId))
   }
   const { status, body } = oktaErrorAnswer(error, errorId)

@@ -219,6 +219,20 @@ test('the log tells of starts and stops, of refused changes with their causes, a
   expect(hub.output()).not.toContain('secret=1')
 })
 
+test('a client that hangs up in the middle of a body is no fault of the hub', async () => {
+  await using folder = await temporaryFolder()
+  const hub = await serve(await freePort(), { WATCHBELL_DATA: folder.path, WATCHBELL_LOG_LEVEL: 'debug' })
+  const { hostname, port } = new URL(hub.origin)
+  const socket = connect(Number(port), hostname)
+  await once(socket, 'connect')
+  const head = 'content-type: application/secevent+jwt\r\ncontent-length: 1000'
+  const begun = `POST /security/api/v1/security-events HTTP/1.1\r\nhost: hub\r\n${head}\r\n\r\nabc`
+  socket.write(begun, () => socket.destroy())
+  await expect.poll(() => hub.output(), { timeout: 20_000 }).toContain('closed the connection before')
+  await hub.stop('SIGTERM')
+  expect(hub.output()).not.toMatch(/"level":[45]0/)
+})
+
 test('the start line tells where it listens from what it is reached as', async () => {
   await using folder = await temporaryFolder()
   const port = await freePort()
