@@ -92,6 +92,14 @@ test('http and storage do not know each other, and storage reads only ports and 
   expect(wrong.map(({ from, to }) => `${from} → ${to}`)).toEqual([])
 })
 
+test('only the journal makes entries of the System Log', () => {
+  const makers = files
+    .filter((file) => !['journal', 'storage'].includes(roomOf(file)))
+    .filter((file) => /\blogEvent\(|\bsystemLog\.append\(/.test(readFileSync(join(src, file), 'utf8')))
+  // The shape of an entry, and the group commit that the journal of evaluations is made over.
+  expect(makers.toSorted()).toEqual(['systemlog/log-event.ts', 'systemlog/log-recorder.ts'])
+})
+
 test('the domain knows no HTTP framework, no SQL and no driver', () => {
   const known = files
     .filter((file) => domain.includes(roomOf(file)))
