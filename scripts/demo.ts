@@ -8,7 +8,7 @@ import { join } from 'node:path'
 import { createInterface } from 'node:readline'
 import { setTimeout as sleep } from 'node:timers/promises'
 import { fileURLToPath } from 'node:url'
-import type { ShownSignal } from '../packages/hub/src/cli/signal-pages.ts'
+import type { SignalBody, SignalPageBody } from '../packages/hub/src/wire/signals.ts'
 import { subjectText } from '../packages/hub/src/cli/signals-command.ts'
 import { oneLine, painter, wrap, type Style } from '../packages/hub/src/cli/table.ts'
 import { apiOf, type Api } from './demo-api.ts'
@@ -150,10 +150,10 @@ async function startTransmitter(): Promise<TransmitterProcess> {
 }
 
 /** Every signal, once none of them waits to be handled any more. */
-async function handledSignals(api: Api): Promise<readonly ShownSignal[]> {
+async function handledSignals(api: Api): Promise<readonly SignalBody[]> {
   const deadline = performance.now() + handledWithinMs
   for (;;) {
-    const { signals } = await api<{ signals: readonly ShownSignal[] }>('/v1/signals?limit=200')
+    const { signals } = await api<SignalPageBody>('/v1/signals?limit=200')
     if (signals.every(({ outcome }) => outcome !== 'pending')) return signals
     if (performance.now() > deadline) throw new Error('the hub did not handle every signal in time')
     await sleep(100, undefined, { signal: stop.signal })
@@ -161,12 +161,12 @@ async function handledSignals(api: Api): Promise<readonly ShownSignal[]> {
 }
 
 interface Judged extends DemoDelivery {
-  readonly signal: ShownSignal | undefined
+  readonly signal: SignalBody | undefined
   readonly asExpected: boolean
 }
 
 /** Finds the signal that a delivery became. What could not be read as a token has no `jti` to find it by. */
-function judge(delivery: DemoDelivery, signals: readonly ShownSignal[]): Judged {
+function judge(delivery: DemoDelivery, signals: readonly SignalBody[]): Judged {
   const { expected, jti, description } = delivery
   const signal =
     signals.find((signal) => signal.jti === jti) ??
@@ -174,7 +174,7 @@ function judge(delivery: DemoDelivery, signals: readonly ShownSignal[]): Judged 
   return { ...delivery, signal, asExpected: isAsExpected(delivery, signal) }
 }
 
-function isAsExpected({ expected, status }: DemoDelivery, signal: ShownSignal | undefined): boolean {
+function isAsExpected({ expected, status }: DemoDelivery, signal: SignalBody | undefined): boolean {
   if (signal === undefined) return false
   if (expected === 'taken') return status === 202 && signal.outcome === 'handled'
   if (expected === 'taken again') return status === 202 && signal.repeats === 1

@@ -20,7 +20,6 @@ interface ListOptions extends HubOptions {
   readonly limit: number
 }
 
-const path = '/v1/erasures'
 const listedDefault = 50
 const pageMax = 200
 /** A hub with a million signals needs longer: then the command says where to look. */
@@ -66,7 +65,7 @@ export function registerErasure(program: Command, io: CliIo): void {
 /** @throws CliError when the hub knows no such erasure */
 async function getErasure(hub: HubClient, id: string): Promise<ErasureBody> {
   try {
-    return (await hub.request('GET', `${path}/${encodeURIComponent(id)}`)) as ErasureBody // its own shape
+    return await hub.call('GET /v1/erasures/:id', { params: { id } })
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
     throw new CliError(
@@ -99,12 +98,12 @@ async function listErasures(hub: HubClient, { state, limit }: ListOptions): Prom
   const query = new URLSearchParams({ limit: String(Math.min(limit, pageMax)) })
   if (state !== undefined) query.set('state', state)
   const erasures: ErasureBody[] = []
-  let parameters: string | undefined = `?${query.toString()}`
+  let parameters: URLSearchParams | undefined = query
   while (parameters !== undefined && erasures.length < limit) {
-    const page = (await hub.request('GET', path + parameters)) as ErasurePageBody // its own shape
+    const page: ErasurePageBody = await hub.call('GET /v1/erasures', { query: parameters })
     erasures.push(...page.erasures)
     // Only its query: the hub's public origin may not be how it is reached from here.
-    parameters = page.next === null ? undefined : new URL(page.next).search
+    parameters = page.next === null ? undefined : new URL(page.next).searchParams
   }
   return erasures.slice(0, limit)
 }

@@ -1,4 +1,5 @@
 import type { Command } from 'commander'
+import type { DecisionBody, OpinionBody } from '../wire/evaluation.ts'
 import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { painter, wrap, type Style } from './table.ts'
@@ -15,20 +16,7 @@ interface EvaluateOptions extends HubOptions {
   readonly resource: string
 }
 
-interface Opinion {
-  readonly outcome: 'allow' | 'challenge' | 'deny'
-  readonly level: string
-  readonly reasons: readonly { readonly text: string }[]
-  /** How many there are, when that is more. */
-  readonly reasons_total?: number
-}
-
-interface Answer {
-  readonly decision: boolean
-  readonly context: Opinion & { readonly reported: Opinion; readonly notes?: readonly string[] }
-}
-
-const styles: Record<Opinion['outcome'], Style> = { allow: 'green', challenge: 'yellow', deny: 'red' }
+const styles: Record<OpinionBody['outcome'], Style> = { allow: 'green', challenge: 'yellow', deny: 'red' }
 
 export function registerEvaluate(program: Command, io: CliIo): void {
   hubOptions(program.command('evaluate'))
@@ -48,21 +36,23 @@ export function registerEvaluate(program: Command, io: CliIo): void {
     .option('--resource <id>', 'what the user wants to do it with', 'watchbell evaluate')
     .action(async (options: EvaluateOptions) => {
       const { user, userIssuer, ip, device, session, issuedAt, userAgent, action, resource } = options
-      const answer = (await openHub(io, options).request('POST', '/access/v1/evaluation', {
-        subject: {
-          type: 'user',
-          id: user,
-          ...(userIssuer !== undefined && { properties: { iss: userIssuer } }),
+      const answer = await openHub(io, options).call('POST /access/v1/evaluation', {
+        body: {
+          subject: {
+            type: 'user',
+            id: user,
+            ...(userIssuer !== undefined && { properties: { iss: userIssuer } }),
+          },
+          action: { name: action },
+          resource: { type: 'app', id: resource },
+          context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
         },
-        action: { name: action },
-        resource: { type: 'app', id: resource },
-        context: { ip, device, session, issued_at: issuedAt, user_agent: userAgent },
-      })) as Answer // Authorization API 1.0 §6.2, and our own context
+      })
       printResult(io, options, answer, () => evaluationText(io, answer))
     })
 }
 
-function evaluationText(io: CliIo, { context }: Answer): string {
+function evaluationText(io: CliIo, { context }: DecisionBody): string {
   const { outcome, level, reasons, reasons_total: total, reported, notes = [] } = context
   const listed = (texts: readonly string[]): string[] =>
     texts.map((text) => `  ${wrap(text, io.stdout.columns - 4, '    ').trim()}`)

@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import { settingEntries, SettingProblem } from '../config/settings.ts'
 import { printable } from '@watchbell/receiver/base'
+import { pathOf } from '../wire/operation.ts'
 import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOrigin, noAnswer } from './hub-client.ts'
 import { countOf } from './progress.ts'
@@ -26,7 +27,7 @@ export function registerHealth(program: Command, io: CliIo): void {
     .option('--live', 'only whether it answers at all, not whether its database does')
     .action(async ({ url, live }: HealthOptions) => {
       const origin = hubOrigin(io, url || io.env['WATCHBELL_URL'] || ownOrigin(io.env['WATCHBELL_LISTEN']))
-      const { status, text } = await ask(io, origin, live === true ? '/healthz' : '/readyz')
+      const { status, text } = await ask(io, origin, pathOf(live === true ? 'GET /healthz' : 'GET /readyz'))
       if (status !== 200) throw new CliError(`The hub at ${origin} says ${status}${reasonIn(text)}`)
       const standby = /"standby":"([^"\\]+)"/.exec(text)?.[1]
       printLine(io.stdout, `The hub at ${origin} is ${live === true ? 'alive' : 'ready'}.`)

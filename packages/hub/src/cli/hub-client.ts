@@ -1,6 +1,13 @@
 import type { Command } from 'commander'
 import { isJsonObject, outboundError } from '@watchbell/receiver/base'
 import { readSecret } from '../config/secret-file.ts'
+import {
+  requestOf,
+  type CallableOperation,
+  type CallArguments,
+  type ResultOf,
+  type WireRequest,
+} from '../wire/client.ts'
 import { CliError, wrongUsage, type CliIo } from './cli-io.ts'
 
 /** What the options of `hubOptions` give. */
@@ -17,16 +24,19 @@ export interface HubClient {
    * The JSON of the answer; undefined when it has no body.
    * @throws HubAnswerError when the hub says no, CliError when there is no hub
    */
-  request(method: 'GET' | 'POST' | 'PUT' | 'DELETE', path: string, body?: object): Promise<unknown>
-  /** One page of a list whose links are in headers. @throws like `request` */
-  page(path: string): Promise<HubPage>
+  call<Name extends CallableOperation>(name: Name, ...call: CallArguments<Name>): Promise<ResultOf<Name>>
+  /** One page of a list, and the query of the next one as the Link header has it. @throws like `call` */
+  page<Name extends CallableOperation>(
+    name: Name,
+    ...call: CallArguments<Name>
+  ): Promise<HubPage<ResultOf<Name>>>
 }
 
-export interface HubPage {
+export interface HubPage<Body> {
   /** The JSON of the answer. */
-  readonly body: unknown
-  /** The query of the next page: only that, because the hub's public origin may not be how it is reached from here. */
-  readonly next: string | undefined
+  readonly body: Body
+  /** Only the query, because the hub's public origin may not be how it is reached from here. */
+  readonly next: URLSearchParams | undefined
 }
 
 /** The hub said no. */
@@ -88,11 +98,15 @@ export function openHub(io: CliIo, options: HubOptions): HubClient {
   const send = sender(io, origin, token)
   return {
     origin,
-    request: async (method, path, body) => (await send(method, path, body)).body,
-    async page(path) {
-      const { body, headers } = await send('GET', path)
+    async call<Name extends CallableOperation>(name: Name, ...call: CallArguments<Name>) {
+      const { body } = await send(requestOf(name, ...call))
+      return body as ResultOf<Name> // what is at the origin is believed to be a hub
+    },
+    async page<Name extends CallableOperation>(name: Name, ...call: CallArguments<Name>) {
+      const { body, headers } = await send(requestOf(name, ...call))
       const [, next] = /<([^<>]*)>; rel="next"/.exec(headers.get('link') ?? '') ?? []
-      return { body, next: next === undefined ? undefined : URL.parse(next, origin)?.search }
+      const url = next === undefined ? null : URL.parse(next, origin)
+      return { body: body as ResultOf<Name>, next: url?.searchParams } // as in call
     },
   }
 }
@@ -144,8 +158,8 @@ function sender(
   { world }: CliIo,
   origin: string,
   token: string,
-): (...request: Parameters<HubClient['request']>) => Promise<HubAnswer> {
-  return async (method, path, body) => {
+): (request: WireRequest) => Promise<HubAnswer> {
+  return async ({ method, path, body }) => {
     let response: Response
     let text: string
     try {

@@ -1,7 +1,8 @@
 import type { Command } from 'commander'
+import type { LogEntryBody, LogPartyBody } from '../wire/system-log.ts'
 import { jsonText, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
-import { followEntries, newestEntries, type ShownLogEntry, type LogNameBody } from './log-pages.ts'
+import { followEntries, newestEntries } from './log-pages.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 
@@ -94,7 +95,7 @@ const bad: ReadonlySet<string> = new Set(['FAILURE', 'DENY'])
 const indent = '    '
 
 /** Two or three lines: when, how it ended and what happened; why; by whom to whom. */
-function brief(io: CliIo, entry: ShownLogEntry): string {
+function brief(io: CliIo, entry: LogEntryBody): string {
   const { published, outcome, eventType, displayMessage, actor, target } = entry
   const paint = painter(io)
   const width = lineWidth(io)
@@ -113,7 +114,7 @@ function brief(io: CliIo, entry: ShownLogEntry): string {
 }
 
 /** The names of somebody or something, each once. */
-function nameText({ type, id, alternateId, displayName }: LogNameBody): string {
+function nameText({ type, id, alternateId, displayName }: LogPartyBody): string {
   const names = [displayName, alternateId].filter((name) => name !== '' && name !== 'unknown' && name !== id)
   const [name = id, ...more] = new Set(names)
   const others = [...more, ...(name === id ? [] : [id])]

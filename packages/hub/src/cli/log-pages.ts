@@ -1,32 +1,13 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { LogEntryBody } from '../wire/system-log.ts'
 import { isPassingHubError, type HubClient } from './hub-client.ts'
 
-/** An entry of the System Log as the API shows it; what the command line reads of it. */
-export interface ShownLogEntry {
-  readonly uuid: string
-  readonly published: string
-  readonly severity: string
-  readonly eventType: string
-  readonly displayMessage: string
-  readonly outcome: { readonly result: string; readonly reason: string | null }
-  readonly actor: LogNameBody
-  readonly target: readonly LogNameBody[] | null
-}
-
-export interface LogNameBody {
-  readonly type: string
-  readonly id: string
-  readonly alternateId: string
-  readonly displayName: string
-}
-
-interface LogPageBody {
-  readonly entries: readonly ShownLogEntry[]
+interface LogPage {
+  readonly entries: readonly LogEntryBody[]
   /** The query of the next page. */
-  readonly next: string | undefined
+  readonly next: URLSearchParams | undefined
 }
 
-const logsPath = '/api/v1/logs'
 const pageEntriesMax = 1_000
 
 /** The newest `limit` entries that fit, newest first, over as many pages as that takes. */
@@ -34,14 +15,14 @@ export async function newestEntries(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): Promise<readonly ShownLogEntry[]> {
-  const entries: ShownLogEntry[] = []
-  let query: string | undefined = queryOf(filters, {
+): Promise<readonly LogEntryBody[]> {
+  const entries: LogEntryBody[] = []
+  let query: URLSearchParams | undefined = queryOf(filters, {
     sortOrder: 'DESCENDING',
     limit: Math.min(limit, pageEntriesMax),
   })
   while (query !== undefined && entries.length < limit) {
-    const page: LogPageBody = await readPage(hub, query)
+    const page: LogPage = await readPage(hub, query)
     entries.push(...page.entries)
     query = page.next
   }
@@ -63,7 +44,7 @@ export interface FollowLogOptions {
 export async function* followEntries(
   hub: HubClient,
   options: FollowLogOptions,
-): AsyncGenerator<ShownLogEntry> {
+): AsyncGenerator<LogEntryBody> {
   const { filters, limit, intervalMs, stopped, onTrouble } = options
   // The place in the log first, then the newest entries: what is stored in between comes twice, and is shown once.
   let query = await endOfLog(hub, filters)
@@ -90,7 +71,7 @@ export async function* followEntries(
 }
 
 /** A polling query that goes on behind the last entry. */
-async function endOfLog(hub: HubClient, filters: URLSearchParams): Promise<string> {
+async function endOfLog(hub: HubClient, filters: URLSearchParams): Promise<URLSearchParams> {
   const [newest] = await newestEntries(hub, new URLSearchParams(), 1)
   const from = new URLSearchParams(filters)
   if (newest !== undefined) from.set('since', newest.published)
@@ -102,13 +83,13 @@ async function endOfLog(hub: HubClient, filters: URLSearchParams): Promise<strin
   }
 }
 
-async function readPage(hub: HubClient, query: string): Promise<LogPageBody> {
-  const { body, next } = await hub.page(logsPath + query)
-  return { entries: body as readonly ShownLogEntry[], next } // Okta's shape
+async function readPage(hub: HubClient, query: URLSearchParams): Promise<LogPage> {
+  const { body, next } = await hub.page('GET /api/v1/logs', { query })
+  return { entries: body, next }
 }
 
-function queryOf(filters: URLSearchParams, more: Readonly<Record<string, string | number>>): string {
+function queryOf(filters: URLSearchParams, more: Readonly<Record<string, string | number>>): URLSearchParams {
   const query = new URLSearchParams(filters)
   for (const [name, value] of Object.entries(more)) query.set(name, String(value))
-  return `?${query.toString()}`
+  return query
 }

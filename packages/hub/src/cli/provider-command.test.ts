@@ -3,7 +3,7 @@ import { runInProcess, type CliRun } from '../../test/run-cli.ts'
 import { startLocalServer } from '../../test/local-server.ts'
 import { startTestHub, type TestHub } from '../testing/start-test-hub.ts'
 import { startTransmitter } from '../testing/transmitter.ts'
-import type { ShownProvider } from './provider-command.ts'
+import type { ProviderBody } from '../wire/providers.ts'
 
 const mdm = [
   '--name',
@@ -24,7 +24,7 @@ describe('providers over a real hub', () => {
     await using hub = await startTestHub()
     const created = await run(hub, 'create', ...mdm, '--type', 'Example', '--json')
     expect(created).toMatchObject({ exitCode: 0, stderr: '' })
-    const { id } = JSON.parse(created.stdout) as ShownProvider
+    const { id } = JSON.parse(created.stdout) as ProviderBody
     expect(JSON.parse(created.stdout)).toMatchObject({ name: 'MDM', type: 'Example', status: 'ACTIVE' })
 
     expect((await run(hub, 'show', id)).stdout).toContain('https://mdm.example/jwks.json')
@@ -103,7 +103,7 @@ describe('providers over a real hub', () => {
     await run(hub, 'create', ...mdm)
     const other = ['--name', 'https://mdm.example', '--issuer', 'https://other.example']
     await run(hub, 'create', ...other, '--jwks-url', 'https://mdm.example/jwks.json')
-    const [one, two] = JSON.parse((await run(hub, 'list', '--json')).stdout) as ShownProvider[]
+    const [one, two] = JSON.parse((await run(hub, 'list', '--json')).stdout) as ProviderBody[]
     for (const name of ['https://mdm.example', 'https://mdm.example/jwks.json']) {
       for (const verb of ['show', 'activate', 'deactivate', 'delete']) {
         const { exitCode, stdout, stderr } = await run(hub, verb, name)

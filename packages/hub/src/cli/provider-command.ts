@@ -1,35 +1,17 @@
 import { Argument, type Command } from 'commander'
 import { riskActions, type RiskAction } from '../risk/risk-action.ts'
 import { printable } from '@watchbell/receiver/base'
+import type {
+  ProviderActionBody,
+  ProviderBody,
+  ProviderKeysBody,
+  ProviderRequestBody,
+} from '../wire/providers.ts'
 import { CliError, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
 import { registerProviderTrust } from './provider-trust-command.ts'
 import { facts, table } from './table.ts'
-
-/** A provider as the API shows it (OKTA §1.3). */
-export interface ShownProvider {
-  readonly id: string
-  readonly name: string
-  readonly type: string
-  readonly status: 'ACTIVE' | 'INACTIVE'
-  readonly settings: { readonly well_known_url?: string; readonly issuer: string; readonly jwks_url: string }
-}
-
-/** The keys of a provider as the hub has them. */
-interface ProviderKeysBody {
-  readonly jwks_url: string
-  readonly fetched_at: string | null
-  readonly last_error: string | null
-  readonly next_fetch_at: string | null
-  readonly keys: readonly {
-    readonly kid: string | null
-    readonly algorithms: readonly string[]
-    readonly unusable: string | null
-  }[]
-}
-
-export const providersPath = '/api/v1/security-events-providers'
 
 interface CreateOptions extends HubOptions {
   readonly name: string
@@ -72,9 +54,9 @@ export function registerProvider(program: Command, io: CliIo): void {
     .action(async (options: CreateOptions) => {
       const hub = openHub(io, options)
       const { name, type } = options
-      const created = asProvider(
-        await hub.request('POST', providersPath, { name, type, settings: settingsOf(options) }),
-      )
+      const created = await hub.call('POST /api/v1/security-events-providers', {
+        body: { name, type, settings: settingsOf(options) },
+      })
       const action = await (options.logOnly === true
         ? setAction(hub, created, 'log_only')
         : readAction(hub, created).catch(() => undefined)) // who may register need not be allowed to look
@@ -116,10 +98,10 @@ export function registerProvider(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly refresh?: boolean }) => {
       const hub = openHub(io, options)
       const { id } = await findProvider(hub, wanted)
-      const path = `/v1/providers/${id}/keys`
-      const shown = (await (options.refresh === true
-        ? hub.request('POST', `${path}/refresh`)
-        : hub.request('GET', path))) as ProviderKeysBody // of provider-key-routes.ts
+      const call = { params: { id } }
+      const shown = await (options.refresh === true
+        ? hub.call('POST /v1/providers/:id/keys/refresh', call)
+        : hub.call('GET /v1/providers/:id/keys', call))
       printResult(io, options, shown, () => describedKeys(io, shown))
       if (shown.last_error !== null) throw new CliError('The latest fetch of the keys failed.')
     })
@@ -131,7 +113,9 @@ export function registerProvider(program: Command, io: CliIo): void {
       .action(async (wanted: string, options: HubOptions) => {
         const hub = openHub(io, options)
         const { id } = await findProvider(hub, wanted)
-        const changed = asProvider(await hub.request('POST', `${providersPath}/${id}/lifecycle/${verb}`))
+        const changed = await hub.call(`POST /api/v1/security-events-providers/:id/lifecycle/${verb}`, {
+          params: { id },
+        })
         printResult(io, options, changed, () => `${changed.name} (${id}) is ${changed.status}: ${result}`)
       })
   }
@@ -144,7 +128,7 @@ export function registerProvider(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const { id, name } = await findProvider(hub, wanted)
-      await hub.request('DELETE', `${providersPath}/${id}`)
+      await hub.call('DELETE /api/v1/security-events-providers/:id', { params: { id } })
       printResult(io, options, { id, deleted: true }, () => `${name} (${id}) is deleted.`)
     })
 }
@@ -159,23 +143,22 @@ const actionMeanings: Record<RiskAction, string> = {
   none: 'what it says counts for nothing.',
 }
 
-function actionText({ name, id }: ShownProvider, action: RiskAction): string {
+function actionText({ name, id }: ProviderBody, action: RiskAction): string {
   const meaning = actionMeanings[action].replace('<provider>', id)
   return `${printable(name, nameCharsMax)} has the action ${action}: ${meaning}`
 }
 
-async function readAction(hub: HubClient, { id }: ShownProvider): Promise<RiskAction> {
-  return actionIn(await hub.request('GET', `/v1/providers/${id}/action`))
+async function readAction(hub: HubClient, { id }: ProviderBody): Promise<RiskAction> {
+  return knownAction(await hub.call('GET /v1/providers/:id/action', { params: { id } }))
 }
 
-async function setAction(hub: HubClient, { id }: ShownProvider, action: RiskAction): Promise<RiskAction> {
-  return actionIn(await hub.request('PUT', `/v1/providers/${id}/action`, { action }))
+async function setAction(hub: HubClient, { id }: ProviderBody, action: RiskAction): Promise<RiskAction> {
+  return knownAction(await hub.call('PUT /v1/providers/:id/action', { params: { id }, body: { action } }))
 }
 
 /** @throws CliError when it is none that we know */
-function actionIn(answer: unknown): RiskAction {
-  const given = (answer as { readonly action?: unknown } | null | undefined)?.action // whatever the hub is
-  const action = riskActions.find((known) => known === given)
+function knownAction(answer: Partial<ProviderActionBody> | undefined): RiskAction {
+  const action = riskActions.find((known) => known === answer?.action)
   if (action === undefined) throw new CliError('The hub answered with an action that is unknown here.')
   return action
 }
@@ -193,7 +176,7 @@ Examples:
       --jwks-url https://mdm.example/jwks.json`
 
 /** Either shape of OKTA §1.2. @throws CliError when it is neither */
-function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
+function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): ProviderRequestBody['settings'] {
   if (wellKnownUrl !== undefined && issuer === undefined && jwksUrl === undefined) {
     return { well_known_url: wellKnownUrl }
   }
@@ -203,14 +186,14 @@ function settingsOf({ wellKnownUrl, issuer, jwksUrl }: CreateOptions): object {
   throw wrongUsage('Give --well-known-url alone, or --issuer and --jwks-url together.')
 }
 
-export async function listProviders(hub: HubClient): Promise<readonly ShownProvider[]> {
-  return (await hub.request('GET', providersPath)) as readonly ShownProvider[] // OKTA-R1
+export function listProviders(hub: HubClient): Promise<readonly ProviderBody[]> {
+  return hub.call('GET /api/v1/security-events-providers')
 }
 
 /** What the argument of a command about one provider may be. */
 export const providerNames = 'id, name, issuer, or the URL of its metadata or keys'
 
-const providerLookup: Lookup<ShownProvider> = {
+const providerLookup: Lookup<ProviderBody> = {
   noun: 'provider',
   listCommand: 'watchbell provider list',
   by: 'id, name, issuer or URL',
@@ -225,21 +208,17 @@ const providerLookup: Lookup<ShownProvider> = {
 }
 
 /** @throws CliError when no provider has this id, name, issuer or URL, or several have */
-export async function findProvider(hub: HubClient, wanted: string): Promise<ShownProvider> {
+export async function findProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
   return findOne(await listProviders(hub), wanted, providerLookup)
 }
 
 /** The same, or undefined when there is none. @throws CliError when there are several */
-export async function findKnownProvider(hub: HubClient, wanted: string): Promise<ShownProvider | undefined> {
+export async function findKnownProvider(hub: HubClient, wanted: string): Promise<ProviderBody | undefined> {
   const all = await listProviders(hub)
   return findAll(all, wanted, providerLookup).length === 0 ? undefined : findOne(all, wanted, providerLookup)
 }
 
-export function asProvider(answer: unknown): ShownProvider {
-  return answer as ShownProvider // OKTA-R2, OKTA-R4, OKTA-R6, OKTA-R7
-}
-
-function described(io: CliIo, { id, name, type, status, settings }: ShownProvider): string {
+function described(io: CliIo, { id, name, type, status, settings }: ProviderBody): string {
   return facts(io, {
     id,
     name,

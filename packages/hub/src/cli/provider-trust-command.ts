@@ -1,28 +1,11 @@
 import type { Command } from 'commander'
-import { isJsonObject, type JsonObject } from '@watchbell/receiver/base'
+import { isJsonObject } from '@watchbell/receiver/base'
+import type { ProviderTrustBody, ProviderTrustRequestBody } from '../wire/providers.ts'
 import { printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { readJsonInput } from './input.ts'
 import { findProvider } from './provider-command.ts'
 import { facts, table } from './table.ts'
-
-interface TrustBody {
-  readonly speaks_of: Readonly<Record<'domains' | 'issuers' | 'events', readonly string[] | null>>
-  readonly joins: {
-    readonly everything: boolean
-    readonly domains: readonly string[]
-    readonly issuers: readonly string[]
-  }
-  readonly precedence: number | null
-  readonly refused_claims: {
-    readonly total: number
-    readonly newest: readonly {
-      readonly reason: string | null
-      readonly said_at: string
-      readonly identifiers: readonly { readonly format: string; readonly value: string }[]
-    }[]
-  }
-}
 
 interface TrustOptions extends HubOptions {
   readonly set?: string
@@ -41,17 +24,17 @@ export function registerProviderTrust(provider: Command, io: CliIo, providerName
     .action(async (wanted: string, { set, ...options }: TrustOptions) => {
       const hub = openHub(io, options)
       const { id } = await findProvider(hub, wanted)
-      const path = `/v1/providers/${id}/trust`
-      const trust = (await (set === undefined
-        ? hub.request('GET', path)
-        : hub.request('PUT', path, await readTrust(io, set)))) as TrustBody // its own shape
+      const params = { id }
+      const trust = await (set === undefined
+        ? hub.call('GET /v1/providers/:id/trust', { params })
+        : hub.call('PUT /v1/providers/:id/trust', { params, body: await readTrust(io, set) }))
       printResult(io, options, trust, () => described(io, trust))
     })
 }
 
-async function readTrust(io: CliIo, file: string): Promise<JsonObject> {
+async function readTrust(io: CliIo, file: string): Promise<ProviderTrustRequestBody> {
   const trust = await readJsonInput(io, file)
-  if (isJsonObject(trust)) return trust
+  if (isJsonObject(trust)) return trust // the hub says what is wrong with it
   throw wrongUsage('What is to hold must be a JSON object: `watchbell provider trust --help` has examples.')
 }
 
@@ -65,7 +48,7 @@ docs/trust.md says what each member means.`
 
 function described(
   io: CliIo,
-  { speaks_of: speaks, joins, precedence, refused_claims: refused }: TrustBody,
+  { speaks_of: speaks, joins, precedence, refused_claims: refused }: ProviderTrustBody,
 ): string {
   const listed = (values: readonly string[] | null): string =>
     values === null ? 'any' : values.length === 0 ? 'none' : values.join(', ')

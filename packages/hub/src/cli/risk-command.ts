@@ -1,12 +1,13 @@
 import { Option, type Command } from 'commander'
-import { riskLevels } from '../risk/risk-level.ts'
+import { riskLevels, type RiskLevel } from '../risk/risk-level.ts'
+import type { SubjectDetailsBody } from '../wire/subjects.ts'
 import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
-import { fetchSubject, reasonTable, type ShownSubject } from './subject-command.ts'
+import { fetchSubject, reasonTable } from './subject-command.ts'
 import { facts } from './table.ts'
 
 interface SetOptions extends HubOptions {
-  readonly level: string
+  readonly level: RiskLevel
   readonly reason?: string
 }
 
@@ -30,20 +31,20 @@ export function registerRisk(program: Command, io: CliIo): void {
     .addOption(new Option('--level <level>', 'the level').choices(riskLevels).makeOptionMandatory())
     .option('--reason <text>', 'why; letters, digits, spaces and - , .')
     .action(async (wanted: string, { level, reason, ...options }: SetOptions) => {
-      const path = `/v1/subjects/${encodeURIComponent(wanted)}/risk`
       const body = { level, ...(reason !== undefined && { reason }) }
-      const set = (await openHub(io, options).request('PUT', path, body)) as ShownSubject // its own shape
+      const call = { params: { id: wanted }, body }
+      const set = await openHub(io, options).call('PUT /v1/subjects/:id/risk', call)
       printResult(io, options, set, () => `${wanted} has the level ${set.level} now.`)
     })
 
-  for (const [verb, method, description, result] of dismissals) {
+  for (const [verb, operation, description, result] of dismissals) {
     hubOptions(risk.command(verb))
       .description(description)
       .argument('<subject>', 'sign-in name, email address, IP address, another identifier, or entity id')
       .argument('<reason>', 'the id of the reason: `watchbell risk show` has it')
       .action(async (wanted: string, reason: string, options: HubOptions) => {
-        const path = `/v1/subjects/${encodeURIComponent(wanted)}/reasons/${encodeURIComponent(reason)}/dismissal`
-        const left = (await openHub(io, options).request(method, path)) as ShownSubject // its own shape
+        const params = { id: wanted, reason }
+        const left = await openHub(io, options).call(operation, { params })
         printResult(
           io,
           options,
@@ -57,14 +58,14 @@ export function registerRisk(program: Command, io: CliIo): void {
 const dismissals = [
   [
     'dismiss',
-    'PUT',
+    'PUT /v1/subjects/:id/reasons/:reason/dismissal',
     'Dismiss one reason, such as a false positive. It counts again when its source says the same again.',
     'is dismissed',
   ],
-  ['restore', 'DELETE', 'Take a dismissal back.', 'counts again'],
+  ['restore', 'DELETE /v1/subjects/:id/reasons/:reason/dismissal', 'Take a dismissal back.', 'counts again'],
 ] as const
 
-function described(io: CliIo, subject: ShownSubject): string {
+function described(io: CliIo, subject: SubjectDetailsBody): string {
   const { id, kind, level, reported_level: reported, identifiers, reasons, dismissed } = subject
   const about = facts(io, {
     id,

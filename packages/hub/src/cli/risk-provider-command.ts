@@ -1,27 +1,16 @@
 import { Option, type Command } from 'commander'
-import { riskActions } from '../risk/risk-action.ts'
+import { riskActions, type RiskAction } from '../risk/risk-action.ts'
+import type { RiskEventCountsBody, RiskProviderBody } from '../wire/risk.ts'
 import { printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
 
-/** A risk provider as the API shows it (OKTA §4). */
-export interface ShownRiskProvider {
-  readonly id: string
-  readonly name: string
-  readonly clientId: string
-  readonly action: string
-  readonly created: string
-  readonly lastUpdated: string
-}
-
 interface CreateOptions extends HubOptions {
   readonly name: string
   readonly client: string
-  readonly action: string
+  readonly action: RiskAction
 }
-
-const path = '/api/v1/risk/providers'
 
 export function registerRiskProvider(program: Command, io: CliIo): void {
   const riskProvider = program
@@ -55,7 +44,8 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     .addHelpText('after', createExample)
     .action(async ({ name, client, action, ...options }: CreateOptions) => {
       const hub = openHub(io, options)
-      const made = asRiskProvider(await hub.request('POST', path, { name, clientId: client, action }))
+      const body = { name, clientId: client, action }
+      const made = await hub.call('POST /api/v1/risk/providers', { body })
       printResult(io, options, made, () => described(io, made))
     })
 
@@ -65,7 +55,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const found = await findRiskProvider(hub, wanted)
-      const counts = (await hub.request('GET', `/v1/risk/providers/${found.id}/counts`)) as Counts // its own shape
+      const counts = await hub.call('GET /v1/risk/providers/:id/counts', { params: { id: found.id } })
       printResult(io, options, { ...found, events: counts }, () => described(io, found, counts))
     })
 
@@ -75,7 +65,7 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const { id, name } = await findRiskProvider(hub, wanted)
-      await hub.request('DELETE', `${path}/${id}`)
+      await hub.call('DELETE /api/v1/risk/providers/:id', { params: { id } })
       printResult(io, options, { id, deleted: true }, () => `${name} (${id}) is deleted.`)
     })
 }
@@ -85,16 +75,11 @@ Example:
   $ watchbell client create --name partner --scope okta.riskEvents.manage --generate
   $ watchbell risk-provider create --name Partner --client 0oa… --action enforce_and_log`
 
-interface Counts {
-  readonly taken: number
-  readonly ignored: number
+function listRiskProviders(hub: HubClient): Promise<readonly RiskProviderBody[]> {
+  return hub.call('GET /api/v1/risk/providers')
 }
 
-async function listRiskProviders(hub: HubClient): Promise<readonly ShownRiskProvider[]> {
-  return (await hub.request('GET', path)) as readonly ShownRiskProvider[] // OKTA-K1
-}
-
-const riskProviderLookup: Lookup<ShownRiskProvider> = {
+const riskProviderLookup: Lookup<RiskProviderBody> = {
   noun: 'risk provider',
   listCommand: 'watchbell risk-provider list',
   by: 'id, name or client',
@@ -103,15 +88,11 @@ const riskProviderLookup: Lookup<ShownRiskProvider> = {
 }
 
 /** @throws CliError when no risk provider has this id, name or client, or several have */
-async function findRiskProvider(hub: HubClient, wanted: string): Promise<ShownRiskProvider> {
+async function findRiskProvider(hub: HubClient, wanted: string): Promise<RiskProviderBody> {
   return findOne(await listRiskProviders(hub), wanted, riskProviderLookup)
 }
 
-function asRiskProvider(answer: unknown): ShownRiskProvider {
-  return answer as ShownRiskProvider // OKTA-K2
-}
-
-function described(io: CliIo, provider: ShownRiskProvider, counts?: Counts): string {
+function described(io: CliIo, provider: RiskProviderBody, counts?: RiskEventCountsBody): string {
   const { id, name, clientId, action, created, lastUpdated } = provider
   return facts(io, {
     id,

@@ -6,7 +6,7 @@ import { runInProcess, type CliRun, type CliSurroundings } from '../../test/run-
 import { temporaryFolder } from '../../test/temporary-folder.ts'
 import { breakageNames } from '../testing/breakages.ts'
 import { startTestHub, type TestHub } from '../testing/start-test-hub.ts'
-import type { ShownProvider } from './provider-command.ts'
+import type { ProviderBody } from '../wire/providers.ts'
 
 function run(hub: TestHub, args: readonly string[], more: CliSurroundings = {}): Promise<CliRun> {
   return runInProcess(['send', ...args], {
@@ -37,8 +37,8 @@ async function signalsOf(
   return signals
 }
 
-async function providersOf(hub: TestHub): Promise<readonly ShownProvider[]> {
-  return (await (await hub.api('GET', '/api/v1/security-events-providers')).json()) as ShownProvider[]
+async function providersOf(hub: TestHub): Promise<readonly ProviderBody[]> {
+  return (await (await hub.api('GET', '/api/v1/security-events-providers')).json()) as ProviderBody[]
 }
 
 describe('sound events', () => {

@@ -15,6 +15,7 @@ import {
   setAlgorithms,
   type SetAlgorithm,
 } from '@watchbell/receiver/set'
+import type { ProviderBody } from '../wire/providers.ts'
 import { CliError, jsonText, printLine, printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { typeUri } from './event-types.ts'
 import { hasToken, hubOrigin, noAnswer, openHub, type HubClient } from './hub-client.ts'
@@ -26,7 +27,7 @@ import {
   gatherList,
   type Listen,
 } from './option-readers.ts'
-import { asProvider, listProviders, providersPath, type ShownProvider } from './provider-command.ts'
+import { listProviders } from './provider-command.ts'
 import { verdictText, verdictReader, type ReadVerdict, type SetVerdict } from './send-verdict.ts'
 import { misbehaviourOf, serveSsf, startSsf } from './send-ssf.ts'
 import { subjectText } from './signals-command.ts'
@@ -309,7 +310,7 @@ async function earlierProvider(
   io: CliIo,
   hub: HubClient,
   { issuer, origin, listen }: SendOptions,
-): Promise<ShownProvider | undefined> {
+): Promise<ProviderBody | undefined> {
   if (issuer !== undefined) return undefined
   const host = origin === undefined ? listen.host : new URL(originOf(origin)).hostname
   const ours = (await listProviders(hub))
@@ -342,15 +343,20 @@ async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Pr
   const { issuer, jwksUrl, wellKnownUrl, origin } = transmitter
   const settings = issuer === origin ? { well_known_url: wellKnownUrl } : { issuer, jwks_url: jwksUrl }
   const known = (await listProviders(hub)).find((provider) => provider.settings.issuer === issuer)
-  let provider: ShownProvider
+  let provider: ProviderBody
   if (known === undefined) {
     const name = `watchbell send ${issuer}`.slice(0, 100)
-    provider = asProvider(await hub.request('POST', providersPath, { name, type: providerType, settings }))
+    provider = await hub.call('POST /api/v1/security-events-providers', {
+      body: { name, type: providerType, settings },
+    })
   } else if (known.settings.jwks_url === jwksUrl) {
     provider = known
   } else {
     const { id, name, type } = known
-    provider = asProvider(await hub.request('PUT', `${providersPath}/${id}`, { name, type, settings }))
+    provider = await hub.call('PUT /api/v1/security-events-providers/:id', {
+      params: { id },
+      body: { name, type, settings },
+    })
   }
   const off =
     provider.status === 'ACTIVE' ? '' : `, and is deactivated: \`watchbell provider activate ${provider.id}\``

@@ -1,11 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises'
 import { signalId } from '../signals/signal-id.ts'
+import type { SignalBody } from '../wire/signals.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
-import { outcomeText, shownReasons, signalsPath, type ShownSignal } from './signal-pages.ts'
+import { outcomeText, shownReasons } from './signal-pages.ts'
 
 /** What the hub made of a token that it took. */
 export interface SetVerdict {
-  readonly outcome: ShownSignal['outcome'] | 'unknown'
+  readonly outcome: SignalBody['outcome'] | 'unknown'
   readonly about_nobody?: boolean
   /** Why it is not simply handled. */
   readonly reason?: string
@@ -21,11 +22,11 @@ const askAgainMs = 20
 export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefined {
   if (hub === undefined) return undefined
   return async (issuer, jti) => {
-    const path = `${signalsPath}/${signalId(issuer, jti)}`
+    const params = { id: signalId(issuer, jti) }
     const askedAt = performance.now()
     for (;;) {
       try {
-        const signal = (await hub.request('GET', path)) as ShownSignal // the hub's own API
+        const signal = await hub.call('GET /v1/signals/:id', { params })
         if (signal.outcome !== 'pending') return verdictOf(signal)
       } catch (error) {
         if (!(error instanceof HubAnswerError)) throw error
@@ -37,7 +38,7 @@ export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefin
   }
 }
 
-function verdictOf(signal: ShownSignal): SetVerdict {
+function verdictOf(signal: SignalBody): SetVerdict {
   const reasons = shownReasons(signal)
   return {
     outcome: signal.outcome,

@@ -1,30 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises'
+import type { SignalBody, SignalPageBody } from '../wire/signals.ts'
 import { isPassingHubError, type HubClient } from './hub-client.ts'
-
-/** A signal as `GET /v1/signals` shows it. */
-export interface ShownSignal {
-  readonly id: string
-  readonly outcome: 'pending' | 'handled' | 'failed' | 'refused'
-  readonly received_at: string
-  readonly provider: string | null
-  readonly iss: string | null
-  readonly jti: string | null
-  readonly issued_at: string | null
-  readonly repeats: number
-  readonly code?: string
-  readonly reason?: string
-  /** Of a refused one: whether the provider sent it, or anybody may have in its name. */
-  readonly proven?: boolean
-  /** It was handled and changed nothing for any subject. */
-  readonly about_nobody?: boolean
-  readonly events: readonly {
-    readonly type: string
-    readonly name: string
-    readonly subject?: object
-    readonly unmatched_reason?: string
-  }[]
-  readonly token?: string | null
-}
 
 /** The verdict in a word or three: what changed nothing for anybody is not called handled alone. */
 export function outcomeText({
@@ -32,24 +8,17 @@ export function outcomeText({
   about_nobody,
 }: {
   readonly outcome: string
-  readonly about_nobody?: boolean
+  readonly about_nobody?: boolean | undefined
 }): string {
   return about_nobody === true ? `${outcome}, about nobody` : outcome
 }
 
 /** Why it was refused or failed, or why its events changed nothing. */
-export function shownReasons({ reason, events }: ShownSignal): readonly string[] {
+export function shownReasons({ reason, events }: SignalBody): readonly string[] {
   const unmatched = events.flatMap(({ unmatched_reason: why }) => (why === undefined ? [] : [why]))
   return [...new Set([...(reason === undefined ? [] : [reason]), ...unmatched])]
 }
 
-interface SignalPage {
-  readonly signals: readonly ShownSignal[]
-  /** The whole URL of the next page, on the hub's public origin. */
-  readonly next: string | null
-}
-
-export const signalsPath = '/v1/signals'
 const pageSignalsMax = 200
 
 /** The newest `limit` signals that fit, newest first, over as many pages as that takes. */
@@ -57,8 +26,8 @@ export async function newestSignals(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): Promise<readonly ShownSignal[]> {
-  const signals: ShownSignal[] = []
+): Promise<readonly SignalBody[]> {
+  const signals: SignalBody[] = []
   for await (const page of pages(hub, filters, Math.min(limit, pageSignalsMax))) {
     signals.push(...page)
     if (signals.length >= limit) break
@@ -70,15 +39,15 @@ async function* pages(
   hub: HubClient,
   filters: URLSearchParams,
   limit: number,
-): AsyncGenerator<readonly ShownSignal[]> {
+): AsyncGenerator<readonly SignalBody[]> {
   const first = new URLSearchParams(filters)
   first.set('limit', String(limit))
-  let search: string | undefined = `?${first.toString()}`
-  while (search !== undefined) {
-    const page = (await hub.request('GET', signalsPath + search)) as SignalPage // the hub's own API
+  let query: URLSearchParams | undefined = first
+  while (query !== undefined) {
+    const page: SignalPageBody = await hub.call('GET /v1/signals', { query })
     yield page.signals
     // Only its query: the hub's public origin may not be how it is reached from here.
-    search = page.next === null ? undefined : new URL(page.next).search
+    query = page.next === null ? undefined : new URL(page.next).searchParams
   }
 }
 
@@ -101,7 +70,7 @@ const storedLateMaxMs = 10_000
 const verdictWaitMs = 5_000
 
 /** Signals as they come, oldest first, each of them once. Ends when `stopped`; outlasts a hub that is away for a while. */
-export async function* followSignals(hub: HubClient, options: FollowOptions): AsyncGenerator<ShownSignal> {
+export async function* followSignals(hub: HubClient, options: FollowOptions): AsyncGenerator<SignalBody> {
   const { filters, intervalMs, stopped, onTrouble } = options
   const start = await walkBack(hub, options)
   /** Those seen that a later round may meet again, with when they were received. */
@@ -110,7 +79,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
   const pendingSince = new Map<string, number>()
   let inTrouble = false
 
-  function isHeldBack(signal: ShownSignal): boolean {
+  function isHeldBack(signal: SignalBody): boolean {
     const { id, outcome } = signal
     if (outcome !== 'pending' || filters.has('outcome') || receivedMs(signal) < floorMs) return false
     const since = pendingSince.get(id) ?? performance.now()
@@ -118,7 +87,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
     return performance.now() - since < verdictWaitMs
   }
 
-  function remember(signal: ShownSignal): void {
+  function remember(signal: SignalBody): void {
     seen.set(signal.id, receivedMs(signal))
     pendingSince.delete(signal.id)
     floorMs = Math.max(floorMs, receivedMs(signal) - storedLateMaxMs)
@@ -126,7 +95,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
   }
 
   /** What is new since the last round, oldest first; nothing while the hub is away. */
-  async function round(): Promise<readonly ShownSignal[]> {
+  async function round(): Promise<readonly SignalBody[]> {
     try {
       const fresh = await unseenSince(hub, filters, floorMs, seen)
       if (inTrouble) onTrouble(undefined)
@@ -154,15 +123,15 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
 
 interface Start {
   /** The first to show, oldest first. */
-  readonly latest: readonly ShownSignal[]
+  readonly latest: readonly SignalBody[]
   /** Those before them that must not pass for new ones. */
-  readonly older: readonly ShownSignal[]
+  readonly older: readonly SignalBody[]
   /** Whatever comes from now on was received later than this. */
   readonly floorMs: number
 }
 
 async function walkBack(hub: HubClient, { filters, limit }: FollowOptions): Promise<Start> {
-  const walked: ShownSignal[] = []
+  const walked: SignalBody[] = []
   let floorMs = 0
   for await (const page of pages(hub, filters, pageSignalsMax)) {
     walked.push(...page)
@@ -177,11 +146,11 @@ async function unseenSince(
   filters: URLSearchParams,
   floorMs: number,
   seen: ReadonlyMap<string, number>,
-): Promise<readonly ShownSignal[]> {
+): Promise<readonly SignalBody[]> {
   const sinceFloor = new URLSearchParams(filters)
   const wantedSinceMs = Date.parse(filters.get('since') ?? '') || 0
   sinceFloor.set('since', new Date(Math.max(0, floorMs, wantedSinceMs)).toISOString())
-  const fresh: ShownSignal[] = []
+  const fresh: SignalBody[] = []
   for await (const page of pages(hub, sinceFloor, pageSignalsMax)) {
     const unseen = page.filter(({ id }) => !seen.has(id))
     fresh.push(...unseen)
@@ -190,6 +159,6 @@ async function unseenSince(
   return fresh.toReversed()
 }
 
-function receivedMs({ received_at }: ShownSignal): number {
+function receivedMs({ received_at }: SignalBody): number {
   return Date.parse(received_at)
 }

@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { runInProcess, type CliRun, type CliSurroundings } from '../../test/run-cli.ts'
 import { startTestHub, type TestHub } from '../testing/start-test-hub.ts'
 import { startTransmitter, type Transmitter } from '../testing/transmitter.ts'
-import type { ShownSignal } from './signal-pages.ts'
+import type { SignalBody } from '../wire/signals.ts'
 
 const ada = { format: 'email', email: 'ada@example.com' }
 
@@ -24,7 +24,7 @@ async function push(hub: TestHub, from: Transmitter, jti: string, type = 'sessio
 }
 
 function jtisOf(stdout: string): readonly (string | null)[] {
-  return (JSON.parse(stdout) as readonly ShownSignal[]).map(({ jti }) => jti)
+  return (JSON.parse(stdout) as readonly SignalBody[]).map(({ jti }) => jti)
 }
 
 describe('signals that are there', () => {
@@ -93,7 +93,7 @@ describe('signals that are there', () => {
     await using idp = await registered(hub)
     const token = idp.sign({ type: 'session-revoked', subject: ada, aud: hub.origin })
     await idp.push(hub.origin, token)
-    const [signal] = JSON.parse((await run(hub, ['--json'])).stdout) as [ShownSignal]
+    const [signal] = JSON.parse((await run(hub, ['--json'])).stdout) as [SignalBody]
     const shown = await run(hub, ['show', signal.id])
     expect(shown.stdout).toContain('"email": "ada@example.com"')
     expect(shown.stdout).not.toContain(token)
@@ -132,7 +132,7 @@ describe('signals that come', () => {
       world: { fetch },
       onStdout: (stdout) => {
         const lines = stdout.split('\n').slice(0, -1)
-        jtis = lines.map((line) => (JSON.parse(line) as ShownSignal).jti)
+        jtis = lines.map((line) => (JSON.parse(line) as SignalBody).jti)
         told()
       },
     })
@@ -227,7 +227,7 @@ describe('signals that come', () => {
       stdout
         .split('\n')
         .slice(0, -1)
-        .map((line) => (JSON.parse(line) as ShownSignal).jti),
+        .map((line) => (JSON.parse(line) as SignalBody).jti),
     ).toEqual(['first', 'second'])
     expect(stderr).toMatch(
       /^No hub answers at .*unplugged.* Trying again …\nThe hub answers again\.\nwatchbell: .*401/,

@@ -1,17 +1,11 @@
 import { Option, type Command } from 'commander'
 import { isJsonObject } from '@watchbell/receiver/base'
+import type { SignalBody } from '../wire/signals.ts'
 import { jsonText, printResult, printLine, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { findProvider, providerNames } from './provider-command.ts'
-import {
-  followSignals,
-  newestSignals,
-  outcomeText,
-  shownReasons,
-  signalsPath,
-  type ShownSignal,
-} from './signal-pages.ts'
+import { followSignals, newestSignals, outcomeText, shownReasons } from './signal-pages.ts'
 import { facts, lineWidth, oneLine, painter, wrap, type Style } from './table.ts'
 import { typeUri } from './event-types.ts'
 
@@ -90,9 +84,10 @@ export function registerSignals(program: Command, io: CliIo): void {
     .argument('<id>', 'its id, as `watchbell signals` shows it')
     .option('--include-token', 'show the token that came, too: it is the evidence')
     .action(async (id: string, options: ShowOptions) => {
-      const query = options.includeToken === true ? '?include=token' : ''
-      const path = `${signalsPath}/${encodeURIComponent(id)}${query}`
-      const signal = (await openHub(io, options).request('GET', path)) as ShownSignal // the hub's own API
+      const signal = await openHub(io, options).call('GET /v1/signals/:id', {
+        params: { id },
+        query: { include: options.includeToken === true ? 'token' : undefined },
+      })
       printResult(io, options, signal, () => whole(io, signal))
     })
 }
@@ -148,7 +143,7 @@ async function follow(
   }
 }
 
-const styles: Readonly<Record<ShownSignal['outcome'], Style>> = {
+const styles: Readonly<Record<SignalBody['outcome'], Style>> = {
   handled: 'green',
   pending: 'yellow',
   failed: 'red',
@@ -157,7 +152,7 @@ const styles: Readonly<Record<ShownSignal['outcome'], Style>> = {
 const indent = '    '
 
 /** Two or three lines: when, verdict and what about whom; why; where to look further. */
-function brief(io: CliIo, signal: ShownSignal): string {
+function brief(io: CliIo, signal: SignalBody): string {
   const { id, outcome, events, code, repeats } = signal
   const paint = painter(io)
   const width = lineWidth(io)
@@ -174,12 +169,12 @@ function brief(io: CliIo, signal: ShownSignal): string {
 }
 
 /** Whom it is from; of a refused one that proves nothing, whom it names. */
-function sender({ iss, proven }: ShownSignal): string {
+function sender({ iss, proven }: SignalBody): string {
   if (iss === null) return 'nobody'
   return proven === false ? `whoever names ${iss}` : iss
 }
 
-function eventsOf({ events }: ShownSignal): string {
+function eventsOf({ events }: SignalBody): string {
   return events.map(({ name, subject }) => `${name} ${subjectText(subject)}`.trim()).join(', ')
 }
 
@@ -194,7 +189,7 @@ export function subjectText(subject: unknown): string {
     .join(' ')
 }
 
-function whole(io: CliIo, signal: ShownSignal): string {
+function whole(io: CliIo, signal: SignalBody): string {
   const { events, token } = signal
   const parts = [
     facts(io, {

@@ -1,14 +1,15 @@
 import type { Command } from 'commander'
 import type { JsonObject } from '@watchbell/receiver/base'
 import { dialectNames } from '@watchbell/receiver/set'
+import type { ProviderBody } from '../wire/providers.ts'
+import type { StreamBody } from '../wire/streams.ts'
 import { printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { gatherList, integerFrom, jsonObject, subjectIdentifier } from './option-readers.ts'
-import { listProviders, type ShownProvider } from './provider-command.ts'
+import { listProviders } from './provider-command.ts'
 import { registerStreamConnect } from './stream-connect-command.ts'
 import { registerStreamDoctor } from './stream-doctor-command.ts'
 import {
-  asStream,
   askStream,
   describedStream,
   findStreamProvider,
@@ -19,7 +20,6 @@ import {
   requireVerified,
   setDialects,
   waitDefaultS,
-  type ShownStream,
 } from './stream-requests.ts'
 import { facts, table } from './table.ts'
 
@@ -59,7 +59,8 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
-      const shown = asStream(await askStream(hub, provider, 'GET'))
+      const params = { id: provider.id }
+      const shown = await askStream(provider, hub.call('GET /v1/providers/:id/stream', { params }))
       printResult(io, options, shown, () => describedStream(io, provider, shown))
     })
 
@@ -70,7 +71,8 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly wait: number }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
-      const asked = asStream(await askStream(hub, provider, 'POST', '/verify'))
+      const params = { id: provider.id }
+      const asked = await askStream(provider, hub.call('POST /v1/providers/:id/stream/verify', { params }))
       const seen = await lookForVerification(hub, provider, asked, options.wait)
       requireVerified(provider, seen, options.wait)
       printResult(
@@ -91,12 +93,13 @@ export function registerStream(program: Command, io: CliIo): void {
         const provider = await findStreamProvider(hub, wanted)
         const { reason } = options
         const body = { status, ...(reason !== undefined && { reason }) }
-        const answer = (await askStream(hub, provider, 'PUT', '/status', body)) as { status: string } // its shape
+        const call = { params: { id: provider.id }, body }
+        const answer = await askStream(provider, hub.call('PUT /v1/providers/:id/stream/status', call))
         printResult(io, options, answer, () => `The stream of ${provider.name} is ${answer.status}.`)
       })
   }
 
-  for (const [verb, path, description] of subjectVerbs) {
+  for (const [verb, operation, description] of subjectVerbs) {
     hubOptions(stream.command(verb))
       .description(description)
       .argument('<provider>', providerOrStream)
@@ -111,7 +114,8 @@ export function registerStream(program: Command, io: CliIo): void {
           if (subject === undefined) throw wrongUsage('Give --subject or --subject-json.')
           const hub = openHub(io, options)
           const provider = await findStreamProvider(hub, wanted)
-          await askStream(hub, provider, 'POST', path, { subject })
+          const call = { params: { id: provider.id }, body: { subject } }
+          await askStream(provider, hub.call(operation, call))
           printResult(
             io,
             options,
@@ -132,8 +136,11 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly overlap: number }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
-      const body = { overlap_seconds: options.overlap }
-      const rotated = await askStream(hub, provider, 'POST', '/rotate-authorization', body)
+      const call = { params: { id: provider.id }, body: { overlap_seconds: options.overlap } }
+      const rotated = await askStream(
+        provider,
+        hub.call('POST /v1/providers/:id/stream/rotate-authorization', call),
+      )
       printResult(
         io,
         options,
@@ -149,7 +156,9 @@ export function registerStream(program: Command, io: CliIo): void {
     .action(async (wanted: string, options: HubOptions & { readonly force?: boolean }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
-      await askStream(hub, provider, 'DELETE', options.force === true ? '?force=true' : '')
+      const query = { force: options.force === true ? ('true' as const) : undefined }
+      const call = { params: { id: provider.id }, query }
+      await askStream(provider, hub.call('DELETE /v1/providers/:id/stream', call))
       printResult(
         io,
         options,
@@ -192,7 +201,7 @@ export function registerStream(program: Command, io: CliIo): void {
   registerStreamDoctor(stream, io)
 }
 
-function nameOfProvider(providers: readonly ShownProvider[], { provider_id: id }: ShownStream): string {
+function nameOfProvider(providers: readonly ProviderBody[], { provider_id: id }: StreamBody): string {
   return providers.find((provider) => provider.id === id)?.name ?? id
 }
 
@@ -203,6 +212,14 @@ const statusVerbs = [
 ] as const
 
 const subjectVerbs = [
-  ['add-subject', '/subjects', 'Ask the transmitter for the events about a subject.'],
-  ['remove-subject', '/subjects/remove', 'Ask the transmitter for no more events about a subject.'],
+  [
+    'add-subject',
+    'POST /v1/providers/:id/stream/subjects',
+    'Ask the transmitter for the events about a subject.',
+  ],
+  [
+    'remove-subject',
+    'POST /v1/providers/:id/stream/subjects/remove',
+    'Ask the transmitter for no more events about a subject.',
+  ],
 ] as const

@@ -1,26 +1,19 @@
 import { InvalidArgumentError, type Command } from 'commander'
 import { dialectNames } from '@watchbell/receiver/set'
+import type { ProviderBody } from '../wire/providers.ts'
+import type { StreamRequestBody } from '../wire/streams.ts'
 import { printResult, wrongUsage, type CliIo } from './cli-io.ts'
 import { typeUri } from './event-types.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
 import { readPrivateJwk } from './key-input.ts'
 import { gatherList, integerFrom } from './option-readers.ts'
+import { findKnownProvider, findProvider, providerNames } from './provider-command.ts'
 import {
-  asProvider,
-  findKnownProvider,
-  findProvider,
-  providerNames,
-  providersPath,
-  type ShownProvider,
-} from './provider-command.ts'
-import {
-  asStream,
   describedStream,
   lookForVerification,
   requireVerified,
   setDialects,
-  streamPathOf,
   waitDefaultS,
 } from './stream-requests.ts'
 
@@ -88,7 +81,7 @@ export function registerStreamConnect(stream: Command, io: CliIo): void {
       const body = await draftOf(io, options)
       const provider = await findOrRegister(hub, transmitter, options)
       const connected = await speaking(hub, provider, options.dialect, async () =>
-        asStream(await hub.request('PUT', streamPathOf(provider), body)),
+        hub.call('PUT /v1/providers/:id/stream', { params: { id: provider.id }, body }),
       )
       const seen = await lookForVerification(hub, provider, connected, options.wait)
       printResult(io, options, seen, () => describedStream(io, provider, seen))
@@ -140,7 +133,7 @@ function oneOf<T extends string>(values: readonly T[]): (text: string) => T {
   }
 }
 
-async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
+async function draftOf(io: CliIo, options: ConnectOptions): Promise<StreamRequestBody> {
   if (options.push === true && options.poll === true) throw wrongUsage('Give --push or --poll, not both.')
   const { events, description, subjects, audience, polling, credentialHosts, streamId, pollUrl } = options
   if ((streamId === undefined) !== (pollUrl === undefined)) {
@@ -158,11 +151,12 @@ async function draftOf(io: CliIo, options: ConnectOptions): Promise<object> {
     ...(description !== undefined && { description }),
     ...(audience !== undefined && { audience }),
     ...(credentialHosts !== undefined && { credential_hosts: credentialHosts }),
-    ...(streamId !== undefined && { existing: { stream_id: streamId, poll_url: pollUrl } }),
+    ...(streamId !== undefined &&
+      pollUrl !== undefined && { existing: { stream_id: streamId, poll_url: pollUrl } }),
   }
 }
 
-async function authOf(io: CliIo, options: ConnectOptions): Promise<object> {
+async function authOf(io: CliIo, options: ConnectOptions): Promise<StreamRequestBody['auth']> {
   const { clientId, clientKey, tokenUrl, authorizationServer, scope, dpop } = options
   const usual =
     clientKey !== undefined ? 'private_key_jwt' : clientId !== undefined ? 'client_secret_basic' : 'bearer'
@@ -197,7 +191,7 @@ async function findOrRegister(
   hub: HubClient,
   transmitter: string,
   { name, type }: ConnectOptions,
-): Promise<ShownProvider> {
+): Promise<ProviderBody> {
   const url = URL.parse(transmitter)
   if (url === null) return findProvider(hub, transmitter)
   const known = await findKnownProvider(hub, transmitter)
@@ -208,7 +202,7 @@ async function findOrRegister(
   }
   const settings = { well_known_url: transmitter }
   const body = { name: name ?? url.host, type: type ?? 'custom', settings }
-  return asProvider(await hub.request('POST', providersPath, body))
+  return hub.call('POST /api/v1/security-events-providers', { body })
 }
 
 /** An issuer has one provider, and that has one stream: nobody is to believe that they made another one. */
@@ -223,7 +217,7 @@ function requireSame(option: string, wanted: string | undefined, known: string):
 /** Does work while the provider speaks these dialects; what it spoke before is put back when the work fails. */
 async function speaking<T>(
   hub: HubClient,
-  provider: ShownProvider,
+  provider: ProviderBody,
   dialects: readonly string[] | undefined,
   work: () => Promise<T>,
 ): Promise<T> {

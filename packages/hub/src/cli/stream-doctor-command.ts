@@ -1,8 +1,10 @@
 import type { Command } from 'commander'
 import { printable } from '@watchbell/receiver/base'
+import type { ProviderBody } from '../wire/providers.ts'
+import type { StreamHealthBody } from '../wire/streams.ts'
 import { CliError, printLine, printResult, type CliIo } from './cli-io.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
-import { listProviders, type ShownProvider } from './provider-command.ts'
+import { listProviders } from './provider-command.ts'
 import {
   askStream,
   findStreamProvider,
@@ -29,16 +31,11 @@ export function registerStreamDoctor(stream: Command, io: CliIo): void {
     })
 }
 
-interface HealthBody {
-  readonly healthy: boolean
-  readonly checks: readonly { readonly name: string; readonly result: string; readonly detail: string }[]
-}
-
 /** `stream doctor` without a provider. @throws CliError when a stream is not healthy */
 async function examineAll(io: CliIo, hub: HubClient, { json }: HubOptions): Promise<void> {
   const streams = await listStreams(hub)
   const providers = await listProviders(hub)
-  const examined: (HealthBody & { readonly provider_id: string })[] = []
+  const examined: (StreamHealthBody & { readonly provider_id: string })[] = []
   const ill: string[] = []
   for (const stream of streams) {
     const provider = providers.find(({ id }) => id === stream.provider_id)
@@ -58,8 +55,9 @@ async function examineAll(io: CliIo, hub: HubClient, { json }: HubOptions): Prom
   )
 }
 
-async function examine(hub: HubClient, provider: ShownProvider): Promise<HealthBody> {
-  return (await askStream(hub, provider, 'GET', '/health')) as HealthBody // its shape
+async function examine(hub: HubClient, provider: ProviderBody): Promise<StreamHealthBody> {
+  const params = { id: provider.id }
+  return askStream(provider, hub.call('GET /v1/providers/:id/stream/health', { params }))
 }
 
 /** Somebody deleted the stream or its provider since it was listed. */
@@ -70,7 +68,7 @@ function goneMeanwhile(error: unknown): undefined {
 
 const resultStyles: Readonly<Record<string, Style>> = { ok: 'green', warning: 'yellow', failed: 'red' }
 
-function diagnosis(io: CliIo, { checks }: HealthBody): string {
+function diagnosis(io: CliIo, { checks }: StreamHealthBody): string {
   const paint = painter(io)
   return checks
     .map(({ name, result, detail }) => {

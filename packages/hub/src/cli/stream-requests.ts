@@ -1,34 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises'
+import type { ProviderBody } from '../wire/providers.ts'
+import type { DialectsBody, StreamBody } from '../wire/streams.ts'
 import { CliError, type CliIo } from './cli-io.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
-import { findProvider, providerNames, type ShownProvider } from './provider-command.ts'
+import { findProvider, providerNames } from './provider-command.ts'
 import { facts } from './table.ts'
-
-/** A stream as the API shows it; what the command line reads of it. */
-export interface ShownStream {
-  readonly id: string
-  readonly provider_id: string
-  readonly connected: boolean
-  readonly delivery: 'push' | 'poll'
-  readonly polling?: 'long' | 'short'
-  readonly push_url?: string
-  readonly auth: { readonly method: string; readonly client_id?: string }
-  readonly subjects: string
-  readonly transmitter?: {
-    readonly stream_id: string
-    readonly aud: readonly string[]
-    readonly endpoint_url: string | null
-    readonly events_delivered: readonly string[] | null
-    readonly verification_endpoint: string | null
-  }
-  readonly status: string
-  readonly status_reason: string | null
-  readonly verification_asked_at: string | null
-  readonly verified_at: string | null
-  readonly last_event_at: string | null
-  readonly last_poll_at: string | null
-  readonly last_error: string | null
-}
 
 /** The provider has no stream. */
 export class NoStreamError extends CliError {}
@@ -42,15 +18,13 @@ export const waitDefaultS = 15
 
 const lookEveryMs = 500
 
-export async function listStreams(hub: HubClient): Promise<readonly ShownStream[]> {
-  const { streams } = (await hub.request('GET', '/v1/streams')) as {
-    readonly streams: readonly ShownStream[]
-  }
-  return streams // what its route answers with
+export async function listStreams(hub: HubClient): Promise<readonly StreamBody[]> {
+  const { streams } = await hub.call('GET /v1/streams')
+  return streams
 }
 
 /** @throws CliError when no provider or stream has this name, or several have */
-export async function findStreamProvider(hub: HubClient, wanted: string): Promise<ShownProvider> {
+export async function findStreamProvider(hub: HubClient, wanted: string): Promise<ProviderBody> {
   const stream = /^str\w+$/.test(wanted)
     ? (await listStreams(hub)).find(({ id }) => id === wanted)
     : undefined
@@ -58,18 +32,12 @@ export async function findStreamProvider(hub: HubClient, wanted: string): Promis
 }
 
 /**
- * A request about the stream of a provider that was just found.
- * @throws CliError when it has none, in other words than the hub, which knows it by its id
+ * The answer to a request about the stream of a provider that was just found.
+ * @throws CliError when the provider has none, in other words than the hub, which knows it by its id
  */
-export async function askStream(
-  hub: HubClient,
-  provider: ShownProvider,
-  method: Parameters<HubClient['request']>[0],
-  path = '',
-  body?: object,
-): Promise<unknown> {
+export async function askStream<T>(provider: ProviderBody, answer: Promise<T>): Promise<T> {
   try {
-    return await hub.request(method, streamPathOf(provider) + path, body)
+    return await answer
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
     throw new NoStreamError(
@@ -78,15 +46,7 @@ export async function askStream(
   }
 }
 
-export function asStream(answer: unknown): ShownStream {
-  return answer as ShownStream // what its routes answer with
-}
-
-export function streamPathOf({ id }: ShownProvider): string {
-  return `/v1/providers/${id}/stream`
-}
-
-export function describedStream(io: CliIo, provider: ShownProvider, stream: ShownStream): string {
+export function describedStream(io: CliIo, provider: ProviderBody, stream: StreamBody): string {
   const { transmitter, auth } = stream
   return facts(io, {
     provider: `${provider.name} (${provider.id})`,
@@ -98,7 +58,7 @@ export function describedStream(io: CliIo, provider: ShownProvider, stream: Show
     audience: transmitter?.aud.join(', '),
     'event types':
       transmitter?.events_delivered == null ? undefined : String(transmitter.events_delivered.length),
-    auth: auth.client_id === undefined ? auth.method : `${auth.method} as ${auth.client_id}`,
+    auth: auth.method === 'bearer' ? auth.method : `${auth.method} as ${auth.client_id}`,
     subjects: stream.subjects,
     status: stream.status_reason === null ? stream.status : `${stream.status}: ${stream.status_reason}`,
     verified: stream.verified_at ?? 'not yet',
@@ -111,26 +71,26 @@ export function describedStream(io: CliIo, provider: ShownProvider, stream: Show
 /** @returns the stream as it is once the verification event came, or the wait is over */
 export async function lookForVerification(
   hub: HubClient,
-  provider: ShownProvider,
-  asked: ShownStream,
+  provider: ProviderBody,
+  asked: StreamBody,
   waitS: number,
-): Promise<ShownStream> {
+): Promise<StreamBody> {
   let seen = asked
   for (let tries = (waitS * 1_000) / lookEveryMs; tries > 0 && !isVerified(seen); tries -= 1) {
     await delay(lookEveryMs)
-    seen = asStream(await hub.request('GET', streamPathOf(provider)))
+    seen = await hub.call('GET /v1/providers/:id/stream', { params: { id: provider.id } })
   }
   return seen
 }
 
 /** Also when the transmitter has nothing to ask for one at. */
-function isVerified(stream: ShownStream): boolean {
+function isVerified(stream: StreamBody): boolean {
   const { verification_asked_at: at, verified_at: came, transmitter } = stream
   return transmitter?.verification_endpoint === null || (came !== null && (at === null || came >= at))
 }
 
 /** @throws CliError when the verification event did not come; without a wait, when it was not asked for */
-export function requireVerified({ name, id }: ShownProvider, stream: ShownStream, waitS: number): void {
+export function requireVerified({ name, id }: ProviderBody, stream: StreamBody, waitS: number): void {
   if (isVerified(stream)) return
   const { verification_asked_at: at, last_error: problem } = stream
   if (waitS === 0 && at !== null && problem === null) return
@@ -141,19 +101,14 @@ export function requireVerified({ name, id }: ShownProvider, stream: ShownStream
   )
 }
 
-export interface ShownDialects {
-  readonly dialects: readonly string[]
-  readonly audiences: readonly string[]
-}
-
 /** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
 export async function setDialects(
   hub: HubClient,
-  { id }: ShownProvider,
-  given: { readonly [Member in keyof ShownDialects]?: ShownDialects[Member] | undefined },
-): Promise<ShownDialects> {
-  const path = `/v1/providers/${id}/dialects`
-  const known = (await hub.request('GET', path)) as ShownDialects // its shape
+  { id }: ProviderBody,
+  given: { readonly [Member in keyof DialectsBody]?: DialectsBody[Member] | undefined },
+): Promise<DialectsBody> {
+  const params = { id }
+  const known = await hub.call('GET /v1/providers/:id/dialects', { params })
   const list = (named: readonly string[] | undefined, before: readonly string[]): readonly string[] =>
     named === undefined ? before : named.filter((name) => name !== 'none')
   const wanted = {
@@ -161,5 +116,5 @@ export async function setDialects(
     audiences: list(given.audiences, known.audiences),
   }
   if (given.dialects === undefined && given.audiences === undefined) return known
-  return (await hub.request('PUT', path, wanted)) as ShownDialects // its shape
+  return hub.call('PUT /v1/providers/:id/dialects', { params, body: wanted })
 }

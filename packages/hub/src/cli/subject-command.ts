@@ -5,48 +5,19 @@ import { isJsonArray, parseIJson, isJsonObject, type JsonValue, printable } from
 import { riskLevels } from '../risk/risk-level.ts'
 import { subjectKinds } from '../subjects/identifier.ts'
 import type { ErasureBody } from '../wire/erasures.ts'
+import type {
+  ReasonBody,
+  SubjectBody,
+  SubjectDetailsBody,
+  SubjectPageBody,
+  UserRequestBody,
+} from '../wire/subjects.ts'
 import { CliError, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { awaitErasure } from './erasure-command.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
 import { integerFrom } from './option-readers.ts'
 import { facts, lineWidth, table, wrap } from './table.ts'
-
-/** A subject as `GET /v1/subjects` lists it. */
-interface ListedSubject {
-  readonly id: string
-  readonly kind: string
-  readonly level: string
-  readonly first_seen_at: string
-  readonly login: string | null
-  readonly display_name: string | null
-  readonly identifiers: readonly Identifier[]
-}
-
-interface Identifier {
-  readonly format: string
-  readonly value: string
-  readonly issuer: string | null
-}
-
-/** A subject as `GET /v1/subjects/{id}` shows it. */
-export interface ShownSubject extends ListedSubject {
-  readonly reported_level: string
-  readonly reasons: readonly ReasonBody[]
-  readonly dismissed: readonly ReasonBody[]
-  readonly history: readonly ReasonBody[]
-}
-
-interface ReasonBody {
-  readonly id: string
-  readonly level: string
-  readonly detection: string
-  /** In the words of whoever said so. */
-  readonly message: string | null
-  readonly source_id: string
-  readonly occurred_at: string
-  readonly expires_at: string | null
-}
 
 interface ListOptions extends HubOptions {
   readonly kind?: string
@@ -59,7 +30,6 @@ interface EraseOptions extends HubOptions {
   readonly wait: boolean
 }
 
-const path = '/v1/subjects'
 const inputBytesMax = 256 * 1_048_576
 const listedDefault = 50
 const pageMax = 200
@@ -155,18 +125,18 @@ Examples:
   $ export-users | watchbell subject load -`
 
 /** @throws CliError when the hub has never heard of it */
-export async function fetchSubject(hub: HubClient, wanted: string): Promise<ShownSubject> {
-  return (await askOfSubject(hub, 'GET', wanted)) as ShownSubject // its own shape
+export async function fetchSubject(hub: HubClient, wanted: string): Promise<SubjectDetailsBody> {
+  return unlessUnknown(wanted, hub.call('GET /v1/subjects/:id', { params: { id: wanted } }))
 }
 
 /** @throws CliError when the hub has never heard of the subject, or not since it was erased */
 async function requestErasure(hub: HubClient, wanted: string): Promise<ErasureBody> {
-  return (await askOfSubject(hub, 'DELETE', wanted)) as ErasureBody // its own shape
+  return unlessUnknown(wanted, hub.call('DELETE /v1/subjects/:id', { params: { id: wanted } }))
 }
 
-async function askOfSubject(hub: HubClient, method: 'GET' | 'DELETE', wanted: string): Promise<unknown> {
+async function unlessUnknown<T>(wanted: string, answer: Promise<T>): Promise<T> {
   try {
-    return await hub.request(method, `${path}/${encodeURIComponent(wanted)}`)
+    return await answer
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
     throw new CliError(`The hub knows nothing of '${wanted}': its level is NONE.`)
@@ -219,7 +189,8 @@ async function loadAll(hub: HubClient, entries: readonly Entry[]): Promise<Loade
       continue
     }
     try {
-      await patiently(() => hub.request('POST', path, user))
+      const body = user as unknown as UserRequestBody // the hub says what is wrong with it
+      await patiently(() => hub.call('POST /v1/subjects', { body }))
     } catch (error) {
       if (!(error instanceof HubAnswerError) || error.status !== 400) throw error
       failed.push({ place, reason: error.message })
@@ -240,29 +211,24 @@ async function patiently<T>(ask: () => Promise<T>): Promise<T> {
   }
 }
 
-interface Page {
-  readonly subjects: readonly ListedSubject[]
-  readonly next: string | null
-}
-
-async function listSubjects(hub: HubClient, options: ListOptions): Promise<readonly ListedSubject[]> {
+async function listSubjects(hub: HubClient, options: ListOptions): Promise<readonly SubjectBody[]> {
   const { kind, level, search, limit } = options
   const query = new URLSearchParams({ limit: String(Math.min(limit, pageMax)) })
   for (const [name, value] of Object.entries({ kind, level, search })) {
     if (value !== undefined) query.set(name, value)
   }
-  const subjects: ListedSubject[] = []
-  let parameters: string | undefined = `?${query.toString()}`
+  const subjects: SubjectBody[] = []
+  let parameters: URLSearchParams | undefined = query
   while (parameters !== undefined && subjects.length < limit) {
-    const page = (await hub.request('GET', path + parameters)) as Page // its own shape
+    const page: SubjectPageBody = await hub.call('GET /v1/subjects', { query: parameters })
     subjects.push(...page.subjects)
     // Only its query: the hub's public origin may not be how it is reached from here.
-    parameters = page.next === null ? undefined : new URL(page.next).search
+    parameters = page.next === null ? undefined : new URL(page.next).searchParams
   }
   return subjects.slice(0, limit)
 }
 
-function described(io: CliIo, subject: ShownSubject): string {
+function described(io: CliIo, subject: SubjectDetailsBody): string {
   const { id, kind, level, login, display_name: name, identifiers, first_seen_at: seen } = subject
   const { reasons, dismissed, history, reported_level: reported } = subject
   const about = facts(io, {
