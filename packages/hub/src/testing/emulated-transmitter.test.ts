@@ -84,7 +84,7 @@ async function startReceiver(answers: number[] = []) {
 }
 
 describe('metadata', () => {
-  test('is whole, and readable by anybody (SSF 1.0 §7.2.3, §7.1, CAEP interop §2.3)', async () => {
+  test('are complete and public (SSF 1.0 §7.2.3, §7.1, CAEP interop §2.3)', async () => {
     await using transmitter = await start({ criticalSubjectMembers: ['tenant'] })
     const response = await fetch(transmitter.wellKnownUrl)
     expect([response.status, response.headers.get('content-type')]).toEqual([200, 'application/json'])
@@ -105,7 +105,7 @@ describe('metadata', () => {
     })
   })
 
-  test('of its authorization server and its resources (RFC 8414, RFC 9728)', async () => {
+  test('include those of the authorization server and of the protected resources (RFC 8414, RFC 9728)', async () => {
     await using transmitter = await start()
     const { json } = await call(transmitter, 'GET', '/.well-known/oauth-protected-resource/ssf/streams')
     expect(json).toMatchObject({
@@ -146,7 +146,7 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     expect('access_token' in body).toBe(status === 200)
   })
 
-  test('private_key_jwt, for the key of that client only', async () => {
+  test('private_key_jwt is accepted with the key of that client only', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const stranger = await generateKeyPair('ES256')
     const jwks = { keys: [await exportJWK(publicKey)] }
@@ -172,7 +172,7 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     expect(await assert(stranger.privateKey, transmitter.tokenUrl, 'app')).toBe(401)
   })
 
-  test('with nonces: a proof without the right one is told which to use, at the token endpoint and at the API', async () => {
+  test('a proof without the current nonce gets that nonce, from the token endpoint and the API', async () => {
     const { publicKey, privateKey } = await generateKeyPair('ES256')
     const jwk = await exportJWK(publicKey)
     await using transmitter = await start({ dpop: true, dpopNonces: true })
@@ -215,7 +215,7 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     expect((await use(refused.nonce)).status).toBe(401)
   })
 
-  test('end with their lifetime, by revocation, and lack scopes that were not asked for', async () => {
+  test('end with their lifetime or by revocation, and have only the requested scopes', async () => {
     let now = Date.parse('2026-01-01T00:00:00Z')
     const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), fetch }
     await using transmitter = await start({ world, tokenLifetimeS: 60 })
@@ -249,7 +249,7 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     ['an unknown one', 'Bearer who'],
     ['another scheme', 'SSWS static-token'],
   ])(
-    '%s is answered with 401 and where to get one, on every endpoint (SSF 1.0 §7.1.1, RFC 9728 §5.1)',
+    '%s is 401 with the place of the metadata, on every endpoint (SSF 1.0 §7.1.1, RFC 9728 §5.1)',
     async (_, authorization) => {
       await using transmitter = await start()
       const { stream_id: id } = await create(transmitter)
@@ -271,14 +271,14 @@ describe('access tokens (SSF 1.0 §8, CAEP interop §2.7.3)', () => {
     },
   )
 
-  test('a token in the query is not taken (CAEP interop §2.7.3)', async () => {
+  test('a token in the query is refused (CAEP interop §2.7.3)', async () => {
     await using transmitter = await start()
     expect((await fetch(`${transmitter.origin}/ssf/streams?access_token=static-token`)).status).toBe(401)
   })
 })
 
 describe('stream configuration', () => {
-  test('create without delivery is a poll stream with a URL of its own (SSF 1.0 §8.1.1.1, §6.1.2)', async () => {
+  test('create without delivery makes a poll stream with its own URL (SSF 1.0 §8.1.1.1, §6.1.2)', async () => {
     await using transmitter = await start({ minVerificationIntervalS: 60, inactivityTimeoutS: 3_600 })
     const stream = await create(transmitter, {
       description: 'ours',
@@ -322,7 +322,7 @@ describe('stream configuration', () => {
     expect(transmitter.streams).toHaveLength(0)
   })
 
-  test('a second create is 409, or a second stream where that is allowed (SSF 1.0 §8.1.1.1)', async () => {
+  test('a second create is 409, or makes a second stream when several are allowed (SSF 1.0 §8.1.1.1)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     expect((await call(transmitter, 'POST', '/ssf/streams', {})).status).toBe(409)
@@ -332,7 +332,7 @@ describe('stream configuration', () => {
     expect((await call(generous, 'GET', '/ssf/streams')).json).toHaveLength(2)
   })
 
-  test('read is one by id, else all as an array, else 404 (SSF 1.0 §8.1.1.2)', async () => {
+  test('read answers one stream by id, all without id, and 404 for an unknown id (SSF 1.0 §8.1.1.2)', async () => {
     await using transmitter = await start()
     expect((await call(transmitter, 'GET', '/ssf/streams')).json).toEqual([])
     const stream = await create(transmitter)
@@ -342,7 +342,7 @@ describe('stream configuration', () => {
     expect((await call(transmitter, 'GET', '/ssf/streams?stream_id=other')).status).toBe(404)
   })
 
-  test('PATCH changes what it names, PUT deletes what it does not name (SSF 1.0 §8.1.1.3)', async () => {
+  test('PATCH changes the members that it names, PUT also deletes those that it does not name (SSF 1.0 §8.1.1.3)', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
     const { stream_id: id } = await create(transmitter, { description: 'one', events_requested: [revoked] })
@@ -378,7 +378,7 @@ describe('stream configuration', () => {
     }
   })
 
-  test('members of the transmitter may be sent as they are, and 202 may be all that is said (SSF 1.0 §8.1.1.3)', async () => {
+  test('members of the transmitter may be sent unchanged, and 202 may be the only answer (SSF 1.0 §8.1.1.3)', async () => {
     await using transmitter = await start({ misbehaving: ['answers-202'] })
     const stream = await create(transmitter)
     const answer = await call(transmitter, 'PUT', '/ssf/streams', { ...stream, description: 'new' })
@@ -386,7 +386,7 @@ describe('stream configuration', () => {
     expect(transmitter.stream().description).toBe('new')
   })
 
-  test('delete is 204 by id, 404 afterwards, 400 without id (SSF 1.0 §8.1.1.5)', async () => {
+  test('delete is 204, then 404, and 400 without id (SSF 1.0 §8.1.1.5)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const remove = async (query: string): Promise<number> =>
@@ -396,7 +396,7 @@ describe('stream configuration', () => {
     expect(await remove(`?stream_id=${String(id)}`)).toBe(404)
   })
 
-  test('one receiver does not see the stream of another (SSF 1.0 §8)', async () => {
+  test('a receiver does not see the stream of another receiver (SSF 1.0 §8)', async () => {
     await using transmitter = await start({ bearerTokens: ['static-token', 'second'] })
     const { stream_id: id } = await create(transmitter)
     const second = (method: string, path: string, body?: object) =>
@@ -409,7 +409,7 @@ describe('stream configuration', () => {
 })
 
 describe('status', () => {
-  test('is read and set; nonsense is 400 (SSF 1.0 §8.1.2.1)', async () => {
+  test('is read and set, and a bad status is 400 (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const path = `/ssf/status?stream_id=${String(id)}`
@@ -430,7 +430,7 @@ describe('status', () => {
     }
   })
 
-  test('paused holds events in order, disabled forgets them (SSF 1.0 §8.1.2.1)', async () => {
+  test('paused holds events in order, disabled drops them (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     const set = (status: string) => call(transmitter, 'POST', '/ssf/status', { stream_id: id, status })
@@ -448,7 +448,7 @@ describe('status', () => {
     expect((await poll(transmitter)).sets).toEqual({})
   })
 
-  test('its own changes are announced, even while nothing else goes out (SSF 1.0 §8.1.5)', async () => {
+  test('changes by the transmitter are announced, also while the stream is paused or disabled (SSF 1.0 §8.1.5)', async () => {
     await using transmitter = await start()
     const { stream_id: id } = await create(transmitter)
     transmitter.setStatus('paused', 'maintenance')
@@ -462,7 +462,7 @@ describe('status', () => {
     })
   })
 
-  test('a silent receiver is paused after inactivity_timeout; polls and calls count as signs of life (SSF 1.0 §8.1.1)', async () => {
+  test('a stream is paused after inactivity_timeout without a poll or call of the receiver (SSF 1.0 §8.1.1)', async () => {
     let now = 0
     const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), fetch }
     await using transmitter = await start({ world, inactivityTimeoutS: 60 })
@@ -524,7 +524,7 @@ describe('subjects', () => {
     expect(Object.keys((await poll(transmitter)).sets)).toEqual(delivered ? [jti] : [])
   })
 
-  test('nonsense is 400, unknown streams are 404, and removed ones may go on (SSF 1.0 §8.1.3.2, §9.3)', async () => {
+  test('bad subjects are 400, unknown streams 404, and removed subjects may get events (SSF 1.0 §8.1.3.2, §9.3)', async () => {
     await using transmitter = await start({ misbehaving: ['removed-subjects-go-on'] })
     const { stream_id: id } = await create(transmitter)
     for (const [body, status] of [
@@ -542,7 +542,7 @@ describe('subjects', () => {
 })
 
 describe('verification', () => {
-  test('is 204, and an event with the state about the stream follows (SSF 1.0 §8.1.4)', async () => {
+  test('is 204, and an event about the stream with the state follows (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start()
     const { stream_id: id, aud } = await create(transmitter)
     const { status } = await call(transmitter, 'POST', '/ssf/verify', { stream_id: id, state: 's' })
@@ -560,7 +560,7 @@ describe('verification', () => {
     }) // SSF 1.0 §4.1: no sub, no exp
   })
 
-  test('unsolicited ones have no state, unless that is what goes wrong (SSF 1.0 §8.1.4)', async () => {
+  test('an unsolicited event has no state, unless a misbehaviour adds one (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     await transmitter.verify()
@@ -572,7 +572,7 @@ describe('verification', () => {
     expect(second?.['sub_id']).toEqual({ format: 'opaque', id: `not-${transmitter.stream().id}` })
   })
 
-  test('asked for too soon is 429, later and without an interval it is not (SSF 1.0 §8.1.4)', async () => {
+  test('is 429 within the minimal interval, and 204 later or without an interval (SSF 1.0 §8.1.4)', async () => {
     let now = 0
     const world = { now: () => new Date(now), newUuid: () => crypto.randomUUID(), fetch }
     await using strict = await start({ world, minVerificationIntervalS: 30 })
@@ -589,7 +589,7 @@ describe('verification', () => {
 })
 
 describe('push delivery (SSF 1.0 §6.1.1)', () => {
-  test('has the type, Accept, and the Authorization that was registered', async () => {
+  test('has the media type, Accept and the registered Authorization', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
     await create(transmitter, push(receiver, 'Secret abc'))
@@ -605,7 +605,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
     expect(transmitter.stream()).toMatchObject({ waiting: [], pushes: [{ jti, status: 202 }] })
   })
 
-  test.each([408, 429, 500, 503])('%d is tried again, in order', async (status) => {
+  test.each([408, 429, 500, 503])('%d is retried, in order', async (status) => {
     await using transmitter = await start({ pushRetryMs: 3_600_000 })
     await using receiver = await startReceiver([status])
     await create(transmitter, push(receiver))
@@ -631,7 +631,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
       expect(transmitter.stream().pushes[0]).toMatchObject({ err: 'invalid_key', description: 'no' })
   })
 
-  test('a receiver that is gone gets it when it is back', async () => {
+  test('a receiver that was unreachable gets the SET later', async () => {
     await using transmitter = await start({ pushRetryMs: 3_600_000 })
     const gone = await startReceiver()
     await create(transmitter, push(gone))
@@ -646,7 +646,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
     expect(transmitter.stream().pushes.at(-1)).toMatchObject({ jti, status: 202 })
   })
 
-  test('retries come by themselves, after a pause', async () => {
+  test('retries follow after a pause', async () => {
     await using transmitter = await start({ pushRetryMs: 10 })
     await using receiver = await startReceiver([503, 500])
     await create(transmitter, push(receiver))
@@ -655,7 +655,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
     expect(transmitter.stream().pushes.map(({ status }) => status)).toEqual([503, 500, 202])
   })
 
-  test('what a pause held back is pushed when it ends, however soon that is (SSF 1.0 §8.1.2.1)', async () => {
+  test('SETs that a pause held back are pushed when the stream is enabled, however soon (SSF 1.0 §8.1.2.1)', async () => {
     await using transmitter = await start()
     await using receiver = await startReceiver()
     await create(transmitter, push(receiver))
@@ -666,7 +666,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
     expect(transmitter.stream().pushes.map((push) => push.jti)).toContain(jti)
   })
 
-  test('every SET comes twice when told so (RFC 8935 §2)', async () => {
+  test('every SET is pushed twice when the misbehaviour is set (RFC 8935 §2)', async () => {
     await using transmitter = await start({ misbehaving: ['sets-again'] })
     await using receiver = await startReceiver()
     await create(transmitter, push(receiver))
@@ -676,7 +676,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
     expect(receiver.pushed[0]?.token).toBe(receiver.pushed[1]?.token)
   })
 
-  test('a verification is pushed before the create is answered when told so (SSF 1.0 §8.1.4)', async () => {
+  test('a verification is pushed before the answer to create when the misbehaviour is set (SSF 1.0 §8.1.4)', async () => {
     await using transmitter = await start({ misbehaving: ['verify-at-creation'] })
     await using receiver = await startReceiver()
     const seen: number[] = []
@@ -688,7 +688,7 @@ describe('push delivery (SSF 1.0 §6.1.1)', () => {
 })
 
 describe('poll delivery (SSF 1.0 §6.1.2)', () => {
-  test('gives at most maxEvents and says whether there is more; unacknowledged ones come again', async () => {
+  test('returns at most maxEvents and moreAvailable, and unacknowledged SETs again', async () => {
     await using transmitter = await start()
     await create(transmitter)
     const [a, b, c] = [1, 2, 3].map(() => transmitter.send({ type: revoked, subject: ada })) as [
@@ -705,7 +705,7 @@ describe('poll delivery (SSF 1.0 §6.1.2)', () => {
     expect(transmitter.stream()).toMatchObject({ acked: [a, b, c], waiting: [] })
   })
 
-  test('keeps errors with their language, and sends those SETs no more (RFC 8936 §2.6)', async () => {
+  test('records setErrs with their language, and does not send those SETs again (RFC 8936 §2.6)', async () => {
     await using transmitter = await start()
     await create(transmitter)
     const jti = transmitter.send({ type: revoked, subject: ada })
@@ -720,7 +720,7 @@ describe('poll delivery (SSF 1.0 §6.1.2)', () => {
     })
   })
 
-  test('is held open until there is news, or for a while', async () => {
+  test('is held open until an event arrives, or until the time limit', async () => {
     await using transmitter = await start({ longPollMs: 10_000 })
     await create(transmitter)
     const waiting = poll(transmitter, {})
@@ -750,7 +750,7 @@ describe('poll delivery (SSF 1.0 §6.1.2)', () => {
     expect((await call(transmitter, 'POST', `/ssf/poll/${String(id)}`, {})).status).toBe(404)
   })
 
-  test('keys that are not the jti, everything at once, and SETs after their ack, when told so (RFC 8936 §2.2, §2.4, §2.3)', async () => {
+  test('misbehaviours: keys other than the jti, more than maxEvents, SETs again after their ack (RFC 8936 §2.2, §2.4, §2.3)', async () => {
     await using transmitter = await start({
       misbehaving: ['poll-wrong-key', 'poll-ignores-max', 'sets-again'],
     })
@@ -764,8 +764,8 @@ describe('poll delivery (SSF 1.0 §6.1.2)', () => {
   })
 })
 
-describe('what else can go wrong', () => {
-  test('answers of any status, none at all, too long ones, and lost ones', async () => {
+describe('other misbehaviours', () => {
+  test('answers of any status, no answer, too long answers and lost answers', async () => {
     await using transmitter = await start()
     await create(transmitter)
     const status = () => call(transmitter, 'GET', `/ssf/status?stream_id=${transmitter.stream().id}`)
@@ -794,7 +794,7 @@ describe('what else can go wrong', () => {
     expect((await status()).status).toBe(200)
   })
 
-  test('a create that was answered wrongly or never is kept all the same', async () => {
+  test('a create with a wrong answer or none makes the stream', async () => {
     await using transmitter = await start({ misbehaving: ['create-wrong-iss'] })
     expect((await create(transmitter))['iss']).toBe('https://somebody-else.example')
     await using lost = await start()
@@ -803,7 +803,7 @@ describe('what else can go wrong', () => {
     expect(lost.streams).toHaveLength(1)
   })
 
-  test('SETs with another issuer, another audience, a spoiled signature', async () => {
+  test('SETs with another issuer, another audience or a broken signature', async () => {
     await using transmitter = await start({ misbehaving: ['sets-wrong-iss', 'sets-wrong-aud'] })
     const { aud } = await create(transmitter)
     transmitter.send({ type: revoked, subject: ada })
@@ -824,7 +824,7 @@ describe('what else can go wrong', () => {
     expect(tampered.split('.')[2]).not.toBe(sound.split('.')[2])
   })
 
-  test('a new key may sign before it is published', async () => {
+  test('a new key that signs before it is published', async () => {
     await using transmitter = await start()
     const kids = async (): Promise<string[]> => {
       const { keys } = (await (await fetch(transmitter.jwksUrl)).json()) as { keys: { kid: string }[] }

@@ -28,8 +28,8 @@ function decode(token: string): { header: Record<string, unknown>; claims: Recor
   return { header: read(header), claims: read(claims) }
 }
 
-describe('what it publishes', () => {
-  test('its metadata is discovered by a well-known URL, and by its issuer (SSF 1.0 §7.2)', async () => {
+describe('published documents', () => {
+  test('the metadata are found by a well-known URL and by the issuer (SSF 1.0 §7.2)', async () => {
     await using transmitter = await startTransmitter()
     const deps = { world: { fetch: globalThis.fetch }, urlProblem: () => undefined }
     for (const url of [transmitter.wellKnownUrl, transmitter.issuer]) {
@@ -58,7 +58,7 @@ describe('what it publishes', () => {
     expect(issuer).toBe(transmitter.issuer)
   })
 
-  test('its documents are counted, nothing else is there, and only GET is served', async () => {
+  test('requests for documents are counted, other paths are 404, and other methods than GET are 405', async () => {
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     const status = async (path: string, method = 'GET'): Promise<number> =>
       (await fetch(transmitter.origin + path, { method })).status
@@ -79,7 +79,7 @@ describe('what it publishes', () => {
     for (const key of keys) expect(Object.keys(key)).not.toContain('d')
   })
 
-  test('while it is down connections are closed, and afterwards it is back', async () => {
+  test('connections are closed while it is down, and served afterwards', async () => {
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     transmitter.down = true
     await expect(fetch(transmitter.jwksUrl)).rejects.toThrow('fetch failed')
@@ -87,14 +87,14 @@ describe('what it publishes', () => {
     expect((await fetch(transmitter.jwksUrl)).status).toBe(200)
   })
 
-  test('a port that is taken is an error', async () => {
+  test('a port in use is an error', async () => {
     await using first = await startTransmitter({ alg: 'EdDSA' })
     const port = Number(new URL(first.origin).port)
     await expect(startTransmitter({ alg: 'EdDSA', port })).rejects.toMatchObject({ code: 'EADDRINUSE' })
   })
 })
 
-describe('what it signs', () => {
+describe('signed SETs', () => {
   test.each([
     ['an event about a simple subject', { type: 'session-revoked', subject: ada }, { sub_id: ada }, {}],
     ['an event without a subject', { type: 'session-revoked' }, {}, {}],
@@ -122,7 +122,7 @@ describe('what it signs', () => {
       {},
       { subject: { user: 'own' } },
     ],
-  ])('%s has it where the family wants it', async (_, draft, token, event) => {
+  ])('%s has the subject where its specification wants it', async (_, draft, token, event) => {
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     const { claims } = decode(transmitter.sign({ ...draft, aud: 'https://hub.example' }))
     const [body] = Object.values(claims['events'] as object) as [object]
@@ -132,7 +132,7 @@ describe('what it signs', () => {
     )
   })
 
-  test('claims and header can be added, replaced and left out', async () => {
+  test('claims and header members can be added, replaced and omitted', async () => {
     await using transmitter = await startTransmitter({ alg: 'EdDSA', issuer: 'Issuer' })
     const { header, claims } = decode(
       transmitter.sign({
@@ -153,7 +153,7 @@ describe('what it signs', () => {
     expect(header).toEqual({ alg: 'EdDSA', typ: 'application/secevent+jwt' })
   })
 
-  test('an unknown type is sent when it is a URI, and refused when it is a word', async () => {
+  test('an unknown event type is accepted when it is a URI, and refused when it is a bare name', async () => {
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     const { claims } = decode(transmitter.sign({ type: 'urn:example:event', claims: { a: 1 }, aud: 'x' }))
     expect(claims['events']).toEqual({ 'urn:example:event': { a: 1 } })
@@ -162,7 +162,7 @@ describe('what it signs', () => {
     )
   })
 
-  test('every name of the catalogue stands for one type', () => {
+  test('every name of the catalogue means one event type', () => {
     for (const entry of eventCatalogue) {
       for (const name of [entry.name, entry.type, `${entry.family}/${entry.name}`]) {
         expect(findEventType(name)).toBe(entry)
@@ -170,7 +170,7 @@ describe('what it signs', () => {
     }
   })
 
-  test('a hub takes every event of the catalogue', async () => {
+  test('a hub accepts every event of the catalogue', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     await register(hub, transmitter)
@@ -186,7 +186,7 @@ describe('what it signs', () => {
     expect(answers).toEqual(Object.fromEntries(eventCatalogue.map(({ type }) => [type, 202])))
   })
 
-  test.each(setAlgorithms)('a hub takes tokens signed with %s', async (alg) => {
+  test.each(setAlgorithms)('a hub accepts tokens signed with %s', async (alg) => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg })
     await register(hub, transmitter)
@@ -194,7 +194,7 @@ describe('what it signs', () => {
     expect(await transmitter.push(hub.origin, token)).toMatchObject({ status: 202 })
   })
 
-  test('a hub takes the new key at once after a rotation, and the old one while it is published', async () => {
+  test('a hub accepts the new key right after a rotation, and the old one while it is published', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'EdDSA' })
     await register(hub, transmitter)
@@ -215,8 +215,8 @@ describe('what it signs', () => {
   })
 })
 
-describe('what it breaks', () => {
-  test('a hub refuses every broken token for the reason that the list gives, and takes the sound one', async () => {
+describe('broken tokens', () => {
+  test('a hub refuses each broken token for its listed reason, and accepts the valid one', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     await register(hub, transmitter)
@@ -282,7 +282,7 @@ describe('what it breaks', () => {
   })
 })
 
-describe('what it is told', () => {
+describe('answers to a push', () => {
   test.each([
     ['nothing, with a 202', 202, {}, '', { err: undefined, description: undefined, retryAfterS: undefined }],
     [
@@ -343,14 +343,14 @@ describe('what it is told', () => {
   })
 })
 
-describe('keys that are kept', () => {
-  test.each(setAlgorithms)('a private JWK for %s is the same key again', async (alg) => {
+describe('given keys', () => {
+  test.each(setAlgorithms)('a private JWK for %s gives the same key', async (alg) => {
     const key = await generateSigningKey(alg, 'kept')
     const again = await readSigningKey(JSON.parse(JSON.stringify(privateJwk(key))) as object)
     expect(publicJwk(again)).toEqual(publicJwk(key))
   })
 
-  test('without kid and alg the thumbprint and the usual algorithm are taken', async () => {
+  test('without kid and alg the thumbprint and the default algorithm are used', async () => {
     const key = await generateSigningKey('ES384')
     const { kty, crv, x, y, d } = privateJwk(key)
     expect(publicJwk(await readSigningKey({ kty, crv, x, y, d }))).toEqual(publicJwk(key))

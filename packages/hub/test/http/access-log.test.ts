@@ -19,7 +19,7 @@ describe('System Log of service apps and API tokens', () => {
     return (await (await hub.api('GET', `/api/v1/logs?${query.toString()}`)).json()) as readonly Entry[] // of a 200
   }
 
-  test('what happens to a service app, and by whom', async () => {
+  test('has each change of a service app and its actor', async () => {
     await using hub = await startTestHub()
     const { clientId } = await registerApp(hub, 'okta.logs.read')
     const one = `/oauth2/v1/clients/${clientId}`
@@ -41,7 +41,7 @@ describe('System Log of service apps and API tokens', () => {
     expect(JSON.stringify(found)).not.toContain('"n":') // no keys
   })
 
-  test('what happens to an API token, and never its secret', async () => {
+  test('has each change of an API token and never its secret', async () => {
     await using hub = await startTestHub()
     const { secret, token } = await hub.hub.apiTokens.create({ name: 'grafana', role: 'read_only' })
     await expect(hub.hub.apiTokens.create({ name: 'grafana', role: 'admin' })).rejects.toThrow(/name/)

@@ -232,7 +232,7 @@ describe('errors (9.1, 9.2)', () => {
     ['/oauth2/v1/clients', 'client'],
     ['/v1/subjects', 'user'],
   ])(
-    'OKTA-X3: a body that is wrong as a whole: the summary names it, the cause says why (%s)',
+    'OKTA-X3: for an unreadable body the summary names the request body and the cause says why (%s)',
     async (path, name) => {
       const { errorCode, errorSummary, errorCauses } = await errorOf(await call(path, post('"x"')))
       expect([errorCode, errorSummary]).toEqual(['E0000001', `Api validation failed: ${name}`])
@@ -240,7 +240,7 @@ describe('errors (9.1, 9.2)', () => {
     },
   )
 
-  test('405 names what the path does support', async () => {
+  test('405 names the methods of the path', async () => {
     const allowed = async (path: string, method: string): Promise<readonly string[]> =>
       ((await call(path, { method })).headers.get('allow') ?? '').split(', ').toSorted()
     expect(await allowed(providers, 'DELETE')).toEqual(['GET', 'HEAD', 'POST'])
@@ -259,7 +259,7 @@ describe('errors (9.1, 9.2)', () => {
     ['POST', '/access/v1/evaluation'],
     ['POST', '/access/v1/evaluations'],
     ['POST', '/oauth2/v1/token'],
-  ])('a content encoding is 415 and names what is taken (%s %s)', async (method, path) => {
+  ])('a content encoding is 415 with the accepted encodings (%s %s)', async (method, path) => {
     const form = path.endsWith('/token')
     const send = (encoding: string): Promise<Response> =>
       call(path, {
@@ -283,7 +283,7 @@ describe('errors (9.1, 9.2)', () => {
     }
   })
 
-  test('a missing media type', async () => {
+  test('a body without a media type is refused', async () => {
     const response = await rawRequest(
       hub.origin,
       `POST ${providers} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: SSWS ${hub.adminToken}\r\nContent-Length: 2\r\n\r\n{}`,
@@ -305,12 +305,12 @@ describe('errors (9.1, 9.2)', () => {
     'application/*',
     'text/html, application/xhtml+xml, */*;q=0.8',
     'Application/JSON',
-  ])('an Accept of %s is content with JSON', async (accept) => {
+  ])('an Accept of %s gets JSON', async (accept) => {
     expect((await call(providers, { headers: { accept } })).status).toBe(200)
   })
 
   test.each(['application/json', 'application/json; charset=utf-8', 'APPLICATION/JSON;charset=UTF-8'])(
-    'a body in %s is read',
+    'a body in %s is accepted',
     async (type) => {
       const { errorCauses } = await errorOf(await call(providers, post('{}', { 'content-type': type })))
       expect(errorCauses.map(({ errorSummary }) => errorSummary)).toEqual([
@@ -321,7 +321,7 @@ describe('errors (9.1, 9.2)', () => {
     },
   )
 
-  test('what is not well-formed is told where, and no more of it is repeated', async () => {
+  test('the error about malformed JSON names the position and does not quote the body', async () => {
     const { errorSummary, errorCauses } = await errorOf(
       await call(providers, post('{"settings":{"issuer":"secret-a","issuer":"secret-b"}}')),
     )
@@ -329,7 +329,7 @@ describe('errors (9.1, 9.2)', () => {
     expect(errorCauses).toEqual([{ errorSummary: 'the member name "issuer" is repeated at ["settings"]' }])
   })
 
-  test('every error has an id of its own', async () => {
+  test('every error has a unique id', async () => {
     const ids = await Promise.all(
       Array.from({ length: 20 }, async () => {
         const response = await call('/api/v1/nothing')
@@ -342,7 +342,7 @@ describe('errors (9.1, 9.2)', () => {
     expect(new Set(ids.flat()).size).toBe(40)
   })
 
-  test('an answer says how often it may be repeated exactly once (OKTA-Q3)', async () => {
+  test('an answer has each rate limit header exactly once (OKTA-Q3)', async () => {
     const { headers } = await rawRequest(
       hub.origin,
       `GET ${providers} HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: SSWS ${hub.adminToken}\r\n\r\n`,
@@ -360,7 +360,7 @@ describe('errors (9.1, 9.2)', () => {
     }
   })
 
-  test('OKTA-A9: what is no part of the API has its request id as well', async () => {
+  test('OKTA-A9: answers outside the API have a request id as well', async () => {
     for (const [path, method] of [
       ['/security/api/v1/security-events', 'POST'],
       ['/security/api/v1/security-events', 'PUT'],
@@ -374,7 +374,7 @@ describe('errors (9.1, 9.2)', () => {
     }
   })
 
-  test('OKTA-A1: an answer with a body is application/json, and one without has none', async () => {
+  test('OKTA-A1: an answer with a body is application/json, and one without a body has no media type', async () => {
     const list = await call(providers)
     expect([list.status, list.headers.get('content-type')]).toEqual([
       200,
@@ -387,8 +387,8 @@ describe('errors (9.1, 9.2)', () => {
   })
 })
 
-describe('who may what (9.4)', () => {
-  test('OKTA-X16: a read_only token looks at everything and changes nothing', async () => {
+describe('permissions (9.4)', () => {
+  test('OKTA-X16: a read_only token may read everything and change nothing', async () => {
     await using hub = await startTestHub()
     const { secret } = await hub.hub.apiTokens.create({ name: 'reader', role: 'read_only' })
     const as = (method: string, path: string, body?: object): Promise<Response> =>
@@ -429,7 +429,7 @@ describe('who may what (9.4)', () => {
     })
   })
 
-  test('OKTA-X11: a revoked token is a wrong token, at once', async () => {
+  test('OKTA-X11: a revoked token is refused at once', async () => {
     await using hub = await startTestHub()
     const { secret, token } = await hub.hub.apiTokens.create({ name: 'leaver', role: 'admin' })
     const list = (): Promise<Response> =>
@@ -440,7 +440,7 @@ describe('who may what (9.4)', () => {
     expect([response.status, (await errorOf(response)).errorCode]).toEqual([401, 'E0000011'])
   })
 
-  test('OKTA-X12: a Bearer token that has expired', async () => {
+  test('OKTA-X12: an expired Bearer token is refused', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, 'okta.logs.read')
     const headers = { authorization: `Bearer ${await accessTokenOf(hub, app, 'okta.logs.read')}` }
@@ -458,7 +458,7 @@ describe('who may what (9.4)', () => {
     }
   })
 
-  test('OKTA-X13: a scope that is missing: 403, an empty body, and the header to the byte', async () => {
+  test('OKTA-X13: a missing scope is 403 with an empty body and the exact header', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '100' } })
     const app = await registerApp(hub, 'okta.securityEventsProviders.read')
     const token = await accessTokenOf(hub, app, 'okta.securityEventsProviders.read')
@@ -487,13 +487,13 @@ describe('who may what (9.4)', () => {
     }
   })
 
-  test('a secret never comes back in an answer', async () => {
+  test('no answer holds a secret of the request', async () => {
     const response = await call(providers, { headers: { authorization: 'SSWS very-secret-value' } })
     expect(await response.text()).not.toContain('very-secret-value')
   })
 })
 
-describe('targets as clients send them', () => {
+describe('request targets', () => {
   const raw = (target: string, headers = ''): ReturnType<typeof rawRequest> =>
     rawRequest(
       hub.origin,
@@ -522,16 +522,16 @@ describe('targets as clients send them', () => {
     ['an encoded slash', '/api/v1%2Fsecurity-events-providers'],
     ['in the middle //', '/api//v1/security-events-providers'],
     ['only a host, and a file', 'http://acme.okta.com/index.html'],
-  ])('%s is no path of ours', async (_name, target) => {
+  ])('%s is 404', async (_name, target) => {
     expect((await raw(target)).status).toBe(404)
   })
 
-  test('only a host is the root', async () => {
+  test('a target of only a host is the root', async () => {
     expect((await raw('http://acme.okta.com')).status).toBe(200)
   })
 
   test.each(['SSWS', 'Bearer'])(
-    "%s and a token without a space between them, as Okta's Python SDK 3 sends them",
+    "%s followed by a token without a space is accepted, as Okta's Python SDK 3 sends it",
     async (scheme) => {
       const scope = 'okta.securityEventsProviders.read'
       const token =
@@ -541,7 +541,7 @@ describe('targets as clients send them', () => {
     },
   )
 
-  test('OKTA-A8: a lifecycle POST without body needs no media type, and one with a body is taken too', async () => {
+  test('OKTA-A8: a lifecycle POST is accepted without a body and media type, and with a body', async () => {
     await using hub = await startTestHub()
     const { id } = (await (await hub.api('POST', providers, draft)).json()) as { id: string }
     const head = `POST ${providers}/${id}/lifecycle/deactivate HTTP/1.1\r\nHost: hub\r\nConnection: close\r\nAuthorization: SSWS ${hub.adminToken}\r\n`
@@ -557,7 +557,7 @@ describe('targets as clients send them', () => {
     }
   })
 
-  test('X-Forwarded-For counts only behind a proxy that is trusted', async () => {
+  test('X-Forwarded-For is used only behind a trusted proxy', async () => {
     const seenBy = async (hub: TestHub): Promise<unknown> => {
       await fetch(hub.origin + providers, {
         method: 'POST',
@@ -582,7 +582,7 @@ describe('targets as clients send them', () => {
 })
 
 describe('rate limits (OKTA §10)', () => {
-  test('OKTA-Q1, OKTA-Q2: the request after the last allowed one is 429 E0000047, and says until when', async () => {
+  test('OKTA-Q1, OKTA-Q2: the request beyond the limit is 429 E0000047 with the time of the reset', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '3' } })
     const remaining: (string | null)[] = []
     for (let times = 0; times < 3; times++) {
@@ -609,7 +609,7 @@ describe('rate limits (OKTA §10)', () => {
     }
   })
 
-  test('a limited call changes nothing', async () => {
+  test('a rate limited request changes nothing', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     const { secret } = await hub.hub.apiTokens.create({ name: 'other', role: 'admin' })
     expect((await hub.api('POST', providers, draft)).status).toBe(200)
@@ -619,7 +619,7 @@ describe('rate limits (OKTA §10)', () => {
     expect(await list.json()).toHaveLength(1)
   })
 
-  test('each token has a budget of its own, and those without one that holds share that of their address', async () => {
+  test('each token has its own budget, and requests without a valid token share that of their address', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '2' } })
     const { secret } = await hub.hub.apiTokens.create({ name: 'other', role: 'admin' })
     const as = async (authorization: string, path = providers): Promise<number> =>
@@ -635,7 +635,7 @@ describe('rate limits (OKTA §10)', () => {
     expect(await as(`SSWS ${secret}`)).toBe(200)
   })
 
-  test('behind a proxy that is trusted each address has one, whatever port or nonsense comes with it', async () => {
+  test('behind a trusted proxy each address has a budget, whatever port or malformed part the header has', async () => {
     await using hub = await startTestHub({
       settings: { apiRequestsPerMinute: '2', trustedProxies: '127.0.0.1' },
     })
@@ -669,14 +669,14 @@ describe('rate limits (OKTA §10)', () => {
     }
   })
 
-  test('0 is without limit, and then says nothing of one', async () => {
+  test('a limit of 0 means no limit and no rate limit headers', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '0' } })
     const response = await hub.api('GET', providers)
     expect([response.status, response.headers.has('x-rate-limit-limit')]).toEqual([200, false])
   })
 })
 
-describe('whatever is sent', () => {
+describe('arbitrary input', () => {
   const numRuns = propertyRuns(25)
   const routes = [
     ['POST', providers],
@@ -687,7 +687,7 @@ describe('whatever is sent', () => {
   ] as const
   const type = fc.constantFrom('application/json', 'application/x-www-form-urlencoded', 'text/plain')
 
-  test('no bytes as a body are our fault', async () => {
+  test('random bytes as a body never give 500', async () => {
     await fc.assert(
       fc.asyncProperty(
         fc.constantFrom(...routes),
@@ -707,7 +707,7 @@ describe('whatever is sent', () => {
     )
   })
 
-  test('no JSON as a body is our fault, nor taken for a provider', async () => {
+  test('random JSON as a body never gives 500 and never makes a provider', async () => {
     const member = fc.oneof(
       fc.jsonValue({ maxDepth: 2 }),
       fc.constant(draft.settings),
@@ -729,7 +729,7 @@ describe('whatever is sent', () => {
     )
   })
 
-  test('no path and no query is our fault', async () => {
+  test('random paths and queries never give 500', async () => {
     const name = fc.constantFrom(
       'since',
       'until',
@@ -767,7 +767,7 @@ describe('whatever is sent', () => {
 })
 
 describe('connections', () => {
-  test('many at once over many kept connections', async () => {
+  test('many concurrent requests over many kept connections are answered', async () => {
     const agent = new Agent({ keepAlive: true, maxSockets: 100 })
     const statuses = await Promise.all(
       Array.from(
@@ -788,7 +788,7 @@ describe('connections', () => {
     expect(statuses).toEqual(Array.from({ length: 500 }, (_, at) => (at % 2 === 0 ? 200 : 404)))
   })
 
-  test('several requests sent ahead over one connection are answered in their order', async () => {
+  test('pipelined requests are answered in their order', async () => {
     const ask = (path: string, close: boolean): string =>
       `GET ${path} HTTP/1.1\r\nHost: hub\r\nAuthorization: SSWS ${hub.adminToken}\r\n${close ? 'Connection: close\r\n' : ''}\r\n`
     const { status, body } = await rawRequest(
@@ -804,7 +804,7 @@ describe('connections', () => {
     ['half a header', `GET ${providers} HTTP/1.1\r\nHost: h`],
     ['half a body', `POST ${providers} HTTP/1.1\r\nHost: hub\r\nContent-Length: 100\r\n\r\n{"name":`],
     ['half a chunk', `POST ${providers} HTTP/1.1\r\nHost: hub\r\nTransfer-Encoding: chunked\r\n\r\nff\r\n{`],
-  ])('whoever goes away after %s disturbs nobody', async (_name, bytes) => {
+  ])('a client that disconnects after %s does not affect other clients', async (_name, bytes) => {
     const { hostname, port } = new URL(hub.origin)
     const socket = connect(Number(port), hostname)
     socket.on('error', () => undefined) // it is closed on purpose
@@ -846,22 +846,25 @@ describe('connections', () => {
       'GET /access/v1/forward-auth HTTP/1.1\r\nHost: hub\r\nHost: other\r\n\r\n',
     ],
     ['endless headers', 431, `GET / HTTP/1.1\r\nHost: hub\r\nX: ${'x'.repeat(20_000)}\r\n\r\n`],
-  ])('%s is answered with %i in the form of every error, and closed', async (_name, expected, bytes) => {
-    const { status, headers, body } = await rawRequest(hub.origin, bytes)
-    expect(status).toBe(expected)
-    expect(Object.fromEntries(headers)).toMatchObject({
-      connection: 'close',
-      'content-type': expect.stringMatching(/^application\/json(; charset=utf-8)?$/),
-      'x-okta-request-id': expect.stringMatching(/^req\w{17}$/),
-      date: expect.any(String),
-    })
-    expect(JSON.parse(body)).toEqual({
-      errorCode: 'E0000001',
-      errorSummary: 'Api validation failed: request',
-      errorLink: 'E0000001',
-      errorId: expect.stringMatching(/^oae[0-9A-Za-z]{22}$/),
-      errorCauses: [{ errorSummary: expect.stringMatching(/ .+ /) }],
-    })
-    expect((await call(providers)).status).toBe(200)
-  })
+  ])(
+    '%s is answered with %i in the common form of errors, and the connection is closed',
+    async (_name, expected, bytes) => {
+      const { status, headers, body } = await rawRequest(hub.origin, bytes)
+      expect(status).toBe(expected)
+      expect(Object.fromEntries(headers)).toMatchObject({
+        connection: 'close',
+        'content-type': expect.stringMatching(/^application\/json(; charset=utf-8)?$/),
+        'x-okta-request-id': expect.stringMatching(/^req\w{17}$/),
+        date: expect.any(String),
+      })
+      expect(JSON.parse(body)).toEqual({
+        errorCode: 'E0000001',
+        errorSummary: 'Api validation failed: request',
+        errorLink: 'E0000001',
+        errorId: expect.stringMatching(/^oae[0-9A-Za-z]{22}$/),
+        errorCauses: [{ errorSummary: expect.stringMatching(/ .+ /) }],
+      })
+      expect((await call(providers)).status).toBe(200)
+    },
+  )
 })

@@ -38,7 +38,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     ['LOW', true, 'allow'],
     ['MEDIUM', false, 'challenge'],
     ['HIGH', false, 'deny'],
-  ])('%s: decision %s, outcome %s, with the reasons in words', async (level, decision, outcome) => {
+  ])('%s: decision %s, outcome %s, with readable reasons', async (level, decision, outcome) => {
     await using hub = await startTestHub()
     await setRisk(hub, 'ada@example.com', level)
     expect(await ask(hub)).toEqual({
@@ -62,7 +62,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     })
   })
 
-  test('a user of whom nothing is known is allowed, and that is said', async () => {
+  test('an unknown user is allowed, and the answer says that the user is unknown', async () => {
     await using hub = await startTestHub()
     expect(await ask(hub)).toEqual({
       decision: true,
@@ -91,7 +91,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     })
   })
 
-  test('a signal counts as soon as it is handled, by the action of its provider', async () => {
+  test('a handled signal counts according to the action of its provider', async () => {
     await using started = await startHubWithProvider()
     const { hub, sign, providerId: id } = started
     await hub.push(sign({ type: 'okta/user-risk-change', subject: ada, claims: { current_level: 'high' } }))
@@ -111,7 +111,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     expect(await ask(hub)).toMatchObject({ decision: true, context: { reported: { level: 'NONE' } } })
   })
 
-  test('a revocation ends sessions that were issued before it, and no new one', async () => {
+  test('a revocation ends sessions that were issued before it, and no later ones', async () => {
     await using started = await startHubWithProvider()
     const { hub, sign } = started
     const revokedAt = Math.floor(Date.now() / 1_000) - 60
@@ -128,7 +128,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     }
   })
 
-  test('address and device may also stand where the standard has them, in the subject (§5.1.1)', async () => {
+  test('address and device are read from the subject as well (§5.1.1)', async () => {
     await using hub = await startTestHub()
     const properties = { ip_address: '203.0.113.7', device_id: 'laptop' }
     const subject = { ...request.subject, properties }
@@ -140,7 +140,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     })
   })
 
-  test('other rules, by the setting', async () => {
+  test('another outcome for each level, by a setting', async () => {
     await using hub = await startTestHub({
       settings: { riskOutcomes: 'LOW=challenge,MEDIUM=challenge,HIGH=challenge' },
     })
@@ -151,7 +151,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     })
   })
 
-  test('other outcomes for some actions and resources, by the table of the docs', async () => {
+  test('actions and resources have the outcomes of the table in the docs', async () => {
     await using folder = await temporaryFolder()
     const page = readFileSync(new URL('../../../../docs/access-evaluation.md', import.meta.url), 'utf8')
     const [, table = ''] = /### Outcomes by action and resource[^]*?```json\n([^]*?)```/.exec(page) ?? []
@@ -168,7 +168,7 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
     expect(await outcome({ resource: { type: 'http', id: 'PAYROLL.example:443' } })).toBe('deny')
   })
 
-  test('any action and resource, and members that nobody knows', async () => {
+  test('any action, any resource and unknown members are accepted', async () => {
     await using hub = await startTestHub()
     const over = {
       action: { name: 'can_read', properties: { a: 1 } },
@@ -180,8 +180,8 @@ describe('one evaluation (Authorization API 1.0 §6)', () => {
   })
 })
 
-describe('what is logged', () => {
-  test('each evaluation with its outcome and risk, before it is answered', async () => {
+describe('the System Log', () => {
+  test('has each evaluation with its outcome and risk before the answer', async () => {
     await using hub = await startTestHub()
     for (const [user, level] of [
       ['low', 'LOW'],
@@ -216,7 +216,7 @@ describe('what is logged', () => {
     expect(await (await hub.api('GET', `/api/v1/logs?filter=${filter}`)).json()).toHaveLength(1)
   })
 
-  test('what senders write is no member of the risk that is logged', async () => {
+  test('does not take names from senders as members of the logged risk', async () => {
     await using started = await startHubWithProvider()
     const { hub, sign, providerId: id } = started
     const claims = { current_level: 'low', reason_admin: { en: 'fine}, {level=HIGH, reasons=none' } }
@@ -233,7 +233,7 @@ describe('what is logged', () => {
     expect(risks).toEqual([low, undefined, '{level=NONE}', low])
   })
 
-  test('only those that do not allow, by the setting', async () => {
+  test('has only evaluations that do not allow when the setting says so', async () => {
     await using hub = await startTestHub({ settings: { logEvaluations: 'non_allow' } })
     await ask(hub)
     await setRisk(hub, 'ada@example.com', 'MEDIUM')
@@ -242,7 +242,7 @@ describe('what is logged', () => {
     expect(entries.map(({ outcome }) => outcome.result)).toEqual(['CHALLENGE'])
   })
 
-  test('many at once: one entry each', async () => {
+  test('has one entry for each of many concurrent evaluations', async () => {
     await using hub = await startTestHub()
     const users = Array.from({ length: 200 }, (_, n) => `user${n}@example.com`)
     await Promise.all(users.map((id) => ask(hub, {}, { subject: { type: 'user', id } })))
@@ -251,7 +251,7 @@ describe('what is logged', () => {
   })
 })
 
-describe('malformed requests: 400 with a string that says what is wrong (§10.1.7)', () => {
+describe('malformed requests are 400 with a string that says what is wrong (§10.1.7)', () => {
   const { subject, action, resource } = request
   const bad: readonly (readonly [string, unknown, RegExp])[] = [
     ['nothing', undefined, /body/],
@@ -306,7 +306,7 @@ describe('malformed requests: 400 with a string that says what is wrong (§10.1.
     ),
   ]
 
-  test('each of them, and none is logged', async () => {
+  test('none of them is logged', async () => {
     await using hub = await startTestHub()
     for (const [what, body, message] of bad) {
       for (const url of body === undefined ? [path] : [path, batchPath]) {
@@ -349,7 +349,7 @@ describe('several evaluations (§7)', () => {
     return hub
   }
 
-  test('without evaluations, or with none, the whole is one evaluation (§7.1)', async () => {
+  test('a request without evaluations, or with an empty list, is one evaluation (§7.1)', async () => {
     await using hub = await withLevels()
     for (const over of [{}, { evaluations: [] }]) {
       const answer = await hub.api('POST', batchPath, { ...request, ...over })
@@ -362,7 +362,7 @@ describe('several evaluations (§7)', () => {
     ['execute_all', [true, false, true, false]],
     ['deny_on_first_deny', [true, false]],
     ['permit_on_first_permit', [true]],
-  ])('%s answers in order, as far as it has to (§7.1.2.1)', async (evaluations_semantic, decisions) => {
+  ])('%s answers in order and stops where it says (§7.1.2.1)', async (evaluations_semantic, decisions) => {
     await using hub = await withLevels()
     const evaluations = users('low', 'high', 'none', 'medium')
     const options = evaluations_semantic === undefined ? {} : { options: { evaluations_semantic } }
@@ -371,14 +371,14 @@ describe('several evaluations (§7)', () => {
     expect(await logEntries(hub, 'policy.evaluate_sign_on')).toHaveLength(decisions.length)
   })
 
-  test('permit_on_first_permit goes on past what does not permit, a challenge too', async () => {
+  test('permit_on_first_permit continues after a deny and after a challenge', async () => {
     await using hub = await withLevels()
     const options = { evaluations_semantic: 'permit_on_first_permit' }
     const made = await askAll(hub, { ...defaults, options, evaluations: users('high', 'medium', 'a', 'b') })
     expect(made.map(({ decision }) => decision)).toEqual([false, false, true])
   })
 
-  test('members of the whole are defaults, and one of an evaluation takes their place whole (§7.1.1)', async () => {
+  test('members of the request are defaults that a member of an evaluation replaces whole (§7.1.1)', async () => {
     await using hub = await withLevels()
     const made = await askAll(hub, {
       ...defaults,
@@ -401,7 +401,7 @@ describe('several evaluations (§7)', () => {
     )
   })
 
-  test('what is wrong with one is told there, permits nothing, and leaves the others alone (§7.2.1)', async () => {
+  test('an invalid evaluation has its error in its place, permits nothing and does not affect the others (§7.2.1)', async () => {
     await using hub = await withLevels()
     const made = await askAll(hub, {
       ...defaults,
@@ -415,7 +415,7 @@ describe('several evaluations (§7)', () => {
     expect(await askAll(hub, { ...first, evaluations: [{}, ...users('a')] })).toHaveLength(1)
   })
 
-  test('what is wrong with the whole is 400', async () => {
+  test('an invalid request is 400', async () => {
     await using hub = await withLevels()
     const bodies = [
       { evaluations: {} },
@@ -436,7 +436,7 @@ describe('several evaluations (§7)', () => {
   })
 })
 
-describe('around it', () => {
+describe('metadata, credentials and limits', () => {
   const post = (hub: TestHub, headers: Record<string, string>, body: unknown = request) =>
     fetch(hub.origin + path, {
       method: 'POST',
@@ -444,7 +444,7 @@ describe('around it', () => {
       body: JSON.stringify(body),
     })
 
-  test('the metadata is public and names what is there (§9)', async () => {
+  test('the metadata is public and names the endpoints (§9)', async () => {
     await using hub = await startTestHub()
     const answer = await fetch(`${hub.origin}/.well-known/authzen-configuration`)
     expect(await answer.json()).toEqual({
@@ -454,7 +454,7 @@ describe('around it', () => {
     })
   })
 
-  test('X-Request-ID comes back, with a refusal too (§10.1.9)', async () => {
+  test('X-Request-ID is returned, with refusals as well (§10.1.9)', async () => {
     await using hub = await startTestHub()
     const authorization = `SSWS ${hub.adminToken}`
     const id = { 'x-request-id': 'bfe9 "any/thing"' }
@@ -469,7 +469,7 @@ describe('around it', () => {
     expect((await post(hub, { authorization })).headers.get('x-request-id')).toBeNull()
   })
 
-  test('credentials: none and wrong ones are 401, those for something else 403, all with a string', async () => {
+  test('missing and wrong credentials are 401, a missing scope is 403, all with a string as body', async () => {
     await using hub = await startTestHub()
     const app = await registerServiceApp(hub, 'watchbell.access.evaluate okta.logs.read')
     expect((await app.call('watchbell.access.evaluate', 'POST', path, request)).status).toBe(200)
@@ -490,7 +490,7 @@ describe('around it', () => {
     expect(await other.json()).toEqual(expect.any(String))
   })
 
-  test('a token that was revoked a moment ago is refused', async () => {
+  test('a revoked token is refused at once', async () => {
     await using hub = await startTestHub()
     const { token, secret } = await hub.hub.apiTokens.create({ name: 'pep', role: 'read_only' })
     const authorization = `SSWS ${secret}`
@@ -499,7 +499,7 @@ describe('around it', () => {
     expect((await post(hub, { authorization })).status).toBe(401)
   })
 
-  test('good credentials are not rate limited here, bad ones are, by their address', async () => {
+  test('valid credentials are not rate limited, and bad ones are limited by address', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '2' } })
     const authorization = `SSWS ${hub.adminToken}`
     for (let n = 0; n < 5; n++) expect((await post(hub, { authorization })).status).toBe(200)
@@ -511,7 +511,7 @@ describe('around it', () => {
     expect((await post(hub, { authorization })).status).toBe(200)
   })
 
-  test('a read_only token pays for each question as for any other request, before any is answered', async () => {
+  test('each evaluation of a read_only token counts as a request, before any is answered', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '4' } })
     const { secret } = await hub.hub.apiTokens.create({ name: 'dashboard', role: 'read_only' })
     const headers = { authorization: `SSWS ${secret}`, 'content-type': 'application/json' }

@@ -37,7 +37,7 @@ interface Call {
   readonly headers?: Readonly<Record<string, string>>
 }
 
-test('every route does its work over the threads of serve', { timeout: 60_000 }, async () => {
+test('every route works over the threads of serve', { timeout: 60_000 }, async () => {
   using watching = watchRoutes()
   await using site = await startStreamSite({
     hub: { threads: true, settings: { trustedProxies: '127.0.0.1' } },

@@ -58,8 +58,8 @@ const start = (settings = {}, folder?: string): Promise<HubWithProvider> =>
     hub: { settings: { ...proxied, ...headers, ...settings }, ...(folder && { folder }) },
   })
 
-describe('with the time of sign-in', () => {
-  test('a session that began before the revocation is over until the user signs in again', async () => {
+describe('with the time of the sign-in', () => {
+  test('a session from before the revocation is refused until the user signs in again', async () => {
     await using started = await start()
     const now = Math.floor(Date.now() / 1_000)
     await revoke(started, ada, now - 60)
@@ -81,7 +81,7 @@ describe('with the time of sign-in', () => {
       ])
   })
 
-  test('as oauth2-proxy writes it', async () => {
+  test('oauth2-proxy’s format of the time is read', async () => {
     await using started = await start()
     await revoke(started, ada, Date.UTC(2026, 2, 1, 9) / 1_000)
     expect(await status(started, { signedIn: '2026-03-01 08:59:59.123456789 +0000 UTC' })).toBe(401)
@@ -89,7 +89,7 @@ describe('with the time of sign-in', () => {
     expect(await status(started, { signedIn: '2026-03-01 09:00:01.5 +0000 UTC m=+12.3' })).toBe(200)
   })
 
-  test('one that cannot be read, or is still to come, is refused', async () => {
+  test('an unreadable or future time is refused', async () => {
     await using started = await start()
     await revoke(started)
     for (const signedIn of [
@@ -104,7 +104,7 @@ describe('with the time of sign-in', () => {
     expect(await logEntries(started.hub, 'policy.evaluate_sign_on')).toEqual([])
   })
 
-  test('where the risk denies too, the answer is 403', async () => {
+  test('the answer is 403 when the risk denies as well', async () => {
     await using started = await start()
     await setRisk(started.hub, 'ada@example.com', 'HIGH')
     await revoke(started)
@@ -112,7 +112,7 @@ describe('with the time of sign-in', () => {
     expect(await ask(started)).toEqual({ status: 403, revocation: null })
   })
 
-  test('headers that no setting names are not believed', async () => {
+  test('headers that no setting names are ignored', async () => {
     await using started = await startHubWithProvider({ hub: { settings: proxied } })
     await revoke(started)
     const forged = { signedIn: Math.floor(Date.now() / 1_000) + 10, session: 'forged' }
@@ -120,17 +120,17 @@ describe('with the time of sign-in', () => {
   })
 })
 
-describe('with the id of the session and no time', () => {
+describe('with a session id and no time', () => {
   const session = (id: string) => ({ format: 'opaque', id })
 
-  test('one that a revocation names is over, others are not', async () => {
+  test('a revocation of one session ends that session only', async () => {
     await using started = await start()
     await revoke(started, { format: 'complex', user: ada, session: session('s-1') })
     expect(await ask(started, { session: 's-1' })).toEqual({ status: 401, revocation: 'session_over' })
     expect(await ask(started, { session: 's-2' })).toEqual({ status: 200, revocation: null })
   })
 
-  test('one that was seen before the revocation stays out; the next one of the user is let in', async () => {
+  test('a session seen before the revocation is refused, and the next one of the user is accepted', async () => {
     await using started = await start()
     const again = { status: 401, revocation: 'sign_in_again' }
     for (const id of ['old', 'other']) expect(await status(started, { session: id })).toBe(200)
@@ -146,7 +146,7 @@ describe('with the id of the session and no time', () => {
     expect(await status(started, { session: 'newer' })).toBe(200)
   })
 
-  test('one that was never seen is asked itself, and stays out, where nobody was asked yet', async () => {
+  test('an unknown session has to sign in again and stays refused when no session had to yet', async () => {
     await using started = await start()
     await revoke(started)
     for (let times = 0; times < 3; times++) expect(await status(started, { session: 'unseen' })).toBe(401)
@@ -157,7 +157,7 @@ describe('with the id of the session and no time', () => {
     expect(await status(started, { session: 'stolen', ip: '198.51.100.9' })).toBe(401)
   })
 
-  test('without its id a session gets nothing out of what others were asked', async () => {
+  test('a request without session id gains nothing from the sign-in of others', async () => {
     await using started = await start()
     await revoke(started)
     expect(await status(started, { session: 'a' })).toBe(401)
@@ -165,7 +165,7 @@ describe('with the id of the session and no time', () => {
     expect(await status(started, {})).toBe(200)
   })
 
-  test('sessions of other users have nothing to do with it', async () => {
+  test('sessions of other users are not affected', async () => {
     await using started = await start()
     for (const user of ['ada@example.com', 'bob@example.com']) await ask(started, { user, session: 's' })
     await revoke(started)
@@ -176,7 +176,7 @@ describe('with the id of the session and no time', () => {
     })
   })
 
-  test('one that comes while the user is kept out by the risk is not let in later', async () => {
+  test('a session that began while the risk denied the user is not accepted later', async () => {
     await using started = await start()
     await setRisk(started.hub, 'ada@example.com', 'HIGH')
     await revoke(started)
@@ -187,7 +187,7 @@ describe('with the id of the session and no time', () => {
     expect(await status(started, { session: 'old' })).toBe(401)
   })
 
-  test('an id that is two is refused', async () => {
+  test('two session ids are refused', async () => {
     await using started = await start()
     expect(await status(started, { session: 'forged, real' })).toBe(400)
   })
@@ -197,8 +197,8 @@ async function setLevel({ hub }: HubWithProvider, riskLevel: string): Promise<vo
   await hub.api('PUT', '/api/v1/users/ada@example.com/risk', { riskLevel })
 }
 
-describe('with the user alone', () => {
-  test('each address is asked once for each revocation', async () => {
+describe('with only the user', () => {
+  test('each address has to sign in once for each revocation', async () => {
     await using started = await startHubWithProvider({ hub: { settings: proxied } })
     expect(await ask(started)).toEqual({ status: 200, revocation: null })
     await revoke(started)
@@ -215,7 +215,7 @@ describe('with the user alone', () => {
     expect(await status(started)).toBe(200)
   })
 
-  test('of an IPv6 address its network', async () => {
+  test('an IPv6 address counts by its network', async () => {
     await using started = await start()
     await revoke(started)
     expect(await status(started, { ip: '2001:db8:1:2::1' })).toBe(401)
@@ -223,7 +223,7 @@ describe('with the user alone', () => {
     expect(await status(started, { ip: '2001:db8:1:3::1' })).toBe(401)
   })
 
-  test('a revocation that comes later is another one, whatever time it names', async () => {
+  test('a later revocation counts separately, whatever time it names', async () => {
     await using started = await start()
     await revoke(started)
     expect(await status(started)).toBe(401)
@@ -233,7 +233,7 @@ describe('with the user alone', () => {
     expect(await status(started)).toBe(200)
   })
 
-  test('one that is older than any session can be asks nobody', async () => {
+  test('a revocation older than the longest session requires no sign-in', async () => {
     await using started = await start({ forwardAuthSessionDays: '7' })
     await revoke(started, ada, Date.now() / 1_000 - 8 * 86_400)
     expect(await ask(started)).toEqual({ status: 200, revocation: null })
@@ -241,7 +241,7 @@ describe('with the user alone', () => {
     expect(await status(started)).toBe(401)
   })
 
-  test('by the word of providers that are enforced only', async () => {
+  test('only revocations of enforced providers count', async () => {
     await using started = await start()
     const act = (action: string) =>
       started.hub.api('PUT', `/v1/providers/${started.providerId}/action`, { action })
@@ -256,7 +256,7 @@ describe('with the user alone', () => {
     expect(await status(started)).toBe(200)
   })
 
-  test('it is in the System Log', async () => {
+  test('the System Log has the evaluation', async () => {
     await using started = await start()
     await revoke(started)
     await ask(started)
@@ -273,7 +273,7 @@ describe('with the user alone', () => {
 })
 
 describe('WATCHBELL_FORWARD_AUTH_UNTIMED=ignore', () => {
-  test('lets through, and says so in the answer, the log and a warning', async () => {
+  test('allows the request and says so in the answer, the log and a warning', async () => {
     await using started = await start({ forwardAuthUntimed: 'ignore' })
     await revoke(started)
     expect(await ask(started)).toEqual({ status: 200, revocation: 'ignored' })
@@ -286,8 +286,8 @@ describe('WATCHBELL_FORWARD_AUTH_UNTIMED=ignore', () => {
   })
 })
 
-describe('what was asked', () => {
-  test('is remembered over a restart', async () => {
+describe('marks of sign-ins', () => {
+  test('survive a restart', async () => {
     await using folder = await temporaryFolder()
     {
       await using started = await start({}, folder.path)
@@ -319,7 +319,7 @@ describe('examples/nginx/forward-auth.conf', () => {
   }
 
   test.skipIf(!hasNginx).each(['""', '$http_x_test_time'])(
-    'a revocation keeps out, with %s for the time (skipped where no nginx is installed)',
+    'a revocation refuses the session, with %s as its time (skipped without nginx)',
     async (time) => {
       await using app = await startLocalServer((_, reply) => void reply.end('hello'))
       await using started = await start()

@@ -36,7 +36,7 @@ async function addressesSeen(hub: TestHub): Promise<readonly unknown[]> {
 }
 
 describe('from a trusted proxy', () => {
-  test('200, 401 or 403, without a body, and the level in a header', async () => {
+  test('the answer is 200, 401 or 403 without a body, with the level in a header', async () => {
     await using hub = await startTestHub({ settings: trusted })
     await setRisk(hub, 'medium@example.com', 'MEDIUM')
     await setRisk(hub, 'high@example.com', 'HIGH')
@@ -57,7 +57,7 @@ describe('from a trusted proxy', () => {
     })
   })
 
-  test('names beyond ASCII, as proxies write them and as Latin-1', async () => {
+  test('names beyond ASCII are read as UTF-8 and as Latin-1', async () => {
     await using hub = await startTestHub({ settings: trusted })
     const names = ['müller', 'ada@bücher.example', '鐘']
     for (const login of names) {
@@ -73,7 +73,7 @@ describe('from a trusted proxy', () => {
     expect(entries.map(({ actor }) => actor.alternateId)).toEqual([...names, 'müller'])
   })
 
-  test('without a user: 401, and nothing was evaluated', async () => {
+  test('without a user the answer is 401 and nothing is evaluated', async () => {
     await using hub = await startTestHub({ settings: trusted })
     for (const headers of [{}, { 'x-forwarded-user': '' }, { 'x-forwarded-user': '  ' }]) {
       expect(await ask(hub, headers)).toMatchObject({
@@ -85,7 +85,7 @@ describe('from a trusted proxy', () => {
     expect(await logEntries(hub, 'policy.evaluate_sign_on')).toEqual([])
   })
 
-  test('the address is the last that is none of the proxies', async () => {
+  test('the client address is the last one that is not a trusted proxy', async () => {
     await using hub = await startTestHub({ settings: trusted })
     const cases: readonly (readonly [string | undefined, string | null])[] = [
       ['203.0.113.7', '203.0.113.7'],
@@ -112,7 +112,7 @@ describe('from a trusted proxy', () => {
     expect(await addressesSeen(hub)).toEqual(cases.map(([, address]) => address))
   })
 
-  test('an address that is none is refused, not left out', async () => {
+  test('an invalid address is refused, not ignored', async () => {
     await using hub = await startTestHub({ settings: trusted })
     for (const forwarded of [
       'unknown',
@@ -130,7 +130,7 @@ describe('from a trusted proxy', () => {
     expect(await addressesSeen(hub)).toEqual([])
   })
 
-  test('a user that is named twice is refused: one of them came from the client', async () => {
+  test('two users are refused, because one may come from the client', async () => {
     await using hub = await startTestHub({ settings: trusted })
     const status = await new Promise((resolve, reject) => {
       httpRequest(hub.origin + path, { headers: { 'X-Forwarded-User': ['mallory', 'ada'] } }, (answer) => {
@@ -144,7 +144,7 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, { 'x-forwarded-user': 'x'.repeat(1_001) })).status).toBe(400)
   })
 
-  test('so is one that something in between made one of two, and nothing was evaluated', async () => {
+  test('two users that an intermediary joined are refused, and nothing is evaluated', async () => {
     await using hub = await startTestHub({ settings: trusted })
     await setRisk(hub, 'ada@example.com', 'HIGH')
     for (const user of [
@@ -161,7 +161,7 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, hosts)).status).toBe(200)
   })
 
-  test('every method of HTTP, with and without a body that is ignored', async () => {
+  test('every HTTP method is accepted, and a body is ignored', async () => {
     await using hub = await startTestHub({ settings: trusted })
     const bodies = [
       '\r\n',
@@ -182,7 +182,7 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, { 'x-forwarded-user': 'ada' })).status).toBe(200)
   })
 
-  test('every path behind it, as Envoy asks', async () => {
+  test('every path below it is accepted, as Envoy sends it', async () => {
     await using hub = await startTestHub({ settings: trusted })
     for (const behind of [
       '/',
@@ -202,7 +202,7 @@ describe('from a trusted proxy', () => {
       expect((await ask(hub, { 'x-forwarded-user': 'ada' }, 'GET', path + other)).status).toBe(404)
   })
 
-  test('heads as large as nginx takes them by default; elsewhere they are 431', async () => {
+  test('heads as large as nginx’s default limit are accepted here, and are 431 on other paths', async () => {
     await using hub = await startTestHub({ settings: trusted })
     const headers = { 'x-forwarded-user': 'ada' }
     for (const cookie of ['c'.repeat(17_000), 'c'.repeat(32_768), 'c'.repeat(60_000)])
@@ -213,7 +213,7 @@ describe('from a trusted proxy', () => {
     expect((await ask(hub, {}, 'GET', `/api/v1/users/${'x'.repeat(17_000)}/risk`)).status).toBe(431)
   })
 
-  test('a proxy that asks in a wrong way gets the reason in a header and no body', async () => {
+  test('a bad request gets its reason in a header and no body', async () => {
     await using hub = await startTestHub({ settings: { ...trusted, forwardAuthToken: 'let-me-ask' } })
     const wrong = [
       [{ 'x-forwarded-user': 'ada' }, 403, 'X-Watchbell-Token'],
@@ -233,7 +233,7 @@ describe('from a trusted proxy', () => {
     }
   })
 
-  test('other headers, by the settings', async () => {
+  test('other headers are read when the settings name them', async () => {
     await using hub = await startTestHub({
       settings: { ...trusted, forwardAuthUserHeader: 'Remote-User', forwardAuthAddressHeader: 'X-Real-IP' },
     })
@@ -243,7 +243,7 @@ describe('from a trusted proxy', () => {
     expect(await addressesSeen(hub)).toEqual(['203.0.113.7'])
   })
 
-  test('with a token, when the setting says so', async () => {
+  test('a token is required when the setting says so', async () => {
     await using hub = await startTestHub({ settings: { ...trusted, forwardAuthToken: 'let-me-ask' } })
     const as = (token: string | undefined) =>
       ask(hub, { 'x-forwarded-user': 'ada', ...(token !== undefined && { 'x-watchbell-token': token }) })
@@ -253,9 +253,9 @@ describe('from a trusted proxy', () => {
   })
 })
 
-describe('from anybody else', () => {
+describe('from another address', () => {
   test.each([{}, { trustedProxies: '10.0.0.0/8' }, { trustedProxies: '::1, 127.0.0.2' }])(
-    'case %#: 403, whatever headers and tokens it brings',
+    'case %#: 403 whatever headers and tokens it has',
     async (settings) => {
       await using hub = await startTestHub({ settings })
       const answer = await fetch(hub.origin + path, {
@@ -286,37 +286,34 @@ describe('examples/nginx/forward-auth.conf', () => {
       .replaceAll('$your_user', '$http_x_test_user')
   }
 
-  test.skipIf(!hasNginx)(
-    'lets through, asks to sign in again, and keeps out (skipped where no nginx is installed)',
-    async () => {
-      await using app = await startLocalServer((request, reply) => {
-        reply.end(
-          `hello ${String(request.headers['x-forwarded-user'])}, risk ${String(request.headers['x-watchbell-risk'])}`,
-        )
+  test.skipIf(!hasNginx)('allows, asks to sign in again, and denies (skipped without nginx)', async () => {
+    await using app = await startLocalServer((request, reply) => {
+      reply.end(
+        `hello ${String(request.headers['x-forwarded-user'])}, risk ${String(request.headers['x-watchbell-risk'])}`,
+      )
+    })
+    await using hub = await startTestHub({ settings: trusted })
+    await setRisk(hub, 'medium@example.com', 'MEDIUM')
+    await setRisk(hub, 'high@example.com', 'HIGH')
+    await using nginx = await startNginx(documented(hub, app.origin), await freePort())
+    // The header of the test stands for whatever signs users in; what a client forges beside it must not get through.
+    const as = (user: string) =>
+      fetch(`${nginx.origin}/page`, {
+        headers: { 'x-test-user': user, 'x-forwarded-user': 'forged@example.com' },
       })
-      await using hub = await startTestHub({ settings: trusted })
-      await setRisk(hub, 'medium@example.com', 'MEDIUM')
-      await setRisk(hub, 'high@example.com', 'HIGH')
-      await using nginx = await startNginx(documented(hub, app.origin), await freePort())
-      // The header of the test stands for whatever signs users in; what a client forges beside it must not get through.
-      const as = (user: string) =>
-        fetch(`${nginx.origin}/page`, {
-          headers: { 'x-test-user': user, 'x-forwarded-user': 'forged@example.com' },
-        })
-      const [ada, medium, high] = [
-        await as('ada@example.com'),
-        await as('medium@example.com'),
-        await as('high@example.com'),
-      ]
-      expect([ada.status, await ada.text()]).toEqual([200, 'hello ada@example.com, risk NONE'])
-      expect([medium.status, high.status]).toEqual([401, 403])
-      expect(app.requests).toEqual(['/page'])
-      const entries = await logEntries(hub, 'policy.evaluate_sign_on')
-      expect(entries.map(({ actor, outcome }) => [actor.alternateId, outcome.result]).slice(-3)).toEqual([
-        ['ada@example.com', 'ALLOW'],
-        ['medium@example.com', 'CHALLENGE'],
-        ['high@example.com', 'DENY'],
-      ])
-    },
-  )
+    const [ada, medium, high] = [
+      await as('ada@example.com'),
+      await as('medium@example.com'),
+      await as('high@example.com'),
+    ]
+    expect([ada.status, await ada.text()]).toEqual([200, 'hello ada@example.com, risk NONE'])
+    expect([medium.status, high.status]).toEqual([401, 403])
+    expect(app.requests).toEqual(['/page'])
+    const entries = await logEntries(hub, 'policy.evaluate_sign_on')
+    expect(entries.map(({ actor, outcome }) => [actor.alternateId, outcome.result]).slice(-3)).toEqual([
+      ['ada@example.com', 'ALLOW'],
+      ['medium@example.com', 'CHALLENGE'],
+      ['high@example.com', 'DENY'],
+    ])
+  })
 })

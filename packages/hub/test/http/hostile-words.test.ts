@@ -95,8 +95,8 @@ async function idsOf(path: string, member: string): Promise<readonly string[]> {
   return (body[member] ?? []).map(({ id }) => id)
 }
 
-describe('no command lets words of others steer a terminal', () => {
-  test('lists, in words and as JSON', async () => {
+describe('no command prints control characters of external texts', () => {
+  test('in lists, as text and as JSON', async () => {
     const lists = [
       ['signals', '--limit', '1000'],
       ['log', '--limit', '1000'],
@@ -112,13 +112,13 @@ describe('no command lets words of others steer a terminal', () => {
     expect((await run(['signals', '--limit', '1000', '--json'])).stdout).toContain('\\u001b')
   })
 
-  test('each signal, with its verdict', async () => {
+  test('in each signal and its verdict', async () => {
     const ids = await idsOf('/v1/signals?limit=200', 'signals')
     expect(ids.length).toBeGreaterThan(texts.length * 5)
     for (const id of ids) await expectSafe(['signals', 'show', id, '--include-token'])
   })
 
-  test('each person, by name and as a question', async () => {
+  test('in each user, by name and in prompts', async () => {
     expect.hasAssertions()
     for (const [at] of texts.entries()) {
       const user = `user${at}@example.com`
@@ -129,7 +129,7 @@ describe('no command lets words of others steer a terminal', () => {
     }
   })
 
-  test('names, tokens and arguments that are refused are told as safely', async () => {
+  test('in errors about refused names, tokens and arguments', async () => {
     expect.hasAssertions()
     for (const name of takenNames) {
       await expectSafe(['provider', 'show', name])
@@ -160,7 +160,7 @@ describe('no command lets words of others steer a terminal', () => {
     }
   }, 60_000)
 
-  test('the walk knows every command there is', async () => {
+  test('this test runs every command', async () => {
     const files = await readdir(new URL('../../src/cli/', import.meta.url))
     expect(files.filter((file) => file.endsWith('-command.ts')).toSorted()).toEqual([
       'backup-command.ts', // no words of others
@@ -193,7 +193,7 @@ describe('no command lets words of others steer a terminal', () => {
 const sentence =
   /^(?:An administrator|“[^“”]*”|[\w:/.]+) (?:says (?:NONE|LOW|MEDIUM|HIGH) of the (?:user|device|session|address): [\w ,.:-]+|revoked (?:this session|all sessions of the user(?: on this device)?))(?: \(“[^“”\n]*”\))?,? (?:since|as of) [\dTZ:.-]+(?:, until (?:it is replaced|[\dTZ:.-]+))?\.$/u
 
-test('no words of others make a sentence of ours of their own', async () => {
+test('external texts cannot imitate a text of the hub', async () => {
   for (const [at] of texts.entries()) {
     const question = {
       subject: { type: 'user', id: `user${at}@example.com` },
@@ -221,7 +221,7 @@ test('no words of others make a sentence of ours of their own', async () => {
   }
 })
 
-test('verdicts on signals and errors hold nothing that steers, in the API too', async () => {
+test('verdicts and errors of the API hold no control characters', async () => {
   const { signals } = (await (await site.hub.api('GET', '/v1/signals?limit=200')).json()) as {
     signals: { reason?: string; events: { unmatched_reason?: string }[] }[]
   }
@@ -263,7 +263,7 @@ test.each([
   'Ａｎ　ａｄｍｉｎｉｓｔｒａｔｏｒ',
   'administrator.',
   'Watchbell',
-])('a source cannot be called %j', async (name) => {
+])('a source cannot have the name %j', async (name) => {
   const settings = { issuer: 'https://imp.example', jwks_url: 'https://imp.example/jwks.json' }
   const refused = await site.hub.api('POST', '/api/v1/security-events-providers', {
     name,

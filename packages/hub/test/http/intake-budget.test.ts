@@ -3,8 +3,8 @@ import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { expectLimit } from './rate-limit.ts'
 import { startHubWithProvider } from './with-provider.ts'
 
-describe('what one provider may send a minute', () => {
-  test('SETs beyond it are 429 with Retry-After; what others send is taken, and nothing becomes evidence', async () => {
+describe('the budget of a provider per minute', () => {
+  test('SETs beyond it are 429 with Retry-After and are not recorded, and other providers are not affected', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { setsPerMinute: '3' } } })
     await using other = await startTransmitter({ alg: 'ES256' })
     await site.hub.api('POST', '/api/v1/security-events-providers', {
@@ -35,7 +35,7 @@ describe('what one provider may send a minute', () => {
     })
   })
 
-  test('bytes are counted, too, and a token that verifies not spends nothing', async () => {
+  test('it counts bytes as well, and a token that does not verify spends nothing', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { setBytesPerMinute: '5000' } } })
     const long = site.sign({ subject: opaque('x'.repeat(1_000)) })
     const forged = `${long.slice(0, long.lastIndexOf('.'))}.${'A'.repeat(86)}`
@@ -49,7 +49,7 @@ describe('what one provider may send a minute', () => {
   })
 })
 
-test('a SET counts once for each identifier it names its subject by', async () => {
+test('a SET counts once for each identifier of its subject', async () => {
   await using site = await startHubWithProvider({ hub: { settings: { setsPerMinute: '4' } } })
   const identifiers = Array.from({ length: 4 }, (_, at) => opaque(`name-${at}`))
   expect((await site.hub.push(site.sign({ subject: { format: 'aliases', identifiers } }))).status).toBe(202)
@@ -58,7 +58,7 @@ test('a SET counts once for each identifier it names its subject by', async () =
   expectLimit(next.headers, '4')
 })
 
-test('a SET that would grow to many times its size is refused, and says how to send it', async () => {
+test('a SET that would expand to many times its size is refused with advice', async () => {
   await using site = await startHubWithProvider()
   const events = (count: number) =>
     Object.fromEntries(Array.from({ length: count }, (_, at) => [`https://x.example/e${at}`, {}]))

@@ -58,7 +58,7 @@ async function accessToken(hub: TestHub, app: Registered): Promise<string> {
   return body.access_token
 }
 
-describe('forms that anybody may send', () => {
+describe('anonymous forms', () => {
   test.each([
     [
       'of a megabyte',
@@ -74,7 +74,7 @@ describe('forms that anybody may send', () => {
       `a=1&a=1${'&'.repeat(48)}`,
       'The parameter a is given more than once.',
     ],
-  ])('one %s is refused with %i in the words of OAuth', async (_, status, body, message) => {
+  ])('a form %s is refused with %i in the form of OAuth errors', async (_, status, body, message) => {
     await using hub = await startTestHub()
     const answer = await fetch(`${hub.origin}/oauth2/v1/token`, {
       method: 'POST',
@@ -87,7 +87,7 @@ describe('forms that anybody may send', () => {
     ])
   })
 
-  test('parameters in the query count too (OKTA-O11)', async () => {
+  test('parameters in the query are read as well (OKTA-O11)', async () => {
     await using hub = await startTestHub()
     const query = Array.from({ length: 26 }, (_, at) => `q${at}=`).join('&')
     const answer = await post(hub, new URLSearchParams(query.replaceAll('q', 'b')), {})
@@ -113,7 +113,7 @@ describe('an independent OAuth client', () => {
   }
 
   test.each(['RS256', 'PS256', 'ES256', 'Ed25519'])(
-    'finds the hub and gets a bearer token that works (%s)',
+    'discovers the hub and gets a valid bearer token (%s)',
     async (alg) => {
       await using hub = await startTestHub()
       const app = await registerApp(hub, {}, alg)
@@ -213,7 +213,7 @@ describe("Okta's own SDK in PrivateKey mode", () => {
 })
 
 describe('POST /oauth2/v1/token over HTTP', () => {
-  test('takes its parameters from the query too (OKTA-O11), and forbids storing the answer', async () => {
+  test('reads parameters from the query (OKTA-O11) and forbids storing the answer', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const response = await fetch(`${hub.origin}/oauth2/v1/token?${(await form(hub, app)).toString()}`, {
@@ -230,7 +230,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     })
   })
 
-  test('says no as OKTA-O15 does', async () => {
+  test('refuses with the errors of OKTA-O15', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const some = expect.any(String)
@@ -263,7 +263,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     ['', 400],
     [';;;', 400],
     ['application/x-www-form-urlencoded', 413],
-  ])('a body that it does not take is refused in the words of OAuth (OKTA-O15): %j', async (type, status) => {
+  ])('an unsupported body is refused in the form of OAuth errors (OKTA-O15): %j', async (type, status) => {
     await using hub = await startTestHub()
     const response = await fetch(`${hub.origin}/oauth2/v1/token`, {
       method: 'POST',
@@ -277,7 +277,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     expect(response.headers.get('cache-control')).toBe('no-store')
   })
 
-  test('who tries Basic is told that in the challenge of the 401 (OKTA-O15, RFC 6749 §5.2), and nobody else', async () => {
+  test('only a client that tries Basic gets a 401 with a Basic challenge (OKTA-O15, RFC 6749 §5.2)', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub)
     const challenge = async (authorization: string | undefined): Promise<unknown> => {
@@ -291,7 +291,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
     expect([await challenge(undefined), await challenge('Bearer undefined')]).toEqual([null, null])
   })
 
-  test('challenges a DPoP client step by step (OKTA-O22, OKTA-O23)', async () => {
+  test('asks a DPoP client for a proof, then for a nonce (OKTA-O22, OKTA-O23)', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, { dpop_bound_access_tokens: true })
     const bare = await post(hub, await form(hub, app))
@@ -314,7 +314,7 @@ describe('POST /oauth2/v1/token over HTTP', () => {
 })
 
 describe('failures of authorisation over HTTP (9.4)', () => {
-  test('an invalid token is told in header and status (OKTA-X12, OKTA-O16)', async () => {
+  test('an invalid token gets 401 and a header (OKTA-X12, OKTA-O16)', async () => {
     await using hub = await startTestHub()
     const response = await fetch(`${hub.origin}/api/v1/logs?since=x`, {
       headers: { authorization: 'Bearer undefined' },
@@ -325,7 +325,7 @@ describe('failures of authorisation over HTTP (9.4)', () => {
     )
   })
 
-  test('a missing scope is told in the header alone (OKTA-X13)', async () => {
+  test('a missing scope gets 403 and a header without a body (OKTA-X13)', async () => {
     await using hub = await startTestHub()
     const token = await accessToken(hub, await registerApp(hub))
     const response = await fetch(`${hub.origin}/oauth2/v1/clients`, {
@@ -338,7 +338,7 @@ describe('failures of authorisation over HTTP (9.4)', () => {
     )
   })
 
-  test('nobody in particular and a wrong API token (OKTA-X10, OKTA-X11)', async () => {
+  test('missing credentials and a wrong API token have their errors (OKTA-X10, OKTA-X11)', async () => {
     await using hub = await startTestHub()
     const bare = await fetch(`${hub.origin}/api/v1/logs`)
     expect([bare.status, await bare.json()]).toEqual([
@@ -354,7 +354,7 @@ describe('failures of authorisation over HTTP (9.4)', () => {
 })
 
 describe('service apps over HTTP (RFC 7591, RFC 7592)', () => {
-  test('create, get, edit and send back, list by pages, delete', async () => {
+  test('create, get, replace, list by pages, delete', async () => {
     await using hub = await startTestHub()
     const { clientId } = await registerApp(hub)
     const path = `/oauth2/v1/clients/${clientId}`
@@ -407,7 +407,7 @@ describe('service apps over HTTP (RFC 7591, RFC 7592)', () => {
     expect(await (await hub.api('GET', '/oauth2/v1/clients')).json()).toEqual([])
   })
 
-  test('refuses page lengths that are none', async () => {
+  test('refuses bad page lengths', async () => {
     await using hub = await startTestHub()
     for (const limit of ['0', '-1', 'x', '1e3', '']) {
       const response = await hub.api('GET', `/oauth2/v1/clients?limit=${limit}`)
@@ -419,7 +419,7 @@ describe('service apps over HTTP (RFC 7591, RFC 7592)', () => {
   })
 })
 
-describe('what clients ask before they start', () => {
+describe('discovery', () => {
   test('the server metadata and the keys are public and not limited (OKTA-Q6, OKTA-O30)', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     for (const path of [
@@ -439,7 +439,7 @@ describe('what clients ask before they start', () => {
     ])
   })
 
-  test('the organisation is of the newer pipeline and always has the same id (OKTA-O32)', async () => {
+  test('the organisation has the newer pipeline and a fixed id (OKTA-O32)', async () => {
     await using hub = await startTestHub()
     const ask = async () => (await fetch(`${hub.origin}/.well-known/okta-organization`)).json()
     expect(await ask()).toMatchObject({
@@ -450,7 +450,7 @@ describe('what clients ask before they start', () => {
     expect(await ask()).toEqual(await ask())
   })
 
-  test('the holder of an API token is a user; a service app is none (OKTA-O31)', async () => {
+  test('an API token has a user; a service app has none (OKTA-O31)', async () => {
     await using hub = await startTestHub()
     const me = await hub.api('GET', '/api/v1/users/me')
     expect(me.status).toBe(200)

@@ -84,7 +84,7 @@ describe('risk providers', () => {
     },
   )
 
-  test('refusals reach the caller with code and causes (OKTA-X1)', async () => {
+  test('errors have code and causes (OKTA-X1)', async () => {
     await using hub = await startTestHub()
     const { riskProviderApi } = tokenClient(hub)
     const instance = {
@@ -103,7 +103,7 @@ describe('risk providers', () => {
 })
 
 describe('risk events', () => {
-  test('are sent, logged, and count at sign-in; the SDK strips milliseconds (OKTA-V10 to OKTA-V18)', async () => {
+  test('are sent, logged and used at sign-in; the SDK strips milliseconds (OKTA-V10 to OKTA-V18)', async () => {
     await using hub = await startTestHub()
     const { sender, provider } = await registerPartner(hub, 'enforce_and_log')
     await sender.riskEventApi.sendRiskEvents({
@@ -146,7 +146,7 @@ describe('risk events', () => {
     })
   })
 
-  test('bad addresses are refused with their places, and others than risk providers altogether (OKTA-V16, OKTA-V19)', async () => {
+  test('bad addresses are refused with their places, and callers that are no risk provider (OKTA-V16, OKTA-V19)', async () => {
     await using hub = await startTestHub()
     const { sender } = await registerPartner(hub, 'log_only')
     const instance = [{ subjects: [{ ip: '010.0.0.1', riskLevel: 'HIGH' as const }] }]

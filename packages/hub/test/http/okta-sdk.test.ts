@@ -59,7 +59,7 @@ async function collected<T>(items: {
 }
 
 describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
-  test("OKTA-R70, OKTA-R71: walks the way of Okta's own integration test", async () => {
+  test("OKTA-R70, OKTA-R71: makes the calls of Okta's own integration test", async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { ssfReceiverApi: api } = await connect(hub)
@@ -90,7 +90,7 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
     })
   })
 
-  test('OKTA-R27: gets, edits and puts back the very object, of both kinds', async () => {
+  test('OKTA-R27: gets, edits and puts back the same object, for both kinds of settings', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { ssfReceiverApi: api } = await connect(hub)
@@ -113,7 +113,7 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
     }
   })
 
-  test('reads the System Log over several pages, and what it reads are dates and objects', async () => {
+  test('reads the System Log over several pages, as dates and objects', async () => {
     await using hub = await startTestHub()
     const client = await connect(hub)
     for (let at = 0; at < 5; at++) {
@@ -143,7 +143,7 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
     expect(found).toHaveLength(1)
   })
 
-  test('hands errors over whole', async () => {
+  test('throws errors with all members', async () => {
     await using hub = await startTestHub()
     const { ssfReceiverApi: api, systemLogApi } = await connect(hub)
     const shape = { errorId: expect.stringMatching(/^oae/), headers: expect.anything() }
@@ -177,8 +177,8 @@ describe.each(modes)("Okta's SDK with %s", (_name, connect) => {
   })
 })
 
-describe('credentials that do not do', () => {
-  test('a wrong token', async () => {
+describe('bad credentials', () => {
+  test('a wrong token is refused', async () => {
     await using hub = await startTestHub()
     const client = new Client({ orgUrl: hub.origin, token: 'wrong', ...withoutCache })
     const securityEventProviderId = 'sse1'
@@ -192,7 +192,7 @@ describe('credentials that do not do', () => {
     })
   })
 
-  test.each([false, true])('OKTA-X13, OKTA-X14: a scope that the token lacks; DPoP: %s', async (dpop) => {
+  test.each([false, true])('OKTA-X13, OKTA-X14: a missing scope is 403; DPoP: %s', async (dpop) => {
     await using hub = await startTestHub()
     const read = 'okta.securityEventsProviders.read'
     const { ssfReceiverApi: api } = await oauthClient(hub, { granted: read, scopes: [read], dpop })
@@ -206,7 +206,7 @@ describe('credentials that do not do', () => {
     )
   })
 
-  test('OKTA-O16: after a refused token request it calls with "Bearer undefined", and is told 401', async () => {
+  test('OKTA-O16: after a refused token request it calls with "Bearer undefined" and gets 401', async () => {
     await using hub = await startTestHub()
     const client = await oauthClient(hub, { granted: 'okta.clients.read' })
     const error = await thrownBy(
@@ -215,7 +215,7 @@ describe('credentials that do not do', () => {
     expect(error).toMatchObject({ status: 401, errorCode: 'E0000011' })
   })
 
-  test('a service app that was deleted meanwhile', async () => {
+  test('a deleted service app is refused', async () => {
     await using hub = await startTestHub()
     const client = await oauthClient(hub)
     expect(await collected(await client.ssfReceiverApi.listSecurityEventsProviderInstances())).toEqual([])
@@ -227,15 +227,15 @@ describe('credentials that do not do', () => {
   })
 })
 
-describe('the ways of the wire', () => {
-  test('OKTA-A6: an org URL that ends in a slash', async () => {
+describe('URLs and retries', () => {
+  test('OKTA-A6: an org URL with a final slash works', async () => {
     await using hub = await startTestHub()
     const client = tokenClient(hub, `${hub.origin}/`)
     const created = await client.ssfReceiverApi.createSecurityEventsProviderInstance({ instance: plain('a') })
     expect(created.id).toMatch(/^sse/)
   })
 
-  test('OKTA-Q2 to OKTA-Q4: at 429 it waits until the reset, says what it retries, and gets its answer', async () => {
+  test('OKTA-Q2 to OKTA-Q4: after 429 it waits for the reset, retries and gets its answer', async () => {
     await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1' } })
     const requestExecutor = new DefaultRequestExecutor()
     const client = new Client({ orgUrl: hub.origin, token: hub.adminToken, requestExecutor, ...withoutCache })

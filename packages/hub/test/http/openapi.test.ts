@@ -19,7 +19,7 @@ async function documentOf(hub: TestHub): Promise<OpenapiDocument> {
   return (await (await fetch(`${hub.origin}/openapi.json`)).json()) as OpenapiDocument // a validator has looked at it
 }
 
-test('the document is valid OpenAPI 3.1, and the one in docs/', async () => {
+test('the document is valid OpenAPI 3.1 and equals the one in docs/', async () => {
   await using hub = await startTestHub()
   const document = await documentOf(hub)
 
@@ -29,7 +29,7 @@ test('the document is valid OpenAPI 3.1, and the one in docs/', async () => {
   expect(document).toEqual(JSON.parse(written))
 })
 
-test('everybody may have the document, and keep it', async () => {
+test('the document is public and cacheable', async () => {
   await using hub = await startTestHub()
   const url = `${hub.origin}/openapi.json`
   const first = await fetch(url)
@@ -196,7 +196,7 @@ test('every refusal of every operation is in the document', { timeout: 120_000 }
   expect([refused(413), refused(415)]).toEqual([[], []])
 })
 
-test('what nobody serves is in the document, too', async () => {
+test('the answer to unknown paths is in the document', async () => {
   await using hub = await startTestHub()
   const check = answerCheck(await documentOf(hub))
   for (const [method, path] of [
@@ -212,7 +212,7 @@ test('what nobody serves is in the document, too', async () => {
   }
 })
 
-test('a spent budget is in the document, whatever was asked for', { timeout: 60_000 }, async () => {
+test('the answer 429 is in the document for each operation', { timeout: 60_000 }, async () => {
   await using hub = await startTestHub({ settings: { apiRequestsPerMinute: '1', refusalsPerMinute: '1' } })
   const document = await documentOf(hub)
   const { send, seen, undocumented } = driver(hub, document)
@@ -227,7 +227,7 @@ test('a spent budget is in the document, whatever was asked for', { timeout: 60_
   expect(limited.filter((answer) => !seen.has(answer))).toEqual([])
 })
 
-test('an answer with more, less or other than the document says is found', async () => {
+test('this test finds an answer that does not match the document', async () => {
   await using hub = await startTestHub()
   const check = answerCheck(await documentOf(hub))
   const answer = await hub.api('GET', '/v1/signals/counts')

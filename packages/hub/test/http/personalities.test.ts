@@ -66,7 +66,7 @@ async function revoke(site: StreamSite): Promise<void> {
 }
 
 describe.each(personalityNames)('%s', (name) => {
-  test.each(['push', 'poll'])('by %s: connected, verified, and nothing to worry about', async (delivery) => {
+  test.each(['push', 'poll'])('by %s: is connected, verified and healthy', async (delivery) => {
     await using site = await startPeer(name)
     expect(await site.connect(draftFor(name, delivery))).toMatchObject({
       status: 'enabled',
@@ -80,19 +80,22 @@ describe.each(personalityNames)('%s', (name) => {
     expect(await site.signals('?outcome=refused')).toEqual([])
   })
 
-  test.each(['push', 'poll'])('by %s: its pause is heard, and so is its return', async (delivery) => {
-    await using site = await startPeer(name)
-    await site.connect(draftFor(name, delivery))
-    await untilVerified(site)
-    for (const status of ['paused', 'enabled'] as const) {
-      site.transmitter.setStatus(status, 'night')
-      await vi.waitFor(async () => expect(await site.shown()).toMatchObject({ status }), {
-        timeout: 20_000,
-      })
-    }
-  })
+  test.each(['push', 'poll'])(
+    'by %s: a pause by the transmitter and its end are recorded',
+    async (delivery) => {
+      await using site = await startPeer(name)
+      await site.connect(draftFor(name, delivery))
+      await untilVerified(site)
+      for (const status of ['paused', 'enabled'] as const) {
+        site.transmitter.setStatus(status, 'night')
+        await vi.waitFor(async () => expect(await site.shown()).toMatchObject({ status }), {
+          timeout: 20_000,
+        })
+      }
+    },
+  )
 
-  test.each(['push', 'poll'])('by %s: paused and resumed by us, and deleted', async (delivery) => {
+  test.each(['push', 'poll'])('by %s: is paused, resumed and deleted by the hub', async (delivery) => {
     await using site = await startPeer(name)
     await site.connect(draftFor(name, delivery))
     await untilVerified(site)
@@ -106,7 +109,7 @@ describe.each(personalityNames)('%s', (name) => {
   })
 
   test.each(['push', 'poll'])(
-    'by %s: what is taken away is changed by PUT, and events go on',
+    'by %s: removed members are changed by PUT, and events continue',
     async (delivery) => {
       await using site = await startPeer(name)
       await site.connect(draftFor(name, delivery, { description: 'Ours' }))
@@ -119,7 +122,7 @@ describe.each(personalityNames)('%s', (name) => {
   )
 })
 
-test('Keycloak: a token without scope is refused, and the words name what was asked', async () => {
+test('Keycloak: a token without scope is refused, and the error names the requested scopes', async () => {
   await using site = await startPeer('keycloak')
   const auth = { ...client, scope: 'ssf.read' }
   const answer = await site.api('PUT', '', draftFor('keycloak', 'poll', { auth }))
@@ -127,25 +130,22 @@ test('Keycloak: a token without scope is refused, and the words name what was as
   expect(await answer.text()).toMatch(/status 401\. .*asked for with the scopes ssf\.read/)
 })
 
-test.each(['i2gosignals', 'protocolsoup'] as const)(
-  '%s: scopes that are not of SSF are not asked for',
-  async (name) => {
-    await using site = await startPeer(name)
-    await site.connect(draftFor(name, 'poll'))
-    const asked = site.transmitter.requests.filter(({ endpoint }) => endpoint === 'token')
-    expect(asked.length).toBeGreaterThan(0)
-    for (const { body } of asked) expect(new URLSearchParams(body).get('scope')).toBeNull()
-  },
-)
+test.each(['i2gosignals', 'protocolsoup'] as const)('%s: only scopes of SSF are requested', async (name) => {
+  await using site = await startPeer(name)
+  await site.connect(draftFor(name, 'poll'))
+  const asked = site.transmitter.requests.filter(({ endpoint }) => endpoint === 'token')
+  expect(asked.length).toBeGreaterThan(0)
+  for (const { body } of asked) expect(new URLSearchParams(body).get('scope')).toBeNull()
+})
 
-test('403 names the scopes that were asked for', async () => {
+test('403 names the requested scopes', async () => {
   await using site = await startStreamSite()
   const auth = { ...client, scope: 'ssf.read' }
   const answer = await site.api('PUT', '', { delivery: 'poll', auth })
   expect(await answer.text()).toMatch(/status 403.*asked for with the scopes ssf\.read \(/)
 })
 
-test('authentik: unknown event types are refused in its words', async () => {
+test('authentik: unknown event types are refused with its error', async () => {
   await using site = await startPeer('authentik')
   const draft = draftFor('authentik', 'push', { events_requested: [`${risc}account-disabled`] })
   const answer = await site.api('PUT', '', draft)
@@ -153,7 +153,7 @@ test('authentik: unknown event types are refused in its words', async () => {
   expect(await answer.text()).toContain('is not a valid choice.')
 })
 
-test('i2goSignals: a stream is polled with the credential of its create answer, and with no other', async () => {
+test('i2goSignals: a stream is polled only with the credential of the answer to create', async () => {
   await using site = await startPeer('i2gosignals')
   await site.connect(draftFor('i2gosignals', 'poll'))
   await untilVerified(site)
@@ -164,7 +164,7 @@ test('i2goSignals: a stream is polled with the credential of its create answer, 
   expect(shown).not.toContain(pollAuthorization?.slice('Bearer '.length))
 })
 
-test('ProtocolSoup: an account that is disabled and enabled within a second', async () => {
+test('ProtocolSoup: an account is disabled and enabled within one second', async () => {
   await using site = await startPeer('protocolsoup')
   const events_requested = [`${risc}account-disabled`, `${risc}account-enabled`]
   await site.connect(draftFor('protocolsoup', 'push', { events_requested }))
@@ -177,7 +177,7 @@ test('ProtocolSoup: an account that is disabled and enabled within a second', as
   for (const jti of jtis) expect(await site.signals(`?jti=${jti}`)).toMatchObject([{ outcome: 'handled' }])
 })
 
-test('a poll that is refused shows the transmitter’s words and the scopes that were asked for', async () => {
+test('a refused poll shows the transmitter’s error and the requested scopes', async () => {
   await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
   await site.connect({ delivery: 'poll', auth: client })
   const body = { events: ['not now'], echoed: 'Bearer s3cret.token' }
@@ -194,7 +194,7 @@ test('a poll that is refused shows the transmitter’s words and the scopes that
   expect(error).not.toContain('s3cret')
 })
 
-test('Keycloak: the keeper does not ask again for what was asked for while it waited for its turn', async () => {
+test('Keycloak: the keeper does not repeat a request that was made while it waited', async () => {
   await using site = await startPeer('keycloak')
   await site.connect(draftFor('keycloak', 'push'))
   await site.hub.hub.intake.streams.verify(site.providerId, hubActor)

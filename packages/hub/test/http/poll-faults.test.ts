@@ -25,7 +25,7 @@ function wakeUp(transmitter: EmulatedTransmitter): string {
   return transmitter.send({ type: revoked, subject: ada })
 }
 
-describe('a fault of one transmitter loses nothing it still holds, and disturbs no other provider', () => {
+describe('a fault of one transmitter loses none of its SETs and does not affect other providers', () => {
   test.each<
     [
       string,
@@ -81,7 +81,7 @@ describe('a fault of one transmitter loses nothing it still holds, and disturbs 
     expect(transmitter.stream()).toMatchObject({ setErrs: [], waiting: [] })
   })
 
-  test('deactivating the provider stops its polls, activating it fetches what was held', async () => {
+  test('deactivating the provider stops its polls, and activating it fetches the held SETs', async () => {
     await using receiver = await startReceiver('poll', { transmitter: { alg: 'ES256' } })
     const { transmitter } = receiver
     await using neighbour = await addNeighbour(receiver)

@@ -54,7 +54,7 @@ async function startSite(...published: readonly object[]) {
   }
 }
 
-test('a new key under the same kid counts at once, of the same type and of another', async () => {
+test('a new key under the same kid is used at once, whether of the same type or another', async () => {
   const [first, second] = [
     await generateSigningKey('ES256', 'main'),
     await generateSigningKey('ES256', 'main'),
@@ -69,7 +69,7 @@ test('a new key under the same kid counts at once, of the same type and of anoth
   expect(await site.push(first)).toBe(400)
 })
 
-test('forged signatures cause few fetches, and honest SETs are taken all the while', async () => {
+test('forged signatures cause few fetches, and valid SETs are accepted meanwhile', async () => {
   const [own, forged] = [await generateSigningKey('ES256', 'main'), await generateSigningKey('ES256', 'main')]
   await using site = await startSite(publicJwk(own))
   expect(await site.push(own)).toBe(202)
@@ -78,7 +78,7 @@ test('forged signatures cause few fetches, and honest SETs are taken all the whi
   expect(await site.push(own)).toBe(202)
 })
 
-test('whether a key was replaced cannot be told while the key set is away: 503', async () => {
+test('a signature that does not match is 503 while the key set cannot be fetched', async () => {
   const [own, forged] = [await generateSigningKey('ES256', 'main'), await generateSigningKey('ES256', 'main')]
   await using site = await startSite(publicJwk(own))
   expect(await site.push(own)).toBe(202)
@@ -87,7 +87,7 @@ test('whether a key was replaced cannot be told while the key set is away: 503',
   expect(await site.push(own)).toBe(202)
 })
 
-test('a set that was just read proves that a kid is absent, however many were looked for', async () => {
+test('a fresh key set proves that a kid is absent, for any number of kids', async () => {
   const own = await generateSigningKey('ES256', 'main')
   await using site = await startSite(publicJwk(own))
   for (let count = 0; count < 6; count++) {
@@ -95,7 +95,7 @@ test('a set that was just read proves that a kid is absent, however many were lo
   }
 })
 
-test('the keys of a provider are shown, and fetched when an administrator says so', async () => {
+test('an administrator sees the keys of a provider and can fetch them', async () => {
   const [first, second] = [await generateSigningKey('ES256', 'a'), await generateSigningKey('Ed25519', 'b')]
   await using site = await startSite(publicJwk(first), { kty: 'oct', kid: 'shared', k: 'AAAA' })
   expect(await site.keys()).toEqual({

@@ -23,7 +23,7 @@ beforeAll(async () => {
 afterAll(() => shared[Symbol.asyncDispose]())
 
 describe('a SET that verifies', () => {
-  test('is handled however long its identifiers are', async () => {
+  test('is handled with identifiers of any length', async () => {
     await using site = await startHubWithProvider()
     // Three bytes each, and nothing that compression makes short.
     const long = (): string =>
@@ -37,7 +37,7 @@ describe('a SET that verifies', () => {
     expect((await site.signals()).map(({ outcome }) => outcome)).toEqual(subjects.map(() => 'handled'))
   })
 
-  test('OKTA-E3, RFC 8935 §2.2: is answered 202 with an empty body, kept, handled and logged', async () => {
+  test('OKTA-E3, RFC 8935 §2.2: is answered with 202 and an empty body, stored, handled and logged', async () => {
     await using site = await startHubWithProvider()
     const answer = await site.hub.push(site.sign({ jti: 'one' }))
     expect([answer.status, await answer.text(), answer.headers.get('content-length')]).toEqual([202, '', '0'])
@@ -56,7 +56,7 @@ describe('a SET that verifies', () => {
     ])
   })
 
-  test('OKTA-E42, RFC 8935 §2: a repeat is 202 as well, is counted, and has no second effect', async () => {
+  test('OKTA-E42, RFC 8935 §2: a repeat is 202 as well, is counted and changes nothing', async () => {
     await using site = await startHubWithProvider()
     const set = site.sign()
     for (let time = 0; time < 3; time += 1) expect((await site.hub.push(set)).status).toBe(202)
@@ -67,7 +67,7 @@ describe('a SET that verifies', () => {
     expect(await site.logs(`?filter=${receiveEvent}`)).toHaveLength(1)
   })
 
-  test('fifty copies at once are one signal', async () => {
+  test('fifty concurrent copies make one signal', async () => {
     await using site = await startHubWithProvider()
     const set = site.sign()
     const answers = await Promise.all(Array.from({ length: 50 }, () => site.hub.push(set)))
@@ -77,7 +77,7 @@ describe('a SET that verifies', () => {
     expect(await site.logs(`?filter=${receiveEvent}`)).toHaveLength(1)
   })
 
-  test('survives a restart, and its repeat after it is still a repeat', async () => {
+  test('survives a restart, and a repeat after the restart is still a repeat', async () => {
     await using folder = await temporaryFolder()
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const port = new URL((await startAndStop()).origin).port
@@ -120,7 +120,7 @@ describe('a SET that verifies', () => {
     },
   )
 
-  test('of an unknown type only is kept as it came (not OKTA-E48)', async () => {
+  test('with only unknown event types is kept as it came (not OKTA-E48)', async () => {
     await using site = await startHubWithProvider()
     const events = { 'https://vendor.example/events/odd': { subject: ada, deep: { er: [1, 'two', null] } } }
     expect((await site.hub.push(site.sign({ events }))).status).toBe(202)
@@ -130,7 +130,7 @@ describe('a SET that verifies', () => {
     ])
   })
 
-  test('OKTA-E47: with several events, all are handled and none is dropped', async () => {
+  test('OKTA-E47: with several events has all of them handled', async () => {
     await using site = await startHubWithProvider()
     const events = Object.fromEntries(
       eventCatalogue
@@ -181,7 +181,7 @@ describe('a SET that verifies', () => {
     expect(answer.status).toBe(202)
   })
 
-  test('OKTA-A6, OKTA-A7: paths with // and absolute-form targets arrive', async () => {
+  test('OKTA-A6, OKTA-A7: paths with // and absolute-form targets are accepted', async () => {
     const site = shared
     const { port } = new URL(site.hub.origin)
     const statuses = [
@@ -200,7 +200,7 @@ describe('a SET that verifies', () => {
   })
 })
 
-describe('a SET that does not verify', () => {
+describe('a SET that is refused', () => {
   const errOf: Partial<Record<string, string>> = {
     'set.wrong_audience': 'invalid_audience',
     'set.unknown_issuer': 'invalid_issuer',
@@ -238,7 +238,7 @@ describe('a SET that does not verify', () => {
     },
   )
 
-  test('OKTA-E10: without an aud a SET is invalid_request; with that of another receiver invalid_audience (OKTA-E12)', async () => {
+  test('OKTA-E10, OKTA-E12: a SET without aud is invalid_request, one with another aud is invalid_audience', async () => {
     const site = shared
     const answers = [undefined, 'https://another-receiver.example'].map(async (aud) => {
       const answer = await site.hub.push(site.sign({ token: { aud } }))
@@ -250,7 +250,7 @@ describe('a SET that does not verify', () => {
     ])
   })
 
-  test('OKTA-E20, OKTA-E22: wording byte for byte', async () => {
+  test('OKTA-E20, OKTA-E22: the texts are Okta’s byte for byte', async () => {
     await using site = await startHubWithProvider()
     const descriptionOf = async (type: string, claims: object): Promise<unknown> =>
       ((await (await site.hub.push(site.sign({ type, claims }))).json()) as { description: string })
@@ -278,7 +278,7 @@ describe('a SET that does not verify', () => {
     expect(await site.signals()).toMatchObject([{ outcome: 'handled', repeats: 0 }, { outcome: 'refused' }])
   })
 
-  test('OKTA-E93, OKTA-Z3: of a deactivated provider is refused at once, and taken again after activation', async () => {
+  test('OKTA-E93, OKTA-Z3: SETs of a deactivated provider are refused at once and accepted after activation', async () => {
     await using site = await startHubWithProvider()
     const path = `/api/v1/security-events-providers/${site.providerId}/lifecycle`
     await site.hub.api('POST', `${path}/deactivate`)
@@ -289,7 +289,7 @@ describe('a SET that does not verify', () => {
     expect((await site.hub.push(site.sign())).status).toBe(202)
   })
 
-  test('no SET is taken after the answer to deactivate, however many are on their way', async () => {
+  test('no SET is accepted after the answer to deactivate', async () => {
     await using site = await startHubWithProvider()
     const pushes: Promise<Response>[] = []
     for (let count = 0; count < 100; count += 1) pushes.push(site.hub.push(site.sign()))
@@ -320,7 +320,7 @@ describe('a SET that does not verify', () => {
     },
   )
 
-  test('a content encoding is 415, whatever the body is, and nothing is accepted', async () => {
+  test('a content encoding is 415 whatever the body is, and nothing is stored', async () => {
     await using site = await startHubWithProvider()
     const push = (encoding: string, body: string | Uint8Array<ArrayBuffer>, type: string) =>
       fetch(`${site.hub.origin}/security/api/v1/security-events`, {
@@ -358,7 +358,7 @@ describe('a SET that does not verify', () => {
     expect((await fetch(`${site.hub.origin}/security/api/v1/security-events`)).status).toBe(405)
   })
 
-  test('what is refused before it is read is shown, counted and limited like every other refusal', async () => {
+  test('a request that is refused before its body is read is listed, counted and limited like other refusals', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '3' } } })
     const asJson = (): Promise<Response> =>
       fetch(`${site.hub.origin}/security/api/v1/security-events`, {
@@ -388,7 +388,7 @@ describe('a SET that does not verify', () => {
     })
   })
 
-  test('a flood of garbage meets 429 (OKTA-E7), is counted whole, and does not keep honest SETs out', async () => {
+  test('a flood of invalid SETs gets 429 (OKTA-E7), is fully counted and does not block valid SETs', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '5' } } })
     const forged = await site.transmitter.signBroken('signature', {
       type: 'session-revoked',
@@ -411,7 +411,7 @@ describe('a SET that does not verify', () => {
     })
   })
 
-  test('an address over its budget costs no signature and no fetch where something cheaper is wrong', async () => {
+  test('beyond its budget an address causes no signature check and no fetch when a cheaper check fails', async () => {
     await using site = await startHubWithProvider({ hub: { settings: { refusalsPerMinute: '1' } } })
     for (let count = 0; count < 2; count += 1) await site.hub.push('garbage')
     const fetchedBefore = site.hub.hub.keys.status(site.providerId)
@@ -422,7 +422,7 @@ describe('a SET that does not verify', () => {
     expect(site.hub.hub.keys.status(site.providerId)?.fetchedAt).toBeInstanceOf(Date)
   })
 
-  test('unsigned garbage in the name of an issuer flushes none of its own refusals, and spends none of their budget', async () => {
+  test('unsigned SETs that name an issuer displace no refusals of that issuer and spend none of its budget', async () => {
     await using site = await startHubWithProvider({
       hub: { settings: { refusalsPerMinute: '210', trustedProxies: '127.0.0.1' } },
     })
@@ -463,7 +463,7 @@ describe('a SET that does not verify', () => {
     expect((await site.hub.api('GET', '/v1/signals?proven=maybe')).status).toBe(400)
   })
 
-  test('garbage without an issuer we know stays in a ring of its own', async () => {
+  test('refusals without a known issuer have a ring of their own', async () => {
     await using site = await startHubWithProvider()
     await using stranger = await startTransmitter({ alg: 'ES256' })
     for (let count = 0; count < 210; count += 1) {
@@ -488,8 +488,8 @@ describe('a SET that does not verify', () => {
   })
 })
 
-describe('faults that are not the sender’s', () => {
-  test('a key set that cannot be fetched is 503 with Retry-After, and the SET is taken later', async () => {
+describe('faults of the hub', () => {
+  test('a key set that cannot be fetched is 503 with Retry-After, and the SET is accepted later', async () => {
     await using site = await startHubWithProvider()
     site.transmitter.down = true
     const set = site.sign()
@@ -501,7 +501,7 @@ describe('faults that are not the sender’s', () => {
     await expect.poll(async () => (await site.hub.push(set)).status, { timeout: 10_000 }).toBe(202)
   })
 
-  test('a rotated key works at once', async () => {
+  test('a rotated key is used at once', async () => {
     await using site = await startHubWithProvider()
     expect((await site.hub.push(site.sign())).status).toBe(202)
     await site.transmitter.rotateKey()
@@ -511,7 +511,7 @@ describe('faults that are not the sender’s', () => {
 
   // On PostgreSQL test/postgres/hub.test.ts takes the server away.
   test.skipIf(onPostgres)(
-    'a database that does not take the SET is 503, never 400, and the SET is taken when it is back',
+    'a failing database is 503, never 400, and the SET is accepted when the database works again',
     async () => {
       await using folder = await temporaryFolder()
       await using site = await startHubWithProvider({ hub: { folder: folder.path, threads: true } })
@@ -528,7 +528,7 @@ describe('faults that are not the sender’s', () => {
   )
 })
 
-test('whatever bytes are posted, the fault is never ours', { timeout: 120_000 }, async () => {
+test('random bytes never give 500', { timeout: 120_000 }, async () => {
   await using site = await startHubWithProvider()
   const parts = site.sign().split('.')
   const json = fc

@@ -59,8 +59,8 @@ async function evaluate(hub: TestHub, ip: string): Promise<Verdict['context']> {
 const counts = async (hub: TestHub, { providerId }: Sender): Promise<unknown> =>
   (await hub.api('GET', `/v1/risk/providers/${providerId}/counts`)).json()
 
-describe('events that are taken', () => {
-  test('202 without a body, a log entry in the documented form, and the address is risky at once (OKTA-V10, OKTA-V11, OKTA-V18, OKTA-L72)', async () => {
+describe('accepted events', () => {
+  test('an event is answered with 202 without a body, is logged, and sets the risk of the address at once (OKTA-V10, OKTA-V11, OKTA-V18, OKTA-L72)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const answer = await sender.send([
@@ -107,7 +107,7 @@ describe('events that are taken', () => {
     expect(await counts(hub, sender)).toEqual({ taken: 2, ignored: 0 })
   })
 
-  test('20 events of 50 subjects (OKTA-V12, OKTA-V13)', async () => {
+  test('20 events of 50 subjects are accepted (OKTA-V12, OKTA-V13)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const events = Array.from({ length: 20 }, (_, at) => ({
@@ -118,7 +118,7 @@ describe('events that are taken', () => {
     expect(await logEntries(hub, 'security.risk.signal.consume')).toHaveLength(20)
   })
 
-  test('an event holds 24 hours unless it says otherwise (OKTA-V14)', async () => {
+  test('an event is valid for 24 hours by default (OKTA-V14)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const before = Date.now()
@@ -131,7 +131,7 @@ describe('events that are taken', () => {
     expect(await expiry('198.51.100.1')).toBe(Date.parse('2199-01-01T00:00:00Z'))
   })
 
-  test('later news replaces what the same provider said; another provider stands by itself', async () => {
+  test('a later event replaces that of the same provider, and not that of another provider', async () => {
     await using hub = await startTestHub()
     const [one, other] = [await newSender(hub), await newSender(hub)]
     const ip = '203.0.113.7'
@@ -148,7 +148,7 @@ describe('events that are taken', () => {
     expect(await evaluate(hub, ip)).toMatchObject({ level: 'LOW' })
   })
 
-  test('what was answered with 202 is there after a restart', async () => {
+  test('accepted events survive a restart', async () => {
     await using folder = await temporaryFolder()
     {
       await using hub = await startTestHub({ folder: folder.path })
@@ -188,7 +188,7 @@ describe("the provider's action (OKTA-V18)", () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE', reported: { level: 'NONE' } })
   })
 
-  test('a change of it counts at once for what was sent before, and so does deleting the provider', async () => {
+  test('a change of it, or deleting the provider, applies at once to earlier events', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub, 'enforce_and_log')
     await sender.send([event()])
@@ -212,7 +212,7 @@ describe("the provider's action (OKTA-V18)", () => {
 })
 
 describe('refusals', () => {
-  test('all or nothing: one bad subject and nothing of the request is kept', async () => {
+  test('one bad subject refuses the whole request', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const { status, code, causes } = await refusal(
@@ -232,7 +232,7 @@ describe('refusals', () => {
       { timestamp: '2198-01-02T00:00:00Z', expiresAt: '2198-01-01T00:00:00Z' },
       /^\[1\]\.expiresAt: .*before the timestamp, 2198-01-02T00:00:00.000Z/,
     ],
-  ])('an expiry %s is refused by its name, and nothing of the request is taken', async (_, over, message) => {
+  ])('an expiry %s is refused by its name, and the whole request with it', async (_, over, message) => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const answer = await sender.send([event(), event('198.51.100.1', over)])
@@ -244,7 +244,7 @@ describe('refusals', () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 
-  test('shapes and limits (OKTA-V12, OKTA-V13, OKTA-V15)', async () => {
+  test('bad shapes and exceeded limits are refused (OKTA-V12, OKTA-V13, OKTA-V15)', async () => {
     await using hub = await startTestHub()
     const sender = await newSender(hub)
     const bodies: unknown[] = [
@@ -266,7 +266,7 @@ describe('refusals', () => {
     expect(await logEntries(hub, 'security.risk.signal.consume')).toEqual([])
   })
 
-  test('who is no risk provider: an API token, and a service app that is none (OKTA-V10, OKTA-V16, OKTA-V19)', async () => {
+  test('an API token, and a service app without a risk provider, are refused (OKTA-V10, OKTA-V16, OKTA-V19)', async () => {
     await using hub = await startTestHub()
     const other = await registerServiceApp(hub, scope)
     await newSender(hub)
@@ -279,7 +279,7 @@ describe('refusals', () => {
     expect(await evaluate(hub, '203.0.113.7')).toMatchObject({ level: 'NONE' })
   })
 
-  test('the three forms of refused credentials (OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
+  test('missing, wrong and insufficient credentials are refused (OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
     await using hub = await startTestHub()
     const post = (headers: Record<string, string>) => fetch(hub.origin + path, { method: 'POST', headers })
     expect(await refusal(await post({}))).toMatchObject({ status: 403, code: 'E0000005' })
@@ -292,7 +292,7 @@ describe('refusals', () => {
     expect([answer.status, await answer.text()]).toEqual([403, ''])
   })
 
-  test('the setting limits requests of each provider, apart from the rest of the API (OKTA-V17, OKTA-Q1 to OKTA-Q3)', async () => {
+  test('the setting limits the requests of each provider separately from the rest of the API (OKTA-V17, OKTA-Q1 to OKTA-Q3)', async () => {
     await using hub = await startTestHub({
       settings: { riskEventRequestsPerMinute: '2', apiRequestsPerMinute: '600' },
     })

@@ -26,7 +26,7 @@ async function create(hub: TestHub, over: object = {}): Promise<Body> {
 }
 
 describe('the life of a risk provider', () => {
-  test('create answers 201 with the object, and it is there (OKTA-K1 to OKTA-K3, OKTA-K20 to OKTA-K26)', async () => {
+  test('create answers 201 with the object, and get and list show it (OKTA-K1 to OKTA-K3, OKTA-K20 to OKTA-K26)', async () => {
     await using hub = await startTestHub()
     const clientId = await newClient(hub)
     const answer = await hub.api('POST', path, { name: 'Partner', clientId, action: 'enforce_and_log' })
@@ -48,12 +48,12 @@ describe('the life of a risk provider', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([made])
   })
 
-  test('an action that is not given is log_only (OKTA-K22)', async () => {
+  test('the default action is log_only (OKTA-K22)', async () => {
     await using hub = await startTestHub()
     expect(await create(hub)).toMatchObject({ action: 'log_only' })
   })
 
-  test('what was fetched can be edited and put back whole, with times without milliseconds (OKTA-K23)', async () => {
+  test('the object that get returns can be edited and put back whole, also with times without milliseconds (OKTA-K23)', async () => {
     await using hub = await startTestHub()
     const made = await create(hub)
     const short = (time: string): string => time.replace(/\.\d{3}/, '')
@@ -80,7 +80,7 @@ describe('the life of a risk provider', () => {
     expect((await hub.api('POST', path, { name, clientId })).status).toBe(201)
   })
 
-  test('every change is in the System Log under a type of our own, with what changed (OKTA-L75)', async () => {
+  test('every change is in the System Log under an event type of Watchbell, with the changed members (OKTA-L75)', async () => {
     await using hub = await startTestHub()
     const { id, name, clientId } = await create(hub)
     await hub.api('PUT', `${path}/${id}`, { name, clientId, action: 'enforce_and_log' })
@@ -97,7 +97,7 @@ describe('the life of a risk provider', () => {
 })
 
 describe('refusals', () => {
-  test('a body that is no JSON object', async () => {
+  test('a body that is no JSON object is refused', async () => {
     await using hub = await startTestHub()
     const bodies = [
       ['"x"', 'E0000001'],
@@ -127,7 +127,7 @@ describe('refusals', () => {
     expect(causes.map((cause) => cause.split(':')[0])).toEqual(['name', 'clientId', 'action'])
   })
 
-  test('a client id that is no service app of this hub (OKTA-K30)', async () => {
+  test('a client id without a service app is refused (OKTA-K30)', async () => {
     await using hub = await startTestHub()
     for (const clientId of ['0oaNoSuchServiceApp1', 'null', '%']) {
       const { status, code, causes } = await refusal(await hub.api('POST', path, { name: 'a', clientId }))
@@ -142,7 +142,7 @@ describe('refusals', () => {
     expect(status).toBe(400)
   })
 
-  test('a name or client that another has, on create and on replace (OKTA-K20, OKTA-K29)', async () => {
+  test('a taken name or client is refused on create and replace (OKTA-K20, OKTA-K29)', async () => {
     await using hub = await startTestHub()
     const [one, other] = [await create(hub), await create(hub)]
     const clientId = await newClient(hub)
@@ -160,7 +160,7 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
   })
 
-  test('a name and a client that are both taken are both told of, the name first (OKTA-X4, OKTA-K20, OKTA-K29)', async () => {
+  test('a taken name and a taken client are both reported, the name first (OKTA-X4, OKTA-K20, OKTA-K29)', async () => {
     await using hub = await startTestHub({ settings: { riskProvidersMax: '2' } })
     const [one, other] = [await create(hub), await create(hub)]
     for (const request of [
@@ -174,7 +174,7 @@ describe('refusals', () => {
     expect(await (await hub.api('GET', path)).json()).toEqual([one, other])
   })
 
-  test('the fourth, or one more than the setting allows (OKTA-K27)', async () => {
+  test('a fourth provider, or one more than the setting allows, is refused (OKTA-K27)', async () => {
     await using hub = await startTestHub()
     for (let n = 0; n < 3; n++) await create(hub)
     const clientId = await newClient(hub)
@@ -188,7 +188,7 @@ describe('refusals', () => {
     for (let n = 0; n < 4; n++) await create(bigger)
   })
 
-  test('of many created at once no more than the limit', async () => {
+  test('concurrent creates do not exceed the limit', async () => {
     await using hub = await startTestHub()
     const clients = await Promise.all(Array.from({ length: 8 }, () => newClient(hub)))
     const answers = await Promise.all(
@@ -198,7 +198,7 @@ describe('refusals', () => {
   })
 
   test.each(['GET', 'PUT', 'DELETE'])(
-    '%s of an id that is none: 404 with the id, before the body is looked at',
+    '%s of an unknown id is 404 with the id, before the body is read',
     async (method) => {
       await using hub = await startTestHub()
       const body = method === 'PUT' ? { name: 5 } : undefined
@@ -219,7 +219,7 @@ describe('refusals', () => {
     expect(await refusal(answer)).toMatchObject({ status: 400, code: 'E0000021' })
   })
 
-  test('the three forms of refused credentials (OKTA-K6, OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
+  test('missing, wrong and insufficient credentials are refused (OKTA-K6, OKTA-X10, OKTA-X11, OKTA-X13)', async () => {
     await using hub = await startTestHub()
     expect(await refusal(await fetch(hub.origin + path))).toMatchObject({ status: 403, code: 'E0000005' })
     const wrong = await fetch(hub.origin + path, { headers: { authorization: 'SSWS nope' } })
@@ -239,7 +239,7 @@ describe('refusals', () => {
 })
 
 describe('when the service app is deleted', () => {
-  test('its provider stays, sends nothing any more, and can still be edited and deleted', async () => {
+  test('its provider stays, cannot send, and can be edited and deleted', async () => {
     await using hub = await startTestHub()
     const app = await registerServiceApp(hub, 'okta.riskEvents.manage')
     const { clientId } = app
@@ -263,12 +263,12 @@ describe('when the service app is deleted', () => {
 describe('the Deprecation header (RFC 9745)', () => {
   const withToken = (hub: TestHub) => ({ headers: { authorization: `SSWS ${hub.adminToken}` } })
 
-  test('is not sent unless the setting says so', async () => {
+  test('is sent only when the setting says so', async () => {
     await using hub = await startTestHub()
     expect((await fetch(hub.origin + path, withToken(hub))).headers.get('deprecation')).toBeNull()
   })
 
-  test('says since when, on answers and refusals of risk providers and risk events, and nowhere else', async () => {
+  test('has the date, on all answers about risk providers and risk events, and on no others', async () => {
     await using hub = await startTestHub({ settings: { deprecationHeaders: 'true' } })
     const header = async (url: string, init: RequestInit = withToken(hub)) =>
       (await fetch(hub.origin + url, init)).headers.get('deprecation')
@@ -289,7 +289,7 @@ describe('the action of a security events provider', () => {
     return ((await answer.json()) as { id: string }).id
   }
 
-  test('is enforce_and_log until it is set, and a change of it is in the System Log as one of the provider', async () => {
+  test('is enforce_and_log by default, and a change of it is in the System Log as a change of the provider', async () => {
     await using hub = await startTestHub()
     const id = await newProvider(hub)
     const action = `/v1/providers/${id}/action`
@@ -306,7 +306,7 @@ describe('the action of a security events provider', () => {
     ])
   })
 
-  test('goes with the provider', async () => {
+  test('is deleted with the provider', async () => {
     await using hub = await startTestHub()
     const id = await newProvider(hub)
     await hub.api('PUT', `/v1/providers/${id}/action`, { action: 'none' })
@@ -325,7 +325,7 @@ describe('the action of a security events provider', () => {
     expect(await logEntries(hub, 'security.events.provider.update')).toEqual([])
   })
 
-  test('an unknown provider, or a risk provider, has none', async () => {
+  test('is 404 for an unknown provider and for a risk provider', async () => {
     await using hub = await startTestHub()
     const { id } = await create(hub)
     for (const unknown of ['sse00000000000000000', id]) {

@@ -75,7 +75,7 @@ async function subjects(hub: TestHub, query = ''): Promise<readonly ShownSubject
 const secondsAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - seconds
 
 describe('signals move risk', () => {
-  test('a high user risk is there as soon as it is handled, with its reason, and good news of the same provider takes it back', async () => {
+  test('a high user risk is visible with its reason once handled, and a later low risk of the provider ends it', async () => {
     await using world = await startHubWithProvider()
     await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
     expect(await subject(world.hub, 'Ada@EXAMPLE.com')).toMatchObject({
@@ -94,7 +94,7 @@ describe('signals move risk', () => {
     ]).toEqual(['LOW', ['LOW'], ['HIGH']])
   })
 
-  test('news is judged by when it happened, not by when it came', async () => {
+  test('statements are ordered by the time of their event, not of their arrival', async () => {
     await using world = await startHubWithProvider()
     await receive(world, 'user-risk-change', ada, { current_level: 'none', event_timestamp: secondsAgo(10) })
     await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(20) })
@@ -102,7 +102,7 @@ describe('signals move risk', () => {
     expect(await logEntries(world.hub, 'user.risk.detect')).toEqual([])
   })
 
-  test('a complex subject narrows: what is said of a device or a session is not said of its user', async () => {
+  test('the risk of a device or session in a complex subject does not apply to its user', async () => {
     await using world = await startHubWithProvider()
     const device = { format: 'opaque', id: 'laptop-1' }
     const session = { format: 'opaque', id: 'session-1' }
@@ -117,7 +117,7 @@ describe('signals move risk', () => {
     })
   })
 
-  test('names of one user are joined, whichever of them later events use', async () => {
+  test('identifiers of one user are joined, whichever of them later events use', async () => {
     await using world = await startHubWithProvider()
     const account = { format: 'iss_sub', iss: world.transmitter.issuer, sub: 'u-1' }
     await receive(world, 'session-presented', { format: 'aliases', identifiers: [ada, account] })
@@ -128,7 +128,7 @@ describe('signals move risk', () => {
 })
 
 describe('WATCHBELL_RISK_RULES', () => {
-  test('reads events otherwise, for one provider or for all', async () => {
+  test('changes how events are read, for one provider or for all', async () => {
     await using folder = await temporaryFolder()
     const riskRules = join(folder.path, 'rules.json')
     writeFileSync(
@@ -155,19 +155,19 @@ describe('WATCHBELL_RISK_RULES', () => {
   })
 })
 
-describe('events that are not matched say why', () => {
+describe('each event of a signal says whether it was matched, and why not', () => {
   const shown = async (world: HubWithProvider) => {
     const [signal] = await world.signals()
     return signal?.events as readonly { matched: boolean | null; unmatched_reason?: string }[] | undefined
   }
 
-  test('matched', async () => {
+  test('an event about a known user is matched', async () => {
     await using world = await startHubWithProvider()
     await receive(world, 'session-revoked', ada)
     expect(await shown(world)).toMatchObject([{ matched: true }])
   })
 
-  test('a contradiction: the later claim is not believed, and its risk is that of each of its names', async () => {
+  test('after a contradiction the later claim is not believed, and its risk applies to each of its identifiers', async () => {
     await using world = await startHubWithProvider()
     const named = (sub: string) => ({
       format: 'aliases',
@@ -212,7 +212,7 @@ describe('events that are not matched say why', () => {
     expect(await subjects(world.hub)).toEqual([])
   })
 
-  test('a device event that names only a user', async () => {
+  test('a device event that names only a user is not matched', async () => {
     await using world = await startHubWithProvider()
     await receive(world, 'device-compliance-change', ada)
     expect(await shown(world)).toMatchObject([
@@ -220,7 +220,7 @@ describe('events that are not matched say why', () => {
     ])
   })
 
-  test('unknown users are ignored when the setting says so, and known ones are not (OKTA-E79)', async () => {
+  test('when the setting says so, events about unknown users are ignored, those about known users are not (OKTA-E79)', async () => {
     await using world = await startHubWithProvider({ hub: { settings: { unknownUsers: 'ignored' } } })
     await receive(world, 'user-risk-change', ada, { current_level: 'high' })
     expect(await shown(world)).toMatchObject([
@@ -238,7 +238,7 @@ describe('events that are not matched say why', () => {
 })
 
 describe('the System Log (OKTA-L64, OKTA-L66)', () => {
-  test('each change of level is one entry, in the documented form, and found by the documented filter', async () => {
+  test('each change of level is one entry in the documented form, which the documented filter finds', async () => {
     await using world = await startHubWithProvider()
     await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(30) })
     await receive(world, 'user-risk-change', ada, {
@@ -267,7 +267,7 @@ describe('the System Log (OKTA-L64, OKTA-L66)', () => {
     ])
   })
 
-  test('what a device does is told under a type of ours', async () => {
+  test('a change of a device has an event type of Watchbell', async () => {
     await using world = await startHubWithProvider()
     await receive(
       world,
@@ -282,7 +282,7 @@ describe('the System Log (OKTA-L64, OKTA-L66)', () => {
   })
 })
 
-test('metrics count users by level, and none without risk', async () => {
+test('metrics count users with risk by level', async () => {
   await using hub = await startTestHub({ settings: scraped })
   for (const [name, riskLevel] of [
     ['ada', 'HIGH'],
@@ -311,7 +311,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     return world
   }
 
-  test('OKTA-U2, OKTA-U6: a user without risk has no reason', async () => {
+  test('OKTA-U2, OKTA-U6: a user without risk has level NONE and no reason', async () => {
     await using world = await known()
     const { id } = await subject(world.hub, 'ada@example.com')
     const user = `${world.hub.origin}/api/v1/users/${id}`
@@ -336,7 +336,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     },
   )
 
-  test('by entity id, with a reason (OKTA-U4), and it is logged with who did it', async () => {
+  test('by entity id and with a reason (OKTA-U4), a change is logged with its actor', async () => {
     await using world = await known()
     const { id } = await subject(world.hub, 'ada@example.com')
     const answer = await setRisk(world.hub, id, { riskLevel: 'HIGH', riskReason: 'Called us, 3 times.' })
@@ -353,7 +353,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     ])
   })
 
-  test('it sets aside what providers said before, and not what they say later', async () => {
+  test('it overrides earlier statements of providers, and not later ones', async () => {
     await using world = await known()
     await receive(world, 'user-risk-change', ada, { current_level: 'high', event_timestamp: secondsAgo(60) })
     await setRisk(world.hub, 'ada@example.com', { riskLevel: 'LOW' })
@@ -362,7 +362,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'HIGH' })
   })
 
-  test('OKTA-U3, OKTA-U4, OKTA-U8: what is refused', async () => {
+  test('OKTA-U3, OKTA-U4, OKTA-U8: bad bodies are refused', async () => {
     await using world = await known()
     for (const body of [
       undefined,
@@ -385,13 +385,13 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     expect(await userRisk(world.hub, 'ada@example.com')).toMatchObject({ riskLevel: 'NONE' })
   })
 
-  test.each(['HIGH', ''])('OKTA-U4: 500 characters are taken (%j)', async (reason) => {
+  test.each(['HIGH', ''])('OKTA-U4: a reason of 500 characters is accepted (%j)', async (reason) => {
     await using world = await known()
     const body = { riskLevel: 'HIGH', riskReason: reason.padEnd(500, ' a') }
     expect((await setRisk(world.hub, 'ada@example.com', body)).status).toBe(201)
   })
 
-  test.each(['bob@example.com', '00u00000000000000000', 'me@'])('OKTA-U8: %s is not known', async (name) => {
+  test.each(['bob@example.com', '00u00000000000000000', 'me@'])('OKTA-U8: user %s is 404', async (name) => {
     await using world = await known()
     for (const answer of [
       await world.hub.api('GET', `/api/v1/users/${encodeURIComponent(name)}/risk`),
@@ -405,7 +405,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     }
   })
 
-  test('OKTA-U1, OKTA-U8: scopes', async () => {
+  test('OKTA-U1, OKTA-U8: each method needs its scope', async () => {
     await using world = await known()
     const reader = await registerServiceApp(world.hub, 'okta.userRisk.read okta.logs.read')
     const path = '/api/v1/users/ada%40example.com/risk'
@@ -418,7 +418,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
     expect(await refusal(wrong)).toMatchObject({ status: 401, code: 'E0000011' })
   })
 
-  test('Okta’s Node SDK reads and sets it', async () => {
+  test('Okta’s Node SDK reads and sets user risk', async () => {
     await using world = await known()
     const { hub } = world
     const { userApi, userRiskApi } = new Client({
@@ -445,7 +445,7 @@ describe('GET and PUT /api/v1/users/{userId}/risk', () => {
 })
 
 describe('/v1/subjects', () => {
-  test('a loaded user is found by every name, and loading again replaces', async () => {
+  test('a loaded user is found by every identifier, and loading again replaces the user', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     const user = {
@@ -469,7 +469,7 @@ describe('/v1/subjects', () => {
     expect((await subject(hub, 'ada.lovelace@example.com')).id).not.toBe(id)
   })
 
-  test('a loaded user is believed before any signal, and two users do not share a name', async () => {
+  test('a loaded user takes precedence over signals, and two users do not share an identifier', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     const account = (sub: string) => ({ format: 'iss_sub', iss: 'https://idp.example', sub })
@@ -487,7 +487,7 @@ describe('/v1/subjects', () => {
     expect((await hub.api('GET', '/v1/subjects/eve')).status).toBe(404)
   })
 
-  test('what cannot be loaded', async () => {
+  test('invalid users are refused', async () => {
     await using world = await startHubWithProvider()
     for (const user of [
       {},
@@ -512,7 +512,7 @@ describe('/v1/subjects', () => {
     expect(await subjects(world.hub)).toEqual([])
   })
 
-  test('are found by kind, level and text, and paged', async () => {
+  test('the list filters by kind, level and text, and has pages', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     for (const name of ['ada', 'bob', 'cyd']) await load(hub, { login: `${name}@example.com` })
@@ -540,7 +540,7 @@ describe('/v1/subjects', () => {
     expect(seen).toEqual((await subjects(hub)).map(({ id }) => id))
   })
 
-  test('queries that are refused', async () => {
+  test('bad queries are refused', async () => {
     await using world = await startHubWithProvider()
     for (const query of [
       'kind=robot',
@@ -558,7 +558,7 @@ describe('/v1/subjects', () => {
     }
   })
 
-  test('scopes', async () => {
+  test('each method needs its scope', async () => {
     await using world = await startHubWithProvider()
     const app = await registerServiceApp(world.hub, 'watchbell.subjects.read')
     const scope = 'watchbell.subjects.read'
@@ -602,7 +602,7 @@ async function postgresRows(url: string): Promise<readonly string[]> {
 test.each([
   ['alice', 'bob'],
   ['bob', 'alice'],
-])('%s keeps what was loaded as theirs: %s, loaded later, cannot have it too', async (first, later) => {
+])('%s keeps the loaded identifiers: %s, loaded later, is refused the same ones', async (first, later) => {
   await using hub = await startTestHub()
   const named = (login: string) => ({ login, emails: ['shared@example.com'] })
   expect((await load(hub, named(first))).status).toBe(201)
@@ -632,8 +632,8 @@ async function erased(hub: TestHub, id: string): Promise<ShownErasure> {
   return show()
 }
 
-describe('erasing a person', () => {
-  test('leaves no trace in any table, nor in any byte of the embedded database, keeps what happened, and a repeat is still a repeat', async () => {
+describe('erasure of a user', () => {
+  test('leaves no trace in any table or byte of the database, keeps the signals, and a repeat is still a repeat', async () => {
     await using folder = await temporaryFolder()
     const tokens: string[] = []
     const names = /lovelace|countess|4711|b(ü|Ü)cher|xn--bcher/i
@@ -765,7 +765,7 @@ describe('erasing a person', () => {
     expect(await (await hub.api('GET', '/api/v1/logs?limit=1000')).text()).not.toMatch(trace)
   })
 
-  test('takes the name out of why an event was applied to nobody', async () => {
+  test('removes the identifier from the reason why an event was not applied', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     await receive(world, 'session-revoked', email('zora@example.com'))
@@ -784,7 +784,7 @@ describe('erasing a person', () => {
     expect(JSON.stringify(await world.signals())).not.toMatch(/zora/i)
   })
 
-  test('changes nothing for who was contradictorily named with them', async () => {
+  test('changes nothing for a user who was named with the erased user in a contradiction', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     const named = (sub: string) => ({
@@ -812,7 +812,7 @@ describe('erasing a person', () => {
     expect((await subject(hub, 'bob')).level).toBe('HIGH')
   })
 
-  test('with a short sign-in name, takes it out of what the log says they did', async () => {
+  test('removes a short sign-in name from the actor of log entries', async () => {
     await using world = await startHubWithProvider()
     const { hub } = world
     await load(hub, { login: 'jsmith', emails: [], identifiers: [] })

@@ -3,7 +3,7 @@ import { expect, test } from 'vitest'
 import { ownVersion } from '../../src/base/version.ts'
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
 
-test('GET / says what this is: JSON to programs, text to browsers, and no version', async () => {
+test('GET / describes the hub as JSON to programs and as text to browsers, without a version', async () => {
   await using hub = await startTestHub()
   const at = (accept: string) => fetch(`${hub.origin}/`, { headers: { accept } })
   for (const accept of ['*/*', 'application/json', 'application/json, text/plain']) {
@@ -34,7 +34,7 @@ test('GET / says what this is: JSON to programs, text to browsers, and no versio
   expect(without).toBe(200)
 })
 
-test('the icon that browsers ask for is no error, and other methods are 405', async () => {
+test('the icon that browsers request is no error, and other methods are 405', async () => {
   await using hub = await startTestHub()
   const icon = await fetch(`${hub.origin}/favicon.ico`)
   expect([icon.status, await icon.text()]).toEqual([204, ''])

@@ -82,8 +82,8 @@ beforeAll(async () => {
 })
 afterAll(() => shared[Symbol.asyncDispose]())
 
-describe('what is answered (1.1, 1.3)', () => {
-  test('OKTA-R2, OKTA-R40 to OKTA-R46, OKTA-A3, OKTA-A4: create answers 200 with exactly this, in this order', async () => {
+describe('answers (1.1, 1.3)', () => {
+  test('OKTA-R2, OKTA-R40 to OKTA-R46, OKTA-A3, OKTA-A4: create answers 200 with these members in this order', async () => {
     await using hub = await startTestHub()
     const response = await hub.api('POST', path, draft('vendor'))
     expect(response.status).toBe(200)
@@ -108,7 +108,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect(await (await hub.api('GET', path)).text()).toBe(`[${text}]`) // OKTA-R1
   })
 
-  test('OKTA-A4: hrefs stand on the public origin, whatever host was asked', async () => {
+  test('OKTA-A4: hrefs have the public origin whatever the Host header is', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const answer = await rawRequest(
@@ -120,7 +120,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect(body._links['self']?.href).toBe(`${hub.origin}${path}/${body.id}`)
   })
 
-  test('OKTA-R1: the list is in the order of creation and not cut below 20', async () => {
+  test('OKTA-R1: the list is in the order of creation and has at least 20 providers', async () => {
     await using hub = await startTestHub()
     expect(await list(hub)).toEqual([])
     const names = Array.from({ length: 25 }, (_, at) => `vendor-${25 - at}`)
@@ -128,7 +128,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect((await list(hub)).map(({ name }) => name)).toEqual(names)
   })
 
-  test('OKTA-R7, OKTA-R46, OKTA-R47: deactivating answers 200 and turns the link round', async () => {
+  test('OKTA-R7, OKTA-R46, OKTA-R47: deactivate answers 200 with a link to activate', async () => {
     await using hub = await startTestHub()
     const { body: created } = await ask(hub, 'POST', '', draft('vendor'))
     const { status, body } = await ask(hub, 'POST', `/${created.id}/lifecycle/deactivate`)
@@ -149,7 +149,7 @@ describe('what is answered (1.1, 1.3)', () => {
     })
   })
 
-  test('OKTA-R8, OKTA-R9: a lifecycle step that changes nothing is no error', async () => {
+  test('OKTA-R8, OKTA-R9: a lifecycle step that changes nothing succeeds', async () => {
     await using hub = await startTestHub()
     const { body: created } = await ask(hub, 'POST', '', draft('vendor'))
     const step = (verb: string) => ask(hub, 'POST', `/${created.id}/lifecycle/${verb}`)
@@ -159,7 +159,7 @@ describe('what is answered (1.1, 1.3)', () => {
   })
 
   test.each(['ACTIVE', 'INACTIVE'])(
-    'OKTA-R5, OKTA-R10: delete of an %s one is 204 and empty',
+    'OKTA-R5, OKTA-R10: delete of an %s provider answers 204 without a body',
     async (status) => {
       await using hub = await startTestHub()
       const { body } = await ask(hub, 'POST', '', draft('vendor'))
@@ -191,7 +191,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect(body.errorSummary).toBe(`Not found: Resource not found: ${unknownId} (SecurityEventsProvider)`)
   })
 
-  test('a deleted one is 404 on every verb', async () => {
+  test('a deleted provider is 404 for every method', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     await hub.api('DELETE', `${path}/${body.id}`)
@@ -206,7 +206,7 @@ describe('what is answered (1.1, 1.3)', () => {
     expect((await refused(hub, 'PUT', `/${body.id}`, draft('vendor'))).status).toBe(404)
   })
 
-  test('OKTA-R20, OKTA-R21, OKTA-R24, OKTA-A2: texts are kept as they were given, to the last character', async () => {
+  test('OKTA-R20, OKTA-R21, OKTA-R24, OKTA-A2: texts are kept character for character', async () => {
     await using hub = await startTestHub()
     const wanted = {
       name: `Ünï 🔔 "quoted" \\ <b>${'x'.repeat(70)}`,
@@ -222,7 +222,7 @@ describe('what is answered (1.1, 1.3)', () => {
 })
 
 describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
-  test('stores the URL, and the issuer and JWKS URL that it leads to', async () => {
+  test('stores the URL and the issuer and JWKS URL of its metadata', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const { status, body } = await ask(hub, 'POST', '', {
@@ -268,7 +268,7 @@ describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
     ])
   })
 
-  test('an issuer URL stands for the place that belongs to it (SSF 1.0 §7.2.1)', async () => {
+  test('an issuer URL is replaced by the well-known URL of that issuer (SSF 1.0 §7.2.1)', async () => {
     await using hub = await startTestHub()
     await using server = await startDocuments((origin) => ({
       '/.well-known/ssf-configuration/tenant': metadata(origin, `${origin}/tenant`),
@@ -331,7 +331,7 @@ describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
     expect(await list(shared)).toEqual([])
   })
 
-  test('OKTA-R63: served as HTML', async () => {
+  test('OKTA-R63: metadata that are served as HTML are refused', async () => {
     await using server = await startDocuments((origin) => ({ [at]: metadata(origin) }), 'text/html')
     const { causes } = await refused(shared, 'POST', '', {
       name: 'vendor',
@@ -341,7 +341,7 @@ describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
     expect(causes).toEqual([expect.stringMatching(/Content-Type text\/html; it must be application\/json/)])
   })
 
-  test('OKTA-R63: a transmitter that cannot be reached, one that closes and one that redirects', async () => {
+  test('OKTA-R63: a transmitter that is unreachable, closes the connection or redirects is refused', async () => {
     await using transmitter = await startTransmitter()
     transmitter.down = true
     await using redirecting = await startLocalServer((_request, response) => {
@@ -365,7 +365,7 @@ describe('create from a well-known URL (OKTA-R23, OKTA-R43)', () => {
   })
 })
 
-describe('where we may be sent to fetch', () => {
+describe('addresses that the hub may fetch from', () => {
   let hub: TestHub
   beforeAll(async () => {
     hub = await startTestHub({ settings: { outboundAllow: '' } })
@@ -387,7 +387,7 @@ describe('where we may be sent to fetch', () => {
     'https://2130706433/keys',
     'https://0x7f.1/keys',
     'http://vendor.example/keys',
-  ])('not to %s, and the setting that would permit it is named', async (url) => {
+  ])('%s is refused, and the error names the setting that permits it', async (url) => {
     for (const [settings, field] of [
       [{ issuer: 'https://vendor.example', jwks_url: url }, 'jwks_url'],
       [{ well_known_url: url }, 'well_known_url'],
@@ -408,7 +408,7 @@ describe('where we may be sent to fetch', () => {
     'file:///etc/passwd',
     'https://user:secret@vendor.example/keys',
     'javascript:1',
-  ])('not to %s at all', async (url) => {
+  ])('%s is always refused', async (url) => {
     const answer = await refused(
       shared,
       'POST',
@@ -419,7 +419,7 @@ describe('where we may be sent to fetch', () => {
     expect(answer.causes.join()).not.toContain('secret')
   })
 
-  test('not to a private address on replace either', async () => {
+  test('replace refuses a private address as well', async () => {
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const inside = draft('vendor', { settings: { issuer: 'i', jwks_url: 'https://10.0.0.1/keys' } })
     expect((await refused(hub, 'PUT', `/${body.id}`, inside)).status).toBe(400)
@@ -431,7 +431,7 @@ describe('where we may be sent to fetch', () => {
 describe('checking keys on create (OKTA-R64)', () => {
   const settings = { checkKeysOnCreate: 'true' }
 
-  test('is off unless asked for: nobody is called for a JWKS URL', async () => {
+  test('is off by default: the JWKS URL is not fetched', async () => {
     await using hub = await startTestHub()
     await using server = await startDocuments(() => ({}))
     const { status } = await ask(hub, 'POST', '', {
@@ -441,7 +441,7 @@ describe('checking keys on create (OKTA-R64)', () => {
     expect([status, server.requests]).toEqual([200, []])
   })
 
-  test('takes a key set that is usable', async () => {
+  test('accepts a usable key set', async () => {
     await using hub = await startTestHub({ settings })
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const { issuer, jwksUrl, wellKnownUrl } = transmitter
@@ -482,7 +482,7 @@ describe('checking keys on create (OKTA-R64)', () => {
 })
 
 describe('replace', () => {
-  test('OKTA-R27, OKTA-A5: what was fetched can be edited and sent back, all of it', async () => {
+  test('OKTA-R27, OKTA-A5: a provider that was read can be edited and sent back whole', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { body: plain } = await ask(hub, 'POST', '', draft('plain'))
@@ -498,7 +498,7 @@ describe('replace', () => {
     }
   })
 
-  test('OKTA-R27: with well_known_url null, as the SDK sends it, issuer and JWKS URL count', async () => {
+  test('OKTA-R27: with well_known_url null, as the SDK sends it, issuer and JWKS URL are used', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const settings = { well_known_url: null, ...body.settings }
@@ -511,7 +511,7 @@ describe('replace', () => {
     expect(created.body.settings).toEqual({ issuer: 'second', jwks_url: 'https://second.example' })
   })
 
-  test('OKTA-R27: a well-known URL wins over what stands beside it', async () => {
+  test('OKTA-R27: a well-known URL takes precedence over issuer and JWKS URL', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
@@ -523,7 +523,7 @@ describe('replace', () => {
     })
   })
 
-  test('OKTA-R29, OKTA-R30: the shape of the settings can be switched, and back; the status stays', async () => {
+  test('OKTA-R29, OKTA-R30: settings change between both shapes, and the status stays', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
@@ -541,7 +541,7 @@ describe('replace', () => {
     expect(back.body.settings).toEqual(body.settings)
   })
 
-  test('a new issuer counts at once, and the old one no more', async () => {
+  test('SETs of a new issuer are accepted at once, and SETs of the old one no longer', async () => {
     await using hub = await startTestHub()
     await using old = await startTransmitter({ alg: 'ES256' })
     await using next = await startTransmitter({ alg: 'ES256' })
@@ -555,7 +555,7 @@ describe('replace', () => {
     expect([await push(old), await push(next)]).toEqual([400, 202])
   })
 
-  test('OKTA-R28: everything is required, and a refused one changes nothing', async () => {
+  test('OKTA-R28: every member is required, and a refused replace changes nothing', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     for (const missing of ['name', 'type', 'settings']) {
@@ -567,7 +567,7 @@ describe('replace', () => {
     expect((await ask(hub, 'GET', `/${body.id}`)).body).toEqual(body)
   })
 
-  test('a member beside the known ones changes neither id nor status (OKTA-R26)', async () => {
+  test('unknown and read-only members change neither id nor status (OKTA-R26)', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', { id: unknownId, status: 'INACTIVE', ...draft('vendor') })
     expect(body).toMatchObject({ status: 'ACTIVE' })
@@ -577,11 +577,11 @@ describe('replace', () => {
   })
 })
 
-describe('what is unique', () => {
+describe('uniqueness', () => {
   const nameTaken = 'Security Events Provider name must be unique'
   const issuerTaken = 'The provided issuer already exists for this organization.'
 
-  test('OKTA-R61, OKTA-R62: name and issuer, on create and on replace, in the words that vendors look for', async () => {
+  test('OKTA-R61, OKTA-R62: create and replace refuse a taken name or issuer with Okta’s texts', async () => {
     await using hub = await startTestHub()
     const { body: a } = await ask(hub, 'POST', '', draft('a'))
     const { body: b } = await ask(hub, 'POST', '', draft('b'))
@@ -605,7 +605,7 @@ describe('what is unique', () => {
     expect(await list(hub)).toEqual([a, b])
   })
 
-  test('OKTA-R61, OKTA-R62, OKTA-X4: a name and an issuer that are both taken are both told of, the name first', async () => {
+  test('OKTA-R61, OKTA-R62, OKTA-X4: a taken name and a taken issuer are both reported, the name first', async () => {
     await using hub = await startTestHub()
     const { body: a } = await ask(hub, 'POST', '', draft('a'))
     const { body: b } = await ask(hub, 'POST', '', draft('b'))
@@ -626,7 +626,7 @@ describe('what is unique', () => {
     expect(await list(hub)).toEqual([a, b, c])
   })
 
-  test('OKTA-R62: the issuer that a well-known URL leads to counts as well', async () => {
+  test('OKTA-R62: an issuer from a well-known URL must be unique as well', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     const { issuer, jwksUrl, wellKnownUrl } = transmitter
@@ -635,7 +635,7 @@ describe('what is unique', () => {
     expect((await refused(hub, 'POST', '', again)).causes).toEqual([issuerTaken])
   })
 
-  test('of creates at once with one name or one issuer, one wins', async () => {
+  test('one of several concurrent creates with the same name or issuer succeeds', async () => {
     await using hub = await startTestHub()
     const race = (bodies: readonly object[]): Promise<readonly number[]> =>
       Promise.all(bodies.map(async (body) => (await hub.api('POST', path, body)).status))
@@ -649,7 +649,7 @@ describe('what is unique', () => {
     expect(await list(hub)).toHaveLength(2)
   })
 
-  test('of deletes at once, one finds it', async () => {
+  test('one of several concurrent deletes answers 204', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const statuses = await Promise.all(
@@ -659,7 +659,7 @@ describe('what is unique', () => {
   })
 })
 
-describe('a transmitter that takes its time', () => {
+describe('a slow transmitter', () => {
   const at = '/.well-known/ssf-configuration'
 
   /** Holds every request until `answer` is called, and tells when the first is there. */
@@ -678,7 +678,7 @@ describe('a transmitter that takes its time', () => {
     return { server, asked: asked.promise, answer: held.resolve }
   }
 
-  test('keeps nobody else waiting', async () => {
+  test('does not delay other requests', async () => {
     await using hub = await startTestHub()
     const { server, asked, answer } = await startSlow()
     await using _server = server
@@ -691,7 +691,7 @@ describe('a transmitter that takes its time', () => {
     expect((await slow).status).toBe(200)
   })
 
-  test('does not bring back a provider that was deleted meanwhile', async () => {
+  test('does not restore a provider that was deleted meanwhile', async () => {
     await using hub = await startTestHub()
     const { server, asked, answer } = await startSlow()
     await using _server = server
@@ -705,7 +705,7 @@ describe('a transmitter that takes its time', () => {
     expect(await list(hub)).toEqual([])
   })
 
-  test('and changes of all kinds at once leave it in one of the states that were asked for', async () => {
+  test('with concurrent changes of all kinds leaves the provider in one of the requested states', async () => {
     await using hub = await startTestHub()
     const { body } = await ask(hub, 'POST', '', draft('vendor'))
     const one = `${path}/${body.id}`
@@ -813,7 +813,7 @@ describe('System Log (OKTA-L60)', () => {
     }[]
   }
 
-  test('each change stands there with who did it; what changed nothing does not', async () => {
+  test('each change is logged with its actor, and a request that changes nothing is not', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, 'okta.securityEventsProviders.manage')
     const bearer = await accessTokenOf(hub, app, 'okta.securityEventsProviders.manage')
@@ -870,8 +870,8 @@ describe('System Log (OKTA-L60)', () => {
   })
 })
 
-describe('as Terraform does it (OKTA-R72)', () => {
-  test('create, then the lifecycle step at once; the state comes from its answer', async () => {
+describe('the requests of Terraform (OKTA-R72)', () => {
+  test('create and the lifecycle step answer with the new state', async () => {
     await using hub = await startTestHub()
     for (const [verb, status] of [
       ['activate', 'ACTIVE'],
@@ -891,7 +891,7 @@ describe('as Terraform does it (OKTA-R72)', () => {
   })
 })
 
-test('what was registered is there after a restart', async () => {
+test('providers survive a restart', async () => {
   await using folder = await temporaryFolder()
   await using transmitter = await startTransmitter({ alg: 'ES256' })
   const { issuer, jwksUrl } = transmitter

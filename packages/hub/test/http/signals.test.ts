@@ -48,7 +48,7 @@ const jtis = (signals: readonly ShownSignal[]): readonly (string | null)[] => si
 const q = (parameters: Record<string, string>): string => `?${new URLSearchParams(parameters).toString()}`
 
 describe('GET /v1/signals', () => {
-  test('shows an accepted one with its events and normalised subjects, newest first', async () => {
+  test('shows an accepted signal with its events and normalised subjects, newest first', async () => {
     await using site = await startHubWithProvider()
     await site.hub.push(site.sign({ jti: 'old' }))
     await site.hub.push(site.sign({ jti: 'new', type: 'credential-change' }))
@@ -81,7 +81,7 @@ describe('GET /v1/signals', () => {
     })
   })
 
-  test('shows a refused one with a code and a reason, and nothing of its token', async () => {
+  test('shows a refused signal with a code and a reason, and nothing of its token', async () => {
     await using site = await startHubWithProvider()
     const draft = { type: 'session-revoked', aud: site.hub.origin, subject: ada }
     const token = await site.transmitter.signBroken('signature', { ...draft, jti: 'forged' })
@@ -194,7 +194,7 @@ describe('filters', () => {
     ['2026-03-17T12:00:00', '2026-03-17T12:00:00Z'],
     ['2026-03-17', '2026-03-17T00:00:00Z'],
     ['2026-03-17T14:00:00+0200', '2026-03-17T12:00:00Z'],
-  ])('%s is %s wherever the hub stands', async (given, meant) => {
+  ])('%s is %s in any time zone of the hub', async (given, meant) => {
     const answer = await site.hub.api('GET', `/v1/signals${q({ limit: '1', since: given })}`)
     const { next } = (await answer.json()) as Page // of a 200
     expect(new URL(next ?? '').searchParams.get('since')).toBe(given)
@@ -214,7 +214,7 @@ describe('pages', () => {
   afterAll(() => site[Symbol.asyncDispose]())
   const newestFirst = pushed.toReversed()
 
-  test.each([1, 5, 22, 23, 24, 200])('of %s, followed to the end, show each once', async (limit) => {
+  test.each([1, 5, 22, 23, 24, 200])('of %s show each signal once', async (limit) => {
     const pages = await follow(site.hub, `?limit=${limit}`)
     expect(pages.flatMap(jtis)).toEqual(newestFirst)
     expect(pages).toHaveLength(Math.ceil(newestFirst.length / limit))
@@ -233,7 +233,7 @@ describe('pages', () => {
     expect((await page(site.hub, q({ ...parameters, subject: 'nobody' }))).next).toBeNull()
   })
 
-  test('say where the next one is in the Link header too', async () => {
+  test('have the next page in the Link header as well', async () => {
     const answer = await site.hub.api('GET', '/v1/signals?limit=3&include=token')
     const { next } = (await answer.json()) as Page // of a 200
     expect(answer.headers.get('link')).toBe(`<${next}>; rel="next"`)
@@ -295,7 +295,7 @@ describe('bad parameters', () => {
     ['Limit=5', /^Limit: There is no such parameter; known are provider, iss/],
     ['filter=x', /^filter: There is no such parameter/],
     ['sortOrder=ASCENDING', /^sortOrder: /],
-  ])('%s is 400, and says what would be right', async (query, cause) => {
+  ])('%s is 400 with the valid values', async (query, cause) => {
     const answer = await hub.api('GET', `/v1/signals?${query}`)
     expect([answer.status, await answer.json()]).toMatchObject([
       400,
@@ -303,7 +303,7 @@ describe('bad parameters', () => {
     ])
   })
 
-  test('all of them are told at once', async () => {
+  test('all of them are reported together', async () => {
     const answer = await hub.api('GET', '/v1/signals?limit=0&since=x&until=y&outcome=z&nonsense=1')
     const { errorCauses } = (await answer.json()) as { errorCauses: { errorSummary: string }[] } // of a 400
     expect(errorCauses.map(({ errorSummary }) => errorSummary.split(':')[0])).toEqual(
@@ -313,7 +313,7 @@ describe('bad parameters', () => {
 })
 
 describe('the token', () => {
-  test('is shown only to those who ask for it', async () => {
+  test('is shown only with include=token', async () => {
     await using site = await startHubWithProvider()
     const set = site.sign({ jti: 'evidence' })
     await site.hub.push(set)
@@ -331,7 +331,7 @@ describe('the token', () => {
 })
 
 describe('GET /v1/signals/{id}', () => {
-  test('is what the list shows', async () => {
+  test('shows the same as the list', async () => {
     await using site = await startHubWithProvider()
     await site.hub.push(site.sign())
     await site.hub.push('garbage')
@@ -359,7 +359,7 @@ describe('GET /v1/signals/{id}', () => {
     expect([answer.status, await answer.json()]).toMatchObject([404, { errorCode: 'E0000007' }])
   })
 
-  test('include is read here as well', async () => {
+  test('include is checked here as well', async () => {
     await using hub = await startTestHub()
     const answer = await hub.api('GET', `/v1/signals/sig${'0'.repeat(32)}?include=all`)
     expect(answer.status).toBe(400)
@@ -367,7 +367,7 @@ describe('GET /v1/signals/{id}', () => {
 })
 
 describe('GET /v1/signals/counts', () => {
-  test('counts everything since the beginning, refusals by provider and code', async () => {
+  test('counts all signals, and refusals by provider and code', async () => {
     await using site = await startHubWithProvider()
     const { hub, transmitter, providerId } = site
     const counts = async (): Promise<unknown> => (await hub.api('GET', '/v1/signals/counts')).json()
@@ -398,7 +398,7 @@ describe('GET /v1/signals/counts', () => {
   })
 })
 
-describe('who may look', () => {
+describe('permissions', () => {
   test('watchbell.signals.read and no other scope; an API token of any role', async () => {
     await using hub = await startTestHub()
     const app = await registerApp(hub, 'watchbell.signals.read okta.logs.read')
@@ -423,7 +423,7 @@ describe('who may look', () => {
     }
   })
 
-  test('nobody writes here', async () => {
+  test('other methods are 405', async () => {
     await using hub = await startTestHub()
     for (const method of ['POST', 'PUT', 'DELETE']) {
       expect((await hub.api(method, '/v1/signals', {})).status).toBe(405)
@@ -432,7 +432,7 @@ describe('who may look', () => {
   })
 })
 
-test('an optional claim that cannot be read is noted in the verdict, and costs neither the event nor its effect', async () => {
+test('an invalid optional claim is noted in the verdict and does not prevent the effect of the event', async () => {
   await using site = await startHubWithProvider()
   const type = 'account-disabled'
   const set = site.sign({ type, claims: { reason: 'disabled-by-admin' } })
