@@ -38,12 +38,31 @@ const transport = new Set([
   'transfer-encoding',
 ])
 
-/** Says what of an answer a document does not describe; undefined when it describes all of it. */
-export function answerCheck(document: OpenapiDocument): (answer: SeenAnswer) => string | undefined {
-  const ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true, coerceTypes: false })
+/** Says what of a JSON body for an operation a document does not describe; undefined when it describes all of it. */
+export function requestCheck(
+  document: OpenapiDocument,
+): (method: string, path: string, body: unknown) => string | undefined {
+  const ajv = newAjv(document)
+  return (method, path, body) => {
+    const operation = document.paths[path]?.[method.toLowerCase()]
+    if (operation?.requestBody === undefined) return `${method} ${path}: there is no body`
+    const at = `${escaped(path)}/${method.toLowerCase()}/requestBody/content/${escaped('application/json')}/schema`
+    const validator = ajv.compile({ $ref: `document#/paths/${at}` })
+    return validator(body) ? undefined : `${method} ${path}: ${ajv.errorsText(validator.errors)}`
+  }
+}
+
+function newAjv(document: OpenapiDocument): Ajv2020 {
+  const ajv = new Ajv2020({ strict: true, strictRequired: false, allowUnionTypes: true })
   addFormats.default(ajv)
   ajv.addVocabulary(Object.keys(document))
   ajv.addSchema(document, 'document')
+  return ajv
+}
+
+/** Says what of an answer a document does not describe; undefined when it describes all of it. */
+export function answerCheck(document: OpenapiDocument): (answer: SeenAnswer) => string | undefined {
+  const ajv = newAjv(document)
   const validators = new Map<string, ValidateFunction>()
 
   /** What a pointer leads to, `#/paths/…`, and where that is in the end. */

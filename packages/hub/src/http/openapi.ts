@@ -171,7 +171,14 @@ function pathItem(route: string, { listener, access }: Operation, parts: Parts):
   }))
   if (listener !== undefined) {
     const address = { default: '127.0.0.1:9464', description: 'The setting WATCHBELL_METRICS_LISTEN.' }
-    return { servers: [{ url: 'http://{address}', variables: { address } }] }
+    return {
+      servers: [{ url: 'http://{address}', variables: { address } }],
+      'x-other-methods': {
+        description: 'Only GET and HEAD are answered.',
+        headers: headersOf({ Allow: shape.text() }, parts),
+        content: contentOf({ 'text/plain': shape.text() }, parts),
+      },
+    }
   }
   return {
     ...(parameters.length > 0 && { parameters }),
@@ -259,9 +266,9 @@ function responsesOf(operation: Operation, parts: Parts): Json {
   const answers = Object.entries(operation.answers)
   if (operation.listener !== undefined) {
     return Object.fromEntries(
-      answers.map(([status, { description, content = {} }]) => [
+      answers.map(([status, { description, content = {}, headers = {} }]) => [
         status,
-        { description, content: contentOf(content, parts) },
+        { description, headers: headersOf(headers, parts), content: contentOf(content, parts) },
       ]),
     )
   }

@@ -158,6 +158,11 @@ function anyOf<const Schemas extends readonly WireSchema[]>(
   return new WireSchema({ anyOf: schemas, ...described(description) })
 }
 
+/** A JSON object whose members have names of their own. */
+function dictionary(description?: string): WireSchema<Readonly<Record<string, unknown>>> {
+  return new WireSchema({ type: 'object', ...described(description) })
+}
+
 /** Gives a schema a name, under which documents have it once. */
 function named<Shape>(name: string, schema: WireSchema<Shape>): WireSchema<Shape> {
   return new WireSchema(schema.json, name)
@@ -168,6 +173,7 @@ export const shape = {
   anyObject,
   anyOf,
   constant,
+  dictionary,
   flag,
   integer,
   list,

@@ -107,7 +107,11 @@ export const serviceOperations = {
     apart: true,
     listener: 'metrics',
     answers: {
-      200: { description: 'The metrics.', content: { 'text/plain': shape.text() } },
+      200: {
+        description: 'The metrics.',
+        content: { 'text/plain': shape.text() },
+        headers: { 'Cache-Control': shape.text() },
+      },
       500: { description: 'They could not be read.', content: { 'text/plain': shape.text() } },
     },
   },

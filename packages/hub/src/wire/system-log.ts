@@ -56,7 +56,7 @@ export const logEntry = shape.named(
     published: shape.time(),
     securityContext: nothing,
     severity: shape.oneOf(['DEBUG', 'INFO', 'WARN', 'ERROR']),
-    debugContext: shape.object({ debugData: shape.anyObject('By event type: docs/system-log.md.') }),
+    debugContext: shape.object({ debugData: shape.dictionary('By event type: docs/system-log.md.') }),
     legacyEventType: shape.nullable(shape.text()),
     transaction: shape.object({
       type: shape.oneOf(['WEB', 'JOB']),

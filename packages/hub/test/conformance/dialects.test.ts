@@ -2,7 +2,7 @@ import { describe, expect, test } from 'vitest'
 import { generateSigningKey, publicJwk, signSet, appleEventPrefix } from '@watchbell/receiver/set'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startLocalServer } from '../local-server.ts'
-import type { ShownSignal } from '../http/with-provider.ts'
+import type { SignalBody } from '../../src/wire/signals.ts'
 
 // Google: "Protect user accounts with Cross-Account Protection" (its example token, its table of event types, its section
 // on OAuth token identifiers), and draft-ietf-secevent-subject-identifiers for `id_token_claims`.
@@ -22,7 +22,7 @@ interface Site extends AsyncDisposable {
   /** A token of the provider; claims and header as given, over what every one of its tokens has. */
   sign(claims: object, header?: Readonly<Record<string, unknown>>): string
   setDialects(body: object): Promise<Response>
-  newest(): Promise<ShownSignal | undefined>
+  newest(): Promise<SignalBody | undefined>
 }
 
 async function startSite({ issuer, aud }: { readonly issuer: string; readonly aud: string }): Promise<Site> {
@@ -62,7 +62,7 @@ async function startSite({ issuer, aud }: { readonly issuer: string; readonly au
     async newest() {
       await hub.handleAll()
       const { signals } = (await (await hub.api('GET', '/v1/signals?limit=1')).json()) as {
-        signals: ShownSignal[]
+        signals: SignalBody[]
       }
       return signals[0]
     },

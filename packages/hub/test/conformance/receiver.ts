@@ -6,30 +6,17 @@ import {
   type EmulatedTransmitterOptions,
 } from '../../src/testing/emulated-transmitter.ts'
 import type { EmulatedStream } from '../../src/testing/emulated-streams.ts'
+import type { SignalBody } from '../../src/wire/signals.ts'
+import type { StreamBody } from '../../src/wire/streams.ts'
 
 export type Delivery = 'push' | 'poll'
+/** A stream that is pushed, as those of most tests are. */
+export type PushedStream = StreamBody & { readonly push_url: string }
+
 export const deliveries: readonly Delivery[] = ['push', 'poll']
 
 export const ada = { format: 'email', email: 'ada@example.com' }
 export const caep = (name: string): string => `https://schemas.openid.net/secevent/caep/event-type/${name}`
-
-/** A stream as the hub shows it; members that a test reads. */
-export interface ShownStream {
-  readonly status: string
-  readonly status_reason: string | null
-  /** As the transmitter described it; not there while it is not connected. */
-  readonly transmitter?: { readonly stream_id: string; readonly aud: readonly string[] }
-  readonly verified_at: string | null
-  readonly last_error: string | null
-}
-
-export interface ShownSignal {
-  readonly outcome: string
-  readonly jti: string | null
-  readonly repeats: number
-  readonly code?: string
-  readonly events: readonly { readonly type: string }[]
-}
 
 /** A hub, an emulated transmitter that is one of its providers, and the stream between them. */
 export interface Receiver extends AsyncDisposable {
@@ -39,12 +26,12 @@ export interface Receiver extends AsyncDisposable {
   /** PUT of the stream; members beside the usual ones, or in their place. */
   connect(members?: object): Promise<Response>
   /** The stream as the hub shows it. */
-  shown(): Promise<ShownStream>
+  shown(): Promise<PushedStream>
   /** The stream as the transmitter has it. */
   stream(): EmulatedStream
   /** Waits until the receiver said what became of a SET. @returns `taken`, or the `err` of its refusal */
   verdict(jti: string): Promise<string>
-  signals(query?: string): Promise<readonly ShownSignal[]>
+  signals(query?: string): Promise<readonly SignalBody[]>
 }
 
 export interface ReceiverOptions {
@@ -78,7 +65,7 @@ export async function startReceiver(
     transmitter,
     providerId,
     connect: (members = {}) => hub.api('PUT', path, { delivery, auth: clientAuth, ...members }),
-    shown: async () => (await (await hub.api('GET', path)).json()) as ShownStream,
+    shown: async () => (await (await hub.api('GET', path)).json()) as PushedStream,
     stream: () => transmitter.stream(),
     async verdict(jti) {
       let said: string | undefined
@@ -89,7 +76,7 @@ export async function startReceiver(
     },
     async signals(query = '') {
       const answer = await hub.api('GET', `/v1/signals${query}`)
-      return ((await answer.json()) as { signals: ShownSignal[] }).signals
+      return ((await answer.json()) as { signals: SignalBody[] }).signals
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -7,6 +7,7 @@ import { apiBodyBytesMax } from '../../src/http/server.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { accessTokenOf, registerApp } from './oauth-app.ts'
 import { rawRequest } from './raw-request.ts'
+import type { OktaErrorBody } from '../../src/wire/common.ts'
 
 const providers = '/api/v1/security-events-providers'
 const draft = {
@@ -41,16 +42,10 @@ function call(path: string, { method = 'GET', headers = {}, body }: Call = {}): 
   })
 }
 
-interface ErrorBody {
-  readonly errorCode: string
-  readonly errorSummary: string
-  readonly errorCauses: readonly { readonly errorSummary: string }[]
-}
-
 /** The error object, after its whole shape was looked at (9.1). */
-async function errorOf(response: Response): Promise<ErrorBody> {
+async function errorOf(response: Response): Promise<OktaErrorBody> {
   expect(response.headers.get('content-type')).toMatch(/^application\/json(; charset=utf-8)?$/)
-  const body = (await response.json()) as ErrorBody // compared next
+  const body = (await response.json()) as OktaErrorBody // compared next
   expect(body).toEqual({
     errorCode: expect.stringMatching(/^E\d{7}$/),
     errorSummary: expect.stringMatching(/./),

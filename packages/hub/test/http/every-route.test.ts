@@ -3,6 +3,8 @@ import type { FastifyInstance, RouteOptions } from 'fastify'
 import { expect, test } from 'vitest'
 import type { Operation } from '../../src/wire/operation.ts'
 import { operations } from '../../src/wire/operations.ts'
+import { openapiDocument } from '../../src/http/openapi.ts'
+import { requestCheck, type OpenapiDocument } from '../documented-answers.ts'
 import { registerServiceApp } from './service-app.ts'
 import { ada, bearer, startStreamSite } from './with-stream.ts'
 
@@ -44,6 +46,7 @@ test('every route works over the threads of serve', { timeout: 60_000 }, async (
   })
   const { hub, transmitter, providerId } = site
   const called: string[] = []
+  const checkRequest = requestCheck(openapiDocument() as unknown as OpenapiDocument) // as it is made
 
   /** Calls a route, whose parameters are `ids` in their order, with the admin token unless there are `headers`. */
   const call = async (
@@ -55,6 +58,9 @@ test('every route works over the threads of serve', { timeout: 60_000 }, async (
     const left = [...ids]
     const path = pattern.replaceAll(/:\w+|\*/g, () => encodeURIComponent(left.shift() ?? '')) + query
     const given = method === 'ALL' ? 'GET' : method
+    if (typeof body === 'object') {
+      expect(checkRequest(given, pattern.replaceAll(/:(\w+)/g, '{$1}'), body)).toBeUndefined()
+    }
     const answer =
       headers === undefined
         ? await hub.api(given, path, body)

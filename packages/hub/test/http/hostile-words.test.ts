@@ -217,7 +217,7 @@ test('external texts cannot imitate a text of the hub', async () => {
     expect(outcome.reason).toMatch(sentence)
     const { risk = '' } = debugContext.debugData
     expect(risk).toMatch(/^\{level=[A-Z]+, reasons=[^{}=]*\}$/)
-    expect(unsafeIn(risk)).toEqual([])
+    expect(unsafeIn(String(risk))).toEqual([])
   }
 })
 

@@ -177,6 +177,10 @@ test('every refusal of every operation is in the document', { timeout: 120_000 }
       await send(documented, { headers: { ...admin, 'content-type': 'text/plain' }, body: 'x' })
       await send(documented, { headers: { ...admin, 'content-type': 'no media type' }, body: 'x' })
     }
+    if (method === 'GET') {
+      const asHead = await send(documented, { method: 'HEAD', headers: admin })
+      expectStatus(asHead, 'HEAD in place of GET', await send(documented, { headers: admin }))
+    }
     const item = document.paths[path] ?? {}
     for (const verb of [...verbs, 'options'].filter((verb) => item[verb] === undefined)) {
       const status = await send(documented, { method: verb.toUpperCase(), headers: admin })
@@ -194,6 +198,56 @@ test('every refusal of every operation is in the document', { timeout: 120_000 }
       .map(({ operation }) => `${operation.operationId ?? ''} ${status}`)
       .filter((answer) => !seen.has(answer))
   expect([refused(413), refused(415)]).toEqual([[], []])
+})
+
+test('each scope that the document names opens its operation', { timeout: 60_000 }, async () => {
+  await using hub = await startTestHub()
+  const document = await documentOf(hub)
+  const { send, undocumented } = driver(hub, document)
+  const guarded = operationsOf(document).filter(({ scope }) => scope !== undefined)
+  const scopesOf = ({ operation }: Documented): readonly string[] =>
+    (operation.security ?? []).flatMap(
+      (scheme) => (scheme as { readonly oauth2?: readonly string[] }).oauth2 ?? [],
+    )
+  const all = [...new Set(guarded.flatMap(scopesOf))]
+  const app = await registerServiceApp(hub, all.join(' '))
+  // A service app has no user, and this one is no risk provider.
+  const alsoRefused = new Set(['getCurrentUser', 'sendRiskEvents'])
+  const closed: string[] = []
+  for (const scope of all) {
+    const authorization = `Bearer ${await app.token(scope)}`
+    for (const documented of guarded) {
+      const opens = scopesOf(documented).includes(scope)
+      const { method, operation } = documented
+      if (!opens || alsoRefused.has(operation.operationId ?? '')) continue
+      const status = await send(documented, {
+        headers: { authorization, ...json },
+        ...(method !== 'GET' && { body: '{}' }),
+      })
+      if (status === 401 || status === 403) closed.push(`${operation.operationId ?? ''} ${scope} ${status}`)
+    }
+  }
+  expect([closed, [...undocumented]]).toEqual([[], []])
+  const { flows } = (document.components['securitySchemes'] as { oauth2: { flows: Flows } }).oauth2
+  expect(all.filter((scope) => !Object.hasOwn(flows.clientCredentials.scopes, scope))).toEqual([])
+})
+
+interface Flows {
+  readonly clientCredentials: { readonly scopes: object }
+}
+
+test('metrics, on an address of their own, are in the document', async () => {
+  await using hub = await startTestHub({ settings: { metricsListen: '127.0.0.1:0' } })
+  const check = answerCheck(await documentOf(hub))
+  for (const [method, status] of [
+    ['GET', 200],
+    ['POST', 405],
+  ] as const) {
+    const answer = await fetch(`${hub.metricsOrigin ?? ''}/metrics`, { method })
+    const headers = Object.fromEntries(answer.headers)
+    expect([method, answer.status]).toEqual([method, status])
+    expect(check({ method, path: '/metrics', status, headers, body: await answer.text() })).toBeUndefined()
+  }
 })
 
 test('the answer to unknown paths is in the document', async () => {

@@ -1,7 +1,8 @@
 import { describe, expect, test, vi } from 'vitest'
 import { hubActor } from '../../src/streams/stream-journal.ts'
 import { personalityNames, type PersonalityName } from '../../src/testing/personalities.ts'
-import { ada, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
+import { ada, startStreamSite, type StreamSite } from './with-stream.ts'
+import type { StreamBody } from '../../src/wire/streams.ts'
 
 // How the hub does with the transmitters that it was run beside, as the emulated transmitter answers in their stead.
 const caep = 'https://schemas.openid.net/secevent/caep/event-type/'
@@ -33,7 +34,7 @@ const draftFor = (name: PersonalityName, delivery: string, over: object = {}): o
   ...over,
 })
 
-async function untilVerified(site: StreamSite): Promise<ShownStream> {
+async function untilVerified(site: StreamSite): Promise<StreamBody> {
   return vi.waitFor(
     async () => {
       const shown = await site.shown()

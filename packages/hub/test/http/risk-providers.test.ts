@@ -300,7 +300,7 @@ describe('the action of a security events provider', () => {
       expect(await (await hub.api('GET', action)).json()).toEqual({ action: wanted })
     }
     const entries = await logEntries(hub, 'security.events.provider.update')
-    expect(entries.map(({ target }) => target[0]?.changeDetails)).toEqual([
+    expect(entries.map(({ target }) => target?.[0]?.changeDetails)).toEqual([
       { from: { action: 'enforce_and_log' }, to: { action: 'log_only' } },
       { from: { action: 'log_only' }, to: { action: 'none' } },
     ])

@@ -11,31 +11,11 @@ import { scrape, scraped } from '../metrics/scraped-hub.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
 import { logEntries, refusal, registerServiceApp } from './service-app.ts'
 import { startHubWithProvider, type HubWithProvider } from './with-provider.ts'
+import type { ErasureBody } from '../../src/wire/erasures.ts'
+import type { SubjectDetailsBody } from '../../src/wire/subjects.ts'
 
 const email = (address: string) => ({ format: 'email', email: address })
 const ada = email('ada@example.com')
-
-interface ShownReason {
-  readonly level: string
-  readonly detection: string
-  readonly slot: string
-  readonly source: string
-  readonly expires_at: string | null
-}
-
-interface ShownSubject {
-  readonly id: string
-  readonly kind: string
-  readonly level: string
-  readonly reported_level: string
-  readonly identifiers: readonly {
-    readonly format: string
-    readonly value: string
-    readonly issuer: string | null
-  }[]
-  readonly reasons: readonly ShownReason[]
-  readonly history: readonly ShownReason[]
-}
 
 async function receive(
   world: HubWithProvider,
@@ -48,10 +28,10 @@ async function receive(
   await world.hub.handleAll()
 }
 
-async function subject(hub: TestHub, name: string): Promise<ShownSubject> {
+async function subject(hub: TestHub, name: string): Promise<SubjectDetailsBody> {
   const answer = await hub.api('GET', `/v1/subjects/${encodeURIComponent(name)}`)
   expect(answer.status).toBe(200)
-  return (await answer.json()) as ShownSubject
+  return (await answer.json()) as SubjectDetailsBody
 }
 
 async function userRisk(hub: TestHub, name: string): Promise<Record<string, unknown>> {
@@ -67,9 +47,9 @@ async function load(hub: TestHub, user: object): Promise<Response> {
 }
 
 /** Every user, device and session that the hub shows. */
-async function subjects(hub: TestHub, query = ''): Promise<readonly ShownSubject[]> {
+async function subjects(hub: TestHub, query = ''): Promise<readonly SubjectDetailsBody[]> {
   const answer = await hub.api('GET', `/v1/subjects${query}`)
-  return ((await answer.json()) as { subjects: ShownSubject[] }).subjects
+  return ((await answer.json()) as { subjects: SubjectDetailsBody[] }).subjects
 }
 
 const secondsAgo = (seconds: number): number => Math.floor(Date.now() / 1000) - seconds
@@ -459,7 +439,7 @@ describe('/v1/subjects', () => {
     }
     const created = await load(hub, user)
     expect(created.status).toBe(201)
-    const { id } = (await created.json()) as ShownSubject
+    const { id } = (await created.json()) as SubjectDetailsBody
     for (const name of ['ada@example.com', 'ada.lovelace@example.com', 'u-1', '42', id]) {
       expect((await subject(hub, name)).id).toBe(id)
     }
@@ -531,7 +511,7 @@ describe('/v1/subjects', () => {
     let path: string | null = '/v1/subjects?limit=2'
     for (let pages = 0; path !== null && pages < 5; pages += 1) {
       const page = (await (await hub.api('GET', path)).json()) as {
-        subjects: ShownSubject[]
+        subjects: SubjectDetailsBody[]
         next: string | null
       }
       seen.push(...page.subjects.map(({ id }) => id))
@@ -614,20 +594,14 @@ test.each([
   expect((await hub.api('GET', `/v1/subjects/${later}`)).status).toBe(404)
 })
 
-interface ShownErasure {
-  readonly id: string
-  readonly state: string
-  readonly url: string
-}
-
 /** Erases a subject. @returns the erasure when it is done */
-async function erased(hub: TestHub, id: string): Promise<ShownErasure> {
+async function erased(hub: TestHub, id: string): Promise<ErasureBody> {
   const answer = await hub.api('DELETE', `/v1/subjects/${id}`)
   expect(answer.status).toBe(202)
-  const begun = (await answer.json()) as ShownErasure
+  const begun = (await answer.json()) as ErasureBody
   expect(answer.headers.get('location')).toBe(begun.url)
   expect(begun.url).toBe(`${hub.origin}/v1/erasures/${begun.id}`)
-  const show = async () => (await (await hub.api('GET', `/v1/erasures/${begun.id}`)).json()) as ShownErasure
+  const show = async () => (await (await hub.api('GET', `/v1/erasures/${begun.id}`)).json()) as ErasureBody
   await expect.poll(async () => (await show()).state, { timeout: 20_000 }).toBe('done')
   return show()
 }
@@ -755,7 +729,7 @@ describe('erasure of a user', () => {
     await receive(world, type, named)
     expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toHaveLength(1)
     const answer = await hub.api('GET', '/v1/subjects')
-    const { subjects } = (await answer.json()) as { subjects: readonly ShownSubject[] }
+    const { subjects } = (await answer.json()) as { subjects: readonly SubjectDetailsBody[] }
     expect(subjects).toHaveLength(1)
     await erased(hub, subjects[0]?.id ?? '')
     expect(await world.signals(`?subject=${encodeURIComponent(asked)}`)).toEqual([])

@@ -6,26 +6,14 @@ import { temporaryFolder } from '../temporary-folder.ts'
 import { rawRequest } from './raw-request.ts'
 import { accessTokenOf, registerApp } from './oauth-app.ts'
 import { ada } from './with-provider.ts'
+import type { ProviderBody } from '../../src/wire/providers.ts'
 
 const path = '/api/v1/security-events-providers'
 const unknownId = 'sse00000000000000000'
 
-interface ShownProvider {
-  readonly id: string
-  readonly name: string
-  readonly type: string
-  readonly status: string
-  readonly settings: {
-    readonly well_known_url?: string | null
-    readonly issuer?: string
-    readonly jwks_url?: string
-  }
-  readonly _links: Readonly<Record<string, { readonly href: string; readonly hints: object }>>
-}
-
 interface Shown {
   readonly status: number
-  readonly body: ShownProvider
+  readonly body: ProviderBody
 }
 
 interface Refused {
@@ -46,7 +34,7 @@ function draft(name: string, over: object = {}): object {
 
 async function ask(hub: TestHub, method: string, below = '', body?: unknown): Promise<Shown> {
   const response = await hub.api(method, path + below, body)
-  return { status: response.status, body: (await response.json()) as ShownProvider } // of a 200
+  return { status: response.status, body: (await response.json()) as ProviderBody } // of a 200
 }
 
 async function refused(hub: TestHub, method: string, below = '', body?: unknown): Promise<Refused> {
@@ -59,8 +47,8 @@ async function refused(hub: TestHub, method: string, below = '', body?: unknown)
   }
 }
 
-async function list(hub: TestHub): Promise<readonly ShownProvider[]> {
-  return (await (await hub.api('GET', path)).json()) as readonly ShownProvider[] // OKTA-R1
+async function list(hub: TestHub): Promise<readonly ProviderBody[]> {
+  return (await (await hub.api('GET', path)).json()) as readonly ProviderBody[] // OKTA-R1
 }
 
 /** Somebody's web server with documents at paths, made with its own origin. */
@@ -88,7 +76,7 @@ describe('answers (1.1, 1.3)', () => {
     const response = await hub.api('POST', path, draft('vendor'))
     expect(response.status).toBe(200)
     const text = await response.text()
-    const { id } = JSON.parse(text) as ShownProvider // compared next
+    const { id } = JSON.parse(text) as ProviderBody // compared next
     expect(id).toMatch(/^sse[0-9A-Za-z]{17}$/)
     const self = `${hub.origin}${path}/${id}`
     expect(text).toBe(
@@ -586,7 +574,7 @@ describe('uniqueness', () => {
     const { body: a } = await ask(hub, 'POST', '', draft('a'))
     const { body: b } = await ask(hub, 'POST', '', draft('b'))
     for (const [settings, name, cause, summary] of [
-      [(draft('c') as ShownProvider).settings, 'a', nameTaken, 'name'],
+      [(draft('c') as ProviderBody).settings, 'a', nameTaken, 'name'],
       [a.settings, 'c', issuerTaken, 'settings'],
       [{ ...a.settings, jwks_url: 'https://elsewhere.example' }, 'c', issuerTaken, 'settings'],
     ] as const) {

@@ -1,5 +1,6 @@
 import type { TestHub } from '../../src/testing/start-test-hub.ts'
 import { accessTokenOf, registerApp } from './oauth-app.ts'
+import type { LogEntryBody } from '../../src/wire/system-log.ts'
 
 /** A service app that is registered with a hub and calls it. */
 export interface TestServiceApp {
@@ -51,25 +52,9 @@ export async function refusal(answer: Response): Promise<Refusal> {
   }
 }
 
-export interface ShownLogEntry {
-  readonly eventType: string
-  readonly actor: ShownParty
-  readonly client: { readonly ipAddress: string | null; readonly id: string | null } | null
-  readonly outcome: { readonly result: string; readonly reason: string | null }
-  readonly target: readonly (ShownParty & { readonly detailEntry: object; readonly changeDetails?: object })[]
-  readonly debugContext: { readonly debugData: Readonly<Record<string, string>> }
-}
-
-interface ShownParty {
-  readonly id: string
-  readonly type: string
-  readonly alternateId: string
-  readonly displayName: string
-}
-
 /** The entries of the System Log with this type, oldest first; a thousand at most. */
-export async function logEntries(hub: TestHub, eventType: string): Promise<readonly ShownLogEntry[]> {
+export async function logEntries(hub: TestHub, eventType: string): Promise<readonly LogEntryBody[]> {
   const query = new URLSearchParams({ filter: `eventType eq "${eventType}"`, limit: '1000' })
   const answer = await hub.api('GET', `/api/v1/logs?${query.toString()}`)
-  return (await answer.json()) as readonly ShownLogEntry[] // of a 200
+  return (await answer.json()) as readonly LogEntryBody[] // of a 200
 }

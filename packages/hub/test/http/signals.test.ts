@@ -2,10 +2,11 @@ import { afterAll, beforeAll, describe, expect, test, vi } from 'vitest'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { startTransmitter, type Transmitter } from '../../src/testing/transmitter.ts'
 import { accessTokenOf, registerApp } from './oauth-app.ts'
-import { ada, startHubWithProvider, type HubWithProvider, type ShownSignal } from './with-provider.ts'
+import { ada, startHubWithProvider, type HubWithProvider } from './with-provider.ts'
+import type { SignalBody } from '../../src/wire/signals.ts'
 
 interface Page {
-  readonly signals: readonly ShownSignal[]
+  readonly signals: readonly SignalBody[]
   readonly next: string | null
 }
 
@@ -20,8 +21,8 @@ async function follow(
   hub: TestHub,
   query: string,
   between: () => Promise<void> = async () => undefined,
-): Promise<readonly (readonly ShownSignal[])[]> {
-  const pages: (readonly ShownSignal[])[] = []
+): Promise<readonly (readonly SignalBody[])[]> {
+  const pages: (readonly SignalBody[])[] = []
   let { signals, next } = await page(hub, query)
   for (;;) {
     pages.push(signals)
@@ -33,7 +34,7 @@ async function follow(
 }
 
 /** Refusals are stored a moment after their answer: asks until there are as many. */
-async function untilRefused(hub: TestHub, count: number): Promise<readonly ShownSignal[]> {
+async function untilRefused(hub: TestHub, count: number): Promise<readonly SignalBody[]> {
   return vi.waitFor(
     async () => {
       const { signals } = await page(hub, '?outcome=refused&limit=200')
@@ -44,7 +45,7 @@ async function untilRefused(hub: TestHub, count: number): Promise<readonly Shown
   )
 }
 
-const jtis = (signals: readonly ShownSignal[]): readonly (string | null)[] => signals.map(({ jti }) => jti)
+const jtis = (signals: readonly SignalBody[]): readonly (string | null)[] => signals.map(({ jti }) => jti)
 const q = (parameters: Record<string, string>): string => `?${new URLSearchParams(parameters).toString()}`
 
 describe('GET /v1/signals', () => {

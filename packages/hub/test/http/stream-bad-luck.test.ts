@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { startTestHub } from '../../src/testing/start-test-hub.ts'
-import { ada, bearer, refusalOf, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
+import { ada, bearer, refusalOf, startStreamSite, type StreamSite } from './with-stream.ts'
+import type { StreamBody } from '../../src/wire/streams.ts'
 
 // What transmitters and networks did to streams that were set up well.
 
@@ -303,7 +304,7 @@ test('two hubs that take one stream from each other are told of', async () => {
   expect(problem).toContain('Somebody else changes the stream')
   expect(problem).toContain(other.origin)
   await keep({ hub: other })
-  const theirs = (await (await other.api('GET', path)).json()) as ShownStream
+  const theirs = (await (await other.api('GET', path)).json()) as StreamBody
   expect(theirs.last_error).toContain('Somebody else changes the stream')
 })
 

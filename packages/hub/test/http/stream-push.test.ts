@@ -1,7 +1,7 @@
 import { describe, expect, test } from 'vitest'
 import { startTransmitter } from '../../src/testing/transmitter.ts'
 import { expectLimit } from './rate-limit.ts'
-import { ada, startStreamSite, type ShownStream, type StreamSite } from './with-stream.ts'
+import { ada, startStreamSite, type StreamSite, type PushedStream } from './with-stream.ts'
 
 const ssf = 'https://schemas.openid.net/secevent/ssf/event-type/'
 const sessionRevoked = 'https://schemas.openid.net/secevent/caep/event-type/session-revoked'
@@ -13,7 +13,7 @@ interface Refused {
 
 async function push(
   site: StreamSite,
-  { push_url }: Pick<ShownStream, 'push_url'>,
+  { push_url }: Pick<PushedStream, 'push_url'>,
   token: string,
   authorization: string | undefined = site.transmitter.stream().authorization,
 ): Promise<Response> {

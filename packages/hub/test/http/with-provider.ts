@@ -1,5 +1,7 @@
 import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
 import { startTransmitter, type Transmitter, type TransmitterOptions } from '../../src/testing/transmitter.ts'
+import type { SignalBody } from '../../src/wire/signals.ts'
+import type { LogEntryBody } from '../../src/wire/system-log.ts'
 
 export interface HubWithProvider extends AsyncDisposable {
   readonly hub: TestHub
@@ -8,38 +10,8 @@ export interface HubWithProvider extends AsyncDisposable {
   /** A sound token of the transmitter for this hub. */
   sign(draft?: Partial<Parameters<Transmitter['sign']>[0]>): string
   /** Every signal the hub shows, newest first. */
-  signals(query?: string): Promise<ShownSignal[]>
-  logs(query?: string): Promise<ShownEntry[]>
-}
-
-export interface ShownSignal {
-  readonly id: string
-  readonly outcome: string
-  readonly provider: string | null
-  readonly iss: string | null
-  readonly jti: string | null
-  readonly repeats: number
-  readonly code?: string
-  readonly reason?: string
-  readonly source: string | null
-  readonly proven?: boolean
-  readonly token?: string | null
-  readonly events: readonly {
-    type: string
-    name: string
-    subject?: object
-    claims: object
-    occurred_at: string | null
-  }[]
-}
-
-export interface ShownEntry {
-  readonly eventType: string
-  readonly displayMessage: string
-  readonly outcome: { readonly result: string }
-  readonly actor: { readonly id: string; readonly type: string; readonly displayName: string }
-  readonly target: readonly { readonly type: string; readonly alternateId: string }[] | null
-  readonly debugContext: { readonly debugData: Readonly<Record<string, string>> }
+  signals(query?: string): Promise<SignalBody[]>
+  logs(query?: string): Promise<LogEntryBody[]>
 }
 
 export const ada = { format: 'email', email: 'ada@example.com' }
@@ -68,11 +40,11 @@ export async function startHubWithProvider(
       >[0]),
     async signals(query = '') {
       const answer = await hub.api('GET', `/v1/signals${query}`)
-      return ((await answer.json()) as { signals: ShownSignal[] }).signals
+      return ((await answer.json()) as { signals: SignalBody[] }).signals
     },
     async logs(query = '') {
       const answer = await hub.api('GET', `/api/v1/logs${query}`)
-      return (await answer.json()) as ShownEntry[]
+      return (await answer.json()) as LogEntryBody[]
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }

@@ -9,21 +9,12 @@ import { randomUUID } from 'node:crypto'
 import { generateSigningKey, signSet } from '@watchbell/receiver/set'
 import { claimsOfDraft, type SetDraft } from '../../src/testing/set-draft.ts'
 import { startTestHub, type TestHub, type TestHubOptions } from '../../src/testing/start-test-hub.ts'
-import type { ShownEntry, ShownSignal } from './with-provider.ts'
+import type { SignalBody } from '../../src/wire/signals.ts'
+import type { StreamBody } from '../../src/wire/streams.ts'
+import type { LogEntryBody } from '../../src/wire/system-log.ts'
 
-/** What the API shows of a stream. */
-export interface ShownStream {
-  readonly id: string
-  readonly connected: boolean
-  readonly delivery: string
-  readonly push_url: string
-  readonly transmitter?: { readonly stream_id: string; readonly aud: readonly string[] }
-  readonly status: string
-  readonly verification_asked_at: string | null
-  readonly verified_at: string | null
-  readonly last_event_at: string | null
-  readonly last_error: string | null
-}
+/** A stream that is pushed, as those of most tests are. */
+export type PushedStream = StreamBody & { readonly push_url: string }
 
 export interface StreamSite extends AsyncDisposable {
   readonly hub: TestHub
@@ -32,17 +23,17 @@ export interface StreamSite extends AsyncDisposable {
   /** Sends a request about the stream; `path` is what follows `/v1/providers/{id}/stream`. */
   api(method: string, path?: string, body?: unknown): Promise<Response>
   /** Connects, and says what the hub answered. */
-  connect(over?: object): Promise<ShownStream>
-  shown(): Promise<ShownStream>
+  connect(over?: object): Promise<PushedStream>
+  shown(): Promise<PushedStream>
   /** A SET that the transmitter could send over its only stream; none of it goes through its delivery. */
   sign(over?: Partial<SetDraft>): string
   /** The same with these claims, beside iss, aud, jti and iat or in their place. */
   signClaims(claims: object): string
-  signals(query?: string): Promise<ShownSignal[]>
+  signals(query?: string): Promise<SignalBody[]>
   /** What became of this token once everything was handled; the stream's own verification may well be newer. */
-  handled(token: string): Promise<ShownSignal | undefined>
+  handled(token: string): Promise<SignalBody | undefined>
   /** Log entries of our own types, newest first. */
-  logs(type: string): Promise<ShownEntry[]>
+  logs(type: string): Promise<LogEntryBody[]>
 }
 
 export const ada = { format: 'email', email: 'ada@example.com' }
@@ -66,7 +57,7 @@ export async function startStreamSite(
     hub.api(method, `/v1/providers/${id}/stream${path}`, body)
   const signals: StreamSite['signals'] = async (query = '') => {
     const answer = await hub.api('GET', `/v1/signals${query}`)
-    return ((await answer.json()) as { signals: ShownSignal[] }).signals
+    return ((await answer.json()) as { signals: SignalBody[] }).signals
   }
   return {
     hub,
@@ -75,7 +66,7 @@ export async function startStreamSite(
     api,
     async connect(over = {}) {
       const answer = await api('PUT', '', { ...bearer, ...over })
-      const body = (await answer.json()) as ShownStream
+      const body = (await answer.json()) as PushedStream
       expect(body).toMatchObject({ connected: true })
       return body
     },
@@ -98,7 +89,7 @@ export async function startStreamSite(
       return signSet({ key, claims: { iss: transmitter.issuer, aud, jti: randomUUID(), iat, ...claims } })
     },
     async shown() {
-      return (await (await api('GET')).json()) as ShownStream
+      return (await (await api('GET')).json()) as PushedStream
     },
     signals,
     async handled(token) {
@@ -112,7 +103,7 @@ export async function startStreamSite(
         'GET',
         `/api/v1/logs?sortOrder=DESCENDING&filter=${encodeURIComponent(`eventType eq "${type}"`)}`,
       )
-      return (await answer.json()) as ShownEntry[]
+      return (await answer.json()) as LogEntryBody[]
     },
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
