@@ -1,4 +1,5 @@
-import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import type { FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import {
   isJsonArray,
   isJsonObject,
@@ -28,7 +29,10 @@ const uriCharsMax = 1_000
  * @throws HubError `oauth.invalid_client_metadata` with every problem
  */
 export function readClientMetadata(metadata: JsonValue | undefined, clientId?: string): ServiceAppDraft {
-  if (!isJsonObject(metadata)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
+  if (!isJsonObject(metadata))
+    throw invalidFields('oauth.invalid_client_metadata', [
+      { field: '', message: 'The body must be a JSON object' },
+    ])
   const reader = new MetadataReader(metadata)
   reader.allowOnly('token_endpoint_auth_method', 'private_key_jwt')
   reader.allowOnly('application_type', 'service')
@@ -41,15 +45,8 @@ export function readClientMetadata(metadata: JsonValue | undefined, clientId?: s
     scopes: reader.scopes(),
     dpopBound: reader.flag('dpop_bound_access_tokens'),
   }
-  if (reader.problems.length > 0) throw invalid(reader.problems)
+  if (reader.problems.length > 0) throw invalidFields('oauth.invalid_client_metadata', reader.problems)
   return draft as ServiceAppDraft // there were no problems
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('oauth.invalid_client_metadata', { detail, problems })
 }
 
 class MetadataReader {

@@ -1,14 +1,8 @@
-import { HubError, type FieldProblem } from '../base/hub-error.ts'
 import type { Erasures } from '../upkeep/erasures.ts'
-import {
-  erasurePlaces,
-  erasureStates,
-  type Erasure,
-  type ErasureQuery,
-  type ErasureState,
-} from '../subjects/erasure-store.ts'
+import { erasurePlaces, erasureStates, type Erasure, type ErasureQuery } from '../subjects/erasure-store.ts'
 import type { ErasureBody } from '../wire/erasures.ts'
 import { pathOf } from '../wire/operation.ts'
+import { nextPage, readParameters } from './query-parameters.ts'
 import { routesOf, type AnswerTo, type Route } from './route.ts'
 
 export interface ErasureRoutesDeps {
@@ -17,20 +11,18 @@ export interface ErasureRoutesDeps {
 }
 
 const base = pathOf('GET /v1/erasures')
-const limitDefault = 50
-const limitMax = 200
 const parameters = ['state', 'limit', 'after']
 
 /** How far erasures of subjects have come. Newest first; `after` is where the last page ended. */
 export function erasureRoutes({ origin, erasures }: ErasureRoutesDeps): readonly Route[] {
   return routesOf({
     'GET /v1/erasures': async ({ query: parameters }) => {
-      const { erasures: listed, next } = await erasures.list(readQuery(parameters))
-      const link = next === undefined ? null : nextLink(origin, parameters, next)
+      const { erasures: listed, next: after } = await erasures.list(readQuery(parameters))
+      const { next, headers } = nextPage(origin + base, parameters, after)
       return {
         status: 200,
-        body: { erasures: listed.map((erasure) => erasureBody(origin, erasure)), next: link },
-        ...(link !== null && { headers: { link: `<${link}>; rel="next"` } }),
+        body: { erasures: listed.map((erasure) => erasureBody(origin, erasure)), next },
+        ...headers,
       }
     },
     'GET /v1/erasures/:id': async ({ params }) => ({
@@ -81,44 +73,10 @@ function erasureBody(origin: string, erasure: Erasure): ErasureBody {
 
 /** @throws HubError `request.invalid` with every problem */
 function readQuery(query: URLSearchParams): ErasureQuery {
-  const problems: FieldProblem[] = []
-  for (const name of new Set(query.keys())) {
-    if (!parameters.includes(name)) {
-      problems.push({
-        field: name,
-        message: `There is no such parameter; known are ${parameters.join(', ')}`,
-      })
-    } else if (query.getAll(name).length > 1) {
-      problems.push({ field: name, message: 'The parameter may be given once' })
-    }
-  }
-  const integer = (name: string, max: number): number | undefined => {
-    const value = query.get(name)
-    if (value === null) return undefined
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
-    if (number >= 1 && number <= max) return number
-    problems.push({ field: name, message: `'${value}' is not a whole number from 1 to ${max}` })
-    return undefined
-  }
-  const asked = query.get('state')
-  const state: ErasureState | undefined = erasureStates.find((each) => each === asked)
-  if (asked !== null && state === undefined) {
-    problems.push({
-      field: 'state',
-      message: `'${asked}' is not one of the allowed values: ${erasureStates.join(', ')}`,
-    })
-  }
-  const before = integer('after', Number.MAX_SAFE_INTEGER)
-  const limit = integer('limit', limitMax) ?? limitDefault
-  if (problems.length > 0) {
-    const detail = problems.map(({ field, message }) => `${field}: ${message}`).join('; ')
-    throw new HubError('request.invalid', { detail, problems })
-  }
+  const given = readParameters(query, parameters)
+  const state = given.choice('state', erasureStates)
+  const before = given.after()
+  const limit = given.limit()
+  given.refuse()
   return { limit, ...(state !== undefined && { state }), ...(before !== undefined && { before }) }
-}
-
-function nextLink(origin: string, query: URLSearchParams, after: number): string {
-  const next = new URLSearchParams(query)
-  next.set('after', String(after))
-  return `${origin}${base}?${next.toString()}`
 }

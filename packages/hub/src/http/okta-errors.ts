@@ -1,4 +1,5 @@
 import type { FieldProblem, HubError, HubErrorCode } from '../base/hub-error.ts'
+import { problemLines } from '../base/invalid-fields.ts'
 import { printable } from '@watchbell/receiver/base'
 import type { OktaErrorBody } from '../wire/common.ts'
 
@@ -220,7 +221,7 @@ function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
 function causes(error: HubError, problems: readonly FieldProblem[]): readonly string[] {
   if (causesOf[error.code] !== undefined) return problems.map(({ message }) => message)
   if (problems.length > 0) {
-    return problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
+    return problemLines(problems)
   }
   return detailed.has(error.code) || wholeOf[error.code] !== undefined ? [error.detail] : []
 }

@@ -1,11 +1,12 @@
-import { HubError, type FieldProblem } from '../base/hub-error.ts'
-import { readIsoTime } from '../base/iso-time.ts'
+import { HubError } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import type { EventMatch } from '../handling/event-matches.ts'
 import type { Providers } from '../providers/providers.ts'
 import type { Signal, SignalOutcome } from '../signals/signal.ts'
 import type { SignalQuery, SignalStore } from '../signals/signal-store.ts'
 import type { SignalBody } from '../wire/signals.ts'
 import { pathOf } from '../wire/operation.ts'
+import { nextPage, readParameters } from './query-parameters.ts'
 import { routesOf, type Route } from './route.ts'
 
 export interface SignalRoutesDeps {
@@ -17,8 +18,6 @@ export interface SignalRoutesDeps {
 }
 
 const base = pathOf('GET /v1/signals')
-const limitDefault = 50
-const limitMax = 200
 const outcomes: readonly SignalOutcome[] = ['pending', 'handled', 'failed', 'refused']
 const parameters = [
   'provider',
@@ -42,15 +41,15 @@ export function signalRoutes({ origin, signals, matchesOf, providers }: SignalRo
       const query = readQuery(parameters)
       const withToken = includesToken(parameters)
       const page = await signals.list({ ...query, withTokens: withToken })
-      const next = page.next === undefined ? undefined : nextLink(origin, parameters, page.next)
+      const { next, headers } = nextPage(origin + base, parameters, page.next)
       const matches = await matchesOf(page.signals)
       return {
         status: 200,
         body: {
           signals: page.signals.map((signal, at) => signalBody(signal, matches[at] ?? [], withToken)),
-          next: next ?? null,
+          next,
         },
-        ...(next !== undefined && { headers: { link: `<${next}>; rel="next"` } }),
+        ...headers,
       }
     },
     'GET /v1/signals/counts': async () => {
@@ -115,83 +114,32 @@ function isAboutNobody({ outcome }: Signal, matches: readonly EventMatch[]): boo
 function includesToken(query: URLSearchParams): boolean {
   const include = query.get('include')
   if (include !== null && include !== 'token') {
-    throw invalid([{ field: 'include', message: `'${include}' is not one of the allowed values: token` }])
+    throw invalidFields('request.invalid', [
+      { field: 'include', message: `'${include}' is not one of the allowed values: token` },
+    ])
   }
   return include === 'token'
 }
 
 /** @throws HubError `request.invalid` with every problem */
 function readQuery(query: URLSearchParams): SignalQuery {
-  const problems: FieldProblem[] = []
-  for (const name of new Set(query.keys())) {
-    if (!parameters.includes(name)) {
-      problems.push({
-        field: name,
-        message: `There is no such parameter; known are ${parameters.join(', ')}`,
-      })
-    } else if (query.getAll(name).length > 1) {
-      problems.push({ field: name, message: 'The parameter may be given once' })
-    } else if (query.get(name) === '') {
-      problems.push({ field: name, message: 'The parameter is empty; give it a value or leave it out' })
-    }
-  }
-  const text = (name: string): string | undefined => query.get(name) || undefined
-  const integer = (name: string, min: number, max: number): number | undefined => {
-    const value = text(name)
-    if (value === undefined) return undefined
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
-    if (number >= min && number <= max) return number
-    problems.push({ field: name, message: `'${value}' is not a whole number from ${min} to ${max}` })
-    return undefined
-  }
-  const time = (name: string): Date | undefined => {
-    const value = text(name)
-    if (value === undefined) return undefined
-    const ms = readIsoTime(value)
-    if (ms !== undefined) return new Date(ms)
-    problems.push({ field: name, message: `'${value}' is not an ISO 8601 time such as 2026-01-31T12:00:00Z` })
-    return undefined
-  }
-  const asked = text('outcome')
-  const outcome = outcomes.find((known) => known === asked)
-  if (asked !== undefined && outcome === undefined) {
-    problems.push({
-      field: 'outcome',
-      message: `'${asked}' is not one of the allowed values: ${outcomes.join(', ')}`,
-    })
-  }
-  const proof = text('proven')
-  if (proof !== undefined && proof !== 'true' && proof !== 'false') {
-    problems.push({
-      field: 'proven',
-      message: `'${proof}' is not one of the allowed values: true, false`,
-    })
-  }
+  const given = readParameters(query, parameters)
+  const outcome = given.choice('outcome', outcomes)
+  const proof = given.choice('proven', ['true', 'false'])
   const optional = (name: string, value: unknown): object => (value === undefined ? {} : { [name]: value })
   const result: SignalQuery = {
-    limit: integer('limit', 1, limitMax) ?? limitDefault,
-    ...optional('providerId', text('provider')),
-    ...optional('iss', text('iss')),
-    ...optional('jti', text('jti')),
-    ...optional('type', text('type')),
-    ...optional('subject', text('subject')),
+    limit: given.limit(),
+    ...optional('providerId', given.text('provider')),
+    ...optional('iss', given.text('iss')),
+    ...optional('jti', given.text('jti')),
+    ...optional('type', given.text('type')),
+    ...optional('subject', given.text('subject')),
     ...optional('outcome', outcome),
     ...optional('proven', proof === undefined ? undefined : proof === 'true'),
-    ...optional('since', time('since')),
-    ...optional('until', time('until')),
-    ...optional('before', integer('after', 1, Number.MAX_SAFE_INTEGER)),
+    ...optional('since', given.time('since')),
+    ...optional('until', given.time('until')),
+    ...optional('before', given.after()),
   }
-  if (problems.length > 0) throw invalid(problems)
+  given.refuse()
   return result
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems.map(({ field, message }) => `${field}: ${message}`).join('; ')
-  return new HubError('request.invalid', { detail, problems })
-}
-
-function nextLink(origin: string, query: URLSearchParams, after: number): string {
-  const next = new URLSearchParams(query)
-  next.set('after', String(after))
-  return `${origin}${base}?${next.toString()}`
 }

@@ -1,5 +1,5 @@
 import { actorOf, type Caller } from '../access/caller.ts'
-import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
+import { isHubError } from '../base/hub-error.ts'
 import type { Erasures } from '../upkeep/erasures.ts'
 import type { People, SubjectDetails } from '../risk/people.ts'
 import { readSubjectRisk } from '../risk/user-risk.ts'
@@ -11,6 +11,7 @@ import { readUserDraft } from '../subjects/user-draft.ts'
 import type { ReasonBody, SubjectBody, SubjectDetailsBody } from '../wire/subjects.ts'
 import { pathOf } from '../wire/operation.ts'
 import { requestedErasure } from './erasure-routes.ts'
+import { nextPage, readParameters } from './query-parameters.ts'
 import { actorFacts, routesOf, type ApiRequest, type Route } from './route.ts'
 
 export interface SubjectRoutesDeps {
@@ -20,8 +21,6 @@ export interface SubjectRoutesDeps {
 }
 
 const base = pathOf('GET /v1/subjects')
-const limitDefault = 50
-const limitMax = 200
 const searchCharsMax = 320
 const parameters = ['kind', 'level', 'search', 'limit', 'after']
 
@@ -35,12 +34,12 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
   }
   return routesOf({
     'GET /v1/subjects': async ({ query: parameters }) => {
-      const { subjects, next } = await people.list(readQuery(parameters))
-      const link = next === undefined ? null : nextLink(origin, parameters, next)
+      const { subjects, next: after } = await people.list(readQuery(parameters))
+      const { next, headers } = nextPage(origin + base, parameters, after)
       return {
         status: 200,
-        body: { subjects: subjects.map(subjectBody), next: link },
-        ...(link !== null && { headers: { link: `<${link}>; rel="next"` } }),
+        body: { subjects: subjects.map(subjectBody), next },
+        ...headers,
       }
     },
     'POST /v1/subjects': async (request, caller) => {
@@ -133,62 +132,21 @@ function reasonBody({ source, detection, level, message, ...reason }: RiskReason
 
 /** @throws HubError `request.invalid` with every problem */
 function readQuery(query: URLSearchParams): SubjectQuery {
-  const problems: FieldProblem[] = []
-  for (const name of new Set(query.keys())) {
-    if (!parameters.includes(name)) {
-      problems.push({
-        field: name,
-        message: `There is no such parameter; known are ${parameters.join(', ')}`,
-      })
-    } else if (query.getAll(name).length > 1) {
-      problems.push({ field: name, message: 'The parameter may be given once' })
-    }
-  }
-  const choice = <T extends string>(name: string, allowed: readonly T[]): T | undefined => {
-    const value = query.get(name)
-    const chosen = allowed.find((each) => each === value)
-    if (value !== null && chosen === undefined) {
-      problems.push({
-        field: name,
-        message: `'${value}' is not one of the allowed values: ${allowed.join(', ')}`,
-      })
-    }
-    return chosen
-  }
-  const integer = (name: string, max: number): number | undefined => {
-    const value = query.get(name)
-    if (value === null) return undefined
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
-    if (number >= 1 && number <= max) return number
-    problems.push({ field: name, message: `'${value}' is not a whole number from 1 to ${max}` })
-    return undefined
-  }
-  const kind = choice('kind', subjectKinds)
-  const level = choice(
+  const given = readParameters(query, parameters)
+  const kind = given.choice('kind', subjectKinds)
+  const level = given.choice(
     'level',
     riskLevels.filter((level) => level !== 'NONE'),
   )
-  const text = query.get('search')
-  if (text !== null && (text === '' || text.length > searchCharsMax)) {
-    problems.push({ field: 'search', message: `It must have 1 to ${searchCharsMax} characters` })
-  }
-  const before = integer('after', Number.MAX_SAFE_INTEGER)
-  const limit = integer('limit', limitMax) ?? limitDefault
-  if (problems.length > 0) {
-    const detail = problems.map(({ field, message }) => `${field}: ${message}`).join('; ')
-    throw new HubError('request.invalid', { detail, problems })
-  }
+  const text = given.text('search', searchCharsMax)
+  const before = given.after()
+  const limit = given.limit()
+  given.refuse()
   return {
     limit,
     ...(kind !== undefined && { kind }),
     ...(level !== undefined && { level: riskLevels.indexOf(level) }),
-    ...(text !== null && { text: text.normalize('NFC').toLowerCase() }),
+    ...(text !== undefined && { text: text.normalize('NFC').toLowerCase() }),
     ...(before !== undefined && { before }),
   }
-}
-
-function nextLink(origin: string, query: URLSearchParams, after: number): string {
-  const next = new URLSearchParams(query)
-  next.set('after', String(after))
-  return `${origin}${base}?${next.toString()}`
 }

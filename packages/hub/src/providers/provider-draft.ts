@@ -1,4 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 
@@ -40,10 +41,7 @@ export function readProviderDraft(body: JsonValue, urlProblem: UrlProblem): Prov
 
 /** `provider.invalid` with its problems, also in words. */
 export function invalidProvider(problems: readonly FieldProblem[], cause?: unknown): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('provider.invalid', { detail, problems, cause })
+  return invalidFields('provider.invalid', problems, cause)
 }
 
 function readSettings(

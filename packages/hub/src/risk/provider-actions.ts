@@ -1,5 +1,6 @@
 import type { Actor } from '../base/actor.ts'
 import { HubError } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import type { Transact } from '../base/transaction.ts'
@@ -97,10 +98,7 @@ export function readAction(body: JsonValue | undefined): RiskAction {
   const action = riskActions.find((known) => known === given)
   if (action !== undefined) return action
   const message = `The field must be one of ${riskActions.join(', ')}`
-  throw new HubError('request.invalid', {
-    detail: `action: ${message}`,
-    problems: [{ field: 'action', message }],
-  })
+  throw invalidFields('request.invalid', [{ field: 'action', message }])
 }
 
 function notFound(id: string): never {

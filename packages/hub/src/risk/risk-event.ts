@@ -1,4 +1,5 @@
-import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { type FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { readIsoTime } from '../base/iso-time.ts'
 import { addressIdentifier } from '../subjects/identifier.ts'
@@ -37,11 +38,11 @@ export function readRiskEvents(body: JsonValue | undefined, now: Date): readonly
   const { eventsMax } = riskEventLimits
   if (!isJsonArray(body) || body.length === 0 || body.length > eventsMax) {
     const message = `The body must be an array of 1 to ${eventsMax} events${countOf(body)}`
-    throw invalid([{ field: '', message }])
+    throw invalidFields('risk_event.invalid', [{ field: '', message }])
   }
   const problems: FieldProblem[] = []
   const events = body.map((event, at) => readEvent(event, { place: `[${at}]`, now, problems }))
-  if (problems.length > 0) throw invalid(problems.slice(0, problemsMax))
+  if (problems.length > 0) throw invalidFields('risk_event.invalid', problems.slice(0, problemsMax))
   return events
 }
 
@@ -176,11 +177,4 @@ function shown(value: JsonValue): string {
 
 function countOf(value: JsonValue | undefined): string {
   return isJsonArray(value) ? `; it has ${value.length}` : ''
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('risk_event.invalid', { detail, problems })
 }

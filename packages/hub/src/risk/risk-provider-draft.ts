@@ -1,4 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { riskActions, type RiskAction } from './risk-action.ts'
@@ -50,10 +51,7 @@ export function readRiskProviderDraft(body: JsonValue | undefined): RiskProvider
 
 /** `risk_provider.invalid` with its problems, also in words. */
 export function invalidRiskProvider(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('risk_provider.invalid', { detail, problems })
+  return invalidFields('risk_provider.invalid', problems)
 }
 
 function textProblem(field: string, value: JsonValue | undefined, charactersMax: number): string | undefined {

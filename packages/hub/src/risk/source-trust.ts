@@ -1,5 +1,5 @@
 import type { FieldProblem } from '../base/hub-error.ts'
-import { HubError } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { domainOf, formatOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { normaliseDomain } from '../subjects/email.ts'
@@ -73,7 +73,8 @@ const textMax = 2_048
 export function readSourceTrust(body: JsonValue | undefined): SourceTrust {
   const problems: FieldProblem[] = []
   const refuse = (field: string, message: string): void => void problems.push({ field, message })
-  if (!isJsonObject(body)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
+  if (!isJsonObject(body))
+    throw invalidFields('request.invalid', [{ field: '', message: 'The body must be a JSON object' }])
   const knownIn = (object: JsonObject, known: readonly string[], within: string): void => {
     for (const name of Object.keys(object)) {
       if (!known.includes(name))
@@ -130,7 +131,7 @@ export function readSourceTrust(body: JsonValue | undefined): SourceTrust {
   const isPlace = typeof precedence === 'number' && Number.isInteger(precedence) && precedence >= 1
   if (precedence !== undefined && precedence !== null && !(isPlace && precedence <= 1_000_000))
     refuse('precedence', 'It must be a whole number from 1 to 1000000')
-  if (problems.length > 0) throw invalid(problems)
+  if (problems.length > 0) throw invalidFields('request.invalid', problems)
   return isPlace ? { ...trust, precedence } : trust
 }
 
@@ -155,11 +156,4 @@ export function trustBody({ speaksOf, joins, precedence }: SourceTrust) {
     joins: { everything: joins.everything, domains: joins.domains, issuers: joins.issuers },
     precedence: precedence ?? null,
   }
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('request.invalid', { detail, problems })
 }

@@ -1,4 +1,5 @@
 import { HubError, type FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import type { World } from '../base/world.ts'
 import { findSubject, type FindSubjectDeps } from '../subjects/find-subject.ts'
@@ -50,7 +51,8 @@ function readDraft(
   fields: { readonly level: string; readonly reason: string },
   allowed: readonly RiskLevel[],
 ): RiskDraft {
-  if (!isJsonObject(body)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
+  if (!isJsonObject(body))
+    throw invalidFields('user_risk.invalid', [{ field: '', message: 'The body must be a JSON object' }])
   const problems: FieldProblem[] = []
   const given = body[fields.level]
   const level = allowed.find((level) => level === given)
@@ -73,15 +75,9 @@ function readDraft(
       message: `It must be a string of at most ${riskReasonCharsMax} letters, digits, spaces, hyphens, commas and full stops`,
     })
   }
-  if (problems.length > 0 || level === undefined || typeof reason !== 'string') throw invalid(problems)
+  if (problems.length > 0 || level === undefined || typeof reason !== 'string')
+    throw invalidFields('user_risk.invalid', problems)
   return { level, reason: reason.trim() === '' ? defaultReason : reason }
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('user_risk.invalid', { detail, problems })
 }
 
 /** @throws HubError `subject.not_found`, `subject.ambiguous` */

@@ -1,4 +1,5 @@
-import { HubError, isHubError, type FieldProblem } from '../base/hub-error.ts'
+import { isHubError, type FieldProblem } from '../base/hub-error.ts'
+import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { readSubjectIdentifier } from '@watchbell/receiver/set'
 import { identifiersOf, emailIdentifier, loginIdentifier, type Identifier } from './identifier.ts'
@@ -28,7 +29,8 @@ const members = ['kind', 'login', 'emails', 'identifiers', 'display_name']
  * @throws HubError `subject.invalid` with every problem
  */
 export function readUserDraft(body: JsonValue | undefined): UserDraft {
-  if (!isJsonObject(body)) throw invalid([{ field: '', message: 'The body must be a JSON object' }])
+  if (!isJsonObject(body))
+    throw invalidFields('subject.invalid', [{ field: '', message: 'The body must be a JSON object' }])
   const problems: FieldProblem[] = []
   const refuse = (field: string, message: string): void => void problems.push({ field, message })
   for (const name of Object.keys(body)) {
@@ -53,7 +55,7 @@ export function readUserDraft(body: JsonValue | undefined): UserDraft {
   ])
   if (identifiers.size > userIdentifiersMax)
     refuse('', `A user may have ${userIdentifiersMax} identifiers at most`)
-  if (problems.length > 0) throw invalid(problems)
+  if (problems.length > 0) throw invalidFields('subject.invalid', problems)
   return {
     login,
     displayName,
@@ -118,11 +120,4 @@ function readIdentifier(value: JsonValue, field: string, refuse: Refuse): readon
     refuse(field, error.detail)
     return []
   }
-}
-
-function invalid(problems: readonly FieldProblem[]): HubError {
-  const detail = problems
-    .map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
-    .join('; ')
-  return new HubError('subject.invalid', { detail, problems })
 }
