@@ -108,19 +108,27 @@ test('the domain knows no HTTP framework, no SQL and no driver', () => {
   expect(known).toEqual([])
 })
 
-test('the wire is described by constants and types: a browser that imports it gets no Node.js and no package', () => {
-  const reached = new Set(files.filter((file) => roomOf(file) === 'wire'))
-  const strange: string[] = []
+/** What runs when these files are loaded; imports of types alone are gone by then. */
+function loadedBy(entries: readonly string[]): {
+  readonly files: readonly string[]
+  readonly outside: readonly string[]
+} {
+  const reached = new Set(entries)
+  const outside: string[] = []
   for (const file of reached) {
-    // Imports of types alone are gone when the code runs.
     const text = readFileSync(join(src, file), 'utf8').replaceAll(/^(?:im|ex)port type [^']*'[^']+'/gm, '')
     for (const [, to = ''] of text.matchAll(/(?:from|import)\s*\(?\s*'([^']+)'/g)) {
       if (to.startsWith('.'))
         reached.add(relative(src, resolve(src, dirname(file), to)).replaceAll('\\', '/'))
-      else strange.push(`${file} → ${to}`)
+      else outside.push(`${file} → ${to}`)
     }
   }
-  expect(strange).toEqual([])
+  return { files: [...reached], outside }
+}
+
+test('the wire is described by constants and types: a browser that imports it gets no Node.js and no package', () => {
+  expect(loadedBy(files.filter((file) => roomOf(file) === 'wire')).outside).toEqual([])
+  expect(loadedBy(['wire/index.ts']).files).toEqual(['wire/index.ts', 'wire/client.ts', 'wire/operation.ts'])
 })
 
 test('nobody reads clock, chance or network on the side', () => {

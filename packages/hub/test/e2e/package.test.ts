@@ -27,6 +27,7 @@ import { hubServer as sameServer } from 'watchbell/http'
 import { openClustered } from 'watchbell/postgres'
 import { openEmbedded as sameStorage } from 'watchbell/sqlite'
 import { startTestHub, startTransmitter } from 'watchbell/testing'
+import { requestOf, type SignalPageBody } from 'watchbell/wire'
 
 const subject = { format: 'email', email: 'ada@example.com' }
 
@@ -39,7 +40,8 @@ async function readyMade(): Promise<object> {
   const set = transmitter.sign({ type: 'session-revoked', aud: hub.origin, subject })
   const pushed = await hub.push(set)
   await hub.handleAll()
-  const { signals } = await (await hub.api('GET', '/v1/signals')).json() as { signals: { outcome: string }[] }
+  const { method, path } = requestOf('GET /v1/signals', { query: { limit: 5 } })
+  const { signals } = await (await hub.api(method, path)).json() as SignalPageBody
   return { created: created.status, pushed: pushed.status, outcomes: signals.map(({ outcome }) => outcome) }
 }
 
