@@ -161,6 +161,7 @@ export const oauthOperations = {
       'oauth.unsupported_grant_type',
       'oauth.invalid_dpop_proof',
       'oauth.use_dpop_nonce',
+      'hub.secret_unreadable',
     ],
   },
   'GET /oauth2/v1/keys': {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs'
 import { resolve } from 'node:path'
 import { Validator } from '@seriousme/openapi-schema-validator'
 import { expect, test } from 'vitest'
+import { hubErrors } from '../../src/base/hub-error.ts'
 import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import {
   answerCheck,
@@ -27,6 +28,12 @@ test('the document is valid OpenAPI 3.1 and equals the one in docs/', async () =
   expect(await validator.validate({ ...structuredClone(document) })).toMatchObject({ valid: true })
   expect(validator.version).toBe('3.1')
   expect(document).toEqual(JSON.parse(written))
+})
+
+test('every code that a hub refuses a request with is in the document', () => {
+  const unnamed = Object.keys(hubErrors).filter((code) => !written.includes(`\`${code}\``))
+  // API tokens are made by a command alone.
+  expect(unnamed).toEqual(['token.invalid', 'token.name_taken', 'token.not_found'])
 })
 
 test('the document is public and cacheable', async () => {
