@@ -7,6 +7,7 @@ import { describe, expect, test } from 'vitest'
 import { startEmulatedTransmitter } from '../src/testing/emulated-transmitter.ts'
 import { startTestHub, type TestHub } from '../src/testing/start-test-hub.ts'
 import { temporaryFolder } from './temporary-folder.ts'
+import { childEnvironment } from './child-environment.ts'
 
 const root = resolve(import.meta.dirname, '../../..')
 const text = (file: string): string => readFileSync(join(root, file), 'utf8')
@@ -82,7 +83,7 @@ describe('examples/keycloak', () => {
   const ofKeycloak = {
     KEYCLOAK: 'https://sso.example',
     HUB: 'https://hub.example',
-    PATH: process.env['PATH'] ?? '',
+    ...childEnvironment,
   }
 
   test('keycloak.sh asks kcadm.sh for the realm, the client and the scopes that the page names', async () => {

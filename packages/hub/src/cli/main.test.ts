@@ -5,6 +5,7 @@ import { describe, expect, test } from 'vitest'
 import { temporaryFolder } from '../../test/temporary-folder.ts'
 import { startTestHub } from '../testing/start-test-hub.ts'
 import { startTransmitter } from '../testing/transmitter.ts'
+import { childEnvironment } from '../../test/child-environment.ts'
 
 const main = new URL('main.ts', import.meta.url).pathname
 
@@ -15,7 +16,7 @@ interface Finished {
 }
 
 function start(args: readonly string[], env: Readonly<Record<string, string>> = {}) {
-  return spawn(process.execPath, [main, ...args], { env: { ...env, PATH: process.env['PATH'] } })
+  return spawn(process.execPath, [main, ...args], { env: { ...env, ...childEnvironment } })
 }
 
 /** The real command, in a process of its own. */

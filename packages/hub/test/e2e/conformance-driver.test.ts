@@ -12,6 +12,7 @@ import { startTestHub, type TestHub } from '../../src/testing/start-test-hub.ts'
 import { freePort } from '../free-port.ts'
 import { startLocalServer } from '../local-server.ts'
 import { temporaryFolder } from '../temporary-folder.ts'
+import { childEnvironment } from '../child-environment.ts'
 
 const driver = resolve(import.meta.dirname, '../../../../scripts/conformance-driver.ts')
 
@@ -196,7 +197,7 @@ async function drive({ suite, hub, args, config = {} }: Drive): Promise<{ code: 
       ...args,
     ],
     {
-      env: { PATH: process.env['PATH'], WATCHBELL_TOKEN: hub.adminToken },
+      env: { ...childEnvironment, WATCHBELL_TOKEN: hub.adminToken },
       stdio: ['ignore', 'pipe', 'pipe'],
     },
   )

@@ -13,11 +13,12 @@ import { places } from './places.ts'
 import { adminToken, register, serve } from './serve.ts'
 import { freePort } from '../free-port.ts'
 import { startLocalServer } from '../local-server.ts'
+import { childEnvironment } from '../child-environment.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const run = (environment: Record<string, string>, ...args: string[]) =>
   spawnSync(process.execPath, [main, ...args], {
-    env: { PATH: process.env['PATH'], ...environment },
+    env: { ...childEnvironment, ...environment },
     encoding: 'utf8',
     timeout: 20_000,
   })
@@ -267,7 +268,7 @@ test.runIf(canMount)('a data folder on a read-only file system is told from one 
       '--listen',
       '127.0.0.1:0',
     ],
-    { env: { PATH: process.env['PATH'] }, encoding: 'utf8', timeout: 20_000 },
+    { env: childEnvironment, encoding: 'utf8', timeout: 20_000 },
   )
   expect([status, stderr]).toEqual([1, expect.stringMatching(/read-only .*WATCHBELL_DATA/s)])
   expect(stderr).not.toContain('give it to that user')

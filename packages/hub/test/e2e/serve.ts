@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
 import { resolve } from 'node:path'
+import { childEnvironment } from '../child-environment.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 
@@ -57,8 +58,7 @@ export async function serve(
   const script = `${limited}${few}exec "$@"${redirected}`
   const child = spawn('sh', ['-c', script, 'sh', process.execPath, main, 'serve', ...flags], {
     env: {
-      PATH: process.env['PATH'],
-      NODE_COMPILE_CACHE: process.env['NODE_COMPILE_CACHE'],
+      ...childEnvironment,
       WATCHBELL_LISTEN: `127.0.0.1:${port}`,
       WATCHBELL_ADMIN_TOKEN: adminToken,
       WATCHBELL_OUTBOUND_ALLOW: '127.0.0.1',

@@ -9,6 +9,7 @@ import { openSqliteInThread } from '../../src/storage/sqlite/in-thread.ts'
 import { dump } from '../../src/storage/transfer/dump.ts'
 import { provider, set } from '../contract/signal-store.ts'
 import { exported, imported, postgresSite, sites, sqliteSite } from '../transfer-databases.ts'
+import { childEnvironment } from '../child-environment.ts'
 
 const main = resolve(import.meta.dirname, '../../src/cli/main.ts')
 const now = new Date('2026-01-01T12:00:00Z')
@@ -87,7 +88,7 @@ test.each(sites)('an import into %s that is killed leaves an empty database behi
       ? { WATCHBELL_DATA: site.at }
       : { WATCHBELL_DATABASE_URL: site.at, WATCHBELL_SECRET_KEY: Buffer.alloc(32).toString('base64') }
   const child = spawn(process.execPath, [main, 'import', '-'], {
-    env: { PATH: process.env['PATH'], ...env },
+    env: { ...childEnvironment, ...env },
     stdio: ['pipe', 'ignore', 'inherit'],
   })
   child.stdin.on('error', () => undefined) // what it had not read when it was killed
