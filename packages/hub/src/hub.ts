@@ -37,7 +37,7 @@ import { createUpkeepRoom } from './upkeep/upkeep-room.ts'
 export interface HubSettings {
   /** Public origin, without a trailing slash: issuer of access tokens and audience of SETs. */
   readonly origin: string
-  /** Days; 0 is for ever, for all four. */
+  /** Days; 0 keeps for ever. The same for the next three. */
   readonly signalRetentionDays: number
   readonly tokenRetentionDays: number
   readonly logRetentionDays: number
@@ -46,11 +46,11 @@ export interface HubSettings {
   readonly apiRequestsPerMinute: number
   /** Per issuer and per source address; 0 is without limit. */
   readonly refusalsPerMinute: number
-  /** SETs and bytes of SETs that verify, per provider; 0, or nothing, is without limit. */
+  /** Verified SETs and their bytes, per provider; 0 or undefined is without limit. */
   readonly setsPerMinute?: number
   readonly setBytesPerMinute?: number
   readonly checkKeysOnCreate: boolean
-  /** Seconds for one request to a transmitter, polls apart; 10 unless given. */
+  /** Seconds for one request to a transmitter, except polls; 10 unless given. */
   readonly transmitterTimeoutS?: number
   readonly riskProvidersMax: number
   /** Per risk provider; 0 is without limit. */
@@ -58,9 +58,9 @@ export interface HubSettings {
   readonly riskOutcomes: OutcomeRules
   /** Empty unless given. */
   readonly outcomeTable?: OutcomeTable
-  /** What the word of a security events provider counts for when it is registered; it enforces unless given. */
+  /** The action of a newly registered security events provider; `enforce_and_log` unless given. */
   readonly newProviderAction?: RiskAction
-  /** Nobody unless given. */
+  /** Empty unless given. */
   readonly neverDenied?: NeverDenied
   readonly logEvaluations: 'all' | 'non_allow'
 }
@@ -73,12 +73,12 @@ export interface HubDeps {
     'stores' | 'transaction' | 'onChange' | 'makeRoom' | 'clock' | 'dropOverwritten'
   >
   readonly secretBox: SecretBox
-  /** Why a URL that a person gave would not be fetched, going by its text. */
+  /** Why the hub would not fetch a URL, judged by its text alone; undefined when it would. */
   readonly urlProblem: (url: string) => string | undefined
   readonly settings: HubSettings
-  /** Why this hub is a standby, which only shows what it holds; undefined when it is the hub itself. */
+  /** Why this hub is a standby, which only answers reads; undefined when it is active. */
   readonly standby?: string | undefined
-  /** Who counts what the hub does, and who traces it; nobody unless given. */
+  /** No metrics and no traces unless given. */
   readonly meter?: Meter
   readonly tracer?: Tracer
 }
@@ -86,10 +86,10 @@ export interface HubDeps {
 type InAccess = Omit<AccessRoom, 'rateCounts' | 'housekeeping' | 'rateExchange'>
 type InIngest = Pick<IngestRoom, 'push' | 'pushToStream' | 'refuseUnread' | 'waitingSets'>
 
-/** The rooms, wired. Knows no HTTP and no database; disposing ends its loops and stores what is still to be stored. */
+/** The wired rooms, without HTTP and database. Disposing ends the loops and stores what is still in memory. */
 export interface Hub extends AsyncDisposable, InAccess, RiskRoom, InIngest {
   readonly origin: string
-  /** Why this hub is a standby; undefined when it is none. */
+  /** Why this hub is a standby; undefined when it is active. */
   readonly standby: string | undefined
   readonly providers: Providers
   readonly keys: KeyCache
@@ -97,17 +97,17 @@ export interface Hub extends AsyncDisposable, InAccess, RiskRoom, InIngest {
   readonly systemLog: Stores['systemLog']
   readonly evaluator: Evaluator
   readonly erasures: Pick<Erasures, 'erase' | 'get' | 'list'>
-  /** Which events of signals were applied to whom they are about. */
+  /** For each signal, whether each of its events was applied to its subject. */
   matchesOf(signals: readonly Signal[]): Promise<readonly (readonly EventMatch[])[]>
   readonly intake: StreamRoom
   readonly urlProblem: HubDeps['urlProblem']
-  /** Erasures that are not done, as of a few seconds ago at most; undefined when the storage does not say so in time. */
+  /** Unfinished erasures, at most a few seconds old; undefined when the storage does not answer in time. */
   erasuresLeft(): Promise<ErasureBacklog | undefined>
-  /** Whether the storage answers, and takes what is to be stored, and soon. */
+  /** Whether the storage answers reads and accepts writes in time. */
   isReady(): Promise<boolean>
 }
 
-/** When a sender may ask a standby again. */
+/** `Retry-After` of a standby, in seconds. */
 const standbyRetryS = 60
 /** Readiness probes give up after this long. */
 const readyWaitMs = 3_000
@@ -170,7 +170,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   })
 
   const providers = followedProviders(knownProviders, {
-    replaced: () => intake.registry.refresh(), // its stream may be parted from it
+    replaced: () => intake.registry.refresh(), // A change of the provider may detach its stream.
     deleted(id) {
       keys.forget(id)
       intake.forgetProvider(id)
@@ -230,8 +230,8 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     },
   })
 
-  /** Those that a standby does not run, and those that it runs too. */
-  const ownWorkers = [intake.keeper, ...upkeep.workers, housekeeping]
+  /** A standby does not run these. */
+  const activeWorkers = [intake.keeper, ...upkeep.workers, housekeeping]
   const healthLog = createHealthLog({
     keys,
     registry: intake.registry,
@@ -241,11 +241,11 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
   const standbyWorkers = rateExchange === undefined ? [healthLog] : [healthLog, rateExchange]
   if (standby === undefined) {
     ingest.startPolling()
-    for (const worker of ownWorkers) worker.start()
+    for (const worker of activeWorkers) worker.start()
   }
   for (const worker of standbyWorkers) worker.start()
 
-  /** @throws HubError `hub.standby`: what a copy took, the hub itself would never see */
+  /** @throws HubError `hub.standby`: the active hub would never see what a standby accepted */
   const requireActive = (): void => {
     if (standby !== undefined) throw new HubError('hub.standby', { retryAfterS: standbyRetryS })
   }
@@ -296,17 +296,17 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
     waitingSets: ingest.waitingSets,
     async erasuresLeft() {
       let left: ErasureBacklog | undefined
-      const asks = upkeep.erasureBacklog().then((backlog) => (left = backlog))
-      return (await succeedsWithin(readyWaitMs, asks)) ? left : undefined
+      const reading = upkeep.erasureBacklog().then((backlog) => (left = backlog))
+      return (await succeedsWithin(readyWaitMs, reading)) ? left : undefined
     },
     async isReady() {
-      // What every request with a token asks as well: on SQLite in a thread that no search holds up.
-      const reads = stores.apiTokens.findLiveByHash('')
-      const asks = Promise.all([ingest.canStore(), reads])
+      // Every request with a token makes this read: on SQLite in a thread without searches.
+      const tokenRead = stores.apiTokens.findLiveByHash('')
+      const checks = Promise.all([ingest.canStore(), tokenRead])
       return succeedsWithin(
         readyWaitMs,
-        asks.then(([succeeds]) => {
-          if (!succeeds) throw new HubError('hub.unavailable')
+        checks.then(([canStore]) => {
+          if (!canStore) throw new HubError('hub.unavailable')
         }),
       )
     },
@@ -314,7 +314,7 @@ export async function createHub(deps: HubDeps): Promise<Hub> {
       await following[Symbol.asyncDispose]()
       await ingest[Symbol.asyncDispose]()
       await evaluations[Symbol.asyncDispose]()
-      for (const worker of [...ownWorkers, ...standbyWorkers]) await worker[Symbol.asyncDispose]()
+      for (const worker of [...activeWorkers, ...standbyWorkers]) await worker[Symbol.asyncDispose]()
       await keys[Symbol.asyncDispose]()
     },
   }

@@ -6,9 +6,9 @@ import type { SubjectStore } from '../subjects/subject-store.ts'
 
 /** Whether an event was applied to the subject that it is about. */
 export interface EventMatch {
-  /** Undefined while the signal waits for the handler, and for events of types that are about no subject. */
+  /** Undefined while the signal waits for the handler, and for event types that have no subject. */
   readonly matched: boolean | undefined
-  /** Why not. */
+  /** Why the event was not matched. */
   readonly reason: string | undefined
   /** Whether the event was handled and changed nothing for any subject. */
   readonly aboutNobody: boolean
@@ -20,12 +20,12 @@ const aboutStream: EventMatch = {
   reason: 'the event is about the stream itself, and names nobody whose risk could change',
   aboutNobody: true,
 }
-/** Overrides change levels, and never whom an event is about. */
+/** Without overrides: they change levels, never the subject of an event. */
 const rules = createRiskRules([])
 
 /**
- * Tells of each event of some signals whether it was matched. Most of that was settled when it was handled; whether what
- * it claims of identifiers is believed can change with every later signal, so it is looked up now.
+ * Finds for each event of the signals whether it was matched. The handler stored most of the answer; later signals can
+ * change whether an event's claims are believed, so that part is read now.
  */
 export async function matchesOf(
   subjects: Pick<SubjectStore, 'claims'>,
@@ -58,7 +58,7 @@ export async function matchesOf(
   )
 }
 
-/** @returns undefined for an event that is about nobody */
+/** @returns undefined for an event without a subject */
 function claimsOfEvent(
   { id, providerId = '', iss = '', issuedAt, receivedAt }: Signal,
   event: Signal['events'][number],

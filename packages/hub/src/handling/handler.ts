@@ -31,7 +31,7 @@ export interface BatchDeps {
   readonly rules: RiskRules
   /** The issuer of our own users' ids. */
   readonly origin: string
-  /** Whether events about users whom nobody loaded lead to nothing, as at Okta (OKTA-E79). */
+  /** Whether events about users that were not loaded are ignored, as at Okta (OKTA-E79). */
   readonly ignoreUnknownUsers: boolean
   readonly meter?: HandlerMeter | undefined
 }
@@ -40,41 +40,41 @@ export interface HandlerDeps extends BatchDeps {
   readonly pace: HandlerPace
 }
 
-/** A signal that can be handled, and what each of its events means for risk. */
+/** A readable signal and what each of its events means for risk. */
 interface ReadSignal {
   readonly signal: PendingSignal
   readonly terms: readonly string[]
   readonly events: readonly EventStatement[]
-  /** One for each event. */
+  /** One entry for each event. */
   readonly received: readonly LogEvent[]
 }
 
-/** How many signals are handled together, and how often, while SETs keep coming. A SET that comes alone waits for nothing. */
+/** Batch size and frequency under load. A SET that arrives alone is handled at once. */
 export interface HandlerPace {
   /** Per transaction. */
   readonly signalsMax: number
-  /** Rounds begin this far apart: one round for many costs less of each than many rounds for few. */
+  /** Minimum time between the starts of two rounds, in milliseconds: large batches cost less for each signal. */
   readonly gatherMs: number
 }
 
-/** Beside the data, in the thread that also stores SETs: they wait for no more than such a batch. */
+/** SQLite: the handler shares a thread with intake, so intake waits for one batch at most. */
 export const paceBesideData: HandlerPace = { signalsMax: 128, gatherMs: 10 }
-/** Over connections, where a round costs its round trips and intake waits for none of it. */
+/** PostgreSQL: a round costs network round trips, and intake does not wait for it. */
 export const paceOverConnections: HandlerPace = { signalsMax: 512, gatherMs: 30 }
 
-/** How often the oldest signal may make its transaction fail before it is set aside. */
+/** A signal is set aside after its transaction failed this often. */
 const attemptsMax = 5
 
-/** Works out, in order and exactly once, what accepted SETs lead to. */
+/** Handles accepted SETs in order, each exactly once. */
 export function createHandler(deps: HandlerDeps): Worker {
   let stuck = { sequence: -1, attempts: 0 }
 
   const alone = deps.storage.alone ?? ((_task, work) => work())
-  /** While another node is at it, what waits is not for us: 1 says that there is something, and when to look again. */
+  /** While another node handles, 1 means that signals wait: the worker looks again soon. */
   const runOnce = async (): Promise<number> =>
     (await alone('handling', handleSome)) ?? (await deps.storage.stores.signals.claimOldest(1)).length
 
-  /** A batch that will not commit is taken apart: the oldest signal alone, and that one aside when it is to blame. */
+  /** When a batch does not commit, tries the oldest signal alone, and sets that one aside when it is the cause. */
   async function handleSome(): Promise<number> {
     const began = deps.meter?.now() ?? 0
     try {
@@ -98,7 +98,7 @@ export function createHandler(deps: HandlerDeps): Worker {
         await signals.settle({ handled: [], failed: [failure(deps, oldest, error)] })
         return [oldest]
       })
-      tellHandled(deps, { claimed: aside, failed: aside }, began)
+      countHandled(deps, { claimed: aside, failed: aside }, began)
       return aside.length
     }
   }
@@ -113,24 +113,24 @@ export function createHandler(deps: HandlerDeps): Worker {
   })
 }
 
-/** The database is away, too busy, or not as it should be (a right, a table, a page is missing): no signal is to blame for that. */
+/** Whether the storage caused the error, not a signal: unreachable, overloaded, or a missing right, table or page. */
 function isOurs(error: unknown): boolean {
   return isHubError(error, 'hub.unavailable') || isStorageFault(error)
 }
 
 /**
- * Handles the oldest accepted SETs; their effects commit together with the mark that they were handled. A signal whose
- * consequences cannot be worked out is set aside with its error and holds up nobody.
+ * Handles the oldest accepted SETs; their effects commit together with the mark that they were handled. A signal that
+ * cannot be read is set aside with its error and does not delay the others.
  *
- * Everything that depends on the signals alone is worked out beforehand, while others write. In the transaction it is
- * used for those that still wait (another node may have been faster), unless somebody was erased meanwhile.
- * @returns how many; 0 means there was nothing to do
+ * Everything that depends on the signals alone is computed before the transaction. The transaction uses it for the
+ * signals that still wait (another node may have handled some), and computes it again after an erasure.
+ * @returns the number of signals; 0 when none waited
  */
 export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<number> {
   const began = deps.meter?.now() ?? 0
   const prepared = await prepare(deps, deps.storage.stores, signalsMax)
   if (prepared.signals.length === 0) return 0
-  await setImmediate() // SETs that came meanwhile, where they are stored by the same thread
+  await setImmediate() // On SQLite, the same thread stores SETs: let it.
   const settled = await deps.storage.transaction(async ({ stores, journal }) => {
     const { signals, read, failed } = await stillWaiting(deps, stores, prepared, signalsMax)
     const outcomes = await applyBatch(deps, stores, read)
@@ -139,11 +139,11 @@ export async function handleBatch(deps: BatchDeps, signalsMax: number): Promise<
     await stores.signals.settle({ handled: read.map((each) => handledSignal(each, outcomes)), failed })
     return { claimed: signals, failed }
   })
-  tellHandled(deps, settled, began)
+  countHandled(deps, settled, began)
   return prepared.signals.length
 }
 
-/** A batch, as far as it can be worked out without a look at anything else. */
+/** A batch and everything that depends on its signals alone. */
 interface Prepared {
   /** @see ErasureStore.epoch */
   readonly epoch: number
@@ -153,12 +153,12 @@ interface Prepared {
 }
 
 async function prepare(deps: BatchDeps, stores: Stores, signalsMax: number): Promise<Prepared> {
-  const epoch = await stores.erasures.epoch() // before the signals: an erasure behind it shows
+  const epoch = await stores.erasures.epoch() // Read before the signals: a later erasure changes it.
   const signals = await stores.signals.claimOldest(signalsMax)
   return { epoch, signals, ...readAll(deps, signals) }
 }
 
-/** What of a batch is still to be handled. Runs inside the transaction. */
+/** The part of a batch that is not handled yet. Runs inside the transaction. */
 async function stillWaiting(
   deps: BatchDeps,
   stores: Stores,
@@ -182,7 +182,7 @@ interface Settled {
 }
 
 /** After the commit. */
-function tellHandled({ meter, world }: BatchDeps, { claimed, failed }: Settled, began: number): void {
+function countHandled({ meter, world }: BatchDeps, { claimed, failed }: Settled, began: number): void {
   if (claimed.length === 0) return
   const receivedAt = claimed.map((signal) => signal.receivedAt)
   meter?.handled({ receivedAt, failed: failed.length, at: world.now() }, began)
@@ -210,7 +210,7 @@ function readAll(deps: BatchDeps, claimed: readonly PendingSignal[]): Pick<Prepa
   return { read, failed }
 }
 
-/** What became of each event that states something. */
+/** The outcome of each event that has a statement. */
 type EventOutcomes = ReadonlyMap<EventStatement, StatementOutcome>
 
 async function applyBatch(
@@ -232,7 +232,7 @@ async function applyBatch(
   )
 }
 
-/** What the one thing is that an event is about; undefined when it names several, or nobody. */
+/** The kind of the one thing that an event names; undefined when it names several, or none. */
 function kindNamed(event: EventStatement): string | undefined {
   if (event === undefined || !('statement' in event) || event.statement.things.length !== 1) return undefined
   return event.statement.things[0]?.kind
@@ -244,16 +244,16 @@ function userNamed(event: EventStatement): Identifier | undefined {
   return user && mainIdentifier(user.identifiers)
 }
 
-/** Loaded users, by the name that statements are kept with. */
+/** Loaded users by their main identifier. */
 type AllLoaded = ReadonlyMap<Identifier, LoadedTarget>
 
-/** As of now: behind what these signals said of who is who. */
+/** Reads the state after the claims of these signals. */
 async function loadedUsers({ subjects }: Stores, read: readonly ReadSignal[]): Promise<AllLoaded> {
   const named = read.flatMap(({ events }) => events.flatMap((event) => userNamed(event) ?? []))
   return named.length === 0 ? new Map() : subjects.loadedUsersOf([...new Set(named)])
 }
 
-/** What the journal is told of a signal: nothing of events about unknown users that are ignored. */
+/** The events of a signal for the journal, without ignored events about unknown users. */
 function handledEvents(
   { signal, events, received }: ReadSignal,
   outcomes: EventOutcomes,

@@ -58,7 +58,7 @@ describe('providerEntry', () => {
     ])
   })
 
-  test('OKTA-L40: an update says what changed from what to what, and nothing else', () => {
+  test('OKTA-L40: changeDetails of an update holds only the members that changed, with old and new values', () => {
     const before = { ...provider, name: 'Old', wellKnownUrl: 'https://vendor.example/.well-known/ssf' }
     const [target] = providerEntry(world, { kind: 'update', provider, before, by }).target ?? []
     expect(target?.changeDetails).toEqual({
@@ -99,7 +99,7 @@ function received(event: SecurityEvent, kind?: string) {
 }
 
 describe('receiveEventEntry', () => {
-  test('OKTA-L61: type, message, outcome and actor', () => {
+  test('OKTA-L61: the entry has the type, message, outcome and actor of Okta', () => {
     expect(received(event({ format: 'email', email: 'joe@example.com' }))).toMatchObject({
       eventType: 'security.events.provider.receive_event',
       displayMessage: 'Security events provider reported risk',
@@ -109,7 +109,7 @@ describe('receiveEventEntry', () => {
     })
   })
 
-  test('OKTA-L45, OKTA-L62: debugData holds texts: the report as JSON, and what ties the entry to its signal', () => {
+  test('OKTA-L45, OKTA-L62: debugData holds strings: the report as JSON, and the ids of signal, SET and provider', () => {
     const { debugData } = received(event({ format: 'email', email: 'joe@example.com' })).debugContext
     expect(debugData).toEqual({
       partnerRiskReportData: JSON.stringify({
@@ -173,7 +173,7 @@ describe('receiveEventEntry', () => {
     ])
   })
 
-  test('the simple subject of an event about devices is a device', () => {
+  test('an opaque subject of an event about devices is a Device', () => {
     const compliance = event(
       { format: 'opaque', id: '1234ABCD' },
       {
@@ -183,7 +183,7 @@ describe('receiveEventEntry', () => {
     expect(received(compliance).target?.[0]?.type).toBe('Device')
   })
 
-  test('what a simple subject names goes before the name of the event', () => {
+  test('the known kind of a simple subject takes precedence over the name of the event', () => {
     const compliance = { name: 'device-compliance-change', family: 'caep' } as const
     const email: SubjectIdentifier = { format: 'email', email: 'joe@example.com' }
     const opaque: SubjectIdentifier = { format: 'opaque', id: '1' }
@@ -212,7 +212,7 @@ describe('receiveEventEntry', () => {
     })
   })
 
-  test('of a loaded user it has the names that the user has here, and the name that the sender has', () => {
+  test('the entry of a loaded user has the loaded names, and the name of the sender in debugData', () => {
     const subject: SubjectIdentifier = {
       format: 'complex',
       user: { format: 'iss_sub', iss: 'https://vendor.example', sub: '42' },
@@ -227,7 +227,7 @@ describe('receiveEventEntry', () => {
     expect(entry.debugContext.debugData).toEqual({ ...plain.debugContext.debugData, reportedUser: '42' })
   })
 
-  test('OKTA-L46: without a subject there is no target', () => {
+  test('OKTA-L46: an event without a subject has a null target', () => {
     expect(received(event(undefined)).target).toBeNull()
   })
 })
@@ -235,27 +235,33 @@ describe('receiveEventEntry', () => {
 test.each([
   ['create', 'Create API token'],
   ['revoke', 'Revoke API token'],
-] as const)('an API token: %s', (kind, displayMessage) => {
-  const token = { id: '00T1', name: 'siem', role: 'read_only' } as const
-  expect(tokenEntry(world, { kind, token, by })).toMatchObject({
-    eventType: `system.api_token.${kind}`,
-    legacyEventType: `api.token.${kind}`,
-    displayMessage,
-    target: [{ id: '00T1', type: 'Token', displayName: 'siem', detailEntry: { role: 'read_only' } }],
-  })
-})
+] as const)(
+  'the change %s of an API token becomes an entry with Okta’s event type',
+  (kind, displayMessage) => {
+    const token = { id: '00T1', name: 'siem', role: 'read_only' } as const
+    expect(tokenEntry(world, { kind, token, by })).toMatchObject({
+      eventType: `system.api_token.${kind}`,
+      legacyEventType: `api.token.${kind}`,
+      displayMessage,
+      target: [{ id: '00T1', type: 'Token', displayName: 'siem', detailEntry: { role: 'read_only' } }],
+    })
+  },
+)
 
-test.each(['create', 'update', 'delete'] as const)('a service app: %s', (kind) => {
-  const app = { clientId: '0oa1', name: 'SIEM', scopes: ['okta.logs.read'], dpopBound: true } as const
-  expect(serviceAppEntry(world, { kind, app, by })).toMatchObject({
-    eventType: `app.oauth2.client.lifecycle.${kind}`,
-    target: [
-      {
-        id: '0oa1',
-        type: 'PublicClientApp',
-        displayName: 'SIEM',
-        detailEntry: { scopes: 'okta.logs.read', dpopBound: true },
-      },
-    ],
-  })
-})
+test.each(['create', 'update', 'delete'] as const)(
+  'the change %s of a service app becomes an entry with Okta’s event type',
+  (kind) => {
+    const app = { clientId: '0oa1', name: 'SIEM', scopes: ['okta.logs.read'], dpopBound: true } as const
+    expect(serviceAppEntry(world, { kind, app, by })).toMatchObject({
+      eventType: `app.oauth2.client.lifecycle.${kind}`,
+      target: [
+        {
+          id: '0oa1',
+          type: 'PublicClientApp',
+          displayName: 'SIEM',
+          detailEntry: { scopes: 'okta.logs.read', dpopBound: true },
+        },
+      ],
+    })
+  },
+)

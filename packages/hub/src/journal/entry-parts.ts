@@ -4,7 +4,7 @@ import type { World } from '../base/world.ts'
 import type { Provider } from '../providers/provider.ts'
 import type { LogTarget } from '../systemlog/log-event.ts'
 
-/** When an entry is made, and its id. */
+/** The time and the id of an entry. */
 export type JournalWorld = Pick<World, 'now' | 'newUuid'>
 
 export const providerType = 'SecurityEventProvider'
@@ -18,7 +18,7 @@ export const changeTitles = {
   revoke: 'Revoke',
 } as const
 
-/** Okta's names of the members of a complex subject. */
+/** Okta's target type for each member of a complex subject. */
 export const targetTypes: ReadonlyMap<string, string> = new Map([
   ['user', 'User'],
   ['device', 'Device'],

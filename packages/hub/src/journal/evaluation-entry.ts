@@ -7,7 +7,7 @@ import { inPseudoMap } from '../systemlog/pseudo-map.ts'
 
 const results: Record<Outcome, LogResult> = { allow: 'ALLOW', challenge: 'CHALLENGE', deny: 'DENY' }
 
-/** A question at sign-in and its answer. The user acts, from the address and with the browser that were asked about. */
+/** A question at sign-in and its answer. The actor is the user, with the address and the browser of the question. */
 export function evaluationEntry(
   world: Pick<World, 'now' | 'newUuid'>,
   { question, verdict, by }: Evaluation,
@@ -48,7 +48,7 @@ export function evaluationEntry(
   })
 }
 
-/** A pseudo-map, to be searched with `co "level=HIGH"` (OKTA-L66). */
+/** A pseudo-map for searches with `co "level=HIGH"` (OKTA-L66). */
 function riskOf({ level, grounds, groundsTotal }: Opinion): string {
   const more = groundsTotal - grounds.length
   const texts = [...grounds.map(({ text }) => text), ...(more > 0 ? [`And ${more} more.`] : [])]

@@ -10,7 +10,7 @@ export interface EvaluationJournal extends AsyncDisposable {
   evaluated(evaluation: Evaluation): Promise<void>
 }
 
-/** The journal of questions at sign-in, which change nothing: many that come at once share a commit. */
+/** The journal of questions at sign-in. They change nothing, so concurrent entries share a commit. */
 export function createEvaluationJournal(
   world: JournalWorld,
   systemLog: Pick<SystemLogStore, 'append'>,

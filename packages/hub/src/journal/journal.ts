@@ -20,7 +20,7 @@ import { riskProviderEntry, riskSignalEntry } from './risk-provider-entries.ts'
 import { handledEventEntries, type HandledEvent } from './signal-entries.ts'
 import { streamEntry } from './stream-entries.ts'
 
-/** Every change that the System Log tells of. Each room declares what it has to tell. */
+/** Every change that becomes an entry of the System Log. Each room declares its own changes. */
 export interface Journal
   extends
     AccessJournal,
@@ -35,7 +35,7 @@ export interface Journal
   eventsHandled(events: readonly HandledEvent[]): Promise<void>
 }
 
-/** The journal of one transaction: what is told becomes entries in the same commit. */
+/** The journal of one transaction: it writes its entries in the same commit. */
 export function createJournal(world: JournalWorld, systemLog: Pick<SystemLogStore, 'append'>): Journal {
   const append = async (entries: readonly LogEvent[]): Promise<void> => {
     if (entries.length > 0) await systemLog.append(entries)

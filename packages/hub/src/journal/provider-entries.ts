@@ -37,7 +37,7 @@ function difference(before: JsonObject, after: JsonObject): { from: JsonObject; 
   return { from: only(before), to: only(after) }
 }
 
-/** A security events provider's word counts for more or less than before. */
+/** The action of a security events provider changed. */
 export function providerActionEntry(
   world: JournalWorld,
   { provider, from, to, by }: ProviderActionChange,
@@ -48,7 +48,7 @@ export function providerActionEntry(
   })
 }
 
-/** What a security events provider may say changed. */
+/** The trust of a security events provider changed. */
 export function providerTrustEntry(
   world: JournalWorld,
   { provider, trust, by }: ProviderTrustChange,
@@ -58,7 +58,7 @@ export function providerTrustEntry(
   })
 }
 
-/** Other dialects of a security events provider. */
+/** The dialects of a security events provider changed. */
 export function dialectsEntry(world: JournalWorld, { provider, from, to, by }: DialectsChange): LogEvent {
   return providerUpdateEntry(world, provider, by, {
     detailEntry: { ...to },
@@ -66,7 +66,7 @@ export function dialectsEntry(world: JournalWorld, { provider, from, to, by }: D
   })
 }
 
-/** What Okta does not have is a change of the provider too (OKTA-L60). */
+/** Settings that Okta does not have are entered as a change of the provider (OKTA-L60). */
 function providerUpdateEntry(
   world: JournalWorld,
   provider: Provider,

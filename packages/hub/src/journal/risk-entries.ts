@@ -10,8 +10,8 @@ import { inPseudoMap } from '../systemlog/pseudo-map.ts'
 import { requestData, targetTypes, type JournalWorld } from './entry-parts.ts'
 
 /**
- * The level of an entity changed (OKTA-L64): `user.risk.detect` for users, and for what Okta has no type of, one of ours. A warning
- * when it rose to what keeps people out by default.
+ * The level of a subject changed (OKTA-L64): `user.risk.detect` for users, `watchbell.risk.detect` for all other kinds,
+ * which Okta does not have. Severity WARN when the level is HIGH, which denies by default.
  */
 export function riskEntry(world: JournalWorld, change: LevelChange, cause: LevelCause): LogEvent {
   const { entity } = change
@@ -41,7 +41,7 @@ function entityTarget({ id, kind }: { readonly id: string; readonly kind: string
   }
 }
 
-/** A user was loaded, or somebody erased: what is erased is not named. */
+/** A user was loaded, or a subject erased. The entry of an erasure holds no name of the subject. */
 export type SubjectChange =
   | { readonly kind: 'load'; readonly subject: Subject; readonly by: Actor }
   | { readonly kind: 'erase'; readonly subject: Subject; readonly erasureId: string; readonly by: Actor }
@@ -59,7 +59,7 @@ export function subjectEntry(world: JournalWorld, change: SubjectChange): LogEve
   })
 }
 
-/** A reason was dismissed by hand, or that was taken back. */
+/** An administrator dismissed a reason, or restored it. */
 export function dismissalEntry(world: JournalWorld, { subject, reason, by }: ReasonDismissal): LogEvent {
   const isDismissed = reason.dismissedAt !== undefined
   const name = subject.loaded?.login ?? valueOf(reason.identifier)
@@ -83,7 +83,7 @@ export function dismissalEntry(world: JournalWorld, { subject, reason, by }: Rea
 const shownIdentifiersMax = 10
 const shownCharsMax = 256
 
-/** What a source said of who is who is not believed: it contradicts another's own word, or takes a permission. */
+/** A source's claim is not believed: it contradicts the claim of a source that vouches, or it needs a permission. */
 export function refusedClaimEntry(
   world: JournalWorld,
   { identifiers, refused, source }: KnownClaim,
@@ -106,9 +106,9 @@ export function refusedClaimEntry(
 }
 
 /**
- * The pseudo-map of OKTA-L66, a string: `{previousLevel=LOW, level=MEDIUM, …}`. A filter `co "level=HIGH"` finds what is
- * HIGH now and not what was: `previousLevel` has a capital L and `co` tells letters by case. Nothing else in it can hold
- * the text, because the marks that the form consists of are taken out of senders' words.
+ * The pseudo-map of OKTA-L66, a string: `{previousLevel=LOW, level=MEDIUM, …}`. A filter `co "level=HIGH"` matches the
+ * new level only: `previousLevel` has a capital L, and `co` is case-sensitive. Senders' texts cannot match it either:
+ * `inPseudoMap` removes the delimiters.
  */
 function riskText({ previous, level, inForce }: LevelChange, { detectionName, issuer }: LevelCause): string {
   const reasons = [...new Set(inForce.map(({ detection }) => detection))].join('; ')

@@ -6,7 +6,7 @@ import type { RiskProviderChange } from '../risk/risk-providers.ts'
 import { logEvent, type LogEvent, type LogTarget } from '../systemlog/log-event.ts'
 import { changeTitles, requestData, type JournalWorld } from './entry-parts.ts'
 
-/** A risk provider was created, changed or deleted. Okta documents no type for it (OKTA-L75), so this one is plainly ours. */
+/** A risk provider was created, changed or deleted. Okta documents no event type for this (OKTA-L75); this one is ours. */
 export function riskProviderEntry(
   world: JournalWorld,
   { kind, provider, before, by }: RiskProviderChange,
@@ -35,7 +35,7 @@ function targetOf({ id, name, clientId }: RiskProvider): LogTarget {
   return { id, type: 'RiskProvider', alternateId: clientId, displayName: name, detailEntry: null }
 }
 
-/** One risk event that a risk provider sent (OKTA-L72). Values are strings, the list one of pseudo-maps. */
+/** One risk event of a risk provider (OKTA-L72). All values are strings; the list holds pseudo-maps. */
 export function riskSignalEntry(
   world: JournalWorld,
   { provider, event, by }: { readonly provider: RiskProvider; readonly event: RiskEvent; readonly by: Actor },

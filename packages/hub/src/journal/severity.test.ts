@@ -20,7 +20,7 @@ test.each<[Outcome, string]>([
   ['allow', 'INFO'],
   ['challenge', 'INFO'],
   ['deny', 'WARN'],
-])('an evaluation that ends with %s is %s', (outcome, severity) => {
+])('the entry of an evaluation with the outcome %s has severity %s', (outcome, severity) => {
   const opinion = { outcome, level: 'NONE', grounds: [], groundsTotal: 0 } as const
   const verdict: Verdict = {
     ...opinion,
@@ -50,18 +50,21 @@ test.each<[string, RiskLevel, RiskLevel, string]>([
   ['user', 'HIGH', 'NONE', 'INFO'],
   ['device', 'NONE', 'HIGH', 'WARN'],
   ['address', 'HIGH', 'LOW', 'INFO'],
-])('the risk of a %s that goes from %s to %s is %s', (kind, previous, level, severity) => {
-  const change = { entity: { id: '00u1', kind, name: 'ada' }, previous, level, inForce: [] }
-  const entry = riskEntry(world, change, { by: admin, detectionName: 'Admin Reported User Risk' })
-  expect(entry.severity).toBe(severity)
-})
+])(
+  'a %s whose level changes from %s to %s has an entry of severity %s',
+  (kind, previous, level, severity) => {
+    const change = { entity: { id: '00u1', kind, name: 'ada' }, previous, level, inForce: [] }
+    const entry = riskEntry(world, change, { by: admin, detectionName: 'Admin Reported User Risk' })
+    expect(entry.severity).toBe(severity)
+  },
+)
 
-describe('streams', () => {
+describe('entries of streams', () => {
   const stream = newStream('stm1', { status: 'enabled' })
   const entry = (kind: StreamChange['kind'], by: Actor, status: 'enabled' | 'paused' | 'disabled') =>
     streamEntry(world, { kind, provider, stream: { ...stream, status }, before: stream, by })
 
-  test.each(['create', 'update', 'delete', 'verify', 'rotate'] as const)('%s is INFO', (kind) => {
+  test.each(['create', 'update', 'delete', 'verify', 'rotate'] as const)('the change %s is INFO', (kind) => {
     expect(entry(kind, admin, 'enabled')).toMatchObject({ severity: 'INFO', outcome: { result: 'SUCCESS' } })
   })
 
@@ -74,8 +77,8 @@ describe('streams', () => {
 
   test.each([
     ['the transmitter', transmitterActor(provider)],
-    ['the hub, that found it so', hubActor],
-  ])('one that stopped is WARN when it may go on, and ERROR when not, says %s', (_, by) => {
+    ['the hub', hubActor],
+  ])('a stream that %s stopped is WARN while paused and ERROR when disabled', (_, by) => {
     expect(entry('status', by, 'enabled')).toMatchObject({ severity: 'INFO', outcome: { result: 'SUCCESS' } })
     expect(entry('status', by, 'paused')).toMatchObject({ severity: 'WARN', outcome: { result: 'FAILURE' } })
     expect(entry('status', by, 'disabled')).toMatchObject({
@@ -84,7 +87,7 @@ describe('streams', () => {
     })
   })
 
-  test('one that an administrator stops did as it was told', () => {
+  test('a stream that an administrator stopped is no failure', () => {
     for (const status of ['paused', 'disabled'] as const) {
       expect(entry('status', admin, status)).toMatchObject({
         severity: 'INFO',
@@ -94,7 +97,7 @@ describe('streams', () => {
   })
 })
 
-test('what administrators and providers do otherwise is INFO', () => {
+test('all other changes by administrators and providers are INFO', () => {
   const riskProvider = {
     id: 'rkp1',
     name: 'Partner',

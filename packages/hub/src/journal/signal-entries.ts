@@ -16,15 +16,15 @@ import { logEvent, noAlternateId, type LogEvent, type LogTarget } from '../syste
 import { providerType, targetTypes, type JournalWorld } from './entry-parts.ts'
 import { refusedClaimEntry, riskEntry } from './risk-entries.ts'
 
-/** What an event of a stream says of itself, which is about nobody's risk. */
+/** Messages of SSF's own events, which are about the stream and not about risk. */
 const streamMessages: Readonly<Record<'verification' | 'stream-updated', string>> = {
   verification: 'Security events provider verified a stream',
   'stream-updated': 'Security events provider updated a stream',
 }
 
 /**
- * One event of a handled SET (OKTA-L61, OKTA-E90). `debugData` ties it to its SET and to the signals API.
- * @param kind - what the event's simple subject names, as far as that was worked out
+ * One event of a handled SET (OKTA-L61, OKTA-E90). `debugData` names its SET (`jti`) and its signal.
+ * @param kind - what the event's simple subject names, when that is known
  */
 export function receiveEventEntry(
   world: JournalWorld,
@@ -52,7 +52,7 @@ export function receiveEventEntry(
   })
 }
 
-/** A user that somebody loaded, as the user is known now. */
+/** A loaded user, with its current names. */
 export interface LoadedTarget {
   readonly id: string
   readonly login: string
@@ -60,8 +60,8 @@ export interface LoadedTarget {
 }
 
 /**
- * The entry of an event about a loaded user, with the names that the user has here. The sender's name for the user goes
- * into the debug data.
+ * The entry of an event about a loaded user, with the names of the loaded user. The sender's name for the user goes
+ * into `debugData`.
  */
 export function aboutLoadedUser(entry: LogEvent, { id, login, displayName }: LoadedTarget): LogEvent {
   const user = entry.target?.find(({ type }) => type === 'User')
@@ -75,7 +75,7 @@ export function aboutLoadedUser(entry: LogEvent, { id, login, displayName }: Loa
   }
 }
 
-/** A provider as somebody who said something. */
+/** A provider as the actor of an entry. */
 export function providerActor({ id, issuer }: PendingSignal['provider']): Actor {
   return { id, type: providerType, displayName: issuer, alternateId: issuer }
 }
@@ -106,7 +106,7 @@ const typesByFormat: ReadonlyMap<string, string> = new Map([
   ['saml_assertion_id', 'Token'],
 ])
 
-/** The identifiers as they came stand in `detailEntry`; an address, where there is one, is also the `alternateId`. */
+/** `detailEntry` holds the identifiers as they came; `alternateId` is the first email address, else the first identifier. */
 function targetOf(subject: SimpleSubject, type: string): LogTarget {
   const identifiers: readonly PlainSubject[] =
     isProprietary(subject) || subject.format !== 'aliases' ? [subject] : subject.identifiers
@@ -121,13 +121,13 @@ function identifierText(identifier: PlainSubject | undefined): string {
   return (identifier && subjectTerms(identifier)[0]) ?? noAlternateId
 }
 
-/** An event of a signal, and what followed from it. */
+/** An event of a signal and its consequences. */
 export interface HandledEvent {
   readonly signal: Pick<PendingSignal, 'id' | 'provider'>
-  /** Its own entry, which can be made before: see receiveEventEntry. */
+  /** The event's own entry: see receiveEventEntry. */
   readonly received: LogEvent
   readonly levels: readonly LevelChange[]
-  /** Claims that are believed no more, or not yet. */
+  /** Claims that the event made, or made lose belief, and that are not believed. */
   readonly refused: readonly KnownClaim[]
 }
 

@@ -16,7 +16,7 @@ const titles: Readonly<Record<StreamChange['kind'], string>> = {
   rotate: 'Rotate the push authorization of a stream',
 }
 
-/** A change of our stream at a transmitter. Okta has no streams to receive by, so the types are plainly ours. */
+/** A change of our stream at a transmitter. Okta does not receive by streams, so these event types are ours. */
 export function streamEntry(
   world: JournalWorld,
   { kind, provider, stream, before, by }: StreamChange,
@@ -38,7 +38,7 @@ export function streamEntry(
     by,
     target: [target, providerTarget(provider)],
     debugData: requestData(by),
-    // OKTA-L42: what was set right by itself and what may go on is a warning, what no longer delivers an error.
+    // OKTA-L42: a repaired or paused stream is WARN, a stream that no longer delivers ERROR.
     ...(kind === 'repair' && { severity: 'WARN' as const }),
     ...(stopped && {
       severity: stream.status === 'disabled' ? ('ERROR' as const) : ('WARN' as const),
@@ -53,12 +53,12 @@ export function streamEntry(
   })
 }
 
-/** Whoever stops a stream because they want to has succeeded. */
+/** An administrator who stops a stream wanted to: no failure. */
 function isAdministrator({ type }: Actor): boolean {
   return type !== 'SecurityEventProvider' && type !== 'SystemPrincipal'
 }
 
-/** No secret, and nothing that changes with every event. */
+/** Without secrets, and without members that change with every event. */
 function details({ settings, remote, status, statusReason }: Stream): JsonObject {
   return {
     delivery: settings.delivery,
