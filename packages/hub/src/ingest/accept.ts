@@ -41,39 +41,40 @@ export interface AcceptDeps {
   readonly dialects: Pick<ProviderDialects, 'of' | 'onOktasPath' | 'audiencesOf'>
   readonly inbox: Inbox
   readonly refusals: RefusalRecorder
-  /** Only refusals are limited: nobody can use up an honest transmitter's budget by sending garbage in its name. */
+  /** Limits refusals only: garbage sent in an honest transmitter's name must not use up that transmitter's budget. */
   readonly refusalLimiter: RefusalLimiter
-  /** What each provider may send in SETs that verify. */
+  /** Limits the valid SETs of each provider. */
   readonly intakeLimiter: IntakeLimiter
-  /** What `aud` may be where there is no stream: our origin, with and without a trailing slash (OKTA-E41). */
+  /** The accepted `aud` where there is no stream: our origin, with and without a trailing slash (OKTA-E41). */
   readonly audiences: readonly string[]
   readonly meter: Pick<Meter, 'setAccepted' | 'setRefused'>
   readonly tracer: Tracer
 }
 
-/** Where a SET comes in. */
+/** How a SET reached the hub. */
 export interface Entrance {
   readonly via: Delivery
-  /** The address it came from; undefined when we fetched it, and then refusals are not limited. */
+  /** The address that sent it; undefined for a polled SET, whose refusals are not limited. */
   readonly source: string | undefined
-  /** The stream that it came over: only that stream's provider speaks here. Okta's path has none and takes everybody's. */
+  /** The stream that it came over, which takes SETs of its own provider only. Okta's path has no stream and takes every provider's. */
   readonly stream?: Stream
-  /** What a poll answer calls it: its `jti`, otherwise the SET is refused (SSF-C7). */
+  /** The key of the SET in a poll answer; it must be the `jti` (SSF-C7). */
   readonly named?: string
-  /** It came as the `payload` of a JSON body, as Apple sends it. */
+  /** The SET was the `payload` of a JSON body, as Apple sends it. */
   readonly enveloped?: boolean
 }
 
-/** How much of a refused token's `iss` and `jti` is remembered. */
+/** How many characters of a refused token's `iss` and `jti` are kept. */
 const claimKeptCharsMax = 256
 
-/** A SET that is durable: stored now, or stored before. */
+/** A durable SET: stored now, or stored before. */
 export type Receipt = Extract<Acceptance, 'stored' | 'repeated'>
 
 /**
- * Takes one SET from bytes to a durable signal (RFC 8935 §2, RFC 8936 §2.4).
- * @throws HubError `set.*` when the SET is refused (and that is remembered), `request.rate_limited` when too much was
- *   refused lately or the provider is over its budget, `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the fault is not the sender's
+ * Verifies one SET and stores it as a durable signal (RFC 8935 §2, RFC 8936 §2.4).
+ * @throws HubError `set.*` when the SET is refused (the refusal is stored); `request.rate_limited` when too many were
+ *   refused lately or the provider is over its budget; `keys.unavailable`, `hub.overloaded`, `hub.unavailable` when the
+ *   fault is not the sender's
  */
 export function accept(deps: AcceptDeps, body: Uint8Array | string, entrance: Entrance): Promise<Receipt> {
   return deps.tracer.span('set.accept', (span) => acceptToken(deps, body, entrance, span))
@@ -87,16 +88,15 @@ async function acceptToken(
 ): Promise<Receipt> {
   const { tracer } = deps
   let claimed: Readonly<{ iss?: string; jti?: string }> = {}
-  // What came over a provider's stream is the provider's: only who has its Authorization value, or we, bring it here.
+  // A stream proves its provider: pushes carry its Authorization value, and polls are ours.
   let proven = entrance.stream !== undefined
-  /** Whether the signature was looked at: then nobody needs to look at it again. */
-  let looked = false
+  /** Whether the signature was checked already. */
+  let signatureChecked = false
   try {
     const over =
       proven || entrance.source === undefined
         ? undefined
         : await deps.refusalLimiter.overLimit(entrance.source)
-    // size, shape, header, claims
     const token = tracer.span('set.parse', () => parseToken(body, (iss) => dialectsOf(deps, iss, entrance)))
     claimed = token.claims
     requireEnvelope(deps, token.claims.iss, entrance)
@@ -110,11 +110,11 @@ async function acceptToken(
       onProven: () => void (proven = true),
     }
     await requireBudget(deps, provider, entrance, await deps.intakeLimiter.usedUp(provider.id))
-    looked = true
-    const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted)) // signature, aud, iat
+    signatureChecked = true
+    const set = await tracer.span('set.verify', () => deps.verifier.verify(token, trusted))
     const size = token.compact.length
     await requireBudget(deps, provider, entrance, await deps.intakeLimiter.count(provider.id, size))
-    const events = readEvents(set) // CAEP, RISC, SSF, Okta, or kept as they came
+    const events = readEvents(set)
     requireModestGrowth(events, size)
     await deps.intakeLimiter.countNames(provider.id, namesIn(events) - 1)
     if (stream !== undefined) await deps.streams.admit(stream, { provider, jti: set.jti, events })
@@ -128,7 +128,6 @@ async function acceptToken(
       via: entrance.via,
       source: entrance.source,
     }
-    // durable when it resolves; a repeat is no error
     const acceptance = await tracer.span('set.append', () => deps.inbox.append(accepted))
     if (acceptance === 'provider_inactive') throw new HubError('set.provider_inactive')
     deps.meter.setAccepted(provider.id, entrance.via, acceptance)
@@ -139,14 +138,15 @@ async function acceptToken(
   } catch (error) {
     if (isHubError(error) && error.code.startsWith('set.')) {
       const origin = { ...error.facts, ...claimed }
-      const isProven: IsProven = (checks) => proven || (checks && !looked && isSigned(deps, body, origin.iss))
+      const isProven: IsProven = (checks) =>
+        proven || (checks && !signatureChecked && isSigned(deps, body, origin.iss))
       await refuseSet(deps, error, origin, entrance, isProven)
     }
     throw error
   }
 }
 
-/** What a provider may speak: over its stream what was switched on for it, on Okta's path also what Okta takes there. */
+/** The dialects of a provider: over its stream those switched on for it, on Okta's path also those that Okta accepts. */
 function dialectsOf(
   { providers, dialects }: AcceptDeps,
   iss: string,
@@ -157,7 +157,7 @@ function dialectsOf(
   return stream === undefined ? dialects.onOktasPath(id) : dialects.of(id)
 }
 
-/** @throws HubError `set.malformed` when only another provider may put its SETs into JSON */
+/** @throws HubError `set.malformed` when the provider may not wrap its SETs in JSON */
 function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): void {
   if (entrance.enveloped !== true || dialectsOf(deps, iss, entrance)?.has('apple') === true) return
   throw new HubError('set.malformed', {
@@ -165,7 +165,7 @@ function requireEnvelope(deps: AcceptDeps, iss: string, entrance: Entrance): voi
   })
 }
 
-/** The provider whose issuer the token claims, when it may come in here (SSF 1.0 §4.1.6). */
+/** The active provider with this issuer, when it may send over this entrance (SSF 1.0 §4.1.6). */
 function senderOf({ providers }: AcceptDeps, iss: string, { stream }: Entrance): Provider {
   const provider = providers.activeByIssuer(iss)
   if (stream === undefined) return provider
@@ -185,7 +185,7 @@ function requireName(named: string, jti: string): void {
 }
 
 /**
- * A SET beyond the budget stays with its sender: a push is answered 429, and a poll is made later.
+ * A SET beyond the budget stays with its sender: a push is answered 429, a poll is repeated later.
  * @throws HubError `request.rate_limited`
  */
 async function requireBudget(
@@ -201,7 +201,7 @@ async function requireBudget(
   throw rateLimited(world, over, detail)
 }
 
-/** The `aud` of a stream's SETs is the stream's and no other, whichever way they come in (SSF 1.0 §4.1.6, §8.1.1.1.1). */
+/** A SET of a provider with a stream must have the stream's `aud`, over every entrance (SSF 1.0 §4.1.6, §8.1.1.1.1). */
 function trust(
   { audiences, dialects, keys }: AcceptDeps,
   provider: Provider,
@@ -215,12 +215,12 @@ function trust(
 }
 
 /**
- * Whether a provider sent what is refused.
- * @param checks - whether a signature may be checked for it, which costs more than all else; without, what is known counts
+ * Whether the provider itself sent the refused SET.
+ * @param checks - whether to check the signature, the most expensive step; false uses only what is known already
  */
 type IsProven = (checks: boolean) => boolean | Promise<boolean>
 
-/** Whether a token whose claims are wrong is signed by the provider that it names. */
+/** Whether a token with wrong claims is signed by the provider that it names. */
 async function isSigned(
   { providers, keys }: Pick<AcceptDeps, 'providers' | 'keys'>,
   body: Uint8Array | string,
@@ -231,16 +231,16 @@ async function isSigned(
   const signed = signedPartsOf(body)
   if (signed === undefined) return false
   try {
-    // What is refused anyway spends none of the fetches that new keys are looked for with.
+    // A refused SET must not use up the fetches for new keys.
     const known = await keys.keysOf(provider).getKnown?.(signed.kid, signed.alg)
     return known?.algorithms.has(signed.alg) === true && (await signatureHolds(signed, known.key))
   } catch (error) {
-    if (isHubError(error)) return false // there is no such key, or none can be had now
+    if (isHubError(error)) return false // no such key, or no keys available now
     throw error
   }
 }
 
-/** How many identifiers events name their subjects by, all together. */
+/** How many identifiers the subjects of the events have together. */
 function namesIn(events: readonly SecurityEvent[]): number {
   return events.reduce(
     (names, { subject }) => names + (subject === undefined ? 1 : identifiersIn(subject)),
@@ -248,7 +248,7 @@ function namesIn(events: readonly SecurityEvent[]): number {
   )
 }
 
-/** Its address pays too: what comes from there without proof is refused the sooner. */
+/** The address is charged as well: unproven refusals from there reach their limit sooner. */
 async function provenRefusal(
   refusalLimiter: RefusalLimiter,
   providerId: string,
@@ -259,9 +259,9 @@ async function provenRefusal(
 }
 
 /**
- * Remembers a refusal. What its provider sent, and what anybody may have sent in its name, have rings and budgets apart:
- * nobody flushes a provider's own refusals, and nobody spends their budget.
- * @throws HubError `request.rate_limited` instead of the reason when the budget is spent
+ * Stores a refusal. Proven and unproven refusals have separate rings and budgets: a forger can neither push out a
+ * provider's own refusals nor use up its budget.
+ * @throws HubError `request.rate_limited` instead of the reason when the budget is used up
  */
 export async function refuseSet(
   deps: Pick<AcceptDeps, 'world' | 'providers' | 'refusals' | 'refusalLimiter' | 'meter'>,

@@ -1,14 +1,14 @@
 import { HubError } from '../base/hub-error.ts'
 import type { SecurityEvent } from '@watchbell/receiver/events'
 
-/** What is kept of a SET beside its token may be so many times as long … */
+/** The events of a SET may be stored at this multiple of the token's size … */
 const growthMax = 4
-/** … and this much longer, in characters of JSON. */
+/** … plus this many characters of JSON. */
 const growthCharsFree = 16_384
 
 /**
- * A subject in `sub_id` is kept with each event of the SET, and told with each in the System Log: a long one beside many
- * events would make a small SET a large one.
+ * Each event of a SET is stored and logged with the subject of its `sub_id`, so a long subject with many events would
+ * turn a small SET into a large one.
  * @param size - of the token, in bytes
  * @throws HubError `set.claim_invalid`
  */
@@ -16,7 +16,6 @@ export function requireModestGrowth(events: readonly SecurityEvent[], size: numb
   if (events.length < 2) return
   const charsMax = growthMax * size + growthCharsFree
   let chars = 0
-  // Only what is repeated grows; the rest is part of the token.
   for (const { subject, type, claims } of events) {
     chars += type.length + JSON.stringify([subject, claims]).length
     if (chars > charsMax) break

@@ -3,7 +3,7 @@ import type { Meter } from '../base/meter.ts'
 import type { AcceptedSet, Acceptance } from '../signals/signal.ts'
 import type { SignalStore } from '../signals/signal-store.ts'
 
-/** Makes SETs durable, many with one commit. A SET that was there before is appended no second time. */
+/** Appends SETs durably, many per commit. A SET that was appended before is not appended again. */
 export type Inbox = GroupCommit<AcceptedSet, Acceptance>
 
 export const inboxLimits: GroupCommitLimits = { batchMax: 1_000, waitingMax: 10_000 }

@@ -25,33 +25,33 @@ export interface IngestRoomDeps {
   readonly keys: KeyCache
   readonly intake: StreamRoom
   readonly rateCounts: RateCounts
-  /** Public origin: what `aud` may be, with and without a trailing slash. */
+  /** Public origin; with and without a trailing slash it is the default `aud`. */
   readonly origin: string
-  /** Per issuer and per source address; 0 is without limit. */
+  /** Per issuer and per source address; 0 means no limit. */
   readonly refusalsPerMinute: number
-  /** SETs and bytes of SETs that verify, per provider; 0 is without limit. */
+  /** SETs and bytes of valid SETs, per provider; 0 means no limit. */
   readonly setsPerMinute: number
   readonly setBytesPerMinute: number
   readonly meter: Meter
   readonly tracer: Tracer
 }
 
-/** The road in. Disposing stores what is still to be stored. */
+/** The intake of SETs. Disposing it stores what is still in memory. */
 export interface IngestRoom extends AsyncDisposable {
-  /** Takes one pushed SET. @param enveloped - it was the `payload` of a JSON body. @see accept */
+  /** Accepts one pushed SET. @param enveloped - it was the `payload` of a JSON body. @see accept */
   push(body: Uint8Array | string, source: string, enveloped?: boolean): Promise<Receipt>
-  /** Opens the URL of a stream for one SET. @see pushToStream */
+  /** Opens the push URL of a stream for one SET. @see pushToStream */
   pushToStream(push: StreamPush): Promise<(body: Uint8Array) => Promise<Receipt>>
-  /** Remembers a push that was refused before it was read. @throws HubError `request.rate_limited`. @see refuseSet */
+  /** Stores the refusal of a push whose body was not read. @throws HubError `request.rate_limited`. @see refuseSet */
   refuseUnread(error: HubError, source: string): Promise<void>
-  /** How many SETs wait in memory to be stored. */
+  /** How many SETs in memory wait to be stored. */
   waitingSets(): number
-  /** Whether the storage takes what is to be stored. */
+  /** Whether the storage accepts writes. */
   canStore(): Promise<boolean>
   startPolling(): void
 }
 
-/** Looks at the clock before it resolves: before retention moves the mark. */
+/** Reads the clock floor before it resolves, because retention moves that mark later. */
 export async function createIngestRoom(deps: IngestRoomDeps): Promise<IngestRoom> {
   const { world, logger, storage, providers, keys, intake, rateCounts, origin, meter, tracer } = deps
   const { stores } = storage
@@ -87,7 +87,7 @@ export async function createIngestRoom(deps: IngestRoomDeps): Promise<IngestRoom
   }
   const poller = createStreamPoller({ world, logger, intake, leases: stores.leases, accepting })
 
-  /** SETs that are being taken, whether or not their sender still waits: the storage must outlive them. */
+  /** SETs in work, even if their sender has hung up: the storage must stay open for them. */
   const underWay = new Set<Promise<unknown>>()
   const taking = <T>(receipt: Promise<T>): Promise<T> => {
     const settled: Promise<unknown> = receipt.catch(() => undefined).finally(() => underWay.delete(settled))
@@ -115,7 +115,7 @@ export async function createIngestRoom(deps: IngestRoomDeps): Promise<IngestRoom
   }
 }
 
-/** What the storage knows of the time. */
+/** The times that the storage has seen. */
 async function timesSeen(storage: IngestRoomDeps['storage']): Promise<readonly (Date | undefined)[]> {
   const looks = await Promise.allSettled([
     storage.stores.clockMark.find(),

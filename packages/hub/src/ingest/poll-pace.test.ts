@@ -23,13 +23,13 @@ describe('the pause before the next poll', () => {
       30_000,
     ],
     ['a failure with an absurd Retry-After', { ...soon, retryAfterS: 86_400 }, {}, 600_000],
-    ['a failure that people must mend', slow, { random: 0 }, 150_000],
+    ['a failure that an operator must mend', slow, { random: 0 }, 150_000],
     ['the same with the most jitter', slow, { random: 1 }, 300_000],
     ['the same with a longer Retry-After', { ...slow, retryAfterS: 500 }, {}, 500_000],
-    ['SETs that come again and again', { kind: 'stalled' }, { badInARow: 2, random: 0.5 }, 1_000],
-    ['only SETs that were refused', { kind: 'refused' }, { badInARow: 3, random: 0.5 }, 2_000],
+    ['repeated SETs', { kind: 'stalled' }, { badInARow: 2, random: 0.5 }, 1_000],
+    ['only refused SETs', { kind: 'refused' }, { badInARow: 3, random: 0.5 }, 2_000],
     ['SETs that must wait', { kind: 'deferred', retryAfterS: undefined }, { random: 0.5 }, 500],
-    ['SETs that must wait for a time we know', { kind: 'deferred', retryAfterS: 7 }, {}, 7_000],
+    ['SETs that must wait for a known time', { kind: 'deferred', retryAfterS: 7 }, {}, 7_000],
   ])('%s', (_, outcome, { elapsedMs = 0, badInARow = 1, random = 0.5 }, expected) => {
     expect(pauseMs(defaultPaceLimits, outcome, { elapsedMs, badInARow, random })).toBe(expected)
   })

@@ -1,29 +1,29 @@
-/** What came of one poll, as far as it matters for when the next one is. */
+/** The outcome of one poll, as far as it decides when the next poll is due. */
 export type PollOutcome =
-  /** SETs that were taken and that the answer before did not hold; `more` when the next poll will not be in vain. */
+  /** SETs that were settled and not in the answer before; `more` when the transmitter has more of them. */
   | { readonly kind: 'progress'; readonly more: boolean }
   /** No SETs. */
   | { readonly kind: 'nothing' }
-  /** Only SETs of the answer before, though we said what became of them. */
+  /** Only SETs of the answer before, although their acknowledgement or error was sent. */
   | { readonly kind: 'stalled' }
-  /** Only SETs that were refused: whoever sends those need not be asked for more of them at once. */
+  /** Only refused SETs: the transmitter need not be asked for more of them at once. */
   | { readonly kind: 'refused' }
-  /** SETs that could not be taken for reasons that pass: they stay with the transmitter. */
+  /** SETs that cannot be accepted for a passing reason: they stay with the transmitter. */
   | { readonly kind: 'deferred'; readonly retryAfterS: number | undefined }
-  /** No usable answer. `slow` is for what people have to mend. */
+  /** No usable answer. `slow` means that an operator has to act. */
   | { readonly kind: 'failed'; readonly pace: 'soon' | 'slow'; readonly retryAfterS: number | undefined }
 
 export interface PaceLimits {
-  /** Between the beginnings of two polls that bring nothing, where the transmitter does not hold them open longer. */
+  /** Between the starts of two polls without SETs, unless the transmitter holds them open longer. */
   readonly pollIntervalMs: number
-  /** The first pause is up to this long; doubles with each failure in a row up to the next one. */
+  /** Upper bound of the first pause after a failure; doubles with each failure in a row, up to the next limit. */
   readonly backoffMs: number
   readonly backoffMaxMs: number
-  /** No pause after a failure is shorter. */
+  /** Lower bound of the pause after a failure. */
   readonly backoffMinMs: number
-  /** Between polls that people have to mend something for. */
+  /** Between polls while an operator has to act. */
   readonly slowMs: number
-  /** A Retry-After is honoured up to this. */
+  /** Upper bound for a Retry-After. */
   readonly retryAfterMaxMs: number
 }
 
@@ -38,9 +38,9 @@ export const defaultPaceLimits: PaceLimits = {
 
 export interface PollTaken {
   readonly elapsedMs: number
-  /** How many polls in a row, this one included, neither made progress nor found nothing. */
+  /** How many polls in a row, this one included, had an outcome other than `progress` and `nothing`. */
   readonly badInARow: number
-  /** From 0 to 1: full jitter, so that streams which failed together do not come back together. */
+  /** From 0 to 1: full jitter, so that streams that failed together do not retry together. */
   readonly random: number
 }
 

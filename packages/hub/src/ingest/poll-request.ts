@@ -17,16 +17,16 @@ export interface PollRequestDeps {
 
 export interface PollRequestLimits {
   readonly answerBytesMax: number
-  /** JSON values that one answer may hold; one SET is one. */
+  /** JSON values that one answer may hold; each SET is one value. */
   readonly answerValuesMax: number
-  /** How long an answer may take, of a poll that may be held open and of one that may not. */
+  /** How long an answer may take: of a long poll, and of a short poll. */
   readonly longPollTimeoutMs: number
   readonly shortPollTimeoutMs: number
 }
 
-/** What the next request tells a transmitter, and how much it asks for. All of it may be lost: the transmitter then delivers again. */
-export interface PollTelling {
-  /** Durable SETs, and refused ones with the reason. */
+/** What the next request reports, and how many SETs it asks for. All of it may be lost: the transmitter then delivers again. */
+export interface PollReport {
+  /** `jti`s of durable SETs, and refused ones with the reason. */
   readonly acks: Set<string>
   readonly errs: Map<string, SetErr>
   pollEventsMax: number
@@ -46,14 +46,14 @@ export interface PollFailed {
   readonly failure: PollOutcome & { readonly kind: 'failed' }
   readonly cause: PollFailure
   readonly message: string
-  /** Whether it could be something in between that does not let a request be open for long. */
+  /** Whether an intermediary may have cut a long poll. */
   readonly mayBeCut: boolean
 }
 
-/** One request to a poll endpoint (RFC 8936 §2.4). What it told is forgotten once the transmitter has it. */
+/** One request to a poll endpoint (RFC 8936 §2.4). Reported SETs are forgotten once the transmitter has the report. */
 export type PollRequest = (
   stream: PolledStream,
-  telling: PollTelling,
+  report: PollReport,
   asked: PollAsked,
 ) => Promise<PollAnswered | PollFailed>
 
@@ -62,10 +62,10 @@ export function createPollRequest(deps: PollRequestDeps, limits: PollRequestLimi
 
   async function ask(
     stream: PolledStream,
-    telling: PollTelling,
+    report: PollReport,
     { maxEvents, long, signal }: PollAsked,
   ): Promise<PollAnswered | PollFailed> {
-    const [acks, errs] = [[...telling.acks], [...telling.errs]]
+    const [acks, errs] = [[...report.acks], [...report.errs]]
     let response: FetchedBytes
     try {
       response = await streams.accessTo(stream).request({
@@ -84,8 +84,8 @@ export function createPollRequest(deps: PollRequestDeps, limits: PollRequestLimi
       })
     } catch (error) {
       if (!isHubError(error)) throw error
-      if (error.facts['tooLarge'] === 'true' && telling.pollEventsMax > 1) {
-        telling.pollEventsMax = Math.ceil(telling.pollEventsMax / 2)
+      if (error.facts['tooLarge'] === 'true' && report.pollEventsMax > 1) {
+        report.pollEventsMax = Math.ceil(report.pollEventsMax / 2)
       }
       const pace = slowCodes.has(error.code) ? 'slow' : 'soon'
       return failed(pace, causeOf(error.code), error.detail, {
@@ -96,11 +96,11 @@ export function createPollRequest(deps: PollRequestDeps, limits: PollRequestLimi
     const { status } = response
     const isEmpty = status === 204 || (maxEvents === 0 && status < 300)
     if (status !== 200 && !isEmpty) {
-      // A request that the transmitter does not understand may be so for what it tells; that is told anew if need be.
-      if (status === 400 || status === 422) forget(telling, acks, errs)
+      // The report itself may be what the transmitter rejects; SETs that come again are reported again.
+      if (status === 400 || status === 422) forget(report, acks, errs)
       return refused(stream, response)
     }
-    forget(telling, acks, errs)
+    forget(report, acks, errs)
     meter.pollReported(stream.providerId, { acks: acks.length, setErrs: errs.length })
     const answer =
       isEmpty || maxEvents === 0
@@ -130,12 +130,12 @@ export function createPollRequest(deps: PollRequestDeps, limits: PollRequestLimi
 }
 
 function forget(
-  telling: PollTelling,
+  report: PollReport,
   acks: readonly string[],
   errs: readonly (readonly [string, SetErr])[],
 ): void {
-  for (const name of acks) telling.acks.delete(name)
-  for (const [name] of errs) telling.errs.delete(name)
+  for (const name of acks) report.acks.delete(name)
+  for (const [name] of errs) report.errs.delete(name)
 }
 
 function failed(
@@ -147,7 +147,7 @@ function failed(
   return { failure: { kind: 'failed', pace, retryAfterS }, cause, message, mayBeCut }
 }
 
-/** Failures that last until somebody changes something. */
+/** Failures that last until an operator acts. */
 const slowCodes: ReadonlySet<HubErrorCode> = new Set([
   'stream.token_refused',
   'stream.secrets_unreadable',
@@ -155,7 +155,7 @@ const slowCodes: ReadonlySet<HubErrorCode> = new Set([
 ])
 
 function causeOf(code: HubErrorCode): PollFailure {
-  if (code.startsWith('stream.')) return 'token' // asking for it is the only step before the poll itself
+  if (code.startsWith('stream.')) return 'token' // the token request is the only step before the poll
   return code === 'outbound.refused' ? 'refused' : 'unreachable'
 }
 

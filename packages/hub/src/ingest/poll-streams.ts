@@ -17,7 +17,7 @@ export interface StreamPollerDeps {
   readonly accepting: AcceptDeps & { readonly meter: Meter }
 }
 
-/** The poller of the hub's own streams: what it fetches goes the road that pushed SETs go. */
+/** The poller of the hub's streams: polled SETs take the same path as pushed ones. */
 export function createStreamPoller(deps: StreamPollerDeps, limits: PollLimits = defaultPollLimits): Worker {
   const { world, logger, leases, accepting } = deps
   const { registry, streams, isActive, pollGate, keeper } = deps.intake

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts'
 import type { Receipt } from './accept.ts'
 import type { PollAnswer } from '@watchbell/receiver/poll'
 import type { PollOutcome } from './poll-pace.ts'
-import type { PollTelling } from './poll-request.ts'
+import type { PollReport } from './poll-request.ts'
 import { isLongPolled, type PolledStream } from './polled-stream.ts'
 import { setErrOf } from './set-err.ts'
 
@@ -13,39 +13,39 @@ export interface PollVerdictsDeps {
   readonly world: Pick<World, 'monotonicMs'>
   readonly logger: Logger
   /**
-   * Takes one SET of a poll answer to a durable signal.
-   * @param name - what the answer calls it; must be its `jti` (SSF-C7)
+   * Accepts one SET of a poll answer.
+   * @param name - its key in the answer; must be its `jti` (SSF-C7)
    */
   readonly accept: (stream: PolledStream, name: string, token: string) => Promise<Receipt>
 }
 
 export interface PollVerdictLimits {
-  /** SETs of one answer that are looked at, however many it has; the others come again. */
+  /** How many SETs of one answer are processed; the others come again. */
   readonly answerSetsMax: number
-  /** For how long a SET waits for a key that is not published yet, before it is refused. */
+  /** How long a SET waits for a key that is not published yet, before it is refused. */
   readonly keyGraceMs: number
 }
 
-/** What is remembered of the SETs of a stream from one answer to the next. */
-export interface PolledSets extends PollTelling {
-  /** The SETs of the answer before that were settled. */
+/** What the poller remembers of a stream's SETs from one answer to the next. */
+export interface PolledSets extends PollReport {
+  /** Settled SETs of the answer before. */
   settledBefore: ReadonlySet<string>
-  /** SETs that wait for something to pass, and since when by the monotonic clock: a wall clock that is set right refuses none. */
+  /** Waiting SETs, and since when by the monotonic clock: correcting the wall clock must not refuse any. */
   waitingSince: ReadonlyMap<string, number>
 }
 
-/** What came of one poll. */
+/** The result of one poll. */
 export interface PollResult {
   readonly outcome: PollOutcome
   readonly settled: number
-  /** SETs that the answer held. */
+  /** How many SETs the answer held. */
   readonly events: number
   readonly failure?: PollFailure
-  /** In words; undefined when all is well. */
+  /** For the operator; undefined when all is well. */
   readonly error: string | undefined
 }
 
-/** Settles what can be settled of an answer, all at once: they share commits. What became of each SET is told by the next request. */
+/** Settles the SETs of an answer concurrently, so that they share commits. The next request reports the verdicts. */
 export type PollVerdicts = (
   stream: PolledStream,
   known: PolledSets,
@@ -55,7 +55,7 @@ export type PollVerdicts = (
 export function createPollVerdicts(deps: PollVerdictsDeps, limits: PollVerdictLimits): PollVerdicts {
   const { world, logger } = deps
 
-  /** Some come again only after a pause, and are not in every answer: they are waited for no longer than the others. */
+  /** Waiting SETs need not be in every answer; their waiting time counts from their first delivery. */
   function stillWaiting(
     known: ReadonlyMap<string, number>,
     waiting: ReadonlyMap<string, number>,
@@ -120,7 +120,7 @@ export function createPollVerdicts(deps: PollVerdictsDeps, limits: PollVerdictLi
     return { outcome: { kind: 'stalled' }, settled: settled.size, events, error }
   }
 
-  /** @returns what became of it; an error that is not about the SET leaves it with the transmitter */
+  /** @returns the verdict; an error that is not about the SET leaves it with the transmitter */
   async function judge(stream: PolledStream, name: string, set: JsonValue): Promise<'taken' | HubError> {
     try {
       await deps.accept(stream, name, typeof set === 'string' ? set : JSON.stringify(set))

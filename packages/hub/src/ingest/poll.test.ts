@@ -20,7 +20,7 @@ interface Options {
   readonly polling?: 'short'
 }
 
-/** A poller with a clock to turn, one stream at an emulated transmitter, and an inbox that can be told to say no. */
+/** A poller with a settable clock, one stream at an emulated transmitter, and an inbox that can be told to refuse. */
 async function openPoller({
   transmitter: of = {},
   limits = {},
@@ -115,7 +115,7 @@ async function openPoller({
       Array.from({ length: count }, () => transmitter.send({ type: revoked, subject: ada })),
     turn: () => poller.runOnce(new AbortController().signal),
     pass: (ms: number) => (now += ms),
-    /** As NTP sets a clock: no time passes. */
+    /** Sets the wall clock only, as NTP does. */
     setClockAhead: (ms: number) => (setAheadMs += ms),
     [Symbol.asyncDispose]: () => opened.disposeAsync(),
   }
@@ -123,7 +123,6 @@ async function openPoller({
 
 function connected({ origin }: EmulatedTransmitter, id: string, polling: 'short' | undefined): PolledStream {
   const endpointUrl = `${origin}/ssf/poll/${id}`
-  // of a stream the poller reads only these members
   return {
     id: `str-${id}`,
     providerId: 'sse1',
@@ -135,7 +134,7 @@ function connected({ origin }: EmulatedTransmitter, id: string, polling: 'short'
 }
 
 describe('a poll', () => {
-  test('takes what there is, and acknowledges it with the next one (RFC 8936 §2.2, §2.4)', async () => {
+  test('the SETs of a poll are stored and acknowledged with the next poll (RFC 8936 §2.2, §2.4)', async () => {
     await using open = await openPoller()
     const jtis = open.send(3)
     expect(await open.turn()).toBe(3)
@@ -153,14 +152,14 @@ describe('a poll', () => {
     })
   })
 
-  test('goes on while there is more, at most maxEvents each time (RFC 8936 §2.3)', async () => {
+  test('the poller polls on while there is more, at most maxEvents each time (RFC 8936 §2.3)', async () => {
     await using open = await openPoller({ limits: { pollEventsMax: 2 } })
     const jtis = open.send(5)
     expect([await open.turn(), await open.turn(), await open.turn()]).toEqual([2, 2, 1])
     expect(open.taken).toHaveLength(jtis.length)
   })
 
-  test('takes more than it asked for', async () => {
+  test('an answer with more SETs than maxEvents is accepted', async () => {
     await using open = await openPoller({
       limits: { pollEventsMax: 1 },
       transmitter: { misbehaving: ['poll-ignores-max'] },
@@ -169,7 +168,7 @@ describe('a poll', () => {
     expect(await open.turn()).toBe(4)
   })
 
-  test('looks at so many SETs of an answer and no more; the others come again', async () => {
+  test('SETs beyond answerSetsMax are left with the transmitter and come again', async () => {
     await using open = await openPoller({
       limits: { answerSetsMax: 3 },
       transmitter: { misbehaving: ['poll-ignores-max'] },
@@ -179,7 +178,7 @@ describe('a poll', () => {
     expect(open.taken.toSorted()).toEqual(jtis.toSorted())
   })
 
-  test('short polling asks at its interval, and acknowledges at once (RFC 8936 §2.4)', async () => {
+  test('short polling polls at its interval, and acknowledges at once (RFC 8936 §2.4)', async () => {
     await using open = await openPoller({ polling: 'short' })
     const [jti] = open.send()
     await open.turn()
@@ -194,7 +193,7 @@ describe('a poll', () => {
     expect(open.polls()).toHaveLength(3)
   })
 
-  test('what was stored before is acknowledged like what is new (RFC 8936 §2.4)', async () => {
+  test('a repeated SET is acknowledged like a new one (RFC 8936 §2.4)', async () => {
     await using open = await openPoller()
     const [jti = ''] = open.send()
     open.taken.push(jti)
@@ -203,7 +202,7 @@ describe('a poll', () => {
     expect(open.transmitter.stream().acked).toEqual([jti])
   })
 
-  test('what is refused is reported in words and never acknowledged (RFC 8936 §2.4.4)', async () => {
+  test('a refused SET is reported with a description and never acknowledged (RFC 8936 §2.4.4)', async () => {
     await using open = await openPoller()
     const [good, bad = ''] = open.send(2)
     open.refuse.set(bad, new HubError('set.bad_signature'))
@@ -218,7 +217,7 @@ describe('a poll', () => {
     expect(open.polls()[0]?.headers['content-language']).toBeUndefined()
   })
 
-  test('a SET that is no token, or no string, is refused like any other (RFC 8936 §2.4.4)', async () => {
+  test('a value that is no token, or no string, is refused like any other SET (RFC 8936 §2.4.4)', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 200, body: { sets: { odd: { not: 'a token' }, bad: 'x' } } })
     await open.turn()
@@ -230,20 +229,20 @@ describe('a poll', () => {
   })
 })
 
-describe('a SET that cannot be taken for a while stays with the transmitter', () => {
+describe('a SET that cannot be accepted for now stays with the transmitter', () => {
   test.each([
     [
       'the keys cannot be fetched',
       new HubError('keys.unavailable', { detail: 'no keys', retryAfterS: 9 }),
       9_000,
     ],
-    ['the storage is away', new HubError('hub.unavailable', { detail: 'no disk' }), 500],
+    ['the storage is unavailable', new HubError('hub.unavailable', { detail: 'no disk' }), 500],
     [
       'the provider is over its budget',
       new HubError('request.rate_limited', { detail: 'over', retryAfterS: 42 }),
       42_000,
     ],
-    ['too much waits', new HubError('hub.overloaded', { retryAfterS: 1 }), 1_000],
+    ['the inbox is full', new HubError('hub.overloaded', { retryAfterS: 1 }), 1_000],
     ['the provider was deactivated meanwhile', new HubError('set.provider_inactive'), 500],
     ['its key is not published yet', new HubError('set.unknown_key'), 500],
   ])('when %s', async (_, error, pauseMs) => {
@@ -251,7 +250,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     const [good = '', held = ''] = open.send(2)
     open.refuse.set(held, error)
     expect(await open.turn()).toBe(1)
-    // what was taken is acknowledged at once, as the next poll is not
+    // the next poll is not due at once, so the accepted SET is acknowledged at once
     expect(open.transmitter.stream()).toMatchObject({ acked: [good], setErrs: [] })
     expect(open.lastError()).toBe(`1 SETs wait at the transmitter: ${error.detail}`)
     const polls = open.polls().length
@@ -265,7 +264,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     expect(open.lastError()).toBeUndefined()
   })
 
-  test('for its key, also when the clock is set meanwhile', async () => {
+  test('a SET waits for its key, also when the clock is set meanwhile', async () => {
     await using open = await openPoller()
     open.send()
     open.refuse.set('*', new HubError('set.unknown_key'))
@@ -280,7 +279,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
     expect(open.transmitter.stream()).toMatchObject({ setErrs: [], acked: open.taken })
   })
 
-  test('but not for ever for a key that never comes (RFC 8936 §2.6)', async () => {
+  test('a SET whose key never comes is refused in the end (RFC 8936 §2.6)', async () => {
     await using open = await openPoller()
     const [jti] = open.send()
     open.refuse.set('*', new HubError('set.unknown_key'))
@@ -294,7 +293,7 @@ describe('a SET that cannot be taken for a while stays with the transmitter', ()
   })
 })
 
-test('a key that never comes is not waited for for ever where the transmitter pauses between deliveries (RFC 8936 §2.6)', async () => {
+test('a SET whose key never comes is refused in the end, also when the transmitter pauses between deliveries (RFC 8936 §2.6)', async () => {
   await using open = await openPoller()
   const [jti = ''] = open.send()
   open.refuse.set('*', new HubError('set.unknown_key'))
@@ -310,7 +309,7 @@ test('a key that never comes is not waited for for ever where the transmitter pa
   ])
 })
 
-describe('every failure has its pace, and none spins', () => {
+describe('every failure is followed by a pause', () => {
   test.each<[string, (transmitter: EmulatedTransmitter) => void, number, string]>([
     ['a closed connection', (t) => t.fail('poll', 'reset'), 500, 'closed by the other side'],
     ['a transmitter that is gone', (t) => (t.down = true), 500, ''],
@@ -329,7 +328,7 @@ describe('every failure has its pace, and none spins', () => {
       'asked too often',
     ],
     [
-      '429 with an absurd one',
+      '429 with an absurd Retry-After',
       (t) => t.fail('poll', { status: 429, headers: { 'retry-after': '99999' } }),
       600_000,
       'status 429',
@@ -337,7 +336,7 @@ describe('every failure has its pace, and none spins', () => {
     ['403', (t) => t.fail('poll', { status: 403 }), 225_000, 'do not permit this'],
     ['404', (t) => t.fail('poll', { status: 404 }), 225_000, 'does not know the stream'],
     ['400', (t) => t.fail('poll', { status: 400 }), 225_000, 'does not understand us'],
-    ['401 whatever the token', (t) => t.misbehaving.add('tokens-never-good'), 225_000, 'not even new ones'],
+    ['401 with every token', (t) => t.misbehaving.add('tokens-never-good'), 225_000, 'not even new ones'],
     [
       'a page of a proxy',
       (t) => t.fail('poll', { status: 200, body: '<h1>Hello</h1>' }),
@@ -406,7 +405,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(await open.turn()).toBe(1)
   })
 
-  test('a token that ended or was revoked is replaced once, within the same poll (SSF 1.0 §7.1.1)', async () => {
+  test('an expired or revoked token is replaced once, within the same poll (SSF 1.0 §7.1.1)', async () => {
     await using open = await openPoller()
     for (const end of [() => open.transmitter.revokeTokens(), () => open.pass(3_600_000)]) {
       const issued = open.transmitter.tokensIssued
@@ -422,7 +421,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.transmitter.tokensIssued).toBe(issued + 1)
   })
 
-  test('a stream that was changed is polled at once, whatever pause a failure earned it', async () => {
+  test('a changed stream is polled at once, also during the pause after a failure', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 403 })
     await open.turn()
@@ -435,7 +434,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.polls()).toHaveLength(2)
   })
 
-  test('a clock that is set back stops nothing', async () => {
+  test('polls go on when the clock is set back', async () => {
     await using open = await openPoller({ polling: 'short' })
     await open.turn()
     open.pass(-3_600_000)
@@ -444,7 +443,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.taken).toEqual(jtis)
   })
 
-  test('failures in a row wait longer and longer, up to a bound', async () => {
+  test('the pause grows with each failure in a row, up to a bound', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 500 }, Infinity)
     const pauses: number[] = []
@@ -462,7 +461,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(pauses).toEqual([0, 500, 1_000, 2_000, 4_000, 8_000, 16_000, 30_000, 30_000])
   })
 
-  test('an empty answer that comes at once is asked for at an interval only', async () => {
+  test('after an immediate empty answer the next poll waits for the interval', async () => {
     await using open = await openPoller()
     await open.turn()
     open.pass(4_999)
@@ -473,7 +472,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.polls()).toHaveLength(2)
   })
 
-  test('SETs that come again after each acknowledgement slow it down (RFC 8936 §2.4)', async () => {
+  test('SETs that come again after each acknowledgement slow the polls down (RFC 8936 §2.4)', async () => {
     await using open = await openPoller()
     open.send()
     const sets = Object.fromEntries(open.transmitter.stream().waiting.map(({ jti, token }) => [jti, token]))
@@ -510,7 +509,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.taken).toEqual([])
   })
 
-  test('a SET that comes again among ever new ones that are refused is no progress', async () => {
+  test('a repeated SET among new refused ones is no progress', async () => {
     await using open = await openPoller()
     open.send()
     const again = open.transmitter.stream().waiting.map(({ jti, token }) => [jti, token] as const)
@@ -524,7 +523,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.polls()).toHaveLength(polls)
   })
 
-  test('after SETs that were refused the next question may be held open again', async () => {
+  test('after refused SETs the next poll may be held open again', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 200, body: { sets: { bad: 'x' } } })
     await open.turn()
@@ -534,7 +533,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.bodies().at(-1)).toMatchObject({ maxEvents: 250, returnImmediately: false })
   })
 
-  test('after a failure the first question is a short one', async () => {
+  test('after a failure the next poll is a short one', async () => {
     await using open = await openPoller()
     open.transmitter.fail('poll', { status: 500 })
     await open.turn()
@@ -545,18 +544,18 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.bodies().map((body) => body['returnImmediately'])).toEqual([false, true, false])
   })
 
-  test('a long poll that something cuts after a while is no failure', async () => {
+  test('a long poll that an intermediary cuts after a while is no failure', async () => {
     await using open = await openPoller({ limits: { longPollCutMs: 0 } })
     open.transmitter.fail('poll', { status: 504 })
     await open.turn()
     expect(open.lastError()).toBeUndefined()
     open.transmitter.fail('poll', { status: 504 })
     open.pass(60_000)
-    await open.turn() // the short one after it tells whether the transmitter is there
+    await open.turn() // a short poll, which shows whether the transmitter is there
     expect(open.lastError()).toContain('status 504')
   })
 
-  test('answers that are too large are asked for in halves', async () => {
+  test('after an answer that is too large the next poll asks for half as many SETs', async () => {
     await using open = await openPoller({ limits: { answerBytesMax: 2_000, pollEventsMax: 8 } })
     const jtis = open.send(8)
     for (let round = 0; round < 20; round++) {
@@ -567,7 +566,7 @@ describe('every failure has its pace, and none spins', () => {
     expect(open.transmitter.stream().waiting).toEqual([])
   })
 
-  test('acknowledgements that the transmitter does not understand are not repeated for ever', async () => {
+  test('acknowledgements that the transmitter rejects are not repeated for ever', async () => {
     await using open = await openPoller()
     open.send()
     await open.turn()
@@ -575,12 +574,12 @@ describe('every failure has its pace, and none spins', () => {
     await open.turn()
     open.pass(300_000)
     await open.turn()
-    expect(open.bodies().at(-2)).not.toHaveProperty('ack') // then it came again, was known, and was acknowledged
+    expect(open.bodies().at(-2)).not.toHaveProperty('ack') // then the SET came again, was recognised and acknowledged
     expect(open.transmitter.stream().acked).toHaveLength(1)
   })
 })
 
-test('an answer that is lost costs nothing: it comes again, and what was told is told again (RFC 8936 §2.4)', async () => {
+test('after a lost answer the SETs come again, and the acknowledgements are sent again (RFC 8936 §2.4)', async () => {
   await using open = await openPoller()
   const [first = ''] = open.send()
   await open.turn()
@@ -595,14 +594,14 @@ test('an answer that is lost costs nothing: it comes again, and what was told is
   expect(open.transmitter.stream()).toMatchObject({ acked: [first, first, second], waiting: [] })
 })
 
-describe('polls at the same time', () => {
-  test('a stream has one, however often the crank is turned (RFC 8936 §2.2)', async () => {
+describe('concurrent polls', () => {
+  test('a stream has one open poll, however often runOnce is called (RFC 8936 §2.2)', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 50 } })
     await Promise.all([open.turn(), open.turn(), open.turn()])
     expect(open.transmitter.stream().pollsAtOnceMax).toBe(1)
   })
 
-  test('only the node that has the lease polls, the other when it is over', async () => {
+  test('only the node with the lease polls, and another one after the lease has expired', async () => {
     const leases = new Map([['poll/other', { holder: 'x', until: 0 }]])
     await using open = await openPoller({ leases })
     const name = `poll/${open.polled[0]?.id ?? ''}`
@@ -619,7 +618,7 @@ describe('polls at the same time', () => {
     expect(leases.has(name)).toBe(false)
   })
 
-  test('a node whose clock was set back asks for the lease anew', async () => {
+  test('a node whose clock was set back asks for the lease again', async () => {
     await using open = await openPoller()
     const name = `poll/${open.polled[0]?.id ?? ''}`
     await open.turn()
@@ -629,12 +628,12 @@ describe('polls at the same time', () => {
     expect(open.polls()).toHaveLength(1)
   })
 
-  test('a lease that could not be asked for is not held', async () => {
+  test('a node that cannot ask for the lease does not hold it', async () => {
     const leases = new Map<string, { holder: string; until: number }>()
     await using open = await openPoller({ leases })
     const asked = leases.get.bind(leases)
     leases.get = () => {
-      throw new Error('the storage is away')
+      throw new Error('the storage is unavailable')
     }
     open.send()
     await open.turn()
@@ -657,7 +656,7 @@ describe('polls at the same time', () => {
     await hanging
   })
 
-  test('the poll of a stream that is polled no more is given up', async () => {
+  test('the open poll of a stream that is no longer polled is aborted', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 60_000 } })
     const open1 = open.turn()
     await expect.poll(() => open.polls()).toHaveLength(1)
@@ -667,7 +666,7 @@ describe('polls at the same time', () => {
     expect(open.leases.size).toBe(0)
   })
 
-  test('stopping gives up what is held open', async () => {
+  test('stopping aborts long polls', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 60_000 } })
     open.poller.start()
     await expect.poll(() => open.polls()).toHaveLength(1)
@@ -675,7 +674,7 @@ describe('polls at the same time', () => {
     expect(open.notes).toEqual([])
   })
 
-  test('what was taken or refused is told when it stops, although no poll is due (RFC 8936 §2.4, §2.6)', async () => {
+  test('a stopping poller reports accepted and refused SETs although no poll is due (RFC 8936 §2.4, §2.6)', async () => {
     await using open = await openPoller()
     const [good, bad = ''] = open.send(2)
     open.refuse.set(bad, new HubError('set.bad_signature'))
@@ -688,7 +687,7 @@ describe('polls at the same time', () => {
     expect(open.leases.size).toBe(0)
   })
 
-  test('also when a poll that would have told it is held open', async () => {
+  test('a stopping poller reports them also when a long poll is open', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 60_000 } })
     const jtis = open.send()
     await open.turn()
@@ -703,17 +702,17 @@ describe('polls at the same time', () => {
     ['poll endpoint', (t) => t.fail('poll', 'hang', Infinity)],
     ['token endpoint', (t) => (t.revokeTokens(), t.fail('token', 'hang', Infinity))],
     ['whole transmitter', (t) => (t.down = true)],
-  ])('a %s that does not answer then keeps nobody from stopping', async (_, fail) => {
-    await using open = await openPoller({ limits: { farewellMs: 50 } })
+  ])('a %s that does not answer does not keep the poller from stopping', async (_, fail) => {
+    await using open = await openPoller({ limits: { lastReportMs: 50 } })
     open.send()
     await open.turn()
     fail(open.transmitter)
-    await open.poller[Symbol.asyncDispose]() // within the time of a test
+    await open.poller[Symbol.asyncDispose]() // must end before the test times out
     expect(open.transmitter.stream().acked).toEqual([])
     open.transmitter.mend()
   })
 
-  test('a node that has lost the lease tells nothing: another one may have told it', async () => {
+  test('a stopping node that has lost the lease reports nothing', async () => {
     await using open = await openPoller()
     open.send()
     await open.turn()
@@ -722,7 +721,7 @@ describe('polls at the same time', () => {
     expect(open.polls()).toHaveLength(1)
   })
 
-  test('the started loop takes what comes, without being turned', async () => {
+  test('the started loop fetches SETs without calls of runOnce', async () => {
     await using open = await openPoller({ transmitter: { longPollMs: 60_000 } })
     open.poller.start()
     await expect.poll(() => open.polls()).toHaveLength(1)

@@ -24,27 +24,27 @@ export interface PollerDeps extends PollVerdictsDeps {
 }
 
 export interface PollLimits extends PaceLimits, PollRequestLimits, PollVerdictLimits {
-  /** SETs that one answer may hold; fewer after an answer that was too large. */
+  /** SETs asked for in one answer; fewer after an answer that was too large. */
   readonly pollEventsMax: number
-  /** A long poll that was open for so long may be cut by something in between: that is no failure. */
+  /** An intermediary may cut a long poll after this time; that is no failure. */
   readonly longPollCutMs: number
-  /** How long a node may be silent before another one polls its streams. */
+  /** How long a node may be silent before another node polls its streams. */
   readonly leaseMs: number
-  /** How often a node asks whether it may poll a stream that another one polls. */
+  /** How often a node asks for the lease of a stream that another node polls. */
   readonly leaseTryMs: number
-  /** How often it is looked at which streams are due. */
+  /** How often the poller looks for due streams. */
   readonly tickMs: number
-  /** A stream's `lastPollAt` is kept this often. */
+  /** How often a stream's `lastPollAt` is stored. */
   readonly noteMs: number
-  /** How long the end of the poller may take to tell transmitters what became of their last SETs. */
-  readonly farewellMs: number
+  /** How long a stopping poller may take to report its last SETs. */
+  readonly lastReportMs: number
 }
 
 export const defaultPollLimits: PollLimits = {
   ...defaultPaceLimits,
   pollEventsMax: 250,
-  answerBytesMax: 4 * 1_048_576, // 16 KiB for each SET; where they are larger, fewer are asked for
-  answerValuesMax: 10_000, // a SET has 400 bytes at least, so that no honest answer of that size holds more
+  answerBytesMax: 4 * 1_048_576, // 16 KiB per SET; larger SETs are asked for in smaller numbers
+  answerValuesMax: 10_000, // a SET has at least 400 bytes, so an honest answer of that size holds fewer
   answerSetsMax: 1_000,
   longPollTimeoutMs: 90_000,
   shortPollTimeoutMs: 15_000,
@@ -54,32 +54,32 @@ export const defaultPollLimits: PollLimits = {
   leaseTryMs: 3_000,
   tickMs: 250,
   noteMs: 10_000,
-  farewellMs: 3_000,
+  lastReportMs: 3_000,
 }
 
 /** What the poller remembers of a stream. All of it may be lost: the transmitter then delivers again. */
 interface StreamState extends PolledSets {
   /** In ms since 1970. */
   nextAt: number
-  /** Of the stream, when it was polled last: one that was changed since has no failures to pay for. */
+  /** The stream's `updatedAt` at its last poll: a changed stream starts without failures. */
   updatedAt: number
   endpointUrl: string | undefined
   badInARow: number
-  /** Whether the transmitter might be away: the next question is a short one. */
+  /** Whether the transmitter may be away: the next poll is then a short one. */
   inDoubt: boolean
   readonly lease: Lease
-  /** What was noted last, and when. */
+  /** The note that was stored last, and when. */
   noted: { readonly error: string | undefined; readonly at: number } | undefined
-  /** Stops the poll that is open now. */
+  /** Ends the open poll. */
   running: AbortController | undefined
 }
 
 /**
- * Fetches SETs from every poll stream (RFC 8936): one poll at a time for each stream, none waiting for another's
- * transmitter. A SET is acknowledged after it is durable and never before; what was not acknowledged, the transmitter
- * delivers again, and we know it by its `jti`.
+ * Fetches SETs from every poll stream (RFC 8936): one poll at a time per stream, and no stream waits for another's
+ * transmitter. A SET is acknowledged only once it is durable; the transmitter delivers an unacknowledged SET again, and
+ * the hub recognises it by its `jti`.
  *
- * `runOnce` polls each stream that is due once, and resolves when all are done; the loop does not wait.
+ * `runOnce` polls each due stream once and resolves when all polls are done; the loop does not wait for them.
  */
 export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollLimits): Worker {
   const { world, logger, streams, meter = silentMeter, tracer = silentTracer } = deps
@@ -119,7 +119,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     return fresh
   }
 
-  /** Polls each stream that is due and not being polled; never rejects. @returns how many SETs were settled */
+  /** Polls each stream that is due and has no open poll; never rejects. @returns how many SETs were settled */
   async function launch(): Promise<number> {
     const at = now()
     const polled = streams.polled()
@@ -150,7 +150,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     return (await Promise.all(launched)).reduce((sum, count) => sum + count, 0)
   }
 
-  /** A clock that was set back does not stop it: no pause is that long. */
+  /** A due time further away than the longest pause was set before the clock was set back: poll now. */
   function isDue({ nextAt }: StreamState, at: number): boolean {
     return nextAt <= at || nextAt > at + limits.retryAfterMaxMs
   }
@@ -165,14 +165,14 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     }
   }
 
-  /** Keeps the lease while a poll is open; another node that has it ends the poll. */
+  /** Renews the lease while a poll is open, and ends the poll when another node has the lease. */
   async function renewLease(state: StreamState): Promise<void> {
     if (state.lease.isFresh()) return
-    const isHeld = await state.lease.take().catch(() => true) // the storage is away: others cannot have it either
+    const isHeld = await state.lease.take().catch(() => true) // storage outage: no other node can take it either
     if (!isHeld) state.running?.abort()
   }
 
-  /** One poll and what follows from it; never rejects. @returns how many SETs were settled */
+  /** One poll, its report and its note; never rejects. @returns how many SETs were settled */
   async function turn(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<number> {
     const startedAt = now()
     try {
@@ -207,7 +207,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     }
   }
 
-  /** Settles when the next poll is. @returns in how many ms */
+  /** Sets the time of the next poll. @returns the pause in ms */
   function pace(state: StreamState, outcome: PollOutcome, startedAt: number): number {
     const good = outcome.kind === 'progress' || outcome.kind === 'nothing'
     state.badInARow = good ? 0 : state.badInARow + 1
@@ -220,7 +220,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
   }
 
   async function poll(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<PollResult> {
-    // After something went wrong the first question is a short one: it shows soon whether the transmitter is back.
+    // After a failure the poll is a short one, which shows soon whether the transmitter is back.
     const long = isLongPolled(stream) && !state.inDoubt
     const startedAt = now()
     const asked = await request(stream, state, { maxEvents: state.pollEventsMax, long, signal })
@@ -232,23 +232,23 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
     return settle(stream, state, asked.answer)
   }
 
-  /** Tells at once what became of SETs, where the next poll is not at once (RFC 8936 §2.4). A failure leaves it for that poll. */
+  /** Reports verdicts at once when the next poll is not due at once (RFC 8936 §2.4). After a failure the next poll reports them. */
   async function report(stream: PolledStream, state: StreamState, signal: AbortSignal): Promise<void> {
     if (state.acks.size === 0 && state.errs.size === 0) return
     await request(stream, state, { maxEvents: 0, long: false, signal })
   }
 
-  /** Tells what waits to be told, of every stream at once: a hub that stops would be sent those SETs again (RFC 8936 §2.4). */
-  async function sayFarewell(): Promise<void> {
-    const signal = AbortSignal.timeout(limits.farewellMs)
-    const untold = streams.polled().flatMap((stream) => {
+  /** Reports the remaining verdicts of all streams at once: without that, a stopped hub is sent those SETs again (RFC 8936 §2.4). */
+  async function reportRest(): Promise<void> {
+    const signal = AbortSignal.timeout(limits.lastReportMs)
+    const reports = streams.polled().flatMap((stream) => {
       const state = states.get(stream.id)
       return state === undefined || state.lease.until < now() ? [] : [report(stream, state, signal)]
     })
-    await Promise.allSettled(untold)
+    await Promise.allSettled(reports)
   }
 
-  /** Keeps what changed, and `lastPollAt` now and then. */
+  /** Stores a changed note at once, and `lastPollAt` every `noteMs`. */
   async function note(stream: PolledStream, state: StreamState, error: string | undefined): Promise<void> {
     const at = now()
     const { noted } = state
@@ -285,7 +285,7 @@ export function createPoller(deps: PollerDeps, limits: PollLimits = defaultPollL
       stopped.abort()
       await loop[Symbol.asyncDispose]()
       await Promise.all(underWay)
-      await sayFarewell()
+      await reportRest()
       await Promise.all([...states.values()].map(({ lease }) => lease.end()))
     },
   }

@@ -2,22 +2,22 @@ import type { OpenPoll } from '../streams/poll-gate.ts'
 import type { ConnectedStream } from '../streams/stream.ts'
 import type { TransmitterAccess } from '../streams/transmitter-auth.ts'
 
-/** A stream that is to be polled. */
+/** A stream to poll. */
 export type PolledStream = ConnectedStream & { readonly remote: { readonly endpointUrl: string } }
 
-/** What the poller needs to know of streams, and tells of them. */
+/** The poller's view of the streams. */
 export interface PolledStreams {
-  /** Those to poll now: connected, by poll, of active providers. From memory; asked several times a second. */
+  /** The streams to poll now: connected poll streams of active providers. From memory; called several times a second. */
   polled(): readonly PolledStream[]
-  /** The way to a stream's transmitter, with our credentials. */
+  /** A client of the stream's transmitter, with our credentials. */
   accessTo(stream: PolledStream): TransmitterAccess
-  /** Whether it may be polled now: not while other requests of ours are under way at its transmitter. */
+  /** Whether the stream may be polled now: not during another request of ours to its transmitter. */
   mayPoll?(stream: PolledStream): boolean
-  /** Told of each poll that begins. */
+  /** Called when a poll starts. */
   opened?(stream: PolledStream, poll: OpenPoll): void
-  /** Told when a transmitter says that it has no such stream. */
+  /** Called when a transmitter answers that it has no such stream. */
   unknown?(stream: PolledStream): void
-  /** Keeps when a stream was polled last, and what went wrong with it. */
+  /** Stores when a stream was last polled, and what failed. */
   note(streamId: string, note: PollNote): Promise<void>
 }
 
@@ -27,7 +27,7 @@ export interface PollNote {
   readonly lastError: string | undefined
 }
 
-/** A short poll is answered at once, and asked every `pollIntervalMs`. */
+/** A short poll is answered at once and repeated every `pollIntervalMs`. */
 export function isLongPolled({ settings }: PolledStream): boolean {
   return settings.polling !== 'short'
 }

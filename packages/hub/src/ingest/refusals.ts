@@ -2,25 +2,25 @@ import type { Logger } from '@watchbell/receiver/base'
 import type { Refusal } from '../signals/signal.ts'
 import type { RefusalCount, SignalStore } from '../signals/signal-store.ts'
 
-/** Remembers what was refused: the newest in rings, all of them in counters. */
+/** Stores refusals: the newest in rings, all of them in counters. */
 export interface RefusalRecorder extends AsyncDisposable {
   /** Resolves when the refusal is counted on disk, or when storing failed; it is then counted with a later one. */
   record(refusal: Refusal): Promise<void>
-  /** Counts without keeping: for what comes too often to be looked at. */
+  /** Counts a refusal without storing it: for refusals that are too frequent. */
   count(providerId: string | undefined, code: string): Promise<void>
 }
 
 /**
- * How many refusals a ring holds. Each provider has two: what it sent itself, and what anybody may have sent in its name;
- * all unknown issuers share one.
+ * How many refusals a ring holds. Each provider has two rings: one for proven and one for unproven refusals; all
+ * unknown issuers share one.
  */
 export const refusalRingMax = 200
-/** Rings of each kind in one round; what comes on top is counted and not kept. */
+/** Rings of each kind in one round; refusals beyond them are counted and not stored. */
 const ringsMax = 100
 
 /**
- * Gathers while a round is being written, like the inbox, but merges: what a round writes is bounded by rings and codes
- * and not by how much garbage came, so a flood of it costs next to nothing.
+ * Gathers refusals while a round is being written, like the inbox, but merges them: rings and codes bound the size of a
+ * round, so a flood of garbage costs next to nothing.
  */
 export function createRefusalRecorder(
   signals: Pick<SignalStore, 'recordRefusals'>,
@@ -42,7 +42,7 @@ export function createRefusalRecorder(
     } catch (error) {
       logger.error(
         { err: error, refusals: kept.length },
-        'refusals could not be stored; they stay counted in memory',
+        'storing refusals failed; they stay counted in memory',
       )
       for (const { providerId, code, count } of counted) add(providerId, code, count)
     }
@@ -53,7 +53,7 @@ export function createRefusalRecorder(
     counts.set(key, { providerId, code, count: count + (counts.get(key)?.count ?? 0) })
   }
 
-  /** The round that will hold what was added just now: the one that begins when the one under way has ended. */
+  /** The round that will hold a refusal added now: the one after the round in progress. */
   function round(): Promise<void> {
     next ??= writing.then(() => {
       next = undefined
@@ -94,7 +94,7 @@ export function createRefusalRecorder(
   }
 }
 
-/** By provider; what is unproven takes no place from what is proven. */
+/** By provider; unproven refusals take no ring from proven ones. */
 interface Rings {
   readonly proven: Map<string, Refusal[]>
   readonly unproven: Map<string, Refusal[]>

@@ -3,7 +3,7 @@ import type { HubError, HubErrorCode } from '../base/hub-error.ts'
 
 type SetErrorCode = Extract<HubErrorCode, `set.${string}`>
 
-/** The wire's `err` (RFC 8935 §2.4, OKTA §2.2). A new `set.*` code does not compile until it is placed here. */
+/** The wire's `err` (RFC 8935 §2.4, OKTA §2.2). A new `set.*` code does not compile until it has an entry here. */
 const setErr = {
   ...receiverSetErr,
   'set.provider_inactive': 'authentication_failed',
