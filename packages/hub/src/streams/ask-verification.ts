@@ -13,12 +13,12 @@ export interface VerificationDeps {
   readonly registry: Pick<StreamRegistry, 'find' | 'note'>
 }
 
-/** How long a state that was asked with is good. */
+/** How long a state that we sent stays valid. */
 const stateKeptMs = 7 * 86_400_000
-/** The shortest pause after a verification that could not be asked for. */
+/** The shortest pause after a failed request for verification. */
 const verifyRetryMs = 30_000
 
-/** Asks for a verification event. What goes wrong is noted, and when to ask again. */
+/** Asks for a verification event. Stores a failure and when to ask again. */
 export async function askVerification(
   { world, store, registry }: VerificationDeps,
   stream: ConnectedStream,
@@ -37,7 +37,7 @@ export async function askVerification(
     await client.verify(stream.remote.streamId, state)
   } catch (error) {
     const { verifiedAt } = registry.find(stream.id) ?? stream
-    // The event may come before the answer does, and then proves more than the answer.
+    // The event may come before the answer, and then proves more than the answer.
     if (verifiedAt === undefined || verifiedAt < at) {
       const pauseMs = Math.max(verifyRetryMs, ((isHubError(error) && error.retryAfterS) || 0) * 1_000)
       await registry.note(stream.id, {
@@ -50,13 +50,13 @@ export async function askVerification(
   return (await registry.note(stream.id, asked)) ?? stream
 }
 
-/** Whether a verification was asked for so recently that the keeper asks for no other. */
+/** Whether the last request for verification is too recent for the keeper to send another. */
 export function wasJustAsked({ remote, verificationAskedAt }: ConnectedStream, now: Date): boolean {
   const pauseMs = Math.max(verifyRetryMs, (remote.minVerificationIntervalS ?? 0) * 1_000)
   return verificationAskedAt !== undefined && now.getTime() - verificationAskedAt.getTime() < pauseMs
 }
 
-/** Whether another verification may be asked for already (SSF 1.0 §8.1.1). */
+/** Whether the transmitter's interval permits another verification request (SSF 1.0 §8.1.1). */
 export function mayAsk({ remote, verificationAskedAt }: ConnectedStream, now: Date): boolean {
   const { minVerificationIntervalS = 0 } = remote
   return (

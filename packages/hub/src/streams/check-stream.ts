@@ -12,7 +12,7 @@ import { isConnected, type Stream } from './stream.ts'
 import type { StreamConfiguration } from './transmitter-client.ts'
 import type { TransmitterSessions } from './transmitter-sessions.ts'
 
-/** A stream that has to be set right again within this time is changed by somebody else. */
+/** A second repair within this time means that another party changes the stream. */
 const contestedMs = 24 * 3_600_000
 
 export interface CheckDeps {
@@ -23,7 +23,7 @@ export interface CheckDeps {
   readonly connector: Pick<StreamConnector, 'setUp'>
 }
 
-/** See `Streams.check`. Its caller has the provider's turn. */
+/** See `Streams.check`. Requires the provider's turn. */
 export async function checkStream(
   { world, registry, sessions, commits, connector }: CheckDeps,
   providerId: string,
@@ -39,10 +39,10 @@ export async function checkStream(
     const session = await sessions.open(there)
     const existing = await session.client.read(stream.remote.streamId)
     if (existing === undefined) {
-      return connector.setUp(stream, provider, { stream, secrets: session.secrets }, hubActor) // it is gone: make it anew
+      return connector.setUp(stream, provider, { stream, secrets: session.secrets }, hubActor) // it is gone: create it again
     }
     const wanted = sessions.wished(there, session.secrets)
-    // Pushes come without the value that was agreed on: the transmitter may not have it.
+    // Pushes lack the agreed value: the transmitter may not have it.
     const told = stream.pushError === undefined ? {} : { delivery: wanted.delivery }
     const drifted = drift(existing, wanted)
     const { found, repaired } = await adopt(session.client, existing, wanted, told)
@@ -70,7 +70,7 @@ export async function checkStream(
   })
 }
 
-/** What to say when a stream has to be set right again and again. */
+/** The message for a stream that needs repair again and again. */
 function contested(
   { repairedAt }: Stream,
   existing: StreamConfiguration,

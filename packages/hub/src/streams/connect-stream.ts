@@ -32,24 +32,24 @@ export interface ConnectDeps extends VerificationDeps {
   readonly commits: StreamCommits
   readonly push: Pick<PushAuthorizations, 'announce'>
   readonly connecting: Connecting
-  /** Forgets a stream that is gone. */
+  /** Forgets a deleted stream. */
   readonly forget: (stream: Stream) => void
 }
 
-/** What a stream was when it was set up before. */
+/** A stream's configuration before the change. */
 export interface EarlierStream {
   readonly stream: Stream
   readonly secrets: StreamSecrets
 }
 
-/** Makes the stream at the transmitter what a draft says. Its caller has the provider's turn. */
+/** Makes the stream at the transmitter match a draft. Requires the provider's turn. */
 export interface StreamConnector {
   /** See `Streams.connect`. */
   connect(providerId: string, draft: StreamDraft, by: Actor): Promise<Stream>
   /**
-   * Makes the stream at the transmitter what `wanted` is. Nothing of ours changes before the transmitter agreed.
-   * @param before - what it was, when it was set up before
-   * @param left - what is left to do of what was before, in words
+   * Makes the stream at the transmitter match `wanted`. Nothing of ours changes before the transmitter agreed.
+   * @param before - the earlier configuration of a stream that was set up before
+   * @param left - a message about what is left to do for the earlier stream
    */
   setUp(
     wanted: Stream,
@@ -95,7 +95,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
           by,
         },
         {
-          ...(wanted.remote?.streamId !== remote.streamId && unconnected), // nothing is known of another stream
+          ...(wanted.remote?.streamId !== remote.streamId && unconnected), // the state of the old stream does not apply to a new one
           ...{ settings, sealedSecrets, pushAuthorization, endpoints, remote },
           lastError: undefined,
           pollError: undefined,
@@ -114,7 +114,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     })
   }
 
-  /** Takes a stream as its operator describes it: nobody is asked, and nothing is changed at the transmitter. */
+  /** Stores a stream as its operator describes it: sends nothing to the transmitter. */
   async function takeOver(
     stream: Stream,
     { streamId, pollUrl }: OperatorStream,
@@ -123,7 +123,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     by: Actor,
   ): Promise<Stream> {
     const replaced = before?.stream.remote?.streamId !== streamId ? before?.stream : undefined
-    const lastError = replaced && (await sessions.deleteThereIfPossible(replaced)) // one that we made
+    const lastError = replaced && (await sessions.deleteThereIfPossible(replaced)) // a stream of ours
     const endpoints = {
       ...unmanaged,
       metadataUrl: provider.wellKnownUrl ?? provider.issuer,
@@ -153,7 +153,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     )
   }
 
-  /** Reads status and asks for verification: what a transmitter may lack without the stream being of no use. */
+  /** Reads the status and asks for verification. The stream is useful without either, so failures are only stored. */
   async function afterwards(
     stream: ConnectedStream,
     { client }: TransmitterSession,
@@ -189,14 +189,14 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     const unproven = !adopted || repaired || stream.verifiedAt === undefined
     if (stream.endpoints.verification !== undefined && unproven && mayAsk(stream, world.now())) {
       await askVerification(deps, stream, client).catch((error: unknown) => {
-        if (!isHubError(error)) throw error // what went wrong is noted
+        if (!isHubError(error)) throw error // already stored
       })
     }
     const lastError = problems.length === 0 ? undefined : problems.join(' ')
     return (await registry.note(stream.id, { lastError, checkedAt: world.now() })) ?? stream
   }
 
-  /** Keeps a stream that is not connected yet, so that it can be looked into whatever becomes of it. */
+  /** Stores a stream before it is connected, so that it can be inspected if connecting fails. */
   async function putDown(
     stream: Stream,
     provider: Provider,
@@ -217,10 +217,10 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
       await streams.update(stream.id, { settings, sealedSecrets, pushAuthorization, updatedAt })
     })
     if (parted !== undefined) deps.forget(parted)
-    registry.remember(stream) // from here on the push route takes what comes
+    registry.remember(stream) // from here on the push route finds it
   }
 
-  /** The sealed secrets of a stream, with the poll credential that its transmitter gave when it created the stream. */
+  /** The sealed secrets of a stream, with the poll credential that its transmitter gave at creation. */
   async function sealedWith(
     { sealedSecrets }: Stream,
     { pollAuthorization: polledWith, ...secrets }: StreamSecrets,
@@ -231,7 +231,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     return sessions.seal({ ...secrets, ...(pollAuthorization !== undefined && { pollAuthorization }) })
   }
 
-  /** Deletes the stream that another client of ours had before. @returns in words what is left to do */
+  /** Deletes the stream that an earlier client of ours had. @returns a message about what is left to do */
   async function deleteReplaced(
     before: EarlierStream,
     { remote, settings }: ConnectedStream,
@@ -281,7 +281,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
       }
       if (before !== undefined && isConnected(before)) await push.announce(before, stream)
       else await putDown(stream, provider, { before, parted, by })
-      // With another secret key than before, the transmitter has to learn a new Authorization value.
+      // After a change of the secret key the transmitter needs a new Authorization value.
       const earlier = before && { stream: before, secrets: kept ?? { pushAuthorization: '' } }
       return commits.noting(stream.id, () =>
         setUp(stream, provider, earlier, by, left === undefined ? [] : [left]),
@@ -290,7 +290,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
   }
 }
 
-/** What of a transmitter's management API is used for a stream that its operator made. */
+/** The transmitter settings of a stream that its operator made: no management API. */
 const unmanaged: Omit<TransmitterEndpoints, 'metadataUrl' | 'configuration'> = {
   status: undefined,
   verification: undefined,

@@ -2,14 +2,14 @@ import { notConnected } from './find-stream.ts'
 import type { StreamRegistry } from './stream-registry.ts'
 import { isConnected, type ConnectedStream } from './stream.ts'
 
-/** How long a SET waits for the stream it belongs to to be connected, before it is asked to come again. */
+/** How long a SET waits for its stream to be connected, before its sender is asked to retry. */
 const connectedWaitMs = 2_000
 
-/** Which streams are being connected right now: their transmitters may push before they are. */
+/** The streams that are being connected now: a transmitter may push before its stream is committed. */
 export interface Connecting {
-  /** Lets what is pushed meanwhile wait until the work has ended. */
+  /** Holds SETs pushed for the stream until the work has ended. */
   during<T>(id: string, work: () => Promise<T>): Promise<T>
-  /** The stream once it is connected, when that is being done right now. @throws HubError `stream.not_connected` */
+  /** The stream once it is connected, when that is in progress. @throws HubError `stream.not_connected` */
   connected(id: string): Promise<ConnectedStream>
 }
 
@@ -17,7 +17,7 @@ export function createConnecting(
   registry: Pick<StreamRegistry, 'find'>,
   lookAgain: () => Promise<void>,
 ): Connecting {
-  /** By the id of the stream: ends when the stream is committed, or cannot be. */
+  /** By stream id: settles when the stream is committed, or cannot be. */
   const connecting = new Map<string, Promise<void>>()
 
   return {
@@ -43,7 +43,7 @@ export function createConnecting(
   }
 }
 
-/** Waits for work of which only the end matters here. */
+/** Waits for work and ignores its result. */
 async function settledWithin(work: Promise<unknown>, waitMs: number): Promise<void> {
   let timer: NodeJS.Timeout | undefined
   const patience = new Promise((resolve) => (timer = setTimeout(resolve, waitMs)))

@@ -37,7 +37,7 @@ test.each([
   ['https://idp.internal.example/streams', 'public'],
   ['https://idp.internal@ssf.internal/', 'public'],
   ['https://login.internal/token', 'public'],
-])('with a bearer, %s is reached by the way to %s hosts', async (url, way) => {
+])('a request with a bearer to %s goes over the fetch for %s hosts', async (url, way) => {
   expect(await wayTo(url, { method: 'bearer' })).toBe(way)
 })
 
@@ -49,6 +49,6 @@ test.each([
   ['https://api.internal:8443/', 'any'],
   ['https://api.internal/', 'public'],
   ['https://[fd00::1]:5/', 'any'],
-])('what an administrator named is reached like the issuer: %s, %s', async (url, way) => {
+])('a host that an administrator listed is reached like that of the issuer: %s, %s', async (url, way) => {
   expect(await wayTo(url, client, ['SSF.internal', 'api.internal:8443', '[fd00::1]'])).toBe(way)
 })

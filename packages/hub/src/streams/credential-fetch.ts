@@ -3,7 +3,7 @@ import { withoutRootDot } from '../base/outbound-allow.ts'
 import type { World } from '../base/world.ts'
 import type { StreamSettings } from './stream.ts'
 
-/** Why an entry of `credential_hosts` is none; undefined when it is one. */
+/** Why an entry of `credential_hosts` is invalid; undefined when it is valid. */
 export function credentialHostProblem(entry: string): string | undefined {
   return hostAndPort(entry) === undefined
     ? 'must be a host name or an address, with a port or without: ssf.internal, ssf.internal:8443, [fd00::1]'
@@ -11,9 +11,9 @@ export function credentialHostProblem(entry: string): string | undefined {
 }
 
 /**
- * The way out for a stream's credentials. It reaches the issuer's own host, and hosts that an administrator named for the
- * stream, wherever the guarded fetch reaches. Every other host was only named by the transmitter: it is reached when it
- * is public and not when only WATCHBELL_OUTBOUND_ALLOW makes it reachable.
+ * The fetch for a stream's credentials. It reaches the issuer's own host, and hosts that an administrator listed for the
+ * stream, wherever the guarded fetch reaches. Any other host comes from the transmitter alone: it is reached only when
+ * it is public, even if WATCHBELL_OUTBOUND_ALLOW would allow it.
  */
 export function credentialFetch(
   world: Pick<World, 'fetch' | 'fetchPublic'>,
@@ -59,7 +59,7 @@ function namedHosts(
 
 interface Place {
   readonly host: string
-  /** Undefined is every port. */
+  /** Undefined means every port. */
   readonly port: number | undefined
 }
 

@@ -29,7 +29,7 @@ async function discovered(url: string): Promise<TransmitterMetadata> {
 
 async function failure(url: string): Promise<string> {
   const error = await discovered(url).then(
-    () => new Error('it was usable'),
+    () => new Error('the metadata was accepted'),
     (reason: unknown) => reason,
   )
   if (!(error instanceof HubError)) throw error
@@ -40,7 +40,7 @@ async function failure(url: string): Promise<string> {
 const wellKnown = '/.well-known/ssf-configuration'
 const jwks_uri = '{origin}/jwks'
 
-describe('where the metadata is, and whose it must be', () => {
+describe('the URL of the metadata and its issuer', () => {
   test.each([
     // An issuer URL: insertion between host and path, a terminating slash dropped (SSF 1.0 §7.2.1)
     ['', wellKnown, ''],
@@ -62,7 +62,7 @@ describe('where the metadata is, and whose it must be', () => {
     [`/tenant/a${wellKnown}`, `/tenant/a${wellKnown}`, '/tenant/a/'],
     [`${wellKnown}?v=1`, `${wellKnown}?v=1`, ''],
   ])(
-    '{origin}%s is read at %s and belongs to {origin}%s (SSF 1.0 §7.2.1, §7.2.4)',
+    'the metadata of {origin}%s is read at %s and must state the issuer {origin}%s (SSF 1.0 §7.2.1, §7.2.4)',
     async (given, path, issuer) => {
       await using transmitter = await startTransmitter({
         [path]: { issuer: `{origin}${issuer}`, jwks_uri, more: [1] },
@@ -79,7 +79,7 @@ describe('where the metadata is, and whose it must be', () => {
   )
 
   test.each(['/app', '/app?token=s', '/app/1', ''])(
-    'an issuer may be the very URL of its metadata, as authentik’s: {origin}/.well-known/ssf-configuration%s',
+    'an issuer may be the URL of its metadata, as authentik’s is: {origin}/.well-known/ssf-configuration%s',
     async (behind) => {
       const path = wellKnown + behind
       await using transmitter = await startTransmitter({ [path]: { issuer: `{origin}${path}`, jwks_uri } })
@@ -102,7 +102,7 @@ describe('where the metadata is, and whose it must be', () => {
     ['/issuer1', '{origin}/issuer1?x'],
     ['/issuer1', ' {origin}/issuer1'],
     ['/issuer1', 'Issuer'],
-  ])('{origin}%s must not speak for the issuer %j (SSF 1.0 §7.2.4)', async (path, issuer) => {
+  ])('metadata at {origin}%s with the issuer %j is refused (SSF 1.0 §7.2.4)', async (path, issuer) => {
     await using transmitter = await startTransmitter({ [wellKnown + path]: { issuer, jwks_uri } })
     const detail = await failure(transmitter.origin + path)
     expect(detail).toContain(issuer.replaceAll('{origin}', transmitter.origin))
@@ -126,7 +126,7 @@ describe('where the metadata is, and whose it must be', () => {
   })
 })
 
-describe('what the document must say', () => {
+describe('the required members of the metadata', () => {
   test.each([
     [{ jwks_uri }, 'its member issuer must be a string'],
     [{ issuer: null, jwks_uri }, 'its member issuer must be a string'],
@@ -158,7 +158,7 @@ describe('what the document must say', () => {
     expect(detail).toContain(`metadata at ${transmitter.origin}${wellKnown}`)
   })
 
-  test('not found, and not JSON by its type', async () => {
+  test('a 404 and a wrong content type are refused', async () => {
     await using transmitter = await startTransmitter({ '/elsewhere': {} })
     expect(await failure(transmitter.origin)).toContain('status 404')
     await using html = await startTransmitter({ [wellKnown]: { issuer: '{origin}', jwks_uri } }, 'text/html')

@@ -8,14 +8,14 @@ import {
 import { isHubError, HubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 
-/** What a transmitter says of itself (SSF 1.0 §7.1). */
+/** What a transmitter's metadata states (SSF 1.0 §7.1). */
 export interface TransmitterMetadata {
-  /** Character for character as the document has it, and as its SETs' `iss` must. */
+  /** Exactly as in the document; the `iss` of its SETs must be the same. */
   readonly issuer: string
   readonly jwksUrl: string
-  /** Where the document was read, without a query: that may hold a secret. */
+  /** Where the document was read, without the query, which may hold a secret. */
   readonly url: string
-  /** All of the document. */
+  /** The whole document. */
   readonly document: JsonObject
 }
 
@@ -28,7 +28,7 @@ export const defaultDiscoveryLimits: DiscoveryLimits = { fetchTimeoutMs: 5_000, 
 
 export interface DiscoveryDeps {
   readonly world: Pick<World, 'fetch'>
-  /** Why a URL found in the metadata would not be fetched, going by its text. See urlProblem in base/. */
+  /** Why a URL from the metadata would not be fetched, judged by its text. See urlProblem in base/. */
   readonly urlProblem: (url: string) => string | undefined
 }
 
@@ -37,10 +37,10 @@ const issuerMax = 700
 const urlMax = 1000
 
 /**
- * Reads a transmitter's metadata at a well-known URL as given, whatever its name, or at the one that belongs to an
- * issuer URL. Its `issuer` must be the one that the URL stands for, apart from a terminating slash (SSF 1.0 §7.2.4): otherwise
- * anybody could speak for an issuer from a host of their own. A metadata URL stands for the issuer it is made from, and
- * for an issuer that is this very URL, as authentik's are.
+ * Reads a transmitter's metadata at a well-known URL as given, whatever its name, or at the URL that belongs to an
+ * issuer. The document's `issuer` must match the URL, apart from a terminating slash (SSF 1.0 §7.2.4): otherwise any host
+ * could claim any issuer. A metadata URL matches the issuer that it is made from, and an issuer that is this very URL,
+ * as authentik's are.
  *
  * @throws HubError `provider.metadata_unusable`
  * @see SSF 1.0 §7.2.1 for the insertion, §7.2.4 for the check of `issuer`, RFC 8615 §3
@@ -76,7 +76,7 @@ export async function readTransmitterMetadata(
   return { issuer, jwksUrl, url: withoutQuery(place.url), document }
 }
 
-/** Where the metadata is, and whose it then must be. */
+/** The URL of the metadata, and the issuer that it must state. */
 function metadataPlace(given: string): { readonly url: string; readonly issuer: string } {
   const url = URL.parse(given)
   if (url === null) throw unusableAt(given, 'that is not an absolute URL')
@@ -107,7 +107,7 @@ function unusableAt(url: string, reason: string, cause?: unknown): HubError {
   return new HubError('provider.metadata_unusable', { detail, cause })
 }
 
-/** As it may be shown and logged. */
+/** For display and logs. */
 export function withoutQuery(url: string): string {
   return url.replace(/[?#].*$/s, '')
 }

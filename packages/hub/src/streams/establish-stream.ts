@@ -9,34 +9,34 @@ import {
   type TransmitterClient,
 } from './transmitter-client.ts'
 
-/** A stream at the transmitter that is as we want it, and how it came to be so. */
+/** A stream at the transmitter that matches our wishes, and how it was established. */
 export interface EstablishedStream {
   readonly found: StreamConfiguration
   readonly repaired: boolean
   readonly adopted: boolean
 }
 
-/** What was asked for when the stream was set up before. */
+/** The wishes of the earlier setup. */
 export interface EarlierRequest {
   readonly wanted: WantedStream
-  /** Whether pushes came without the value that was agreed on: the transmitter may not have it. */
+  /** Whether pushes lacked the agreed value: the transmitter may not have it. */
   readonly isPushRefused: boolean
 }
 
-/** The stream at the transmitter, made to be what we want; created when there is none. */
+/** Makes the stream at the transmitter match our wishes; creates it when there is none. */
 export async function establish(
   client: TransmitterClient,
   { remote }: Pick<Stream, 'remote'>,
   wanted: WantedStream,
   before: EarlierRequest | undefined,
 ): Promise<EstablishedStream> {
-  // What was asked otherwise before is told in any case: not every transmitter shows all that it was asked.
+  // Changed wishes are always sent: not every transmitter shows all that it was asked for.
   const asked = before && {
     ...changedWishes(before.wanted, wanted),
     ...(before.isPushRefused && { delivery: wanted.delivery }),
   }
   const known = remote && (await client.read(remote.streamId))
-  // An earlier try may have created it and never have heard: a stream that pushes to our URL can only be ours.
+  // An earlier attempt may have created it without receiving the answer: a stream that pushes to our URL is ours.
   const lost = known === undefined && before ? await findLost(client, wanted) : undefined
   const existing = known ?? lost
   if (existing !== undefined) return adopt(client, existing, wanted, asked)
@@ -52,7 +52,7 @@ export async function establish(
   return adopt(client, only, wanted)
 }
 
-/** Takes over a stream that is there: changes what differs from what is wanted, and what `asked` names. */
+/** Adopts an existing stream: changes members that differ from our wishes, and those in `asked`. */
 export async function adopt(
   client: TransmitterClient,
   existing: StreamConfiguration,
@@ -63,7 +63,7 @@ export async function adopt(
   if (Object.keys(changes).length === 0) return { found: existing, repaired: false, adopted: true }
   const changed = await client.change(existing.streamId, changes, wanted)
   const found = changed ?? existing
-  // Keycloak's answer to a PUT leaves out where it is polled; that stays while the method does.
+  // Keycloak's answer to a PUT omits the poll URL; it stays valid while the method is the same.
   const isOther = found.method !== existing.method
   const endpointUrl = found.endpointUrl ?? (isOther ? undefined : existing.endpointUrl)
   if (isOther && found.method === deliveryMethodUrns.poll && endpointUrl === existing.endpointUrl) {
@@ -86,7 +86,7 @@ async function findLost(
   return (await client.list()).find(({ endpointUrl }) => endpointUrl === delivery.endpoint_url)
 }
 
-/** What is kept of a transmitter's answer. */
+/** The stored part of a transmitter's answer. */
 export function remoteOf(found: StreamConfiguration): RemoteStream {
   const { streamId, iss, aud, endpointUrl, eventsDelivered, defaultSubjects } = found
   const { minVerificationIntervalS, inactivityTimeoutS } = found

@@ -12,11 +12,11 @@ export interface HealthLogDeps {
 
 const everyMs = 5_000
 
-/** Tells the process's log of each change of the health of a provider's keys or of a stream. */
+/** Logs each change in the health of a provider's keys or of a stream. */
 export function createHealthLog({ keys, registry, nameOf, logger }: HealthLogDeps): Worker {
   let before: ReadonlyMap<string, string> | undefined
 
-  /** What is wrong, by what it is wrong with; '' where nothing is. */
+  /** The problem of each; '' where there is none. */
   function look(): ReadonlyMap<string, string> {
     const found = new Map<string, string>()
     for (const [provider, { lastError }] of keys.statuses()) found.set(`keys ${provider}`, lastError ?? '')

@@ -3,8 +3,8 @@ import type { StreamChanges, StreamStore } from './stream-store.ts'
 import { unconnected, type Stream } from './stream.ts'
 
 /**
- * Parts a provider's stream from a provider whose issuer was changed: from then on the stream is unconnected, and its
- * credentials are used for nothing but its deletion at the old transmitter. Runs in the transaction of the change.
+ * Unconnects the stream of a provider whose issuer was changed: its credentials are then used only for its deletion at the
+ * old transmitter. Runs in the transaction of the change.
  */
 export async function partStream(
   streams: Pick<StreamStore, 'findByProvider' | 'update'>,
@@ -19,7 +19,7 @@ function partedFrom(stream: Stream, provider: Pick<Provider, 'issuer'>): StreamC
   return { ...unknownAgain, issuer: undefined, lastError: partedMessage(stream.issuer, provider.issuer) }
 }
 
-/** Why a stream must be connected again. */
+/** Why the stream must be connected again. */
 export function partedMessage(before: string | undefined, now: string): string {
   return (
     `The provider's issuer is now ${now}. The stream was connected ${before === undefined ? 'before that' : `to ${before}`}, ` +

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createPollGate } from './poll-gate.ts'
 
-test('a long poll is ended, and what is to be done waits for its end', async () => {
+test('other work ends a long poll and starts after its end', async () => {
   const gate = createPollGate()
   const { promise: done, resolve } = Promise.withResolvers<void>()
   const steps: string[] = []
@@ -22,7 +22,7 @@ test('a long poll is ended, and what is to be done waits for its end', async () 
   expect(gate.isOpen('sse1')).toBe(true)
 })
 
-test('a short poll is waited for, also when it fails', async () => {
+test('other work waits for a short poll, also when it fails', async () => {
   const gate = createPollGate()
   const { promise: done, reject } = Promise.withResolvers<void>()
   gate.opened('sse1', { done, stop: undefined })
@@ -35,7 +35,7 @@ test('a short poll is waited for, also when it fails', async () => {
   expect(worked).toBe(true)
 })
 
-test('it opens when the last of several pieces of work has ended, also by failing', async () => {
+test('polls may start when the last of several pieces of work has ended, also by failing', async () => {
   const gate = createPollGate()
   const { promise, resolve } = Promise.withResolvers<void>()
   const first = gate.closedFor('sse1', () => promise)

@@ -1,21 +1,21 @@
 /** A poll that is open now. */
 export interface OpenPoll {
-  /** Settles with its end. */
+  /** Settles when it ends. */
   readonly done: Promise<unknown>
-  /** Ends it; undefined for one that is answered at once anyway. */
+  /** Ends it; undefined for a short poll. */
   readonly stop: (() => void) | undefined
 }
 
 /**
- * Keeps the polls of a provider's stream and our other requests to its transmitter apart, within this process: some
+ * Keeps polls of a provider's stream apart from our other requests to its transmitter, within this process: some
  * transmitters answer one request of a receiver at a time.
  */
 export interface PollGate {
-  /** Whether a poll may begin. */
+  /** Whether a poll may start. */
   isOpen(providerId: string): boolean
-  /** Tells of a poll that began. One at a time for each provider. */
+  /** Registers a poll that has started. One at a time per provider. */
   opened(providerId: string, poll: OpenPoll): void
-  /** Does other work while no poll is open: ends a long one, waits for a short one. */
+  /** Does other work while no poll is open: ends a long poll, waits for a short one. */
   closedFor<T>(providerId: string, work: () => Promise<T>): Promise<T>
 }
 

@@ -4,7 +4,7 @@ import { partStream } from './part-stream.ts'
 import type { DialectStore } from './provider-dialects.ts'
 import type { StreamStore } from './stream-store.ts'
 
-/** What a change of a provider means for its stream and its dialects: they go with it, and a stream knows one issuer only. */
+/** What a change of a provider does to its stream and its dialects: both are deleted with it, and a new issuer unconnects its stream. */
 export async function changeStreamsOfProvider(
   {
     stores: { streams, dialects },

@@ -7,17 +7,17 @@ import type { Transact } from '../base/transaction.ts'
 import type { Provider } from '../providers/provider.ts'
 import { dialectNames, isDialect, oktasPathDialects, type Dialect } from '@watchbell/receiver/set'
 
-/** How a provider may differ from what SSF 1.0 asks of it. */
+/** How a provider may differ from SSF 1.0. */
 export interface Compatibility {
   readonly dialects: readonly Dialect[]
-  /** What `aud` must be where there is no stream; our origin when empty. Google and Apple name an app of theirs. */
+  /** The required `aud` where there is no stream; our origin when empty. Google and Apple put their app's id there. */
   readonly audiences: readonly string[]
 }
 
-/** Where that is kept. Implemented in storage/, held to test/contract/stream-store.ts. */
+/** Stores dialects. Implemented in storage/, held to test/contract/stream-store.ts. */
 export interface DialectStore {
   list(): Promise<readonly (Compatibility & { readonly providerId: string })[]>
-  /** Puts this in the place of all that the provider had; undefined takes it away. */
+  /** Replaces all dialects of the provider; undefined deletes them. */
   set(providerId: string, compatibility: Compatibility | undefined): Promise<void>
 }
 
@@ -38,23 +38,23 @@ export interface ProviderDialectsDeps {
   readonly transaction: Transact<{ readonly dialects: DialectStore }, DialectJournal>
 }
 
-/** In which ways each provider may differ from the standards. */
+/** How each provider may differ from the standards. */
 export interface ProviderDialects {
-  /** What was switched on for it. From memory. */
+  /** The dialects switched on for it. From memory. */
   of(providerId: string): ReadonlySet<Dialect>
-  /** With what everybody may speak on Okta's path. From memory. */
+  /** Those, and the ones that every provider may use on Okta's path. From memory. */
   onOktasPath(providerId: string): ReadonlySet<Dialect>
-  /** What `aud` must be where there is no stream; undefined when it is our origin. From memory. */
+  /** The required `aud` where there is no stream; undefined when it is our origin. From memory. */
   audiencesOf(providerId: string): readonly string[] | undefined
   get(providerId: string): Compatibility
   /** @throws HubError `provider.not_found` */
   set(providerId: string, to: Compatibility, by: Actor): Promise<void>
   forget(providerId: string): void
-  /** Reads memory anew from the store: at the start, and after another node changed something. */
+  /** Reads memory again from the store: at the start, and after a change by another node. */
   refresh(): Promise<void>
 }
 
-/** What is remembered of a provider. */
+/** The memory of one provider. */
 interface Known extends Compatibility {
   readonly spoken: ReadonlySet<Dialect>
   readonly onOktasPath: ReadonlySet<Dialect>

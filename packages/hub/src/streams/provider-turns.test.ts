@@ -23,7 +23,7 @@ async function openNodes(count: number, over: Partial<TurnLimits> = {}) {
   }
 }
 
-test('work of several nodes at one provider never overlaps, and each sees what the others did', async () => {
+test('work of several nodes for one provider never overlaps, and each sees the changes of the others', async () => {
   await using open = await openNodes(3)
   let running = 0
   let most = 0
@@ -37,7 +37,7 @@ test('work of several nodes at one provider never overlaps, and each sees what t
   expect(open.refreshed()).toBe(6)
 })
 
-test('another provider waits for nobody', async () => {
+test('work for another provider does not wait', async () => {
   await using open = await openNodes(2)
   const [one, other] = open.nodes
   const { promise, resolve } = Promise.withResolvers<void>()
@@ -47,7 +47,7 @@ test('another provider waits for nobody', async () => {
   await held
 })
 
-test('work that fails gives the turn away, and says why', async () => {
+test('work that fails releases the turn and rejects with its error', async () => {
   await using open = await openNodes(2)
   const [one, other] = open.nodes
   const failing = one?.take('sse1', () => Promise.reject(new Error('no')))
@@ -56,7 +56,7 @@ test('work that fails gives the turn away, and says why', async () => {
   expect(await one?.take('sse1', async () => 'done')).toBe('done')
 })
 
-test('a node that waits for too long says that another one is busy', async () => {
+test('a node that waits for too long is refused with stream.busy', async () => {
   await using open = await openNodes(2, { waitMs: 0 })
   const [one, other] = open.nodes
   const { promise, resolve } = Promise.withResolvers<void>()

@@ -6,14 +6,14 @@ import type { World } from '../base/world.ts'
 export interface ProviderTurnsDeps {
   readonly world: Pick<World, 'now' | 'monotonicMs' | 'newUuid'>
   readonly leases: LeaseStore
-  /** Reads what other nodes did, once it is our turn. */
+  /** Reads the changes of other nodes, once the turn is ours. */
   readonly refresh: () => Promise<void>
 }
 
 export interface TurnLimits {
-  /** How long a node may be silent before another one takes its turn. */
+  /** How long a node may be silent before another node takes its turn. */
   readonly leaseMs: number
-  /** How often a node asks whether the turn of another one is over. */
+  /** How often a waiting node asks for the turn. */
   readonly tryMs: number
   /** How long it asks. */
   readonly waitMs: number
@@ -21,7 +21,7 @@ export interface TurnLimits {
 
 export const defaultTurnLimits: TurnLimits = { leaseMs: 30_000, tryMs: 100, waitMs: 60_000 }
 
-/** Work on a provider's stream, one piece at a time for each provider, over all nodes. */
+/** Work on a provider's stream, one piece at a time per provider, over all nodes. */
 export interface ProviderTurns {
   /** @throws HubError `stream.busy` when other nodes work on the stream for too long */
   take<T>(providerId: string, work: () => Promise<T>): Promise<T>

@@ -10,7 +10,7 @@ import { isConnected, type ConnectedStream, type Stream, type StreamSecrets } fr
 import type { TransmitterSessions } from './transmitter-sessions.ts'
 
 const pushSecretBytes = 32
-/** Pushes that are refused make memory be read anew, and a stream be looked after, at most this often. */
+/** A refused push makes the hub read memory again, and check the stream, at most this often. */
 const lookAgainMs = 1_000
 const hurryAgainMs = 15 * 60_000
 
@@ -19,31 +19,31 @@ export interface PushAuthorizationsDeps {
   readonly registry: StreamRegistry
   readonly sessions: TransmitterSessions
   readonly commits: StreamCommits
-  /** Told when a stream had better be looked after now. */
+  /** Called when a stream should be checked now. */
   readonly onDoubt: (stream: Stream) => void
 }
 
-/** With which Authorization value the transmitter of a stream pushes. */
+/** The Authorization values that transmitters push with. */
 export interface PushAuthorizations {
   /**
-   * Gives the transmitter a new value; the old one is taken for `overlapS` more seconds.
-   * @throws HubError `stream.*`; both values are then taken
+   * Gives the transmitter a new value; the old one is accepted for `overlapS` more seconds.
+   * @throws HubError `stream.*`; both values are then accepted
    */
   rotate(providerId: string, overlapS: number, by: Actor): Promise<Stream>
-  /** Lets a connected stream be pushed to with the value that its transmitter is about to learn. */
+  /** Accepts the value that the transmitter of a connected stream is about to get. */
   announce(before: ConnectedStream, after: Pick<Stream, 'pushAuthorization'>): Promise<void>
   /** See `Streams.forPush`. */
   check(
     id: string,
     authorization: string | undefined,
   ): Promise<{ readonly stream: Stream; readonly authorized: boolean } | undefined>
-  /** Reads memory anew, not more often than strangers should make us. */
+  /** Reads memory again, at a rate that strangers cannot raise. */
   lookAgain(): Promise<void>
 }
 
 export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuthorizations {
   const { world, registry, sessions, commits } = deps
-  /** When memory was last read anew because of a push, and when a stream was last hurried because of one, monotonic ms. */
+  /** When a refused push last made the hub read memory, and check a stream, in monotonic ms. */
   let lookedAgainAt = Number.NEGATIVE_INFINITY
   const hurriedAt = new Map<string, number>()
 
@@ -64,7 +64,7 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
     await registry.refresh()
   }
 
-  /** Makes a push without the right Authorization be seen, and the stream be looked after. */
+  /** Stores the error of a push without the right Authorization, and asks for a check of the stream. */
   async function noteRefused(stream: ConnectedStream): Promise<void> {
     if (stream.pushError !== undefined) return
     await registry.note(stream.id, {
@@ -87,7 +87,7 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
       const next: StreamSecrets = { ...kept, pushAuthorization: nextPushAuthorization }
       const { currentHash } = stream.pushAuthorization
       const nextHash = sha256(next.pushAuthorization)
-      // Both are good before the transmitter knows, and stay so without an end if we never hear which one it has.
+      // Both are valid until the transmitter has the new one, and without an end if we never learn which one it has.
       await registry.note(stream.id, {
         sealedSecrets: await sessions.seal({ ...secrets, nextPushAuthorization }),
         pushAuthorization: { currentHash, previous: { hash: nextHash, until: undefined } },
@@ -113,7 +113,7 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
     },
     async check(id, authorization) {
       const known = registry.find(id)
-      // Another node may have made it, or told its transmitter another value, a moment ago.
+      // Another node may have created the stream, or sent its transmitter another value, a moment ago.
       if (known === undefined || !mayPush(known, authorization)) await lookAgain()
       const stream = registry.find(id)
       if (stream === undefined) return undefined
@@ -126,7 +126,7 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
   }
 }
 
-/** A value of our own making. */
+/** A random value. */
 export function newPushAuthorization({ newSecret }: Pick<World, 'newSecret'>): string {
   return `Bearer ${newSecret(pushSecretBytes)}`
 }

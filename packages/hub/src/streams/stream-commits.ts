@@ -10,14 +10,14 @@ export interface StreamCommitsDeps {
   readonly transaction: StreamTransaction
 }
 
-/** How what becomes of a stream is kept. */
+/** Stores changes and errors of streams. */
 export interface StreamCommits {
   /** Changes a stream and journals it in one commit. */
   commit(
     change: Omit<StreamChange, 'stream'> & { readonly before: Stream },
     changes: Partial<Stream>,
   ): Promise<Stream>
-  /** Makes what went wrong be seen, and passes it on. */
+  /** Stores the error of failed work with the stream, and rethrows it. */
   noting<T>(id: string, work: () => Promise<T>): Promise<T>
 }
 
@@ -49,7 +49,7 @@ export function createStreamCommits({ world, registry, transaction }: StreamComm
   }
 }
 
-/** What went wrong, as it may be shown. */
+/** The error's text for display. */
 export function shownError(error: unknown): string {
   return isHubError(error) ? error.detail : 'An internal error; see the log.'
 }

@@ -17,13 +17,13 @@ import type {
 import { isFrameworkEvent } from './stream-wishes.ts'
 import { importClientKey } from './transmitter-auth.ts'
 
-/** What somebody asks a stream to be, its secrets apart. Only readStreamDraft and readStreamPatch make one. */
+/** The requested configuration of a stream, with its secrets apart. Only readStreamDraft and readStreamPatch make one. */
 export interface StreamDraft {
   readonly settings: StreamSettings
   readonly secrets: Omit<StreamSecrets, 'pushAuthorization' | 'nextPushAuthorization' | 'pollAuthorization'>
 }
 
-/** In characters, and how many in a list. */
+/** Limits in characters, and of list lengths. */
 export const streamLimits = {
   textMax: 1_000,
   secretMax: 4_096,
@@ -56,15 +56,15 @@ const authMembers = [
 ]
 const authMethods = ['bearer', 'client_secret_basic', 'client_secret_post', 'private_key_jwt'] as const
 
-/** What a PATCH starts from. */
+/** What a PATCH changes. */
 export interface KnownDraft {
   readonly settings: StreamSettings
-  /** Undefined when the credentials are for another issuer than the provider has now: they must be given anew. */
+  /** Undefined when the credentials are for an earlier issuer of the provider: they must be given again. */
   readonly secrets: StreamDraft['secrets'] | undefined
 }
 
 export interface DraftDeps {
-  /** Why a URL would not be fetched, going by its text. */
+  /** Why a URL would not be fetched, judged by its text. */
   readonly urlProblem: (url: string) => string | undefined
 }
 
@@ -79,8 +79,8 @@ export async function readStreamDraft(body: JsonValue | undefined, deps: DraftDe
 }
 
 /**
- * Reads the body of PATCH: members that are not there stay, null takes one away, `auth` is replaced as a whole but for
- * secrets that are not given again. @throws HubError `stream.invalid` with every problem
+ * Reads the body of PATCH: absent members stay, null removes one, `auth` is replaced as a whole except for secrets that
+ * are not given again. @throws HubError `stream.invalid` with every problem
  */
 export async function readStreamPatch(
   body: JsonValue | undefined,
@@ -323,7 +323,7 @@ function requireObject(body: JsonValue | undefined): JsonObject {
   throw invalidStream([{ field: '', message: 'The body must be a JSON object' }])
 }
 
-/** A typo must not become a default. */
+/** A misspelt member must not fall back to a default. */
 function unknownMembers(given: JsonObject, known: readonly string[], prefix: string): FieldProblem[] {
   return Object.keys(given)
     .filter((name) => !known.includes(name))
@@ -364,7 +364,7 @@ function readList(
   return undefined
 }
 
-/** `stream.invalid` with its problems, also in words. */
+/** `stream.invalid` with its problems, as a list and as text. */
 export function invalidStream(problems: readonly FieldProblem[]): HubError {
   const detail = problems
     .map(({ field, message }) => (field === '' ? message : `${field} ${message}`))

@@ -18,7 +18,7 @@ const paused = {
   claims: { status: 'paused' },
 } as SecurityEvent
 
-/** @param meanwhile - happens while the change is being committed */
+/** @param meanwhile - runs while the change is being committed */
 async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
   const store: Pick<StreamStore, 'list' | 'update'> = {
     list: async () => [stream],
@@ -43,13 +43,13 @@ async function gateOver(meanwhile: (registry: StreamRegistry) => void) {
   return { registry, gate }
 }
 
-test('a stream that is deleted while its transmitter pauses it does not come back', async () => {
+test('a stream that is deleted while its transmitter pauses it stays deleted', async () => {
   const { registry, gate } = await gateOver((registry) => registry.forget('str1'))
   await gate.accepted(stream, { provider, jti: 'a', events: [paused] }, 'stored')
   expect(registry.list()).toEqual([])
 })
 
-test('what others changed meanwhile stays', async () => {
+test('concurrent changes by others stay', async () => {
   const { registry, gate } = await gateOver((registry) => registry.apply('str1', { checkedAt: at }))
   await gate.accepted(stream, { provider, jti: 'a', events: [paused] }, 'stored')
   expect(registry.find('str1')).toMatchObject({ status: 'paused', checkedAt: at })

@@ -15,25 +15,25 @@ import type { StreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'
 import { isConnected, type Stream } from './stream.ts'
 
-/** A SET that came in for a provider with a stream. */
+/** A SET of a provider with a stream. */
 export interface StreamSet {
   readonly provider: Pick<Provider, 'id' | 'name' | 'issuer'>
   readonly jti: string
   readonly events: readonly SecurityEvent[]
 }
 
-/** What streams have to say about SETs on their way in. */
+/** The streams' part in accepting SETs. */
 export interface StreamGate {
-  /** The stream that was connected while the provider had the issuer that it has now. From memory. */
+  /** The stream, if it was connected under the provider's present issuer. From memory. */
   ofProvider(provider: Pick<Provider, 'id' | 'issuer'>): Stream | undefined
   /**
-   * Checks what a SET says of the stream itself, before it is stored (SSF 1.0 §3.6, §8.1.4.1, §8.1.5; SSF-C4, SSF-C5).
+   * Checks what a SET says about the stream itself, before it is stored (SSF 1.0 §3.6, §8.1.4.1, §8.1.5; SSF-C4, SSF-C5).
    * @throws HubError `set.state_invalid`, `set.subject_invalid`, `stream.not_connected`
    */
   admit(stream: Stream, set: StreamSet): Promise<void>
   /**
-   * Applies what a SET said of the stream, once it is stored. Of a repeated SET only the first proof of all counts, which
-   * a crash may have kept from being noted: anybody can send an old one again, and a change of status may be overtaken.
+   * Applies what a SET says about the stream, after it is stored. Of a repeated SET only a first verification counts, which
+   * a crash may have kept from being stored: anyone can replay an old SET, and its change of status may be outdated.
    */
   accepted(stream: Stream, set: StreamSet, receipt: 'stored' | 'repeated'): Promise<void>
 }
@@ -44,7 +44,7 @@ export interface StreamGateDeps {
   readonly registry: StreamRegistry
   readonly store: Pick<StreamStore, 'useState'>
   readonly transaction: StreamTransaction
-  /** Told when something about a stream had better be looked at now. */
+  /** Called when a stream should be checked now. */
   readonly onDoubt: (stream: Stream) => void
 }
 
@@ -93,7 +93,7 @@ export function createStreamGate({
         if (event.name !== 'verification') continue
         const { state } = event.claims
         const isUnreadable = event.leftOut?.some(({ claim }) => claim === 'state') === true
-        if (state === undefined && !isUnreadable) continue // SSF 1.0 §8.1.4: unasked for
+        if (state === undefined && !isUnreadable) continue // SSF 1.0 §8.1.4: unsolicited
         const hash = state && sha256(state)
         if (hash !== undefined && (await store.useState({ streamId: stream.id, hash, jti }))) continue
         throw new HubError('set.state_invalid', {
@@ -103,7 +103,7 @@ export function createStreamGate({
       }
     },
     async accepted(stream, { provider, events }, receipt) {
-      if (registry.find(stream.id)?.issuer !== stream.issuer) return // parted from its provider meanwhile
+      if (registry.find(stream.id)?.issuer !== stream.issuer) return // the provider's issuer was changed meanwhile
       const isNew = receipt === 'stored'
       if (isNew) registry.noteEvent(stream.id, world.now())
       for (const event of events) {
@@ -118,12 +118,12 @@ export function createStreamGate({
   }
 }
 
-/** What a verification event settles: whatever went wrong with asking for it, it came. */
+/** A verification event resolves every error of asking for one. */
 function proven(verifiedAt: Date): StreamChanges {
   return { verifiedAt, verificationError: undefined, verifyNotBefore: undefined }
 }
 
-/** The subject of what is said of a stream is the stream (SSF 1.0 §8.1.4.1, §8.1.5). */
+/** Events about a stream must have the stream as their subject (SSF 1.0 §8.1.4.1, §8.1.5). */
 function requireStreamSubject(stream: Stream, subject: SubjectIdentifier): void {
   if (!isConnected(stream)) throw new HubError('stream.not_connected', { retryAfterS: 5 })
   const { streamId } = stream.remote
@@ -133,7 +133,7 @@ function requireStreamSubject(stream: Stream, subject: SubjectIdentifier): void 
   })
 }
 
-/** What we understand of a complex subject; a transmitter may call others critical (SSF 1.0 §3.6). */
+/** The members of a complex subject that we understand; a transmitter may call others critical (SSF 1.0 §3.6). */
 const understoodMembers: ReadonlySet<string> = new Set([
   'user',
   'device',
@@ -143,7 +143,7 @@ const understoodMembers: ReadonlySet<string> = new Set([
   'org_unit',
   'group',
 ])
-/** Those of them that addresses do not name. */
+/** Those of them that an address cannot identify. */
 const keptMembers: ReadonlySet<string> = new Set(['user', 'device', 'session'])
 
 /** @throws HubError `set.subject_invalid` for a critical member that we cannot process (SSF 1.0 §3.6) */

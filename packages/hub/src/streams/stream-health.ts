@@ -7,7 +7,7 @@ import { isFrameworkEvent } from './stream-wishes.ts'
 import { isConnected, type Stream } from './stream.ts'
 import type { StreamProbe, Streams } from './streams.ts'
 
-/** One thing that must be right for a stream to work, in the order in which one depends on the next. */
+/** One requirement of a working stream; each depends on those before it. */
 export interface HealthCheck {
   readonly name:
     | 'dns'
@@ -22,9 +22,9 @@ export interface HealthCheck {
     | 'verification'
     | 'delivery'
     | 'last_event'
-  /** `unknown`: something before it has to be right first, or nothing is known yet. */
+  /** `unknown`: an earlier check has to succeed first, or there is no data yet. */
   readonly result: 'ok' | 'warning' | 'failed' | 'unknown'
-  /** What is, or what is wrong and what to do. */
+  /** The state, or the problem and what to do. */
   readonly detail: string
 }
 
@@ -37,25 +37,25 @@ export interface HealthDeps {
   readonly now: () => Date
   /** @throws HubError */
   readonly readMetadata: (provider: Provider) => Promise<TransmitterMetadata>
-  /** What is switched on for a provider. */
+  /** The dialects switched on for a provider. */
   readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
-  /** @returns how many keys could check a SET. @throws HubError */
+  /** @returns how many keys can verify SETs. @throws HubError */
   readonly countKeys: (provider: Provider) => Promise<number>
-  /** Looks at the stream at the transmitter. @throws HubError */
+  /** Inspects the stream at the transmitter. @throws HubError */
   readonly probe: Streams['probe']
 }
 
-/** How long a verification event may take before we worry. */
+/** How long a verification event may take before its absence is a failure. */
 export const verificationWaitMs = 10 * 60_000
 
-/** Walks through everything that a stream needs, and says in words what is wrong and what to do. */
+/** Checks everything that a stream needs, and says what is wrong and what to do. */
 export async function examineStream(
   deps: HealthDeps,
   provider: Provider,
   known: Stream,
 ): Promise<StreamHealth> {
   const examined = await examineMetadata(deps, provider)
-  // Nothing of a stream that its operator made is looked up in the metadata.
+  // A stream that its operator made does not need the metadata.
   const reached =
     known.settings.existing === undefined ? examined : { ok: true, checks: examined.checks.map(lessGrave) }
   const keys = await examineKeys(deps, provider)
@@ -145,9 +145,9 @@ function certificateIsGood(url: string): HealthCheck {
     : { name: 'tls', result: 'ok', detail: 'Its certificate is good.' }
 }
 
-/** What stopped a fetch. */
+/** The reason of a failed fetch. */
 interface Break {
-  /** `ours`: the URL is refused here, or is none, so nothing was tried. */
+  /** `ours`: the hub refused the URL, so it was not fetched. */
   readonly stage: 'name' | 'certificate' | 'connection' | 'answer' | 'ours'
   readonly code: string
 }
@@ -303,7 +303,7 @@ function statusCheck({ status, statusReason, endpoints }: Stream): HealthCheck {
   }
 }
 
-/** Whether those whom the stream is to be about are those whom the transmitter tells about by itself (SSF 1.0 §7.1). */
+/** Whether the transmitter's default subjects match the stream's subjects (SSF 1.0 §7.1). */
 function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
   const name = 'subjects'
   const warning = (detail: string): HealthCheck => ({ name, result: 'warning', detail })
@@ -311,7 +311,7 @@ function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
     return { name, result: 'unknown', detail: 'The transmitter has not told its default yet.' }
   }
   const { addSubject } = endpoints
-  const defaultSubjects = remote?.defaultSubjects ?? endpoints.defaultSubjects // the stream's own word counts
+  const defaultSubjects = remote?.defaultSubjects ?? endpoints.defaultSubjects // the stream's own value overrides the metadata
   if (settings.subjects === 'all') {
     return defaultSubjects === 'NONE'
       ? warning(
@@ -331,7 +331,7 @@ function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
     : { name, result: 'ok', detail: 'The transmitter tells of those who were added.' }
 }
 
-/** Whether the transmitter will deliver anything of what was asked for (SSF 1.0 §8.1.1). */
+/** Whether the transmitter will deliver any of the requested event types (SSF 1.0 §8.1.1). */
 function eventsCheck({ remote }: Stream): HealthCheck {
   const name = 'events'
   const delivered = remote?.eventsDelivered?.filter((type) => !isFrameworkEvent(type))
@@ -425,7 +425,7 @@ function requireHubError(error: unknown): HubError {
   throw error
 }
 
-/** The dialect of a transmitter whose metadata shows whose software it is; undefined for all others. */
+/** The dialect of a transmitter whose metadata identifies its software; undefined for all others. */
 function recognisedDialect({
   issuer,
   document,

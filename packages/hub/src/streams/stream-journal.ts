@@ -7,12 +7,12 @@ import type { Stream } from './stream.ts'
 
 /** One committed change of a stream, for the System Log. */
 export interface StreamChange {
-  /** `status`: enabled, paused or disabled, whoever did it; `repair`: what had drifted was set right. */
+  /** `status`: enabled, paused or disabled, by either side; `repair`: a difference at the transmitter was repaired. */
   readonly kind: 'create' | 'update' | 'delete' | 'status' | 'verify' | 'repair' | 'rotate'
   readonly provider: Pick<Provider, 'id' | 'name' | 'issuer'>
-  /** As it is now; for `delete`, as it was last. */
+  /** After the change; for `delete`, before it. */
   readonly stream: Stream
-  /** As it was; undefined for `create`. */
+  /** Before the change; undefined for `create`. */
   readonly before: Stream | undefined
   readonly by: Actor
 }
@@ -27,7 +27,7 @@ export type StreamTransaction = Transact<
   StreamJournal
 >
 
-/** Who acts when the hub looks after a stream by itself. */
+/** The actor of changes that the hub makes on its own. */
 export const hubActor: Actor = {
   id: 'watchbell',
   type: 'SystemPrincipal',
@@ -35,7 +35,7 @@ export const hubActor: Actor = {
   alternateId: 'watchbell',
 }
 
-/** Who acts when the transmitter changes a stream. */
+/** The actor of changes that the transmitter makes. */
 export function transmitterActor({ id, issuer }: Pick<Provider, 'id' | 'issuer'>): Actor {
   return { id, type: 'SecurityEventProvider', displayName: issuer, alternateId: issuer }
 }

@@ -94,13 +94,13 @@ test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }
     { check: false, verify: true },
   ],
   [
-    'a change to poll that was promised',
+    'a promised change to poll',
     { settings: { ...stream.settings, delivery: 'poll' } },
     { check: true, verify: false },
   ],
   ['a paused stream is not asked', { verificationAskedAt: undefined, status: 'paused' }, nothing],
   [
-    'one of unknown status is',
+    'a stream of unknown status is asked',
     { verificationAskedAt: undefined, status: undefined },
     { check: false, verify: true },
   ],
@@ -114,11 +114,11 @@ test.each<readonly [string, Partial<Stream>, { check: boolean; verify: boolean }
   expect(dueOf({ ...stream, ...over }, now, false, defaultKeeperLimits)).toEqual(due)
 })
 
-test('a hurried one is checked', () => {
+test('a stream that was marked for a check is checked', () => {
   expect(dueOf(stream, now, true, defaultKeeperLimits)).toEqual({ check: true, verify: false })
 })
 
-test('what another node has just done is not done again, however little this one knows of it', async () => {
+test('a check that another node has just made is not repeated, even if this node does not know of it', async () => {
   let row: Stream = { ...stream, checkedAt: ago(20) }
   const store: Pick<StreamStore, 'list' | 'update'> = {
     list: async () => [row],
@@ -151,7 +151,7 @@ test('what another node has just done is not done again, however little this one
   expect(checked).toEqual(['one'])
 })
 
-test('a transmitter that makes the care of its stream fail keeps nobody from the others, whatever it says', async () => {
+test('a transmitter whose answers make the keeper fail does not stop the keeper from checking other streams', async () => {
   const rows = ['str1', 'str2', 'str3'].map((id) =>
     newStream(id, { ...stream, id, providerId: id, checkedAt: ago(20) }),
   )
@@ -187,7 +187,7 @@ test('a transmitter that makes the care of its stream fail keeps nobody from the
   await keeper.runOnce(signal)
   expect(asked.toSorted()).toEqual(['str1', 'str2', 'str3'])
   asked.length = 0
-  at -= 86_400_000 // the clock was ahead, and is set right: nobody waits for that time to come again
+  at -= 86_400_000 // the clock was ahead and is corrected: the pause must not last until it gets there again
   await keeper.runOnce(signal)
   expect([...new Set(asked)].toSorted()).toEqual(['str1', 'str2', 'str3'])
 })

@@ -13,18 +13,18 @@ export interface StreamKeeperDeps {
   readonly logger: Logger
   readonly registry: Pick<StreamRegistry, 'list' | 'find' | 'flush' | 'refresh'>
   readonly streams: Pick<Streams, 'check' | 'verify'>
-  /** One node at a time looks after a stream. */
+  /** One node at a time checks a stream. */
   readonly leases: LeaseStore
-  /** Nobody looks after a stream that was never connected, or whose provider is switched off. */
+  /** Streams that were never connected, or whose provider is inactive, are not checked. */
   readonly isActive: (stream: Stream) => boolean
 }
 
 export interface KeeperLimits {
-  /** How often a stream is compared with what the transmitter has. */
+  /** How often a stream is compared with the transmitter's. */
   readonly checkEveryMs: number
-  /** How often a verification event is asked for, as a heartbeat. */
+  /** How often a verification event is requested, as a heartbeat. */
   readonly verifyEveryMs: number
-  /** The first pause after a failure; it doubles up to `checkEveryMs`. */
+  /** The first pause after a failure; doubles up to `checkEveryMs`. */
   readonly retryAfterMs: number
   readonly tickMs: number
   readonly leaseMs: number
@@ -39,7 +39,7 @@ export const defaultKeeperLimits: KeeperLimits = {
 }
 
 export interface StreamKeeper extends Worker {
-  /** Looks after a stream in the next round, whenever it would be due. */
+  /** Checks a stream in the next round, even if it is not due. */
   hurry(stream: Stream): void
 }
 
@@ -49,8 +49,8 @@ interface Failures {
 }
 
 /**
- * Looks after every stream: sees whether it is still there and as we want it, which also keeps it alive (SSF 1.0 §8.1.1), and asks
- * for verification as a heartbeat, not more often than the transmitter allows.
+ * Checks every stream: whether it still exists and matches our wishes, which also keeps it alive (SSF 1.0 §8.1.1), and
+ * requests verification as a heartbeat, not more often than the transmitter permits.
  */
 export function createStreamKeeper(
   deps: StreamKeeperDeps,
@@ -76,7 +76,7 @@ export function createStreamKeeper(
       failures.set(stream.id, { count, nextAt: world.now().getTime() + Math.max(pauseMs, askedMs) })
       const facts = { provider: stream.providerId, stream: stream.id }
       if (isHubError(error)) logger.warn({ ...facts, code: error.code }, error.detail)
-      else logger.error({ ...facts, err: error }, 'looking after a stream failed')
+      else logger.error({ ...facts, err: error }, 'checking a stream failed')
     }
   }
 
@@ -88,13 +88,13 @@ export function createStreamKeeper(
       const isHurried = hurried.has(stream.id)
       const dueNow = (known: Stream): Due => dueOf(known, world.now().getTime(), isHurried, limits)
       const waitsMs = (failures.get(stream.id)?.nextAt ?? 0) - world.now().getTime()
-      const waits = waitsMs > 0 && waitsMs <= limits.checkEveryMs // no pause is longer: the clock was set back since
+      const waits = waitsMs > 0 && waitsMs <= limits.checkEveryMs // a longer pause means that the clock was set back
       if (!isAny(dueNow(stream)) || waits || !deps.isActive(stream)) continue
       hurried.delete(stream.id)
       const lease = createLease({ world, leases, name: `keep/${stream.id}`, holder, leaseMs: limits.leaseMs })
       if (!(await lease.take())) continue
       try {
-        await registry.refresh() // another node may have done it since
+        await registry.refresh() // another node may have done it meanwhile
         const current = registry.find(stream.id)
         const due = current && dueNow(current)
         if (current === undefined || due === undefined || !isAny(due)) continue
@@ -109,7 +109,7 @@ export function createStreamKeeper(
 
   let last: Promise<unknown> = Promise.resolve()
 
-  /** One round at a time, also when a round is turned by hand. */
+  /** One round at a time, also when rounds are started by hand. */
   function runOnce(signal: AbortSignal): Promise<number> {
     const next = last.then(() => round(signal))
     last = next.catch(() => undefined)
@@ -118,7 +118,7 @@ export function createStreamKeeper(
 
   const worker = createWorker({
     name: 'stream keeper',
-    // A round that kept something is followed by a pause as well: what is due again at once had better wait.
+    // A pause follows also a round that did something: a stream that is due again at once has to wait.
     runOnce: async (signal) => (await runOnce(signal), 0),
     idleMs: limits.tickMs,
     afterErrorMs: limits.tickMs,
@@ -135,7 +135,7 @@ export function createStreamKeeper(
   }
 }
 
-/** What clocks of nodes may differ by: what another node has just done is not done again. */
+/** By how much the clocks of nodes may differ: a check that another node has just made is not repeated. */
 const clocksDifferMs = 60_000
 
 interface Due {
@@ -147,23 +147,23 @@ function isAny({ check, verify }: Due): boolean {
   return check || verify
 }
 
-/** What is to be done about a stream now. */
+/** What is due for a stream. */
 export function dueOf(stream: Stream, nowMs: number, hurried: boolean, limits: KeeperLimits): Due {
   const { checkedAt, verificationAskedAt, verifyNotBefore, status, remote, endpoints } = stream
   const inactivityMs = (remote?.inactivityTimeoutS ?? Number.POSITIVE_INFINITY) * 1_000
-  // A third of the timeout: two tries may fail and the stream lives on.
+  // A third of the timeout: the stream survives two failed attempts.
   const checkEveryMs = Math.min(limits.checkEveryMs, inactivityMs / 3)
   const verifyEveryMs = Math.max(limits.verifyEveryMs, (remote?.minVerificationIntervalS ?? 0) * 1_000)
   const since = (at: Date | undefined): number => {
     const ageMs = at === undefined ? Number.POSITIVE_INFINITY : nowMs - at.getTime()
-    return ageMs < -clocksDifferMs ? Number.POSITIVE_INFINITY : ageMs // kept while a clock was ahead: nobody knows when
+    return ageMs < -clocksDifferMs ? Number.POSITIVE_INFINITY : ageMs // written while a clock was ahead: the true age is unknown
   }
-  /** No pause is longer than this: one that ends later was written while a clock was ahead. */
+  /** The longest pause: a later end was written while a clock was ahead. */
   const isAhead = (at: Date | undefined): boolean => {
     const waitMs = at === undefined ? 0 : at.getTime() - nowMs
     return waitMs > 0 && waitMs <= limits.checkEveryMs
   }
-  // A poll stream whose transmitter promised to change it (SSF 1.0 §8.1.1.3): only a look tells where to poll.
+  // Only a check shows the poll URL of a stream whose transmitter promised to change it to poll (SSF 1.0 §8.1.1.3).
   const isPending =
     isConnected(stream) && stream.settings.delivery === 'poll' && remote?.endpointUrl === undefined
   const lookEveryMs = isPending ? limits.retryAfterMs : checkEveryMs

@@ -4,7 +4,7 @@ import { createStreamRegistry } from './stream-registry.ts'
 import type { StreamChanges, StreamStore } from './stream-store.ts'
 import type { Stream } from './stream.ts'
 
-/** Rows that other nodes change too, and readings of them that end when the test says so. */
+/** Rows that other nodes change too, and reads of them that end when the test lets them. */
 function rowsOf(...streams: readonly Stream[]) {
   const rows = new Map(streams.map((row) => [row.id, row]))
   const readings: (() => void)[] = []
@@ -24,7 +24,7 @@ function rowsOf(...streams: readonly Stream[]) {
     rows,
     open: () => createStreamRegistry(store as StreamStore), // the registry asks for no more than these two
     slowDown: () => void (slow = true),
-    /** Lets readings end until none is left. */
+    /** Ends reads until none is left. */
     async finish() {
       for (let turn = 0; turn < 50; turn++) {
         readings.shift()?.()
@@ -34,7 +34,7 @@ function rowsOf(...streams: readonly Stream[]) {
   }
 }
 
-test('what another node made, changed or deleted is known after a refresh', async () => {
+test('a refresh shows streams that another node created, changed or deleted', async () => {
   const { rows, open } = rowsOf(newStream('a'), newStream('b'))
   const registry = await open()
   rows.set('a', newStream('a', { status: 'paused' }))
@@ -50,7 +50,7 @@ test('what another node made, changed or deleted is known after a refresh', asyn
   expect(registry.ofProvider('provider of c')?.id).toBe('c')
 })
 
-test('what this node changes while the store is being read is not undone by what was read', async () => {
+test('a refresh does not undo changes that this node makes during the read', async () => {
   const { rows, open, slowDown, finish } = rowsOf(newStream('a'), newStream('b'))
   const registry = await open()
   slowDown()
@@ -61,7 +61,7 @@ test('what this node changes while the store is being read is not undone by what
   rows.delete('b')
   registry.remember(newStream('c'))
   rows.set('c', newStream('c'))
-  rows.set('a', { ...newStream('a'), lastError: 'broken', status: 'paused' }) // and by another node, meanwhile
+  rows.set('a', { ...newStream('a'), lastError: 'broken', status: 'paused' }) // a concurrent change by another node
   await finish()
   await refreshing
   expect(registry.list().map(({ id, status, lastError }) => [id, status, lastError])).toEqual([
@@ -70,7 +70,7 @@ test('what this node changes while the store is being read is not undone by what
   ])
 })
 
-test('a stream that changes here during every reading keeps what is known of it here', async () => {
+test('a stream that this node changes during every read keeps the state of this node', async () => {
   const { open, slowDown, finish } = rowsOf(newStream('a'))
   const registry = await open()
   slowDown()

@@ -1,23 +1,23 @@
 import type { StreamChanges, StreamStore } from './stream-store.ts'
 import type { Stream } from './stream.ts'
 
-/** Every stream, in memory: who sends SETs must not wait for a database. */
+/** Every stream, in memory: intake must not wait for a database. */
 export interface StreamRegistry {
   /** In the order of creation. */
   list(): readonly Stream[]
   find(id: string): Stream | undefined
   ofProvider(providerId: string): Stream | undefined
-  /** Changes members of a stream that is still there, in the store and here. @returns the stream as it is now */
+  /** Changes members of an existing stream, in the store and in memory. @returns the stream after the change */
   note(id: string, changes: StreamChanges): Promise<Stream | undefined>
-  /** A stream that has been committed already. */
+  /** Adds a stream that is committed already. */
   remember(stream: Stream): void
-  /** Changes that have been committed already, of a stream that was not forgotten meanwhile. @returns it as it is now */
+  /** Applies committed changes of a stream, unless it was forgotten meanwhile. @returns the stream after them */
   apply(id: string, changes: StreamChanges): Stream | undefined
   forget(id: string): void
-  /** Notes an event without a word to the store; `flush` writes the last one of each stream. */
+  /** Sets the time of an event in memory only; `flush` stores the last one of each stream. */
   noteEvent(id: string, at: Date): void
   flush(): Promise<void>
-  /** Reads memory anew from the store: at the start, and after another node changed something. */
+  /** Reads memory again from the store: at the start, and after a change by another node. */
   refresh(): Promise<void>
 }
 
@@ -27,7 +27,7 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
   let byId = new Map<string, Stream>()
   let byProvider = new Map<string, Stream>()
   const eventAt = new Map<string, Date>()
-  /** What was changed here while the store was being read: memory knows better than what is read then. */
+  /** Streams changed by this node during a read of the store: memory is newer than the read. */
   const touched = new Set<string>()
   let lastReading: Promise<void> = Promise.resolve()
 
@@ -65,7 +65,7 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
       eventAt.clear()
       for (const [id, lastEventAt] of noted) await registry.note(id, { lastEventAt })
     },
-    /** One after the other: what was read first must not overwrite what was read last. */
+    /** One at a time: an earlier read must not overwrite a later one. */
     refresh() {
       const turn = lastReading.then(() => read())
       lastReading = turn.catch(() => undefined)
@@ -76,7 +76,7 @@ export async function createStreamRegistry(store: StreamStore): Promise<StreamRe
   async function read(triesLeft = readTriesMax): Promise<void> {
     touched.clear()
     const stored = await store.list()
-    // What is kept of memory may lack what others changed of the same streams: better read again.
+    // The streams kept from memory may lack changes by others: read again.
     if (touched.size > 0 && triesLeft > 1) return read(triesLeft - 1)
     const streams = [
       ...stored.filter(({ id }) => !touched.has(id)),

@@ -40,7 +40,7 @@ export interface StreamRoomDeps {
   readonly origin: string
   readonly urlProblem: (url: string) => string | undefined
   readonly providers: Pick<Providers, 'get' | 'findByIssuer'>
-  /** For one request to a transmitter, polls apart. */
+  /** For one request to a transmitter, except polls. */
   readonly requestTimeoutMs: number
 }
 
@@ -52,11 +52,11 @@ export interface StreamRoom {
   readonly keeper: StreamKeeper
   readonly dialects: ProviderDialects
   readonly pollGate: PollGate
-  /** Whether the stream is connected and its provider switched on. */
+  /** Whether the stream is connected and its provider active. */
   isActive(stream: Stream): boolean
   /** @throws HubError `provider.not_found`, `stream.not_found` */
   examine(providerId: string): Promise<StreamHealth>
-  /** After the provider is gone, and its stream with it. */
+  /** To be called after the provider and its stream are deleted. */
   forgetProvider(providerId: string): void
 }
 
@@ -135,7 +135,7 @@ export async function createStreamRoom(deps: StreamRoomDeps): Promise<StreamRoom
   }
 }
 
-/** Where a provider's metadata is: as it was given, else where its issuer and its dialects put it (SSF 1.0 §7.2.1, §7.2.2). */
+/** The URL of a provider's metadata: as given, else derived from its issuer and dialects (SSF 1.0 §7.2.1, §7.2.2). */
 function metadataPlace({ id, wellKnownUrl, issuer }: Provider, dialectsOf: ProviderDialects['of']): string {
   if (wellKnownUrl !== undefined) return wellKnownUrl
   const base = issuer.replace(/\/$/, '')

@@ -25,16 +25,20 @@ const found: StreamConfiguration = {
 describe('drift', () => {
   test.each<readonly [string, Partial<StreamConfiguration>, readonly string[]]>([
     ['all as wished, in another order', {}, []],
-    ['nothing told of events and description', { eventsRequested: undefined, description: undefined }, []],
+    ['events and description not shown', { eventsRequested: undefined, description: undefined }, []],
     ['an event type left out that it may not know (SSF 1.0 §8.1.1)', { eventsRequested: ['urn:a'] }, []],
     [
-      'one left out that it supports',
+      'a missing event type that it supports',
       { eventsRequested: ['urn:a'], eventsSupported: ['urn:b'] },
       ['events_requested'],
     ],
-    ['one that nobody asked for', { eventsRequested: ['urn:a', 'urn:b', 'urn:c'] }, ['events_requested']],
     [
-      'the framework’s own, which some add to what was asked',
+      'an event type that was not requested',
+      { eventsRequested: ['urn:a', 'urn:b', 'urn:c'] },
+      ['events_requested'],
+    ],
+    [
+      'event types of the framework, which some transmitters add',
       {
         eventsRequested: [
           'urn:a',
@@ -60,14 +64,14 @@ describe('drift', () => {
     expect(Object.keys(drift({ ...found, ...over }, wished) ?? {})).toEqual(members)
   })
 
-  test('where a stream is polled is the transmitter’s business', () => {
+  test('the poll URL of a stream is never a difference', () => {
     const polled = { ...wished, delivery: { method: 'urn:ietf:rfc:8936' } }
     const endpointUrl = 'https://idp.example/poll'
     expect(drift({ ...found, method: 'urn:ietf:rfc:8936', endpointUrl }, polled)).toBeUndefined()
   })
 })
 
-test('only what was asked otherwise before is asked anew', () => {
+test('only members whose wish changed are requested again', () => {
   expect(changedWishes(wished, wished)).toEqual({})
   expect(changedWishes(wished, { ...wished, description: 'New' })).toEqual({ description: 'New' })
   const { description: _, ...unnamed } = wished
@@ -78,7 +82,7 @@ test('only what was asked otherwise before is asked anew', () => {
   })
 })
 
-test('what we understand has no framework events, and SCIM’s only with its dialect (SSF 1.0 §8.1.1)', () => {
+test('the requested event types exclude those of the framework, and include SCIM’s only with its dialect (SSF 1.0 §8.1.1)', () => {
   const usual = understoodEvents(new Set())
   expect(usual.length).toBeGreaterThan(20)
   expect(usual.filter((type) => type.includes('/ssf/') || type.startsWith('urn:'))).toEqual([])

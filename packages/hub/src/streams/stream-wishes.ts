@@ -3,14 +3,14 @@ import { eventCatalogue, ssf } from '@watchbell/receiver/events'
 import type { StreamConfiguration, WantedStream, StreamRequestChanges } from './transmitter-client.ts'
 import { deliveryMethodUrns, type Stream } from './stream.ts'
 
-/** The event types to ask a transmitter for where nobody chose: all that we understand, SSF's own apart (SSF 1.0 §8.1.1). */
+/** The event types to request where none were chosen: all that we understand except SSF's own (SSF 1.0 §8.1.1). */
 export function understoodEvents(dialects: ReadonlySet<Dialect>): readonly string[] {
   return eventCatalogue
     .filter(({ family }) => family !== 'ssf' && (family !== 'scim' || dialects.has('scim')))
     .map(({ type }) => type)
 }
 
-/** Types that the framework sends whatever was asked, under their names of SSF 1.0, of its drafts, and of RISC (SSF 1.0 §8.1.4, §8.1.5). */
+/** Types that the framework sends without a request, under their names in SSF 1.0, its drafts, and RISC (SSF 1.0 §8.1.4, §8.1.5). */
 export function isFrameworkEvent(type: string): boolean {
   return frameworkPrefixes.some((prefix) => type.startsWith(prefix)) || type === riscVerification
 }
@@ -27,7 +27,7 @@ export interface Wishes {
   readonly dialects: ReadonlySet<Dialect>
 }
 
-/** Everything that is ours to say of a stream. */
+/** The receiver's members of a stream. */
 export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: Wishes): WantedStream {
   const { delivery, eventsRequested, description } = stream.settings
   const method = deliveryMethodUrns[delivery]
@@ -42,9 +42,9 @@ export function wishedStream({ stream, pushUrl, pushAuthorization, dialects }: W
 }
 
 /**
- * What a transmitter has otherwise than we want it, as the members of a PATCH; undefined when nothing.
- * A wanted event type that it does not show is missing only when it says that it supports it: many leave out those that
- * they do not know (SSF 1.0 §8.1.1). The framework's own types are nobody's wish: some transmitters add them to what was asked.
+ * Members of the transmitter's stream that differ from our wishes, as the body of a PATCH; undefined when none do.
+ * A wanted event type that the transmitter does not show counts as missing only when it claims to support that type: many
+ * omit types that they do not know (SSF 1.0 §8.1.1). The framework's own types are ignored: some transmitters add them.
  */
 export function drift(found: StreamConfiguration, wished: WantedStream): Partial<WantedStream> | undefined {
   const { delivery, events_requested: events, description } = wished
@@ -64,7 +64,7 @@ export function drift(found: StreamConfiguration, wished: WantedStream): Partial
   return Object.keys(changes).length === 0 ? undefined : changes
 }
 
-/** What turns one wish into the other; undefined for a member that goes. */
+/** The members to change from one wish to the other; undefined for a removed member. */
 export function changedWishes(before: WantedStream, after: WantedStream): StreamRequestChanges {
   const names = Object.keys({ ...before, ...after }) as readonly (keyof WantedStream)[] // their own keys
   const changed = names.filter((name) => JSON.stringify(after[name]) !== JSON.stringify(before[name]))

@@ -1,7 +1,7 @@
-/** How a transmitter hands us its SETs. */
+/** How a transmitter delivers SETs. */
 export type DeliveryMethod = 'push' | 'poll'
 
-/** The names that SSF 1.0 §6.1 gives them. */
+/** Their names in SSF 1.0 §6.1. */
 export const deliveryMethodUrns: Readonly<Record<DeliveryMethod, string>> = {
   push: 'urn:ietf:rfc:8935',
   poll: 'urn:ietf:rfc:8936',
@@ -10,7 +10,7 @@ export const deliveryMethodUrns: Readonly<Record<DeliveryMethod, string>> = {
 export type StreamStatus = 'enabled' | 'paused' | 'disabled'
 export const streamStatuses: readonly StreamStatus[] = ['enabled', 'paused', 'disabled']
 
-/** How we show a transmitter who we are; secrets are kept apart, sealed. */
+/** How we authenticate to a transmitter; the secrets are kept apart, sealed. */
 export type StreamAuth = StaticBearer | ClientCredentials
 
 export interface StaticBearer {
@@ -23,124 +23,124 @@ export interface ClientCredentials {
   readonly clientId: string
   /** Discovered (RFC 9728, RFC 8414) unless given. */
   readonly tokenUrl: string | undefined
-  /** The authorization server's issuer, for discovery; found with the transmitter unless given. */
+  /** The authorization server's issuer, for discovery; discovered from the transmitter unless given. */
   readonly authorizationServer: string | undefined
-  /** Asked for at the token endpoint; what the transmitter's resource metadata names, else SSF's (CAEP interop §2.7.2), unless given. */
+  /** The scopes to request; unless given, those in the transmitter's resource metadata, else SSF's (CAEP interop §2.7.2). */
   readonly scope: string | undefined
-  /** Bind tokens to a key of ours (RFC 9449). */
+  /** Binds tokens to a key of ours (RFC 9449). */
   readonly dpop: boolean
 }
 
-/** Whether the transmitter may hold a poll open until it has news, or must answer at once (RFC 8936 §2.2). */
+/** Whether the transmitter may hold a poll open until it has SETs, or must answer at once (RFC 8936 §2.2). */
 export type Polling = 'long' | 'short'
 
-/** A stream that the transmitter's operator made for us: it is polled, and nothing of it is ours to manage. */
+/** A stream that the transmitter's operator made for us: it is polled, and we do not manage it. */
 export interface OperatorStream {
   readonly streamId: string
   readonly pollUrl: string
 }
 
-/** What somebody asked a stream to be. */
+/** The requested configuration of a stream. */
 export interface StreamSettings {
   readonly delivery: DeliveryMethod
-  /** How a stream that is polled is polled; `long` unless given. */
+  /** Of a poll stream; `long` unless given. */
   readonly polling?: Polling
-  /** Event types wanted; undefined is every one that we understand. */
+  /** The wanted event types; undefined means every type that we understand. */
   readonly eventsRequested: readonly string[] | undefined
   readonly description: string | undefined
   readonly auth: StreamAuth
-  /** `all`: whoever the transmitter chooses (CAEP interop §2.4.2); `listed`: those added over our API. */
+  /** `all`: the subjects that the transmitter chooses (CAEP interop §2.4.2); `listed`: those added over our API. */
   readonly subjects: 'all' | 'listed'
-  /** What `aud` must be; whatever the transmitter says unless given (SSF 1.0 §8.1.1.1.1). */
+  /** The required `aud`; the transmitter's own value unless given (SSF 1.0 §8.1.1.1.1). */
   readonly audience: readonly string[] | undefined
-  /** `host` or `host:port`: where credentials may go although only WATCHBELL_OUTBOUND_ALLOW makes it reachable. */
+  /** `host` or `host:port`: hosts that may get credentials although only WATCHBELL_OUTBOUND_ALLOW makes them reachable. */
   readonly credentialHosts?: readonly string[]
-  /** To be taken over as it is, in place of one that we make; always polled, and with an audience. */
+  /** Used as it is instead of a stream that we create; always polled, and with an audience. */
   readonly existing?: OperatorStream
 }
 
-/** Where a transmitter's management API is, as its metadata said when we last looked (SSF 1.0 §7.1). */
+/** The endpoints of a transmitter's management API, as last read from its metadata (SSF 1.0 §7.1). */
 export interface TransmitterEndpoints {
-  /** Where the metadata was read. */
+  /** The URL of the metadata. */
   readonly metadataUrl: string
   readonly configuration: string
   readonly status: string | undefined
   readonly verification: string | undefined
   readonly addSubject: string | undefined
   readonly removeSubject: string | undefined
-  /** URNs; undefined when the metadata does not say. */
+  /** URNs; undefined when the metadata has none. */
   readonly deliveryMethods: readonly string[] | undefined
   readonly defaultSubjects: 'ALL' | 'NONE' | undefined
   readonly criticalSubjectMembers: readonly string[]
 }
 
-/** The stream at the transmitter, as its last answer had it (SSF 1.0 §8.1.1). */
+/** The stream at the transmitter, as its last answer showed it (SSF 1.0 §8.1.1). */
 export interface RemoteStream {
   readonly streamId: string
   readonly iss: string
-  /** Never empty; a SET's `aud` must hold one of them. */
+  /** Never empty; a SET's `aud` must contain one of them. */
   readonly aud: readonly string[]
-  /** Where to poll, or where the transmitter pushes to. */
+  /** The URL that we poll, or that the transmitter pushes to. */
   readonly endpointUrl: string | undefined
-  /** What to expect (SSF 1.0 §8.1.1); undefined when the transmitter does not say. */
+  /** The event types delivered (SSF 1.0 §8.1.1); undefined when the transmitter does not say. */
   readonly eventsDelivered: readonly string[] | undefined
   readonly minVerificationIntervalS: number | undefined
   readonly inactivityTimeoutS: number | undefined
-  /** Of this stream; the transmitter's metadata says what is usual there. */
+  /** Of this stream; overrides the default in the transmitter's metadata. */
   readonly defaultSubjects?: 'ALL' | 'NONE' | undefined
 }
 
-/** What a transmitter must send with each push. SHA-256, base64url, of the whole header value. */
+/** The value that a transmitter must send with each push. SHA-256, base64url, of the whole header value. */
 export interface PushAuthorization {
   readonly currentHash: string
-  /** Also taken, until its end; without an end while we do not know which of the two the transmitter has. */
+  /** Accepted too until it ends; without an end while we do not know which of the two the transmitter has. */
   readonly previous: { readonly hash: string; readonly until: Date | undefined } | undefined
 }
 
-/** Our side of a transmitter's stream; a provider has one at most. */
+/** Our side of a transmitter's stream; a provider has at most one. */
 export interface Stream {
-  /** `str` + 17, random: it stands in our push URL. */
+  /** `str` + 17 random characters, because it is part of our push URL. */
   readonly id: string
   readonly providerId: string
   /**
-   * The provider's issuer when an administrator of streams connected the stream: its credentials are for this
-   * transmitter alone. Undefined once the provider's issuer was changed.
+   * The provider's issuer when the stream was connected: its credentials are for this transmitter alone. Undefined once the
+   * provider's issuer was changed.
    */
   readonly issuer: string | undefined
   readonly settings: StreamSettings
-  /** StreamSecrets, in a SecretBox. */
+  /** Sealed StreamSecrets, see SecretBox. */
   readonly sealedSecrets: string
   readonly pushAuthorization: PushAuthorization
   readonly endpoints: TransmitterEndpoints | undefined
-  /** Undefined until the transmitter has created it and its answer held. */
+  /** Undefined until the transmitter has created it with a valid answer. */
   readonly remote: RemoteStream | undefined
-  /** Undefined until the transmitter told. */
+  /** Undefined until the transmitter has reported one. */
   readonly status: StreamStatus | undefined
   readonly statusReason: string | undefined
-  /** When we last asked for a verification event, and when the last one came. */
+  /** When we last requested a verification event, and when the last one came. */
   readonly verificationAskedAt: Date | undefined
   readonly verifiedAt: Date | undefined
-  /** No verification is asked for sooner, because the last request for one failed. */
+  /** After a failed request for verification: the earliest time of the next one. */
   readonly verifyNotBefore: Date | undefined
   readonly lastEventAt: Date | undefined
   readonly lastPollAt: Date | undefined
-  /** When its configuration and status at the transmitter were last seen to be right. */
+  /** When its configuration and status at the transmitter were last found right. */
   readonly checkedAt: Date | undefined
-  /** When what the transmitter had otherwise than we want was last set right. */
+  /** When a difference at the transmitter was last repaired. */
   readonly repairedAt: Date | undefined
-  /** What went wrong with setting the stream up, in words; undefined when all is well. So are the next three. */
+  /** Why setting up the stream failed; undefined when all is well. So are the next three. */
   readonly lastError: string | undefined
-  /** With asking for a verification event. */
+  /** Why requesting a verification event failed. */
   readonly verificationError: string | undefined
-  /** With polls. */
+  /** Why polls fail. */
   readonly pollError: string | undefined
-  /** With pushes. */
+  /** Why pushes are refused. */
   readonly pushError: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date
 }
 
-/** What nobody knows of a stream before the transmitter has answered. */
+/** Members that are unknown until the transmitter has answered. */
 export const unconnected = {
   endpoints: undefined,
   remote: undefined,
@@ -159,7 +159,7 @@ export const unconnected = {
   pushError: undefined,
 } as const satisfies Partial<Stream>
 
-/** All that is wrong with a stream, in words; undefined when all is well. */
+/** All errors of a stream as one text; undefined when all is well. */
 export function problemOf({
   lastError,
   verificationError,
@@ -171,7 +171,7 @@ export function problemOf({
   return problems.size === 0 ? undefined : [...problems].join(' ')
 }
 
-/** What is sealed. */
+/** The secrets of a stream, to be sealed. */
 export interface StreamSecrets {
   readonly bearerToken?: string
   readonly clientSecret?: string
@@ -179,18 +179,18 @@ export interface StreamSecrets {
   readonly clientKey?: Readonly<Record<string, unknown>>
   /** The whole Authorization value that the transmitter must push with. */
   readonly pushAuthorization: string
-  /** The whole Authorization value to poll with, where the transmitter gave one with the stream. */
+  /** The whole Authorization value to poll with, when the transmitter gave one with the stream. */
   readonly pollAuthorization?: string
-  /** The one of a rotation whose end we never heard: the next one tells it again. */
+  /** The new value of a rotation without a known result; the next rotation sends it again. */
   readonly nextPushAuthorization?: string
 }
 
-/** Whether a text can be the value of an Authorization header: visible ASCII, with spaces only inside. */
+/** Whether a text is a valid Authorization value: visible ASCII, with spaces only inside. */
 export function isAuthorization(text: string): boolean {
   return text.length <= 8_192 && /^[\x21-\x7e]+(?: [\x21-\x7e]+)*$/.test(text)
 }
 
-/** A stream that its own transmitter has created. */
+/** A stream that its transmitter has created. */
 export type ConnectedStream = Stream & {
   readonly issuer: string
   readonly remote: RemoteStream

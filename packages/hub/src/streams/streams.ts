@@ -32,73 +32,73 @@ export interface StreamsDeps extends TransmitterSessionsDeps {
   readonly leases: LeaseStore
   readonly transaction: StreamTransaction
   readonly pollGate: PollGate
-  /** Told when a stream had better be looked after now. */
+  /** Called when a stream should be checked now. */
   readonly onDoubt: (stream: Stream) => void
 }
 
 /**
- * Our streams at transmitters. Verbs take the id of the provider, and one verb at a time runs for each provider. A stream
- * that was connected while the provider had another issuer is unconnected: its credentials are for that issuer alone.
+ * Our streams at transmitters. Methods take the provider's id, and run one at a time per provider. A stream that was
+ * connected under an earlier issuer of the provider is unconnected: its credentials are for that issuer alone.
  */
 export interface Streams {
   /** @throws HubError `stream.not_found` */
   get(providerId: string): Stream
   /**
-   * Makes the stream what the draft says, at the transmitter too: creates it there, or adopts the one that is there and
-   * repairs what differs, and asks for verification. The settings stay when that fails, so that it can be looked into.
+   * Makes the stream match the draft, also at the transmitter: creates it there, or adopts an existing one and repairs
+   * differences, and requests verification. A failure keeps the settings, so that they can be inspected.
    * @throws HubError `provider.not_found`, `provider.metadata_unusable`, `stream.*`
    */
   connect(providerId: string, draft: StreamDraft, by: Actor): Promise<Stream>
-  /** The draft that a PATCH starts from, with its secrets. @throws HubError `stream.not_found` */
+  /** The present draft, with its secrets, which a PATCH changes. @throws HubError `stream.not_found` */
   draftOf(providerId: string): Promise<KnownDraft>
-  /** Asks for a verification event with a new state (SSF 1.0 §8.1.4.1). @throws HubError `stream.*` */
+  /** Requests a verification event with a new state (SSF 1.0 §8.1.4.1). @throws HubError `stream.*` */
   verify(providerId: string, by: Actor): Promise<Stream>
   /** Reads the status at the transmitter. @throws HubError `stream.*` */
   readStatus(providerId: string): Promise<Stream>
   setStatus(providerId: string, wanted: StatusAnswer, by: Actor): Promise<Stream>
-  /** Success promises nothing (SSF 1.0 §9.1). @throws HubError `stream.*` */
+  /** Success proves nothing: a transmitter may hide its answer (SSF 1.0 §9.1). @throws HubError `stream.*` */
   addSubject(providerId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
   removeSubject(providerId: string, subject: JsonObject): Promise<void>
   /**
-   * Gives the transmitter a new Authorization value to push with; the old one is taken for `overlapS` more seconds.
-   * @throws HubError `stream.*`; both values are then taken
+   * Gives the transmitter a new Authorization value to push with; the old one is accepted for `overlapS` more seconds.
+   * @throws HubError `stream.*`; both values are then accepted
    */
   rotateAuthorization(providerId: string, overlapS: number, by: Actor): Promise<Stream>
   /**
    * Deletes the stream, at the transmitter first.
-   * @param forced - also when the transmitter cannot or will not delete it
+   * @param forced - delete ours also when the transmitter does not delete it
    */
   disconnect(providerId: string, forced: boolean, by: Actor): Promise<void>
   /**
-   * Sees whether a connected stream is still as we want it and repairs what is not; one that is gone is created anew
+   * Checks whether a connected stream still matches our wishes and repairs differences; creates a deleted one again
    * (SSF 1.0 §8.1.1, §8.1.1.2). @throws HubError `stream.*`
    */
   check(providerId: string): Promise<Stream>
-  /** Looks at the stream at the transmitter and changes nothing there. @throws HubError `stream.*` */
+  /** Inspects the stream at the transmitter without changing it. @throws HubError `stream.*` */
   probe(providerId: string): Promise<StreamProbe>
-  /** The way to the transmitter, for polls. */
+  /** A client of the transmitter, for polls. */
   accessTo(stream: ConnectedStream): TransmitterAccess
-  /** Where the transmitter pushes to. */
+  /** The push URL. */
   pushUrl(stream: Stream): string
   /**
-   * The stream that is pushed to, and whether this is an Authorization value that its transmitter may push with, which
-   * takes the same time for all values. A refused one is noted with the stream. Undefined when there is no such stream.
+   * The stream with this push URL, and whether its transmitter may push with this Authorization value; the comparison takes
+   * the same time for all values. Stores a refusal with the stream. Undefined when there is no such stream.
    */
   forPush(
     id: string,
     authorization: string | undefined,
   ): Promise<{ readonly stream: Stream; readonly authorized: boolean } | undefined>
-  /** The stream once it is connected, when that is being done right now. @throws HubError `stream.not_connected` */
+  /** The stream once it is connected, when that is in progress. @throws HubError `stream.not_connected` */
   connected(id: string): Promise<ConnectedStream>
 }
 
-/** What a look at the transmitter showed. */
+/** What inspecting the transmitter showed. */
 export interface StreamProbe {
-  /** With what we know of it now. */
+  /** The stream, with our present state of it. */
   readonly stream: Stream
-  /** `unconnected`: it was never created, but the transmitter lets us in; `gone`: it was and is not there any more. */
+  /** `unconnected`: never created, but the transmitter accepts our credentials; `gone`: created and deleted since. */
   readonly state: 'unconnected' | 'gone' | 'there'
-  /** Members that the transmitter has otherwise than we want. */
+  /** Members of the transmitter's stream that differ from our wishes. */
   readonly drifted: readonly string[]
 }
 
@@ -137,7 +137,7 @@ export function createStreams(deps: StreamsDeps): Streams {
     verify: (providerId, by) =>
       inTurn(providerId, async () => {
         const stream = connectedStreamOf(registry, providerId)
-        // Whoever had the turn before may have asked already: the keeper decides before it has its turn.
+        // Another node may have asked before our turn: the keeper decides before it has the turn.
         if (by === hubActor && wasJustAsked(stream, world.now())) return stream
         const { client, provider } = await sessions.open(stream)
         const asked = await askVerification(deps, stream, client)
@@ -155,7 +155,7 @@ export function createStreams(deps: StreamsDeps): Streams {
         const stream = connectedStreamOf(registry, providerId)
         const { client, provider } = await sessions.open(stream)
         const answer = await client.setStatus(stream.remote.streamId, wanted)
-        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: what it is now (SSF 1.0 §8.1.2.2)
+        const { status, reason } = answer ?? (await client.status(stream.remote.streamId)) // 202: read the present status (SSF 1.0 §8.1.2.2)
         return commits.commit(
           { kind: 'status', provider, before: stream, by },
           { status, statusReason: reason },

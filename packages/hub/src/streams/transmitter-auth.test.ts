@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { startLocalServer } from '../../test/local-server.ts'
 import { createTransmitterAccess } from './transmitter-auth.ts'
 
-test('metadata and token answers whose empty members say nothing', async () => {
+test('empty members of metadata and token answers are ignored', async () => {
   const asked: string[] = []
   await using server = await startLocalServer((request, response) => {
     asked.push(request.url ?? '')

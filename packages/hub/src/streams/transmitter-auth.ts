@@ -14,11 +14,11 @@ import { HubError, isHubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import type { ClientCredentials, StreamAuth, StreamSecrets } from './stream.ts'
 
-/** One request to a transmitter, with a clock and a limit. */
+/** One request to a transmitter, with its limits. */
 export interface TransmitterRequest {
   readonly method: 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
   readonly url: string
-  /** Sent as JSON. */
+  /** The body, sent as JSON. */
   readonly json?: object
   readonly headers?: Readonly<Record<string, string>>
   readonly timeoutMs: number
@@ -27,17 +27,17 @@ export interface TransmitterRequest {
   readonly signal?: AbortSignal
 }
 
-/** The way to a transmitter, with our credentials. */
+/** A client of a transmitter, with our credentials. */
 export interface TransmitterAccess {
   /**
    * Sends one request; after a 401 once more with a new token (SSF 1.0 §8, CAEP interop §2.7).
-   * @returns the answer, whatever its status
+   * @returns the answer, with any status
    * @throws HubError `stream.token_refused`, `stream.transmitter_unavailable` (of the token endpoint), `outbound.*`
    */
   request(request: TransmitterRequest): Promise<FetchedBytes>
-  /** The scopes that the last access token was asked for with, `''` when with none; undefined without one. */
+  /** The scopes requested with the last access token, `''` for none; undefined without a token. */
   scopeAsked?(): string | undefined
-  /** What time it is, for answers that name one. */
+  /** The clock, for times in answers. */
   now?(): Date
 }
 
@@ -45,23 +45,23 @@ export interface AccessDeps {
   readonly world: Pick<World, 'now' | 'fetch'>
 }
 
-/** Whom we go to, and who we are there. */
+/** The transmitter, and our client there. */
 export interface AccessOptions {
   readonly auth: StreamAuth
   readonly secrets: StreamSecrets
-  /** The transmitter's issuer and its configuration endpoint: where the authorization server is looked for (CAEP interop §2.7.2). */
+  /** The transmitter's issuer and its configuration endpoint, for discovering the authorization server (CAEP interop §2.7.2). */
   readonly issuer: string
   readonly resource: string
   /**
-   * Whom client assertions are for: the authorization server by its issuer, or its token endpoint, as Okta demands
-   * (OKTA-O12). Both are right (RFC 7523 §3); the issuer unless given.
+   * The audience of client assertions: the authorization server's issuer, or its token endpoint, as Okta requires
+   * (OKTA-O12). RFC 7523 §3 permits both; the issuer unless given.
    */
   readonly assertionsFor?: 'issuer' | 'token_endpoint'
-  /** For each request on the way to a token; 10 s unless given. */
+  /** For each request to the authorization server; 10 s unless given. */
   readonly timeoutMs?: number
 }
 
-/** Sends one request with this Authorization value, as it is. @throws HubError `outbound.*` */
+/** Sends one request with this Authorization value. @throws HubError `outbound.*` */
 export function requestWith(
   { fetch }: Pick<World, 'fetch'>,
   authorization: string,
@@ -77,26 +77,26 @@ export function requestWith(
   return fetchBytes(fetch, url, init, limits)
 }
 
-/** SSF's scopes in the interoperability profile, where the transmitter names none (CAEP interop §2.7.2). */
+/** SSF's scopes in the interoperability profile, when the transmitter has none in its metadata (CAEP interop §2.7.2). */
 const defaultScope = 'ssf.read ssf.manage'
 const tokenTimeoutMs = 10_000
 const tokenBytesMax = 64 * 1024
-/** A token that ends within this share of its life, or this time if that is shorter, is not used any more. */
+/** A token is not used in this last share of its life, or in this last time if that is shorter. */
 const tokenMarginShare = 0.1
 const tokenMarginMaxMs = 30_000
-/** RFC 6750 §2.1: what may follow `Bearer` in a header. */
+/** RFC 6750 §2.1: the characters of a bearer token. */
 const bearerPattern = /^[A-Za-z0-9\-._~+/]+=*$/
 const bearerCharsMax = 16_384
-/** For how long a token is used whose end we were not told. */
+/** How long a token without `expires_in` is used. */
 const tokenLifetimeUnknownMs = 300_000
 
 interface AccessToken {
   readonly text: string
-  /** Until when it is used, in ms since 1970. */
+  /** The end of its use, in ms since 1970. */
   readonly until: number
 }
 
-/** The way to one transmitter; keeps its access token, and asks for a new one when it ends or is refused. */
+/** A client of one transmitter; keeps its access token, and requests a new one when it expires or is refused. */
 export function createTransmitterAccess({ world }: AccessDeps, options: AccessOptions): TransmitterAccess {
   const { auth, secrets } = options
   const grant = auth.method === 'bearer' ? undefined : createGrant(world, options, auth)
@@ -119,7 +119,7 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
     return token === undefined || token === seen ? renew(grant) : token
   }
 
-  /** Another token than the refused one; perhaps somebody else has it already. */
+  /** A token other than the refused one; another request may have fetched it already. */
   async function tokenAfter(refused: AccessToken, from: Grant): Promise<AccessToken> {
     const seen = token
     const held = await seen
@@ -144,13 +144,13 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
         },
       })
     } catch (error) {
-      if (!(error instanceof oauth.WWWAuthenticateChallengeError)) throw error // a challenge is an answer to us, too
+      if (!(error instanceof oauth.WWWAuthenticateChallengeError)) throw error // a challenge is an answer as well
     }
     if (answer === undefined) throw new Error('The request to a transmitter ended without an answer.')
     return answer
   }
 
-  /** Sends, and once more when the answer asks for a nonce: the library has kept it by then. */
+  /** Sends, and once more when the answer requires a nonce, which the library has stored by then. */
   async function sendProven(request: TransmitterRequest, held: AccessToken): Promise<FetchedBytes> {
     const answer = await send(request, held)
     return grant !== undefined && asksForNonce(answer) ? send(request, held) : answer
@@ -174,7 +174,7 @@ export function createTransmitterAccess({ world }: AccessDeps, options: AccessOp
   }
 }
 
-/** Does not wait, once it is stopped, for a token that is being asked for: others want that, too. */
+/** An aborted request does not wait for a token that is being fetched; the fetch goes on for others. */
 async function unlessStopped<T>(work: Promise<T>, { signal, url }: TransmitterRequest): Promise<T> {
   const { promise, reject } = Promise.withResolvers<never>()
   const stop = (): void => reject(fetchFailure(url, 'was given up because the answer is no longer needed'))
@@ -188,12 +188,12 @@ async function unlessStopped<T>(work: Promise<T>, { signal, url }: TransmitterRe
   }
 }
 
-/** Whether all that an answer misses is a nonce, which it brings along (RFC 9449 §9). */
+/** Whether the request lacked only a nonce, which the answer contains (RFC 9449 §9). */
 function asksForNonce({ status, headers }: FetchedBytes): boolean {
   return status === 401 && headers.get('www-authenticate')?.includes('use_dpop_nonce') === true
 }
 
-/** Our requests go through the guarded fetch, which alone decides where plain http may be spoken. */
+/** Requests go through the guarded fetch, which alone decides about plain http. */
 const lenient = { [oauth.allowInsecureRequests]: true }
 
 interface Grant {
@@ -243,7 +243,7 @@ function createGrant(
     const text = granted.access_token
     if (!bearerPattern.test(text) || text.length > bearerCharsMax) throw new UnusableToken()
     const marginMs = Math.min(tokenMarginMaxMs, lifetimeMs * tokenMarginShare)
-    // One that is over within the margin is still good for the request it was asked for.
+    // A token that is within the margin from the start is still valid for the request that fetched it.
     return { text, until: world.now().getTime() + lifetimeMs - marginMs }
   }
 
@@ -252,13 +252,13 @@ function createGrant(
     scopeAsked: () => scopeAsked,
     ask: () =>
       request().catch(async (error: unknown) => {
-        place = undefined // perhaps it has moved
+        place = undefined // the endpoint may have moved
         throw await tokenError(error)
       }),
   }
 }
 
-/** Never holds the token: what is in it must not reach a log. */
+/** Never contains the token: it must not reach a log. */
 class UnusableToken extends Error {
   constructor() {
     super(
@@ -288,7 +288,7 @@ async function clientAuth(
   }
 }
 
-/** @throws TypeError when it is no private JWK that can sign */
+/** @throws TypeError when it is not a private JWK that can sign */
 export async function importClientKey(jwk: Readonly<Record<string, unknown>>): Promise<CryptoKey> {
   const { alg, kty, crv } = jwk
   const usual = usualAlgorithms.get(String(crv ?? kty)) ?? 'ES256'
@@ -297,7 +297,7 @@ export async function importClientKey(jwk: Readonly<Record<string, unknown>>): P
   return key
 }
 
-/** Of a client's key that does not name its own, by `crv` or `kty`. */
+/** The algorithm of a key that does not state its own, by `crv` or `kty`. */
 const usualAlgorithms: ReadonlyMap<string, string> = new Map([
   ['RSA', 'RS256'],
   ['P-256', 'ES256'],
@@ -314,8 +314,8 @@ interface TokenPlace {
 type Http = Pick<oauth.DiscoveryRequestOptions, typeof oauth.customFetch | typeof oauth.allowInsecureRequests>
 
 /**
- * Where tokens are to be had: as given, or found by the transmitter's resource metadata (RFC 9728) and the
- * authorization server's (RFC 8414). A transmitter without the former is taken to be its own authorization server.
+ * The token endpoint: as given, or discovered from the transmitter's resource metadata (RFC 9728) and the authorization
+ * server's metadata (RFC 8414). A transmitter without resource metadata is taken as its own authorization server.
  */
 async function findTokenPlace(
   http: Http,
@@ -337,15 +337,15 @@ async function findTokenPlace(
 }
 
 /**
- * Those of SSF among the scopes that a transmitter names. None where it names only others (`openid profile … admin`): which
- * of them it wants is for its authorization server to decide, or for `scope` to say.
+ * SSF's scopes among those in the transmitter's metadata. None when it has only others (`openid profile … admin`): the
+ * authorization server decides then, or the `scope` setting.
  */
 function scopeOf(supported: readonly string[] | undefined): string {
   if (supported === undefined || supported.length === 0) return defaultScope
   return supported.filter((scope) => /^ssf\./.test(scope)).join(' ')
 }
 
-/** The first of the candidates that has resource metadata. */
+/** The first candidate with resource metadata. */
 async function resourceMetadata(
   http: Http,
   candidates: readonly string[],
@@ -359,13 +359,13 @@ async function resourceMetadata(
         await oauth.resourceDiscoveryRequest(url, http),
       )
     } catch (error) {
-      if (isHubError(error)) throw error // not reached at all; a refusal only means that there is none
+      if (isHubError(error)) throw error // unreachable; an HTTP error only means that there is no metadata
     }
   }
   return undefined
 }
 
-/** What the library sends: forms and texts. */
+/** The bodies that the library sends: forms and texts. */
 function asRequest(init: { headers: Record<string, string>; body?: unknown; method?: string }): RequestInit {
   const { headers, body, method } = init
   const text = body instanceof URLSearchParams ? body.toString() : body
@@ -376,7 +376,7 @@ function asResponse({ status, headers, body }: FetchedBytes): Response {
   return new Response(body.byteLength === 0 ? null : Buffer.from(body), { status, headers })
 }
 
-/** For the library, to which a member of null is one of a wrong type: metadata and token answers without members that say nothing. */
+/** Removes null members of metadata and token answers: the library treats them as members of a wrong type. */
 function asPlainResponse(fetched: FetchedBytes): Response {
   const parsed = parseIJson(fetched.body, { wideNumbers: 'as_text' })
   if (!parsed.ok || !isJsonObject(parsed.value)) return asResponse(fetched)
@@ -384,7 +384,7 @@ function asPlainResponse(fetched: FetchedBytes): Response {
   return asResponse({ ...fetched, body })
 }
 
-/** What went wrong on the way to a token, in words. */
+/** Why no token was granted. */
 async function tokenError(error: unknown): Promise<HubError> {
   if (isHubError(error)) {
     return new HubError('stream.transmitter_unavailable', {

@@ -7,7 +7,7 @@ import { createTransmitterClient, type TransmitterClient } from './transmitter-c
 const issuer = 'https://idp.example'
 const good = { iss: issuer, stream_id: 's', aud: 'a', delivery: { method: 'urn:ietf:rfc:8935' } }
 
-/** A client of a transmitter that answers each method as told, and what it was asked. */
+/** A client of a transmitter that answers each method as told, and the requests that it got. */
 async function startClient(
   answers: Readonly<Record<string, readonly [number, unknown]>>,
   audience?: readonly string[],
@@ -58,7 +58,7 @@ async function startClient(
 
 async function problem(work: Promise<unknown>): Promise<string> {
   const error = await work.then(
-    () => new Error('it was taken'),
+    () => new Error('the answer was accepted'),
     (reason: unknown) => reason,
   )
   if (!(error instanceof HubError)) throw error
@@ -67,7 +67,7 @@ async function problem(work: Promise<unknown>): Promise<string> {
 
 const whole = { delivery: { method: 'urn:ietf:rfc:8935' }, events_requested: ['urn:a'] }
 
-describe('what an answer must be (SSF 1.0 §8.1.1.1.1, §8.1.1.2)', () => {
+describe('the checks of an answer (SSF 1.0 §8.1.1.1.1, §8.1.1.2)', () => {
   test.each<readonly [string, unknown, string]>([
     ['another iss', { ...good, iss: `${issuer}/` }, 'its iss is'],
     ['no iss', { ...good, iss: undefined }, 'its iss is missing'],
@@ -115,7 +115,7 @@ describe('what an answer must be (SSF 1.0 §8.1.1.1.1, §8.1.1.2)', () => {
 
 describe('changes', () => {
   test.each([405, 501])(
-    'a transmitter that answers PATCH with %i gets the whole by PUT (SSF 1.0 §8.1.1.4)',
+    'a transmitter that answers PATCH with %i gets the whole stream by PUT (SSF 1.0 §8.1.1.4)',
     async (status) => {
       await using at = await startClient({ PATCH: [status, {}], PUT: [200, good] })
       expect(await at.client.change('s', { description: 'x' }, whole)).toMatchObject({ streamId: 's' })
@@ -123,20 +123,20 @@ describe('changes', () => {
     },
   )
 
-  test('a member that goes is taken away by PUT: what a PATCH does not name stays (SSF 1.0 §8.1.1.4)', async () => {
+  test('a member is removed by PUT, because a PATCH keeps absent members (SSF 1.0 §8.1.1.4)', async () => {
     await using at = await startClient({ PUT: [200, good] })
     const changes = { description: undefined, events_requested: [] }
     expect(await at.client.change('s', changes, whole)).toMatchObject({ streamId: 's' })
     expect(at.asked.map((line) => line.split(' ')[0])).toEqual(['PUT'])
   })
 
-  test('202 tells nothing yet (SSF 1.0 §8.1.1.3)', async () => {
+  test('a 202 is not read as the changed stream (SSF 1.0 §8.1.1.3)', async () => {
     await using at = await startClient({ PATCH: [202, undefined], POST: [202, undefined] })
     expect(await at.client.change('s', {}, whole)).toBeUndefined()
     expect(await at.client.setStatus('s', { status: 'paused', reason: undefined })).toBeUndefined()
   })
 
-  test('409 is no stream but no failure (SSF 1.0 §8.1.1.1)', async () => {
+  test('a 409 gives no stream and is no failure (SSF 1.0 §8.1.1.1)', async () => {
     await using at = await startClient({ POST: [409, { error: 'exists' }] })
     expect(await at.client.create(whole)).toBeUndefined()
   })
@@ -150,7 +150,7 @@ describe('changes', () => {
     [429, 'stream.transmitter_unavailable'],
     [500, 'stream.transmitter_unavailable'],
     [503, 'stream.transmitter_unavailable'],
-  ])('status %i is %s, in the transmitter’s own words', async (status, code) => {
+  ])('status %i becomes %s, with the transmitter’s message', async (status, code) => {
     await using at = await startClient({
       POST: [status, { err: 'e', description: 'Because\nof\u202ethis.' }],
     })
@@ -164,7 +164,7 @@ test.each<readonly [string, (client: TransmitterClient) => Promise<unknown>, str
   ['verification', (client) => client.verify('s', 'x'), 'verification_endpoint'],
   ['adding a subject', (client) => client.addSubject('s', {}, undefined), 'add_subject_endpoint'],
   ['removing one', (client) => client.removeSubject('s', {}), 'remove_subject_endpoint'],
-])('%s that the metadata does not offer is not asked for', async (_, verb, member) => {
+])('%s is not requested when the metadata has no endpoint for it', async (_, verb, member) => {
   await using at = await startClient({})
   expect(await problem(verb(at.client))).toBe(
     `stream.unsupported: The transmitter's metadata has no ${member}.`,
@@ -182,7 +182,7 @@ describe('a create (SSF 1.0 §8.1.1.1)', () => {
   const wanted = { delivery: poll, events_requested: ['urn:a'] }
   const made = { ...good, delivery: { ...poll, endpoint_url: 'https://idp.example/poll/s' } }
 
-  test('names the audience that was given, and no other member of the transmitter’s', async () => {
+  test('a create request has the given audience, and no other member of the transmitter’s', async () => {
     await using at = await startClient({ POST: [201, { ...made, aud: undefined }] }, ['hub', 'other'])
     expect(await at.client.create(wanted)).toMatchObject({ aud: ['hub', 'other'] })
     await using plain = await startClient({ POST: [201, made] })
@@ -199,7 +199,7 @@ describe('a create (SSF 1.0 §8.1.1.1)', () => {
     },
   )
 
-  test('that of a push stream is not ours to poll with', async () => {
+  test('the authorization_header of a push stream is not used for polls', async () => {
     const push = { method: 'urn:ietf:rfc:8935', endpoint_url: 'https://hub.example/x' }
     const delivery = { ...push, authorization_header: 'Bearer x' }
     await using at = await startClient({ POST: [201, { ...good, delivery }] })
@@ -220,13 +220,13 @@ describe('a create (SSF 1.0 §8.1.1.1)', () => {
       'an Authorization that is a list',
       { ...made, delivery: { ...made.delivery, authorization_header: [] } },
     ],
-  ])('what was made and has %s is deleted again', async (_, body) => {
+  ])('a created stream with %s is deleted again', async (_, body) => {
     await using at = await startClient({ POST: [201, body], DELETE: [204, undefined] })
     expect(await problem(at.client.create(wanted))).toMatch(/^stream\.answer_unusable: /)
     expect(at.asked).toEqual(['POST /streams?tenant=1', 'DELETE /streams?tenant=1&stream_id=s'])
   })
 
-  test('the reason stays when it cannot be deleted, and nothing is deleted without its id', async () => {
+  test('the first error stays when the deletion fails, and nothing is deleted without an id', async () => {
     await using at = await startClient({ POST: [201, { ...made, iss: 'x' }], DELETE: [500, {}] })
     expect(await problem(at.client.create(wanted))).toContain('its iss is')
     await using nameless = await startClient({ POST: [201, { ...made, stream_id: 7 }] })
@@ -245,7 +245,7 @@ describe('a create (SSF 1.0 §8.1.1.1)', () => {
   })
 })
 
-describe('the words of a refusal', () => {
+describe('the message of a refusal', () => {
   const wanted = {
     delivery: {
       method: 'urn:ietf:rfc:8935',
@@ -267,7 +267,7 @@ describe('the words of a refusal', () => {
     expect(await problem(at.client.create(wanted))).toContain(message)
   })
 
-  test('at most its start, and nothing secret that it repeats', async () => {
+  test('the message is shortened, and secrets that it repeats are removed', async () => {
     const { delivery } = wanted
     await using at = await startClient({
       POST: [

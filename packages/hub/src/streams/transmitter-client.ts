@@ -21,7 +21,7 @@ import {
 } from './stream.ts'
 import type { TransmitterAccess, TransmitterRequest } from './transmitter-auth.ts'
 
-/** What a receiver may say of a stream (SSF 1.0 §8.1.1); all else is the transmitter's. */
+/** The receiver's members of a stream (SSF 1.0 §8.1.1); all others are the transmitter's. */
 export interface WantedStream {
   readonly delivery:
     | { readonly method: string }
@@ -34,15 +34,15 @@ export interface WantedStream {
   readonly description?: string
 }
 
-/** Members to change; one that is there and undefined is to go. */
+/** Members to change; one that is present and undefined is removed. */
 export type StreamRequestChanges = {
   readonly [Member in keyof WantedStream]?: WantedStream[Member] | undefined
 }
 
-/** A stream as the transmitter describes it, its `iss` checked. */
+/** A stream as the transmitter describes it, with its `iss` checked. */
 export interface StreamConfiguration extends RemoteStream {
   readonly method: string | undefined
-  /** The Authorization value that this stream is to be polled with, where the transmitter gives one. Secret. */
+  /** The Authorization value for polls of this stream, when the transmitter gives one. Secret. */
   readonly pollAuthorization?: string | undefined
   readonly eventsRequested: readonly string[] | undefined
   readonly eventsSupported: readonly string[] | undefined
@@ -54,30 +54,30 @@ export interface StatusAnswer {
   readonly reason: string | undefined
 }
 
-/** The management API of one transmitter (SSF 1.0 §8.1). Every verb throws HubError `stream.*` that names the step. */
+/** The management API of one transmitter (SSF 1.0 §8.1). Every method throws HubError `stream.*` that names the step. */
 export interface TransmitterClient {
   /**
-   * Undefined when there is one already (409). What was created and cannot be used is deleted again, as far as the
-   * transmitter lets us.
+   * Undefined when there is a stream already (409). A created stream with an unusable answer is deleted again, if the
+   * transmitter permits it.
    */
   create(wanted: WantedStream): Promise<StreamConfiguration | undefined>
-  /** Every stream that is ours there (SSF 1.0 §8.1.1.2). */
+  /** Every stream of ours at the transmitter (SSF 1.0 §8.1.1.2). */
   list(): Promise<readonly StreamConfiguration[]>
-  /** Undefined when there is none with this id. */
+  /** Undefined when there is no stream with this id. */
   read(streamId: string): Promise<StreamConfiguration | undefined>
   /**
-   * Changes these members; replaces all where the transmitter cannot do that, and to take one away: what a PATCH does not
-   * name stays (SSF 1.0 §8.1.1.3). Undefined when it will do so later (SSF 1.0 §8.1.1.3).
+   * Changes these members. Replaces the whole stream when the transmitter has no PATCH, and to remove a member, because a
+   * PATCH keeps absent members (SSF 1.0 §8.1.1.3). Undefined when the transmitter will make the change later (202).
    */
   change(
     streamId: string,
     changes: StreamRequestChanges,
     whole: WantedStream,
   ): Promise<StreamConfiguration | undefined>
-  /** One that is gone already is no error. */
+  /** A stream that is gone already is no error. */
   delete(streamId: string): Promise<void>
   status(streamId: string): Promise<StatusAnswer>
-  /** Undefined when the transmitter will do so later (SSF 1.0 §8.1.2.2). */
+  /** Undefined when the transmitter will change it later (SSF 1.0 §8.1.2.2). */
   setStatus(streamId: string, wanted: StatusAnswer): Promise<StatusAnswer | undefined>
   verify(streamId: string, state: string): Promise<void>
   addSubject(streamId: string, subject: JsonObject, verified: boolean | undefined): Promise<void>
@@ -87,11 +87,10 @@ export interface TransmitterClient {
 export interface TransmitterClientDeps {
   readonly access: TransmitterAccess
   readonly endpoints: TransmitterEndpoints
-  /** The provider's issuer: what every answer's `iss` must be (SSF 1.0 §8.1.1.1.1). */
+  /** The provider's issuer, which must be the `iss` of every answer (SSF 1.0 §8.1.1.1.1). */
   readonly issuer: string
   /**
-   * What `aud` is asked to be when a stream is created, and taken to be where the transmitter does not say, as before
-   * SSF 1.0.
+   * The `aud` to request when a stream is created, and to assume for answers without one, as before SSF 1.0.
    */
   readonly audience: readonly string[] | undefined
   readonly urlProblem: (url: string) => string | undefined
@@ -111,7 +110,7 @@ export function createTransmitterClient(deps: TransmitterClientDeps): Transmitte
     callTransmitter(deps, step, request, expected)
   const one = (step: string, { json }: Answered): StreamConfiguration => readConfiguration(deps, step, json)
 
-  /** Best effort: what went wrong before is what matters. */
+  /** Best effort: the earlier error is the one to report. */
   async function remove({ json }: Answered): Promise<void> {
     const streamId = isJsonObject(json) ? json['stream_id'] : undefined
     if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) return
@@ -241,7 +240,7 @@ async function callTransmitter(
   return { status: answer.status, json: parsed.ok ? parsed.value : undefined }
 }
 
-/** What each status asks of whoever runs the hub. */
+/** What to do about each status. */
 const adviceOf: Readonly<Record<number, string>> = {
   401: 'It does not take our credentials: check the token, or the client and its scopes.',
   403: 'Our credentials are good and do not permit this: ask its operator for the scopes or the role.',
@@ -275,7 +274,7 @@ function refusal(step: string, { host, request, access }: Refused, answer: Fetch
   })
 }
 
-/** What was asked for at the token endpoint: that is what is missing where a transmitter lets us do too little. */
+/** The requested scopes, which may be too few when a transmitter denies access. */
 export function scopesText(access: Pick<TransmitterAccess, 'scopeAsked'>): string {
   const scope = access.scopeAsked?.()
   if (scope === undefined) return ''
@@ -286,7 +285,7 @@ export function scopesText(access: Pick<TransmitterAccess, 'scopeAsked'>): strin
 
 const transmitterMessageCharsMax = 300
 
-/** The words of an error body, whatever its members are called; the start of one that has none of these members. */
+/** The message in an error body, under any known member; the start of a body without such a member. */
 export function transmitterMessage({ body, headers }: FetchedBytes, secrets: readonly string[] = []): string {
   const parsed = parseIJson(body, { wideNumbers: 'as_text' })
   if (!parsed.ok) {
@@ -296,14 +295,14 @@ export function transmitterMessage({ body, headers }: FetchedBytes, secrets: rea
   return startOf(messageMembers(parsed.value) || JSON.stringify(parsed.value), secrets)
 }
 
-/** What of a request nobody may be shown. */
+/** The secrets of a request. */
 function secretsIn({ json }: Call): readonly string[] {
-  const { delivery } = (json ?? {}) as Partial<WantedStream> // ours; of other requests it has no such member
+  const { delivery } = (json ?? {}) as Partial<WantedStream> // ours; other requests have no such member
   const authorization = delivery && 'authorization_header' in delivery ? delivery.authorization_header : ''
   return [authorization, ...authorization.split(' ').slice(1)].filter((secret) => secret !== '')
 }
 
-/** Some transmitters repeat what they were sent: nothing secret of it is passed on. */
+/** Removes secrets, because some transmitters repeat the request. */
 function startOf(body: string, secrets: readonly string[]): string {
   const shown = secrets
     .reduce((text, secret) => text.replaceAll(secret, '…'), body)
@@ -332,7 +331,7 @@ function readStatus(step: string, { json }: Answered): StatusAnswer {
   return { status: known, reason: typeof reason === 'string' ? printable(reason, textCharsMax) : undefined }
 }
 
-/** @throws HubError `stream.answer_unusable`; nothing of the answer may then be used (SSF 1.0 §7.2.4, §8.1.1.1.1) */
+/** @throws HubError `stream.answer_unusable`; no part of the answer may then be used (SSF 1.0 §7.2.4, §8.1.1.1.1) */
 function readConfiguration(
   { issuer, audience, urlProblem }: TransmitterClientDeps,
   step: string,
@@ -388,21 +387,21 @@ function readConfiguration(
   }
 }
 
-/** @throws HubError `stream.answer_unusable` when it cannot stand in a header */
+/** @throws HubError `stream.answer_unusable` when it is not a valid header value */
 function readAuthorization(step: string, value: JsonValue | undefined): string | undefined {
   if (value === undefined || value === null || value === '') return undefined
   if (typeof value === 'string' && isAuthorization(value)) return value
   throw unusable(step, 'its delivery.authorization_header cannot stand in a header')
 }
 
-/** @param pending - the transmitter will only do it later, so what it shows now does not count */
+/** @param pending - the transmitter will make the change later, so the shown delivery does not count */
 export function requireMethod(
   found: StreamConfiguration,
   { delivery }: WantedStream,
   pending = false,
 ): StreamConfiguration {
   const isPolled = delivery.method === deliveryMethodUrns.poll
-  // Until it is done, the URL that is shown is the one that the transmitter pushes to: nobody must poll that.
+  // Until the change is made, the shown URL is the one that the transmitter pushes to: it must not be polled.
   if (pending)
     return isPolled && found.method !== delivery.method ? { ...found, endpointUrl: undefined } : found
   if (found.method === undefined || found.method === delivery.method) {

@@ -4,7 +4,7 @@ import type { TransmitterMetadata } from './discovery.ts'
 import { deliveryMethodUrns, type DeliveryMethod, type TransmitterEndpoints } from './stream.ts'
 
 /**
- * Where the management API is (SSF 1.0 §7.1). An endpoint that could not be reached is refused here, by its name.
+ * The endpoints of the management API (SSF 1.0 §7.1). An endpoint that cannot be fetched is refused here, by its name.
  * @throws HubError `stream.unsupported` without a configuration endpoint or the delivery method, `stream.answer_unusable`
  */
 export function readEndpoints(
@@ -50,12 +50,12 @@ export function readEndpoints(
   }
 }
 
-/** Whom a transmitter tells about by itself; undefined where it does not say. */
+/** The transmitter's default subjects; undefined when it does not say. */
 export function readDefaultSubjects(value: JsonValue | undefined): 'ALL' | 'NONE' | undefined {
   return value === 'ALL' || value === 'NONE' ? value : undefined
 }
 
-/** Before SSF 1.0 the methods had URIs of their own. */
+/** Drafts before SSF 1.0 had other URIs for the methods. */
 function methodOf(urn: string): DeliveryMethod | undefined {
   if (urn === deliveryMethodUrns.push || urn.endsWith('/risc/delivery-method/push')) return 'push'
   if (urn === deliveryMethodUrns.poll || urn.endsWith('/risc/delivery-method/poll')) return 'poll'

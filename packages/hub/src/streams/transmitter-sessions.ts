@@ -17,7 +17,7 @@ import { readEndpoints } from './transmitter-endpoints.ts'
 
 export interface TransmitterSessionsDeps {
   readonly world: Pick<World, 'now' | 'fetch' | 'fetchPublic'>
-  /** Public origin of the hub: our push URLs begin with it. */
+  /** Public origin of the hub: the start of our push URLs. */
   readonly origin: string
   readonly providers: { get(id: string): Promise<Provider> }
   readonly registry: Pick<StreamRegistry, 'find'>
@@ -26,45 +26,45 @@ export interface TransmitterSessionsDeps {
   readonly readMetadata: (provider: Provider) => Promise<TransmitterMetadata>
   readonly urlProblem: (url: string) => string | undefined
   readonly dialectsOf: (providerId: string) => ReadonlySet<Dialect>
-  /** For one request to a transmitter, polls apart. */
+  /** For one request to a transmitter, except polls. */
   readonly requestTimeoutMs: number
 }
 
-/** A stream whose transmitter's endpoints are known. */
+/** A stream with the endpoints of its transmitter. */
 export type LocatedStream = Stream & Pick<ConnectedStream, 'endpoints'>
 
-/** Everything that one verb needs of a stream. */
+/** Everything that one operation needs of a stream. */
 export interface TransmitterSession {
   readonly provider: Provider
   readonly client: TransmitterClient
   readonly secrets: StreamSecrets
 }
 
-/** How the hub gets to the transmitters of its streams: with which secrets, as which client, at which endpoints. */
+/** Opens a stream's secrets, and makes clients of its transmitter with them. */
 export interface TransmitterSessions {
   /** @throws HubError `stream.secrets_unreadable` */
   secretsOf(stream: Stream): Promise<StreamSecrets>
   seal(secrets: StreamSecrets): Promise<string>
-  /** The provider as it is now. @throws HubError `stream.not_connected` when the stream's credentials are not for its issuer */
+  /** The present provider. @throws HubError `stream.not_connected` when the stream's credentials are not for its issuer */
   ownProvider(stream: Stream): Promise<Provider>
   /** @throws HubError `stream.not_connected`, `stream.secrets_unreadable` */
   open(stream: Stream): Promise<TransmitterSession>
   /**
-   * The stream with what the metadata says now; its issuer must be the provider's, character for character (SSF 1.0 §4.1.6,
+   * The stream with endpoints from the present metadata, whose issuer must be exactly the provider's (SSF 1.0 §4.1.6,
    * §7.2.4). @throws HubError `stream.transmitter_unavailable`, `stream.answer_unusable`
    */
   located(stream: Stream, provider: Provider): Promise<LocatedStream>
-  /** What is asked of the transmitter for this stream. */
+  /** The wishes for this stream. */
   wished(stream: Stream, secrets: StreamSecrets): WantedStream
-  /** Deletes a stream at the transmitter that created it, whatever the provider's issuer is now. @throws HubError `stream.*` */
+  /** Deletes a stream at the transmitter that created it, even if the provider has another issuer now. @throws HubError `stream.*` */
   deleteThere(stream: Stream): Promise<void>
-  /** Deletes a stream there if that can be done. @returns in words what is left to do */
+  /** Deletes a stream there, best effort. @returns a message about what is left to do */
   deleteThereIfPossible(stream: Stream): Promise<string | undefined>
-  /** The way to the transmitter, for polls. */
+  /** A client of the transmitter, for polls. */
   accessTo(stream: ConnectedStream): TransmitterAccess
-  /** Where the transmitter pushes to. */
+  /** The push URL. */
   pushUrl(stream: Stream): string
-  /** Forgets the credentials of a stream that is gone. */
+  /** Forgets the credentials of a deleted stream. */
   forget(streamId: string): void
 }
 
@@ -75,7 +75,7 @@ const unreadable =
 
 export function createTransmitterSessions(deps: TransmitterSessionsDeps): TransmitterSessions {
   const { world, registry, box } = deps
-  /** By the id of the stream; another one as soon as its secrets or settings are others. */
+  /** By stream id; replaced when the stream's secrets or settings change. */
   const accesses = new Map<string, { readonly key: string; readonly access: TransmitterAccess }>()
 
   const pushUrl = ({ id }: Stream): string => `${deps.origin}/ssf/streams/${id}/events`
@@ -85,7 +85,7 @@ export function createTransmitterSessions(deps: TransmitterSessionsDeps): Transm
       if (!isHubError(error, 'hub.secret_unreadable')) throw error
       throw new HubError('stream.secrets_unreadable', { detail: unreadable, cause: error })
     })
-    return JSON.parse(opened) as StreamSecrets // as it was sealed
+    return JSON.parse(opened) as StreamSecrets // we sealed it from this type
   }
 
   function accessOf(stream: Stream, secrets: StreamSecrets, issuer: string): TransmitterAccess {
@@ -140,7 +140,7 @@ export function createTransmitterSessions(deps: TransmitterSessionsDeps): Transm
   async function located(stream: Stream, provider: Provider): Promise<LocatedStream> {
     const metadata = await deps.readMetadata(provider).catch((error: unknown) => {
       if (!isHubError(error, 'provider.metadata_unusable')) throw error
-      throw new HubError('stream.transmitter_unavailable', { detail: error.detail, cause: error }) // no fault of who asks us
+      throw new HubError('stream.transmitter_unavailable', { detail: error.detail, cause: error }) // not the caller's fault
     })
     if (metadata.issuer !== provider.issuer) {
       throw new HubError('stream.answer_unusable', {

@@ -1,7 +1,7 @@
 import { HubError } from '../base/hub-error.ts'
 import type { Streams } from './streams.ts'
 
-/** Streams as a standby has them: what would change something at a transmitter is refused. */
+/** Streams of a standby: operations that would change something at a transmitter are refused. */
 export function untouchedStreams(streams: Streams): Streams {
   const refuse = (): Promise<never> => Promise.reject(new HubError('hub.standby'))
   return {
