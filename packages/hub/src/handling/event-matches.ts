@@ -17,7 +17,7 @@ export interface EventMatch {
 const waiting: EventMatch = { matched: undefined, reason: undefined, aboutNobody: false }
 const aboutStream: EventMatch = {
   matched: undefined,
-  reason: 'the event is about the stream itself, and names nobody whose risk could change',
+  reason: 'the event is about the stream itself, not about a subject with a risk level',
   aboutNobody: true,
 }
 /** Without overrides: they change levels, never the subject of an event. */
@@ -51,7 +51,7 @@ export async function matchesOf(
         ? { matched: true, reason: undefined, aboutNobody: false }
         : {
             matched: false,
-            reason: `its identifiers contradict others, and it counts for each by itself: ${refusal}`,
+            reason: `its identifiers contradict others, so it counts for each identifier separately: ${refusal}`,
             aboutNobody: false,
           }
     }),

@@ -21,22 +21,30 @@ const namesIn = (statement: Statement | string): unknown =>
       }
 
 test.each<[string, readonly string[], unknown]>([
-  ['what it may speak of stays', [ours], { things: [ours], reasons: [ours], revoked: ours }],
   [
-    'a name that it may not speak of gives way to one that it may',
+    'an identifier that the source may speak of stays',
+    [ours],
+    { things: [ours], reasons: [ours], revoked: ours },
+  ],
+  [
+    'an identifier outside its limits is replaced by another of the same thing',
     [theirs, ours].toSorted(),
     { things: [ours], reasons: [ours], revoked: ours },
   ],
-  ['of what has no other name nothing is said', [theirs], expect.stringContaining('may not speak of')],
-])('within its domains: %s', (_, names, expected) => {
+  [
+    'a thing without an identifier inside its limits makes the statement unmatched',
+    [theirs],
+    expect.stringContaining('may not speak of'),
+  ],
+])('limited domains: %s', (_, names, expected) => {
   expect(namesIn(withinLimits(userStatement(1, names), judge()))).toEqual(expected)
 })
 
 test.each<[string, readonly string[], readonly string[], readonly (string | undefined)[]]>([
   ['a successor within its domains stays', [ours], [ours], ['user:email:ada.b@example.com']],
-  ['one outside is left out', [ours], [theirs], [undefined]],
+  ['a successor outside its domains is removed', [ours], [theirs], [undefined]],
   [
-    'one outside is left out although a name is outside too',
+    'a successor outside its domains is removed although an identifier is outside too',
     [theirs, ours].toSorted(),
     [theirs],
     [undefined],
@@ -56,13 +64,13 @@ test.each<[string, readonly string[], readonly string[], readonly (string | unde
   ).toEqual(expected)
 })
 
-test('events of a type that its provider may not send say nothing', () => {
+test('an event of a type that its provider may not send is unmatched', () => {
   const statement = { ...userStatement(1, [ours]), eventType: 'https://example.com/other' }
   const trust = { ...limited, speaksOf: { ...limited.speaksOf, events: ['https://example.com/event'] } }
   expect(withinLimits(statement, judge({ trust }))).toBe('its provider may not send events of this type')
 })
 
-test('claims count as made when the provider was registered, at the earliest', () => {
+test('claims are dated to the registration of the provider at the earliest', () => {
   const registeredAt = new Date(Date.UTC(2026, 0, 1, 12, 30))
   expect(withinLimits(userStatement(1, [ours]), judge({ registeredAt }))).toMatchObject({
     claimedAt: registeredAt,
@@ -72,7 +80,7 @@ test('claims count as made when the provider was registered, at the earliest', (
   })
 })
 
-test('an administrator speaks of everybody', () => {
+test('an administrator may speak of all subjects', () => {
   const statement: Statement = { ...userStatement(1, [theirs]), source: { kind: 'admin', id: 'admin' } }
   expect(withinLimits(statement, judge())).toBe(statement)
 })

@@ -13,12 +13,12 @@ import { outsideItsLimits } from './source-trust.ts'
 import { claimsOf } from './statement-names.ts'
 import type { Statement } from './statement.ts'
 
-/** A statement that may be applied, as far as its source may speak; or why it is applied to nobody. */
+/** The part of a statement that its source is allowed to make, with its claims; or why none of it is applied. */
 export type Admission =
   | { readonly statement: Statement; readonly claims: readonly Claim[] }
   | {
       readonly unmatched: string
-      /** Whether it is about an unknown user. */
+      /** Whether the statement is about an unknown user. */
       readonly ignored: boolean
     }
 
@@ -27,13 +27,16 @@ export interface AdmissionDeps {
   readonly judge: WordJudge
   /** The issuer of our own users' ids. */
   readonly origin: string
-  /** Whether statements about users whom nobody loaded are to lead to nothing (OKTA-E79). */
+  /** Whether statements about users that were not loaded are ignored (OKTA-E79). */
   readonly ignoreUnknownUsers: boolean
 }
 
 const unknownUser = 'the user is not known here, and unknown users are ignored'
 
-/** What of each statement may be applied. Reads the store only where statements name our own ids, or unknown users are ignored. */
+/**
+ * Limits each statement to what may be applied. Reads the store only when statements name our own ids, or unknown users
+ * are ignored.
+ */
 export async function admit(
   deps: AdmissionDeps,
   statements: readonly Statement[],
@@ -49,9 +52,9 @@ export async function admit(
 }
 
 /**
- * A source's word as far as the source may speak: without the names that it may not speak of. Its claims and endings count
- * as made when it was registered at the earliest, whatever its clock says.
- * @returns why nothing of it may be said, where that is so
+ * Removes the identifiers that the source may not speak of. Claims and endings are dated to the registration of the
+ * source at the earliest, whatever its clock says.
+ * @returns the rest of the statement, or why nothing is left
  */
 export function withinLimits(statement: Statement, judge: WordJudge): Statement | string {
   const { source, eventType, occurredAt } = statement
@@ -71,28 +74,28 @@ export function withinLimits(statement: Statement, judge: WordJudge): Statement 
         ? ending
         : { ...ending, successor: undefined },
     )
-  const said = { ...statement, claimedAt, endings }
+  const limited = { ...statement, claimedAt, endings }
   const outside = statement.things.flatMap(({ identifiers }) =>
     identifiers.filter((identifier) => !maySpeakOf(identifier)),
   )
   const [first] = outside
-  if (first === undefined) return said
-  const things = said.things.map(({ kind, identifiers }) => ({
+  if (first === undefined) return limited
+  const things = limited.things.map(({ kind, identifiers }) => ({
     kind,
     identifiers: identifiers.filter((identifier) => !outside.includes(identifier)),
   }))
   if (things.some(({ identifiers }) => identifiers.length === 0)) return outsideItsLimits(first)
   const instead = new Map(
-    said.things.flatMap(({ identifiers }, at) =>
+    limited.things.flatMap(({ identifiers }, at) =>
       identifiers
         .filter((identifier) => outside.includes(identifier))
         .map((identifier) => [identifier, mainIdentifier(things[at]?.identifiers ?? [])] as const),
     ),
   )
-  return renamed({ ...said, things }, instead)
+  return renamed({ ...limited, things }, instead)
 }
 
-/** The statement with other names in the place of some. */
+/** Replaces identifiers of the statement. */
 function renamed(statement: Statement, instead: ReadonlyMap<Identifier, Identifier>): Statement {
   if (instead.size === 0) return statement
   const of = <A extends Identifier | undefined>(identifier: A): A | Identifier =>
@@ -114,10 +117,10 @@ function renamed(statement: Statement, instead: ReadonlyMap<Identifier, Identifi
   }
 }
 
-/** What our own ids of users, devices and sessions look like: see newSubjectId. */
+/** The form of our own ids of users, devices and sessions: see newSubjectId. */
 const ownId = /^(?:00u|dev|ses)[A-Za-z0-9]{17}$/
 
-/** Who is named by our own id, as an opaque id or as a `sub` of ours, is whom that id belongs to (RFC 9493 §3.2.3, §3.2.4). */
+/** Replaces our own ids, given as opaque ids or as a `sub` of ours, by identifiers of their subjects (RFC 9493 §3.2.3, §3.2.4). */
 async function withOurOwnIds(
   { subjects, origin }: AdmissionDeps,
   statements: readonly (Statement | string)[],

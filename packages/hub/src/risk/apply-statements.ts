@@ -19,9 +19,9 @@ export interface StatementDeps extends AdmissionDeps {
 }
 
 /**
- * Applies statements, in their order, to who is who and to risk. Inside a transaction; a batch costs about a dozen statements
- * of SQL whatever its size.
- * @returns for each what became of it
+ * Applies statements, in their order, to identities and risk. Runs inside a transaction; a batch of any size costs about
+ * a dozen SQL statements.
+ * @returns the outcome of each statement
  */
 export async function applyStatements(
   deps: StatementDeps,
@@ -44,7 +44,7 @@ export async function applyStatements(
   return outcomes
 }
 
-/** What statements say of who is who. */
+/** The claims and endings of statements. */
 function joinedBy(admitted: readonly Extract<Admission, { statement: Statement }>[]): JoinStatements {
   const statements = admitted.map(({ statement }) => statement)
   return {
@@ -65,7 +65,7 @@ function joinedBy(admitted: readonly Extract<Admission, { statement: Statement }
   }
 }
 
-/** A provider vouches for ids of its own issuer, and an administrator for all that a loaded user has. */
+/** A provider vouches for ids of its own issuer, an administrator for all identifiers of a loaded user. */
 function vouchedIn(statements: readonly Statement[]): ReadonlyMap<Identifier, string> {
   const vouched = new Map<Identifier, string>()
   for (const { source, issuer, loadedAs, things } of statements) {
@@ -86,20 +86,19 @@ async function readSnapshot(
   joined: Joined,
   statements: readonly Statement[],
 ): Promise<RiskSnapshot> {
-  const spokenOf = new Set<number>()
+  const named = new Set<number>()
   const touched = new Set(joined.changed)
   for (const { things, reasons } of statements) {
     for (const { identifier } of reasons) {
       for (const name of namesOf(things, identifier)) {
         const known = joined.nodes.get(name)
         if (known === undefined) continue
-        spokenOf.add(known.node)
+        named.add(known.node)
         touched.add(known.entity)
       }
     }
   }
-  if (spokenOf.size > 0)
-    for (const entity of await subjects.entitiesSeeing([...spokenOf])) touched.add(entity)
+  if (named.size > 0) for (const entity of await subjects.entitiesSeeing([...named])) touched.add(entity)
   return {
     joined,
     states: touched.size === 0 ? [] : await risk.states([...touched]),

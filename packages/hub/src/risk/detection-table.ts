@@ -2,26 +2,26 @@ import type { SecurityEvent } from '@watchbell/receiver/events'
 import type { RiskLevel } from './risk-level.ts'
 import { participationSlot } from './risk-state.ts'
 
-/** What a security event says of risk. */
+/** What a security event means for risk. */
 export interface Detection {
   /** A later statement in the same slot replaces an earlier one of the same source. */
   readonly slot: string
   /** For people. */
   readonly detection: string
   readonly level: RiskLevel
-  /** How long it holds after it happened; undefined until it is replaced. */
+  /** How long it holds from the time of the event, in milliseconds; undefined holds until replaced. */
   readonly holdsMs: number | undefined
 }
 
-/** Whose risk an event is about when its subject does not say. */
+/** The kind whose risk an event is about when its subject does not say. */
 export type About = 'user' | 'device' | 'session'
 
 /** One case of an event type. */
 export interface DetectionRule {
   readonly about: About
-  /** Undefined where the event says nothing about risk. */
+  /** Undefined when the event says nothing about risk. */
   readonly says: Detection | undefined
-  /** Slots in which nothing bad is known any more. */
+  /** Slots whose reasons of the same source the event ends. */
   readonly settles: readonly string[]
 }
 
@@ -48,14 +48,14 @@ function nothing(about: About = 'user'): DetectionRule {
 const month = { holdsMs: 30 * dayMs }
 const day = { holdsMs: dayMs }
 
-/** A slot for each type of credential is made from this one, so that changing a PIN does not mend a leaked password. */
+/** Prefix of one slot for each type of credential, so that a changed PIN does not end the risk of a leaked password. */
 export const compromiseSlot = 'credential-compromise'
 const changeRequired = 'credential-change-required'
 const changed = { ...day, settles: [compromiseSlot, changeRequired] }
 
 /**
- * What each case of each event type means, unless an administrator says otherwise. It is our own reading: no
- * specification gives one, and Okta has not published its own (OKTA-Z10, OKTA-E92). docs/risk.md shows it to people.
+ * What each case of each event type means, unless an administrator overrides it. The table is ours: no specification
+ * gives one, and Okta has not published its own (OKTA-Z10, OKTA-E92). docs/risk.md shows it.
  */
 export const detectionTable = {
   'okta/user-risk-change/high': says('HIGH', 'user-risk', 'User risk is high', month),
@@ -135,7 +135,7 @@ export function isDetectionCase(name: string): name is DetectionCase {
   return Object.hasOwn(detectionTable, name)
 }
 
-/** The case of the table that an event is, or undefined for events that are about nobody or of types that it does not know. */
+/** The case of the table that an event is; undefined for events without a subject and for types that the table lacks. */
 export function caseOf(event: SecurityEvent): DetectionCase | undefined {
   switch (event.family) {
     case 'ssf':
@@ -168,5 +168,5 @@ export function caseOf(event: SecurityEvent): DetectionCase | undefined {
 }
 
 function lowered<Level extends string>(level: Level): Lowercase<Level> {
-  return level.toLowerCase() as Lowercase<Level> // what toLowerCase does to ASCII
+  return level.toLowerCase() as Lowercase<Level> // true for ASCII
 }

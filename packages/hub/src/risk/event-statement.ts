@@ -13,7 +13,7 @@ import type { NamedThing, StatedEnding, Statement } from './statement.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { RiskReading, RiskRules } from './risk-rules.ts'
 
-/** A handled signal, as far as its events state something. */
+/** The members of a signal that its statements need. */
 export interface StatementOrigin {
   readonly id: string
   readonly provider: { readonly id: string; readonly issuer: string }
@@ -21,7 +21,7 @@ export interface StatementOrigin {
   readonly receivedAt: Date
 }
 
-/** What an event of a signal means for risk: a statement, why it means nothing, or undefined when it is about nobody. */
+/** What an event means for risk: a statement, why it has none, or undefined when the event is about no subject. */
 export type EventStatement = { readonly statement: Statement } | { readonly unmatched: string } | undefined
 
 const messageCharsMax = 500
@@ -29,8 +29,8 @@ const messageCharsMax = 500
 /**
  * Turns one event into a statement.
  *
- * A complex subject narrows and never widens (SSF 1.0 §3.3): what is said of a user's session is not said of the user.
- * Its members are different things and are not joined; only several names of one member are.
+ * A complex subject narrows and never widens (SSF 1.0 §3.3): an event about a user's session is not about the user.
+ * Its members are different things and are not joined; only the identifiers of one member are.
  * @param index - of the event within its signal
  */
 export function statementOfEvent(
@@ -48,7 +48,7 @@ export function statementOfEvent(
   if (typeof targets === 'string') return { unmatched: targets }
 
   const id = `${signal.id}/${index}`
-  // An event from the future happened when it came: a fast clock must not outdo all later statements.
+  // An event from the future is dated to its receipt: otherwise a fast clock would win against all later statements.
   const occurredAt = new Date(
     Math.min(event.occurredAt ?? signal.issuedAt.getTime(), signal.receivedAt.getTime()),
   )
@@ -102,11 +102,11 @@ export function statementOfEvent(
   }
 }
 
-/** Members of complex subjects that say in which realm the others are, and narrow nothing that we keep. */
+/** Members of complex subjects that give the context of the others and do not narrow them. */
 const context: ReadonlySet<string> = new Set(['application', 'tenant', 'org_unit', 'group'])
 const kept: ReadonlySet<string> = new Set(['user', 'device', 'session'])
 
-/** Everything that the subject names, or why it cannot be told. */
+/** Everything that the subject names, or why that is unknown. */
 function thingsOf(
   subject: SubjectIdentifier,
   event: SecurityEvent,
@@ -140,7 +140,7 @@ function unreadable(subject: SimpleSubject): string {
 const namesUsers: ReadonlySet<string> = new Set(['email', 'phone_number', 'account', 'iss_sub', 'did'])
 const namesSessions: ReadonlySet<string> = new Set(['jwt_id', 'saml_assertion_id'])
 
-/** What a simple subject names, going by its formats first and then by the event. */
+/** The kind that a simple subject names: by its formats first, then by the event. */
 function kindOfSimple(subject: SimpleSubject, event: SecurityEvent, about: About): string {
   const formats =
     !isProprietary(subject) && subject.format === 'aliases'
@@ -149,13 +149,13 @@ function kindOfSimple(subject: SimpleSubject, event: SecurityEvent, about: About
   if (formats.some((format) => namesSessions.has(format))) return 'session'
   if (about === 'device')
     return formats.some((format) => format === 'email' || format === 'phone_number') ? 'user' : 'device'
-  // CAEP's own sample of session-revoked names the session with a bare opaque id, and users by iss_sub or email.
+  // CAEP's examples of session-revoked name the session with an opaque id, and users by iss_sub or email.
   if (about === 'session' && event.family === 'caep' && !formats.some((format) => namesUsers.has(format)))
     return 'session'
   return 'user'
 }
 
-/** The identifiers that reasons are put on: of the narrowest thing that the event is about. Or why there is none. */
+/** The identifiers that get the reasons: those of the narrowest thing that the event is about; or why there is none. */
 function targetsOf(
   things: readonly NamedThing[],
   { about }: RiskReading,
@@ -185,8 +185,8 @@ function revokesSessions({ family, name }: SecurityEvent): boolean {
 }
 
 /**
- * RISC 1.0 §2.5, §2.6: from then on the old address or number names nobody, or somebody else. Where `new-value` says what
- * takes its place, what the source said of the old one counts for the new one.
+ * RISC 1.0 §2.5, §2.6: from then on the old address or number names no user, or another user. With `new-value`, what the
+ * source said of the old value counts for the new one.
  */
 function endingsOf(
   { family, name, claims }: SecurityEvent,
@@ -214,9 +214,9 @@ function successorOf(identifier: Identifier, kind: string, newValue: unknown): I
   return successor === identifier ? undefined : successor
 }
 
-/** The provider's words for administrators, in English where it has them, else its words for a machine. */
+/** The provider's `reason_admin`, in English if present, else in its first language; else Okta's `risk_reason`. */
 function messageOf({ claims }: SecurityEvent): string | undefined {
-  const { reason_admin: localised, risk_reason: risk } = claims as Readonly<Record<string, unknown>> // any family's
+  const { reason_admin: localised, risk_reason: risk } = claims as Readonly<Record<string, unknown>> // of any family
   const text = isJsonObject(localised) ? (localised['en'] ?? Object.values(localised)[0]) : risk
   return typeof text === 'string' && text !== '' ? printable(text, messageCharsMax) : undefined
 }

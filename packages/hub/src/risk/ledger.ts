@@ -10,37 +10,37 @@ import { namesOf, waysToName } from './statement-names.ts'
 import type { Statement } from './statement.ts'
 
 /**
- * Reasons that are kept of one source about all that this source calls one. Beyond that the mildest give way, of these the
- * oldest; they are kept in the history. What others join makes no difference.
+ * Current reasons of one source for all identifiers that this source joins. Beyond that the lowest level moves to the
+ * history, of the same level the oldest. Claims of other sources make no difference.
  */
 export const reasonsPerSourceMax = 200
 
-/** What is known before a batch of statements is applied. */
+/** The state that a batch of statements is applied to. */
 export interface RiskSnapshot {
-  /** Who is who, with what the batch says of it. */
+  /** The identities, after the claims of the batch. */
   readonly joined: Pick<Joined, 'nodes' | 'changed' | 'refused' | 'newlyRefused'>
-  /** Every entity that the batch can touch. */
+  /** Every entity that the batch can change. */
   readonly states: readonly EntityState[]
   readonly judge: Pick<WordJudge, 'ofReason'>
   readonly now: Date
 }
 
-/** What is to be written. */
+/** What a batch writes. */
 export interface RiskChanges {
   readonly reasons: readonly SpokenReason[]
-  /** Reasons that gave way: see `reasonsPerSourceMax`. */
+  /** Reasons over the limit: see `reasonsPerSourceMax`. */
   readonly dropped: readonly SpokenReason[]
-  /** What was replaced, or came too late to count. */
+  /** Replaced reasons, and those older than the current one. */
   readonly history: readonly SpokenReason[]
   readonly revocations: readonly NewRevocation[]
   readonly levels: Parameters<RiskStore['putLevels']>[0]
 }
 
-/** The risk of every entity that a batch can touch, changed in memory. */
+/** The risk of every entity that a batch can change, in memory. */
 export interface Ledger {
   /** @returns the levels that the statement changes */
   enter(statement: Statement): readonly LevelChange[]
-  /** @returns what is to be written, and the levels of entities that no statement named: others were joined or came apart */
+  /** @returns what to write, and the level changes of entities that no statement named, but a join or its end changed */
   close(): { readonly changes: RiskChanges; readonly further: readonly LevelChange[] }
 }
 
@@ -49,10 +49,10 @@ const lastMoment = new Date(8_640_000_000_000_000)
 
 interface Page {
   readonly state: EntityState
-  /** Places of the reasons that may count for it. */
+  /** Places of the reasons that may count for the entity. */
   readonly places: Set<string>
   readonly spoken: SpokenFor
-  /** By source and what it calls one: places of its reasons. */
+  /** Places of reasons by source and by the identifiers that the source joins: see shareOf. */
   readonly bySource: Map<string, Set<string>>
   level: number
   changesAt: Date | undefined
@@ -94,7 +94,7 @@ export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledg
     page.bySource.set(share, (page.bySource.get(share) ?? new Set()).add(place))
   }
 
-  /** Once for each entity, with however many of its identifiers it stood. */
+  /** Enters a reason once for each entity, even when it was kept with several identifiers. */
   function becomesHistory(spoken: SpokenReason): void {
     const { node, reason } = spoken
     const own = pagesOfNode.get(node)?.find(({ state }) => state.known.nodes.has(node))
@@ -106,7 +106,7 @@ export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledg
     const place = reasonPlace(spoken)
     const before = rows.get(place)
     if (before !== undefined) {
-      // Of what came at once, what is entered last came last: signals are handled in their order.
+      // At the same moment the reason that is entered last wins: signals are handled in their order.
       const isSameMoment =
         before.reason.occurredAt.getTime() === spoken.reason.occurredAt.getTime() &&
         before.reason.receivedAt.getTime() === spoken.reason.receivedAt.getTime()
@@ -122,25 +122,25 @@ export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledg
     dropped.delete(place)
     for (const page of pagesOfNode.get(spoken.node) ?? []) {
       note(page, place, spoken)
-      // Only the page of its own entity has everything that the source calls one with it.
-      if (page.state.known.nodes.has(spoken.node)) giveWay(page, shareOf(page, spoken))
+      // Only the page of the reason's own entity holds all reasons that share the limit.
+      if (page.state.known.nodes.has(spoken.node)) dropMildest(page, shareOf(page, spoken))
     }
   }
 
-  function giveWay({ bySource }: Page, share: string): void {
+  function dropMildest({ bySource }: Page, share: string): void {
     const own = bySource.get(share)
     if (own === undefined || own.size <= reasonsPerSourceMax) return
-    let least: [string, SpokenReason] | undefined
+    let mildest: [string, SpokenReason] | undefined
     for (const place of own) {
       const spoken = rows.get(place)
-      if (spoken !== undefined && (least === undefined || isLess(spoken.reason, least[1].reason)))
-        least = [place, spoken]
+      if (spoken !== undefined && (mildest === undefined || isMilder(spoken.reason, mildest[1].reason)))
+        mildest = [place, spoken]
     }
-    if (least === undefined) return
-    const [place, spoken] = least
+    if (mildest === undefined) return
+    const [place, spoken] = mildest
     rows.delete(place)
     written.delete(place)
-    dropped.set(place, spoken) // whether it was there before or not: an earlier one may lie in the store
+    dropped.set(place, spoken) // The store may hold an earlier reason in this place.
     becomesHistory(spoken)
     for (const page of pagesOfNode.get(spoken.node) ?? []) {
       page.places.delete(place)
@@ -168,7 +168,7 @@ export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledg
           for (const page of pagesOfNode.get(node) ?? []) affected.add(page)
         }
       }
-      // Who is who was settled for the whole batch: the first statement to name an entity tells what that changed.
+      // The identities were joined for the whole batch: the first statement that names an entity gets its level change.
       for (const { identifiers } of each.things) {
         for (const identifier of identifiers) {
           const { entity } = nodeOf(identifier)
@@ -215,14 +215,14 @@ export function createLedger({ joined, states, judge, now }: RiskSnapshot): Ledg
   }
 }
 
-function isLess(a: RiskReason, b: RiskReason): boolean {
+function isMilder(a: RiskReason, b: RiskReason): boolean {
   const milder = riskLevels.indexOf(a.level) - riskLevels.indexOf(b.level)
   return milder !== 0 ? milder < 0 : isLater(b, a)
 }
 
 /**
- * Whether to look at an entity earlier than is written down. Looking later is not worth a write with every statement:
- * whoever looks too early finds nothing to change, and writes down when to come again.
+ * Whether the entity is due earlier than stored. A later time is not worth a write for each statement: the expiry worker
+ * then finds nothing to change, and stores the next time.
  */
 function isSooner(next: Date | undefined, before: Date | undefined): boolean {
   return next !== undefined && (before === undefined || next < before)
@@ -232,7 +232,7 @@ function reasonPlace({ node, reason: { source, slot } }: SpokenReason): string {
   return `${node}\0${source.id}\0${slot}`
 }
 
-/** A source, and what it calls one with an identifier. */
+/** The key of a source and of the identifiers that it joins with this one. */
 function shareOf({ spoken }: Page, { node, reason: { source } }: SpokenReason): string {
   return `${spoken.rootOf(node, source.id, lastMoment)}\0${source.id}`
 }

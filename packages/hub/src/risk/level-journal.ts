@@ -1,17 +1,17 @@
 import type { Actor } from '../base/actor.ts'
 import type { LevelChange } from './relevel.ts'
 
-/** What made a level change. */
+/** The cause of a level change. */
 export interface LevelCause {
   readonly by: Actor
   readonly detectionName: DetectionName
-  /** Of the provider who said so. */
+  /** The issuer of the provider. */
   readonly issuer?: string
-  /** Ties entries of one cause together. */
+  /** The same in all entries of one cause. */
   readonly signalId?: string
 }
 
-/** Okta's names (OKTA-U23) where it has one. */
+/** Okta's names (OKTA-U23), and ours for causes that Okta does not have. */
 export type DetectionName =
   | 'Security Events Provider Reported Risk'
   | 'Risk Provider Reported Risk'
@@ -23,7 +23,7 @@ export interface LevelJournal {
   levelsChanged(changes: readonly LevelChange[], cause: LevelCause): Promise<void>
 }
 
-/** Watchbell itself, when time passed and nobody did anything. */
+/** The actor when a level changes because time passed. */
 export const watchbellActor: Actor = {
   id: 'watchbell',
   type: 'SystemPrincipal',

@@ -13,8 +13,8 @@ export interface LoadedSubject {
 }
 
 /**
- * Makes a user known with all identifiers, or those of a user loaded before others. What an administrator loads weighs
- * more than anything a provider says: no signal can contradict it. Runs inside a transaction.
+ * Loads a user with all identifiers, or replaces the identifiers of a user that was loaded before. The claim of an
+ * administrator takes precedence over those of all providers. Runs inside a transaction.
  * @throws HubError `subject.contradictory` when another loaded user has one of the identifiers
  */
 export async function loadUser(
@@ -33,7 +33,7 @@ export async function loadUser(
   const [outcome] = await applyStatements({ ...deps, ignoreUnknownUsers: false }, [
     {
       source: { kind: 'admin', id: adminSource },
-      id: `~${now.toISOString()} ${by}`, // of two loaded users with one name the later is refused, whatever they are called
+      id: `~${now.toISOString()} ${by}`, // Of two loaded users with a common identifier the later is refused: the id begins with the time.
       occurredAt: now,
       receivedAt: now,
       things: [{ kind: 'user', identifiers: draft.identifiers }],

@@ -13,7 +13,7 @@ import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.
 import type { RiskStore } from './risk-store.ts'
 import { dismissReason, getUser, riskOf, setRisk, type RiskDraft, type SubjectRisk } from './user-risk.ts'
 
-/** An administrator dismissed a reason, or took that back. */
+/** An administrator dismissed a reason, or restored it. */
 export interface ReasonDismissal {
   readonly subject: Subject
   readonly reason: RiskReason
@@ -37,18 +37,18 @@ interface ChangingStores extends PeopleStores {
 export interface PeopleDeps {
   readonly world: StatementDeps['world'] & Parameters<typeof setRisk>[0]['world']
   readonly judge: () => WordJudge
-  /** Issuer of our own users' ids. */
+  /** The issuer of our own users' ids. */
   readonly origin: string
   readonly stores: PeopleStores
   readonly transaction: Transact<ChangingStores, PeopleJournal>
 }
 
 export interface SubjectDetails extends SubjectRisk {
-  /** What was replaced or came too late, newest first; at most 100. */
+  /** Replaced reasons and those that were never current, newest first; at most 100. */
   readonly history: readonly RiskReason[]
 }
 
-/** Users, devices, sessions and addresses, and their risk, for people to look at and to change. */
+/** Reads and changes users, devices, sessions, addresses and their risk. */
 export interface People {
   /** @throws HubError `subject.not_found` */
   userRisk(userId: string): Promise<SubjectRisk>
@@ -58,10 +58,10 @@ export interface People {
     draft: RiskDraft,
     by: Actor,
   ): Promise<SubjectRisk & { readonly created: boolean }>
-  /** By id or name, of whatever kind. @throws HubError `subject.not_found` */
+  /** By id or name, of any kind. @throws HubError `subject.not_found` */
   setRisk(id: string, draft: RiskDraft, by: Actor): Promise<SubjectDetails>
   /**
-   * Dismisses one reason, or takes that back: see dismissReason.
+   * Dismisses one reason, or restores it: see dismissReason.
    * @throws HubError `subject.not_found`, `subject.no_such_reason`
    */
   dismiss(id: string, reasonId: string, isDismissed: boolean, by: Actor): Promise<SubjectDetails>

@@ -15,7 +15,7 @@ const t = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 0, minute))
 const ada: Identifier = 'user:email:ada@example.com'
 const sub: Identifier = 'user:iss_sub:https://idp.example|ada'
 const bob: Identifier = 'user:email:bob@example.com'
-/** Nodes by their place; ada and sub are one entity. */
+/** Identifier, node, entity: ada and sub are one entity. */
 const nodes: readonly (readonly [Identifier, number, number])[] = [
   [ada, 1, 1],
   [sub, 2, 1],
@@ -118,11 +118,11 @@ function snapshot(known: Known = {}): RiskSnapshot {
 const texts = (reasons: readonly { readonly node: number; readonly reason: RiskReason }[]): string[] =>
   reasons.map(({ node, reason: { id } }) => `${node} ${id}`)
 
-/** What a plan comes to, in short. */
+/** A plan in short form. */
 function short(statements: readonly Admission[], known?: Known) {
   const { outcomes, changes } = plan(statements, snapshot(known))
   return {
-    told: outcomes.map(({ changes }) =>
+    levelChanges: outcomes.map(({ changes }) =>
       changes.map(({ entity, previous, level }) => `${entity.name}: ${previous} → ${level}`),
     ),
     written: texts(changes.reasons),
@@ -136,19 +136,24 @@ function short(statements: readonly Admission[], known?: Known) {
 
 describe('what statements change', () => {
   test.each<[string, readonly Admission[], Known, ReturnType<typeof short>]>([
-    ['nothing', [], {}, { told: [], written: [], history: [], levels: [] }],
+    ['nothing', [], {}, { levelChanges: [], written: [], history: [], levels: [] }],
     [
       'a first reason raises the level',
       [states(1, 'HIGH', [ada])],
       {},
-      { told: [['ada: NONE → HIGH']], written: ['1 sse1/1/HIGH'], history: [], levels: ['1: HIGH -'] },
+      {
+        levelChanges: [['ada: NONE → HIGH']],
+        written: ['1 sse1/1/HIGH'],
+        history: [],
+        levels: ['1: HIGH -'],
+      },
     ],
     [
       'a reason is kept with every name of its thing',
       [states(1, 'LOW', [ada, sub])],
       {},
       {
-        told: [['ada: NONE → LOW']],
+        levelChanges: [['ada: NONE → LOW']],
         written: ['1 sse1/1/LOW', '2 sse1/1/LOW'],
         history: [],
         levels: ['1: LOW -'],
@@ -159,82 +164,87 @@ describe('what statements change', () => {
       [states(2, 'LOW', [ada])],
       { reasons: [reason(1, 'HIGH', ada)], level: 'HIGH' },
       {
-        told: [['ada: HIGH → LOW']],
+        levelChanges: [['ada: HIGH → LOW']],
         written: ['1 sse1/2/LOW'],
         history: ['1 sse1/1/HIGH'],
         levels: ['1: LOW -'],
       },
     ],
     [
-      'one that comes late is history at once',
+      'a statement older than the current reason goes to the history',
       [states(1, 'HIGH', [ada])],
       { reasons: [reason(2, 'LOW', ada)], level: 'LOW' },
-      { told: [[]], written: [], history: ['1 sse1/1/HIGH'], levels: [] },
+      { levelChanges: [[]], written: [], history: ['1 sse1/1/HIGH'], levels: [] },
     ],
     [
       'the same statement again changes nothing',
       [states(1, 'HIGH', [ada])],
       { reasons: [reason(1, 'HIGH', ada)], level: 'HIGH' },
-      { told: [[]], written: [], history: [], levels: [] },
+      { levelChanges: [[]], written: [], history: [], levels: [] },
     ],
     [
-      'another source takes nothing back',
+      'another source replaces nothing',
       [states(2, 'NONE', [ada], { by: 'sse2' })],
       { reasons: [reason(1, 'HIGH', ada)], level: 'HIGH' },
-      { told: [[]], written: ['1 sse2/2/NONE'], history: [], levels: [] },
+      { levelChanges: [[]], written: ['1 sse2/2/NONE'], history: [], levels: [] },
     ],
     [
-      'another slot takes nothing back',
+      'another slot replaces nothing',
       [states(2, 'NONE', [ada], { slot: 'credential' })],
       { reasons: [reason(1, 'HIGH', ada)], level: 'HIGH' },
-      { told: [[]], written: ['1 sse1/2/NONE'], history: [], levels: [] },
+      { levelChanges: [[]], written: ['1 sse1/2/NONE'], history: [], levels: [] },
     ],
     [
-      'each statement tells what it changes, and levels are written once',
+      'each statement reports its changes, and levels are written once',
       [states(1, 'LOW', [ada]), states(2, 'HIGH', [ada]), states(3, 'NONE', [bob])],
       {},
       {
-        told: [['ada: NONE → LOW'], ['ada: LOW → HIGH'], []],
+        levelChanges: [['ada: NONE → LOW'], ['ada: LOW → HIGH'], []],
         written: ['1 sse1/2/HIGH', '3 sse1/3/NONE'],
         history: ['1 sse1/1/LOW'],
         levels: ['1: HIGH -'],
       },
     ],
     [
-      'what ends by itself is looked at when it ends',
+      'a reason that expires makes its entity due at its expiry',
       [states(1, 'HIGH', [ada], { until: 90 })],
       { now: 60 },
-      { told: [['ada: NONE → HIGH']], written: ['1 sse1/1/HIGH'], history: [], levels: ['1: HIGH 30'] },
+      {
+        levelChanges: [['ada: NONE → HIGH']],
+        written: ['1 sse1/1/HIGH'],
+        history: [],
+        levels: ['1: HIGH 30'],
+      },
     ],
     [
-      'what ends later than the moment to look does not move it',
+      'a later expiry does not change when the entity is due',
       [states(2, 'HIGH', [ada], { until: 100 })],
       { reasons: [reason(1, 'HIGH', ada, { until: 90 })], level: 'HIGH', changesAt: t(90) },
-      { told: [[]], written: ['1 sse1/2/HIGH'], history: ['1 sse1/1/HIGH'], levels: [] },
+      { levelChanges: [[]], written: ['1 sse1/2/HIGH'], history: ['1 sse1/1/HIGH'], levels: [] },
     ],
     [
-      'an unknown source counts for nothing, and is kept',
+      'a reason of an unknown source does not count, and is kept',
       [states(1, 'HIGH', [ada], { by: 'gone' })],
       {},
-      { told: [[]], written: ['1 gone/1/HIGH'], history: [], levels: [] },
+      { levelChanges: [[]], written: ['1 gone/1/HIGH'], history: [], levels: [] },
     ],
     [
-      'an entity that was joined is told with the first statement that names it',
+      'the level of a joined entity is reported with the first statement that names it',
       [states(1, undefined, [bob]), states(2, undefined, [ada])],
       { reasons: [reason(1, 'HIGH', ada)], level: 'NONE', changed: [1] },
-      { told: [[], ['ada: NONE → HIGH']], written: [], history: [], levels: ['1: HIGH -'] },
+      { levelChanges: [[], ['ada: NONE → HIGH']], written: [], history: [], levels: ['1: HIGH -'] },
     ],
     [
-      'an entity that no statement names is told with the last that is applied',
+      'the level of an entity that no statement names is reported with the last applied statement',
       [states(1, undefined, [bob]), { unmatched: 'unknown', ignored: true }],
       { reasons: [reason(1, 'HIGH', ada)], level: 'NONE', changed: [1] },
-      { told: [['ada: NONE → HIGH'], []], written: [], history: [], levels: ['1: HIGH -'] },
+      { levelChanges: [['ada: NONE → HIGH'], []], written: [], history: [], levels: ['1: HIGH -'] },
     ],
   ])('%s', (_, statements, known, expected) => {
     expect(short(statements, known)).toEqual(expected)
   })
 
-  test('of more reasons of one source than are kept the mildest gives way, and stays in the history', () => {
+  test('over the limit of reasons of one source, the lowest level moves to the history', () => {
     const many = Array.from({ length: reasonsPerSourceMax }, (_, at) =>
       reason(at, at === 7 ? 'LOW' : 'MEDIUM', ada, { slot: `slot-${at}` }),
     )
@@ -247,7 +257,7 @@ describe('what statements change', () => {
     expect(texts(changes.reasons)).toEqual(['1 sse1/300/HIGH'])
   })
 
-  test('a revocation is kept by every way to name what it is about', () => {
+  test('a revocation is stored once for each combination of identifiers of its members', () => {
     const revokes = {
       user: ada,
       device: undefined,
@@ -265,7 +275,7 @@ describe('what statements change', () => {
 })
 
 describe('outcomes', () => {
-  test('a statement that is not admitted changes nothing, and says why', () => {
+  test('a statement that is not admitted changes nothing and has a reason', () => {
     const { outcomes, changes } = plan([{ unmatched: 'nobody here', ignored: false }], snapshot())
     expect(outcomes).toEqual([
       { unmatched: 'nobody here', ignored: false, refused: undefined, changes: [], contradicted: [] },
@@ -273,7 +283,7 @@ describe('outcomes', () => {
     expect(Object.values(changes).flat()).toEqual([])
   })
 
-  test('a claim that is not believed is told with its statement, one of others with the last', () => {
+  test('a claim that is not believed is reported with its statement, an older claim with the last statement', () => {
     const mine = states(1, undefined, [ada, sub])
     const [claim] = 'claims' in mine ? mine.claims : []
     const refusedClaim = { ...claim, refused: 'it excludes another' } as KnownClaim // there is one
@@ -291,7 +301,7 @@ describe('outcomes', () => {
     ])
   })
 
-  test('an identifier that nobody made known is a fault of ours', () => {
+  test('an identifier without a node is an internal error', () => {
     expect(() => plan([states(1, 'HIGH', ['user:email:eve@example.com'])], snapshot())).toThrow(
       'not made known',
     )

@@ -4,28 +4,28 @@ import { createLedger, type RiskChanges, type RiskSnapshot } from './ledger.ts'
 import type { LevelChange } from './relevel.ts'
 import type { RiskStore } from './risk-store.ts'
 
-/** What became of one statement. */
+/** The outcome of one statement. */
 export interface StatementOutcome {
-  /** Why it was not applied for good; undefined when it was, or when its claims are not believed for now. */
+  /** Why it can never be applied; undefined when it was applied, or its claims are not believed at present. */
   readonly unmatched: string | undefined
-  /** Whether it was about an unknown user. */
+  /** Whether the statement was about an unknown user. */
   readonly ignored: boolean
-  /** Why its claims are not believed, for now. */
+  /** Why its claims are not believed at present. */
   readonly refused: string | undefined
   readonly changes: readonly LevelChange[]
-  /** Claims, of whichever source, that are believed no more, or not yet, since this. */
+  /** Claims of any source that are not believed since this statement. */
   readonly contradicted: readonly KnownClaim[]
 }
 
 export interface RiskPlan {
-  /** One for each statement. */
+  /** One outcome for each statement. */
   readonly outcomes: readonly StatementOutcome[]
   readonly changes: RiskChanges
 }
 
 /**
- * What statements, in their order, change of the risk that a snapshot shows. What follows from several of them together, and
- * from none that names it, is told with the last that is applied.
+ * Computes what statements, in their order, change in a snapshot. Changes of entities that no statement names are added
+ * to the outcome of the last applied statement.
  */
 export function plan(statements: readonly Admission[], snapshot: RiskSnapshot): RiskPlan {
   const { joined } = snapshot
@@ -60,7 +60,7 @@ export function plan(statements: readonly Admission[], snapshot: RiskSnapshot): 
       }
 }
 
-/** Writes what a plan changes. Runs inside the transaction that took its snapshot. */
+/** Writes the changes of a plan. Runs inside the transaction that read its snapshot. */
 export async function commit(
   risk: Pick<RiskStore, 'writeReasons' | 'dropReasons' | 'addHistory' | 'putLevels' | 'putRevocations'>,
   { reasons, dropped, history, revocations, levels }: RiskChanges,

@@ -12,7 +12,7 @@ import { riskActions, type RiskAction } from './risk-action.ts'
 import type { RiskSources, RiskSourceStore } from './risk-sources.ts'
 import type { SourceTrust } from './source-trust.ts'
 
-/** A committed change of what a security events provider's word counts for. */
+/** A committed change of the action of a security events provider. */
 export interface ProviderActionChange {
   readonly provider: Provider
   readonly from: RiskAction
@@ -20,7 +20,7 @@ export interface ProviderActionChange {
   readonly by: Actor
 }
 
-/** A committed change of what a security events provider may say. */
+/** A committed change of the trust in a security events provider. */
 export interface ProviderTrustChange {
   readonly provider: Provider
   readonly trust: SourceTrust
@@ -41,11 +41,11 @@ interface ProviderActionStores extends RejoinStores {
 export interface ProviderActions {
   /** `enforce_and_log` until it is set. @throws HubError `provider.not_found` */
   get(providerId: string): RiskAction
-  /** Counts from the next evaluation on; setting what is set changes and journals nothing. @throws HubError `provider.not_found` */
+  /** Takes effect with the next evaluation. The same action again changes and journals nothing. @throws HubError `provider.not_found` */
   set(providerId: string, action: RiskAction, by: Actor): Promise<RiskAction>
   /** @throws HubError `provider.not_found` */
   trust(providerId: string): SourceTrust
-  /** Replaces it. Counts as the action does. @throws HubError `provider.not_found` */
+  /** Replaces the trust, with effect from the next evaluation. @throws HubError `provider.not_found` */
   setTrust(providerId: string, trust: SourceTrust, by: Actor): Promise<SourceTrust>
   /** Claims of the provider that are not believed, newest first, at most 10; `total` counts 1,000 at most. */
   refusedClaims(providerId: string): Promise<RefusedClaims>

@@ -9,9 +9,9 @@ import type { LevelJournal } from './level-journal.ts'
 import type { StatementDeps } from './apply-statements.ts'
 import { wordJudge, type RiskSourceStore, type WordJudge } from './risk-sources.ts'
 
-/** Names of claims that are looked at in one transaction. */
+/** Identifiers that one transaction checks. */
 const namesMax = 2_000
-/** Where a walk over a source's claims begins. */
+/** `after` of the first step. */
 const fromTheStart = ''
 
 export interface RejoinStores {
@@ -20,7 +20,7 @@ export interface RejoinStores {
   readonly riskSources: Pick<RiskSourceStore, 'list' | 'putRejoin'>
 }
 
-/** The claims of a source, from the name `after` on; all of them unless it is given. */
+/** The claims of a source, from the identifier `after` on; all of them unless it is given. */
 export interface RejoinedClaims {
   readonly source: string
   readonly after?: string
@@ -28,8 +28,8 @@ export interface RejoinedClaims {
 }
 
 /**
- * Looks again at what a source said of who is who, after its action or what it may do changed, or it went: what it joined,
- * parted or ended is undone or done. The first part at once, what is left in later steps.
+ * Evaluates the claims and endings of a source again, after its action or trust changed or the source was deleted. Runs
+ * the first step; the upkeep worker runs the rest.
  */
 export async function rejoinSource(
   world: Pick<World, 'now'>,
@@ -47,7 +47,7 @@ interface RejoinDeps extends Pick<RejoinStores, 'subjects' | 'risk'> {
   readonly judge: WordJudge
 }
 
-/** One step of that, as the judge has it. @returns the levels that changed */
+/** One step of rejoinSource. @returns the levels that changed */
 export async function rejoinClaims(
   { subjects, risk, riskSources, world, judge }: RejoinDeps,
   source: string,

@@ -4,16 +4,16 @@ import type { WordJudge } from './risk-sources.ts'
 import { levelsOf, nextExpiry, reasonsInForce } from './risk-state.ts'
 import type { EntityState, RiskStore } from './risk-store.ts'
 
-/** The enforced level of an entity went from one to another. */
+/** The enforced level of an entity changed. */
 export interface LevelChange {
   readonly entity: Pick<EntityState, 'id' | 'kind' | 'name'>
   readonly previous: RiskLevel
   readonly level: RiskLevel
-  /** What counts now. */
+  /** The reasons that count now. */
   readonly inForce: readonly RiskReason[]
 }
 
-/** The levels of entities at a time, and which of them are not what was written down. */
+/** Computes the levels of entities at a time, and which of them differ from the stored level. */
 export function relevel(
   states: readonly EntityState[],
   now: Date,

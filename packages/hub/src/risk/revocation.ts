@@ -1,9 +1,8 @@
 import type { Identifier } from '../subjects/identifier.ts'
 
 /**
- * Sessions that were revoked: all those that match every member given, whoever they belong to where no user is given
- * (CAEP 1.0 §3.1). Asked members that the revocation does not name make no difference; members that it names and
- * the question leaves out mean that it does not match.
+ * Revoked sessions: all that match every given member; without a user, those of all users (CAEP 1.0 §3.1). A question
+ * matches when it names every member of the revocation; its other members make no difference.
  */
 export interface Revocation {
   readonly id: string
@@ -13,17 +12,17 @@ export interface Revocation {
   /** Sessions issued at or before this time are over. */
   readonly revokedAt: Date
   readonly receivedAt: Date
-  /** The security events provider that said so. */
+  /** The security events provider that sent it. */
   readonly providerId: string
   readonly signalId: string
   readonly eventType: string
-  /** In the provider's own words, if it gave any. */
+  /** The provider's own text, if it sent one. */
   readonly message: string | undefined
   readonly reach: Reach
 }
 
 /**
- * Whether what a question names leads to something for everybody, or only through a bare id that a source vouches for whose
- * word is only to be seen.
+ * `enforced` when the question names the subject by identifiers that count; `reported` when only by a bare id for which a
+ * source with the action `log_only` vouches.
  */
 export type Reach = 'enforced' | 'reported'

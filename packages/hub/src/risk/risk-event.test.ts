@@ -17,7 +17,7 @@ function problemsOf(body: JsonValue | undefined, now?: Date): readonly string[] 
     readAt(body, now)
     return []
   } catch (error) {
-    const { code, problems } = error as HubError // it throws nothing else
+    const { code, problems } = error as HubError // the only error that it throws
     expect(code).toBe('risk_event.invalid')
     return problems.map(({ field }) => field)
   }
@@ -78,7 +78,7 @@ describe('addresses (OKTA-V15)', () => {
 })
 
 describe('levels and messages (OKTA-V15)', () => {
-  test.each(['HIGH', 'MEDIUM', 'LOW'])('%s is taken', (riskLevel) => {
+  test.each(['HIGH', 'MEDIUM', 'LOW'])('the level %s is accepted', (riskLevel) => {
     expect(readAt(withSubject({ riskLevel }))[0]?.subjects[0]?.level).toBe(riskLevel)
   })
 
@@ -96,7 +96,7 @@ describe('levels and messages (OKTA-V15)', () => {
     ['', undefined],
     [null, undefined],
     [undefined, undefined],
-  ])('case %#: a message that is taken', (message, read) => {
+  ])('case %#: a valid message is accepted', (message, read) => {
     expect(readAt(withSubject({ message }))[0]?.subjects[0]?.message).toBe(read)
   })
 
@@ -117,7 +117,7 @@ describe('levels and messages (OKTA-V15)', () => {
     false,
     [],
     {},
-  ])('case %#: a message that is refused', (message) => {
+  ])('case %#: an invalid message is refused', (message) => {
     expect(problemsOf(withSubject({ message }))).toEqual(['[0].subjects[0].message'])
   })
 })
@@ -131,12 +131,12 @@ describe('times (OKTA-V14)', () => {
     ['2026-03-01T12:00:00+00:00', '2026-03-01T12:00:00.000Z'],
     ['2024-02-29T23:59:59Z', '2024-02-29T23:59:59.000Z'],
     ['1999-12-31T23:59:59Z', '1999-12-31T23:59:59.000Z'],
-  ])('%s is taken', (text, read) => {
+  ])('the time %s is accepted', (text, read) => {
     const [first] = readAt([{ ...event, timestamp: text, expiresAt: text }])
     expect(first).toMatchObject({ timestamp: new Date(read), expiresAt: new Date(read) })
   })
 
-  test.each([null, undefined])('%j is none', (time) => {
+  test.each([null, undefined])('the time %j counts as absent', (time) => {
     const [first] = readAt([{ ...event, timestamp: time, expiresAt: time } as JsonValue]) // undefined never comes out of JSON
     expect(first).toMatchObject({ timestamp: undefined, expiresAt: undefined })
   })
@@ -161,7 +161,7 @@ describe('times (OKTA-V14)', () => {
     true,
     {},
     [],
-  ])('%j is refused', (time) => {
+  ])('the time %j is refused', (time) => {
     expect(problemsOf([{ ...event, timestamp: time }])).toEqual(['[0].timestamp'])
     expect(problemsOf([{ ...event, expiresAt: time }])).toEqual(['[0].expiresAt'])
   })
@@ -186,7 +186,7 @@ describe('an expiry that has passed', () => {
 describe('the whole request', () => {
   const many = <T>(of: T, count: number): T[] => Array.from({ length: count }, () => of)
 
-  test('20 events of 50 subjects are taken (OKTA-V12, OKTA-V13)', () => {
+  test('20 events of 50 subjects are accepted (OKTA-V12, OKTA-V13)', () => {
     const read = readAt(many({ subjects: many(subject, 50) }, 20))
     expect(read.flatMap(({ subjects }) => subjects)).toHaveLength(1_000)
   })
@@ -200,7 +200,7 @@ describe('the whole request', () => {
     [{ events: [event] }],
     [[]],
     [many(event, 21)],
-  ])('case %#: a body that is no array of 1 to 20 events is refused', (body) => {
+  ])('case %#: a body that is not an array of 1 to 20 events is refused', (body) => {
     expect(problemsOf(body)).toEqual([''])
   })
 
@@ -218,11 +218,11 @@ describe('the whole request', () => {
     [[{ subjects: [null] }], '[0].subjects[0]'],
     [[{ subjects: [subject, '1.2.3.4'] }], '[0].subjects[1]'],
     [[{ subjects: [[subject]] }], '[0].subjects[0]'],
-  ])('case %#: an event or subject that is none is refused by its place', (body, place) => {
+  ])('case %#: an invalid event or subject is refused by its place', (body, place) => {
     expect(problemsOf(body)).toEqual([place])
   })
 
-  test('every problem is told, but not more than 50', () => {
+  test('all problems are reported, at most 50', () => {
     expect(problemsOf([{ timestamp: 1, subjects: [{}] }, { subjects: [{ ...subject, ip: 'x' }] }])).toEqual([
       '[0].timestamp',
       '[0].subjects[0].ip',
@@ -232,17 +232,17 @@ describe('the whole request', () => {
     expect(problemsOf(many({ subjects: many({}, 50) }, 20))).toHaveLength(50)
   })
 
-  test('members that nobody knows are ignored (OKTA-A5)', () => {
+  test('unknown members are ignored (OKTA-A5)', () => {
     expect(readAt([{ ...event, id: 7, subjects: [{ ...subject, score: 99 }] }])).toHaveLength(1)
   })
 })
 
-describe('what they mean', () => {
+describe('reasons of risk events', () => {
   const now = new Date('2026-03-01T12:00:00Z')
   const world = { now: () => now, newUuid: () => 'uuid' }
   const reasons = (body: JsonValue) => reasonsOf({ id: 'rkp1', name: 'Partner' }, readAt(body, now), world)
 
-  test('holds 24 hours from now unless it says otherwise, whenever it happened (OKTA-V14)', () => {
+  test('a reason without expiresAt holds 24 hours from now, whenever it happened (OKTA-V14)', () => {
     const [reason] = reasons([{ ...event, timestamp: '2026-03-01T06:00:00Z' }])
     expect(reason).toMatchObject({
       identifier: 'address:203.0.113.7',
@@ -257,11 +257,11 @@ describe('what they mean', () => {
     )
   })
 
-  test('one from the future happened now: a fast clock does not outdo all later statements', () => {
+  test('an event from the future is dated to now', () => {
     expect(reasons([{ ...event, timestamp: '2030-01-01T00:00:00Z' }])[0]?.occurredAt).toEqual(now)
   })
 
-  test('of several about one address the latest counts, of one moment the highest, in whatever order', () => {
+  test('of several events about one address the latest counts, at the same moment the highest, in any order', () => {
     const at = (time: string, riskLevel: string, ip = '1.2.3.4') => ({
       timestamp: `2026-03-01T${time}Z`,
       subjects: [{ ip, riskLevel }],

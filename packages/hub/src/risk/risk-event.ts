@@ -5,16 +5,16 @@ import { readIsoTime } from '../base/iso-time.ts'
 import { addressIdentifier } from '../subjects/identifier.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 
-/** What a risk provider says of some addresses (OKTA §5). Only readRiskEvents makes one from outside data. */
+/** A risk provider's report about addresses (OKTA §5). Only readRiskEvents makes one from outside data. */
 export interface RiskEvent {
-  /** When the provider says it was produced. */
+  /** When the event was produced, according to the provider. */
   readonly timestamp: Date | undefined
   readonly expiresAt: Date | undefined
   readonly subjects: readonly RiskEventSubject[]
 }
 
 export interface RiskEventSubject {
-  /** In its one canonical form; an IPv4-mapped IPv6 address is the IPv4 address. */
+  /** In canonical form; an IPv4-mapped IPv6 address is the IPv4 address. */
   readonly ip: string
   readonly identifier: string
   readonly level: RiskLevel
@@ -28,10 +28,10 @@ const problemsMax = 50
 const blank = 'The field cannot be left blank'
 
 /**
- * Reads the body of a risk events request (OKTA-V11 to OKTA-V15): all of it, or nothing. Members that it does not know are
- * ignored (OKTA-A5); null counts as absent.
+ * Reads the body of a risk events request (OKTA-V11 to OKTA-V15), all or nothing. Unknown members are ignored (OKTA-A5);
+ * null counts as absent.
  *
- * @param now - what expired by then could have no effect, and is a mistake of the sender
+ * @param now - an `expiresAt` before it is a problem
  * @throws HubError `risk_event.invalid` with every problem, up to 50, named by its place: `[0].subjects[2].ip`
  */
 export function readRiskEvents(body: JsonValue | undefined, now: Date): readonly RiskEvent[] {
@@ -70,7 +70,7 @@ function readEvent(event: JsonValue, { place, now, problems }: EventReading): Ri
   }
 }
 
-/** What an expiry lies before, in words; undefined when it is as it should be. */
+/** The limit that an expiry lies before, as text; undefined when it is valid. */
 function passed(expiresAt: Date, timestamp: Date | undefined, now: Date): string | undefined {
   if (timestamp !== undefined && expiresAt < timestamp) return `the timestamp, ${timestamp.toISOString()}`
   return expiresAt < now ? `now, ${now.toISOString()}` : undefined

@@ -42,15 +42,15 @@ export interface RiskEventsDeps {
 
 export interface RiskEvents {
   /**
-   * Takes all events of a request, durably, or none. What a provider with the action `none` sends is only counted.
-   * @param clientId - of the access token that the request came with; undefined for an API token
-   * @throws HubError `access.forbidden` when that is the client of no risk provider (OKTA-V10, OKTA-V19), `hub.overloaded`,
-   *   `hub.unavailable`: nothing was kept
+   * Stores all events of a request durably, or none. Events of a provider with the action `none` are only counted.
+   * @param clientId - of the access token of the request; undefined for an API token
+   * @throws HubError `access.forbidden` when no risk provider has this client (OKTA-V10, OKTA-V19), `hub.overloaded`,
+   *   `hub.unavailable`: nothing was stored
    */
   consume(clientId: string | undefined, events: readonly RiskEvent[], by: Actor): Promise<void>
 }
 
-/** How long an event holds that does not say so (OKTA-V14). */
+/** How long an event without `expiresAt` holds (OKTA-V14), in milliseconds. */
 export const holdsDefaultMs = 24 * 60 * 60_000
 
 export function createRiskEvents({
@@ -60,7 +60,7 @@ export function createRiskEvents({
   limits = requestLimits,
   meter,
 }: RiskEventsDeps): RiskEvents {
-  /** All of the requests, or none. @returns for each whether its sender is a risk provider's */
+  /** Stores all requests, or none. @returns for each whether its client belongs to a risk provider */
   const consumeAll = (requests: readonly Request[]): Promise<readonly Outcome[]> =>
     transaction(async ({ stores, journal }) => {
       const { riskProviders, riskSources, subjects, risk } = stores
@@ -81,7 +81,7 @@ export function createRiskEvents({
       }
       return requests.map(({ clientId }) => (providerOf(clientId) === undefined ? 'no_sender' : 'taken'))
     })
-  /** When one of them cannot be stored, the others are not to suffer. */
+  /** Used when a batch fails: one bad request must not fail the others. */
   const consumeEach = async (requests: readonly Request[]): Promise<readonly Outcome[]> => {
     const outcomes: Outcome[] = []
     for (const request of requests) {
@@ -106,7 +106,7 @@ export function createRiskEvents({
   }
 }
 
-/** How many requests share a commit, and how many may wait for theirs. */
+/** How many requests share a commit, and how many may wait for one. */
 export const requestLimits: GroupCommitLimits = { batchMax: 64, waitingMax: 2_000 }
 
 const unavailable = { detail: 'The risk events could not be stored. Send them again.', retryAfterS: 5 }
@@ -152,9 +152,9 @@ function countsOf(
 }
 
 /**
- * What the events mean for their addresses: one reason each, the latest and then the highest that they give. An event
- * from the future happened now, because a fast clock must not outdo all later statements. One that has expired already is
- * kept all the same: it takes back what the provider said before.
+ * One reason for each address: the latest, at the same moment the highest. An event from the future is dated to now:
+ * otherwise a fast clock would win against all later statements. An expired event is kept: it replaces the provider's
+ * earlier reason.
  */
 export function reasonsOf(
   provider: Pick<RiskProvider, 'id' | 'name'>,

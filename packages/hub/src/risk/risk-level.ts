@@ -1,4 +1,4 @@
-/** How risky an entity is, least first (OKTA-U2). */
+/** The levels of risk, lowest first (OKTA-U2). */
 export const riskLevels = ['NONE', 'LOW', 'MEDIUM', 'HIGH'] as const
 export type RiskLevel = (typeof riskLevels)[number]
 

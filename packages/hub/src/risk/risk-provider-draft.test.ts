@@ -10,13 +10,13 @@ function problemsOf(body: JsonValue | undefined): readonly string[] {
     readRiskProviderDraft(body)
     return []
   } catch (error) {
-    const { code, problems } = error as HubError // it throws nothing else
+    const { code, problems } = error as HubError // the only error that it throws
     expect(code).toBe('risk_provider.invalid')
     return problems.map(({ field }) => field)
   }
 }
 
-describe('what is taken', () => {
+describe('valid bodies', () => {
   test.each<[JsonValue, object]>([
     [good, good],
     [
@@ -47,17 +47,17 @@ describe('what is taken', () => {
       { ...good, name: 'Ünïcødé 🔔' },
       { ...good, name: 'Ünïcødé 🔔' },
     ],
-  ])('case %# (OKTA-K20 to OKTA-K22)', (body, draft) => {
+  ])('case %# is read (OKTA-K20 to OKTA-K22)', (body, draft) => {
     expect(readRiskProviderDraft(body)).toEqual(draft)
   })
 
-  test('what a fetched object has besides is ignored, whatever it says (OKTA-K23, OKTA-A5)', () => {
+  test('other members of a fetched object are ignored, whatever their values (OKTA-K23, OKTA-A5)', () => {
     const fetched = { ...good, id: 7, created: 'never', lastUpdated: null, _links: [], whatever: {} }
     expect(readRiskProviderDraft(fetched)).toEqual(good)
   })
 })
 
-describe('what is refused', () => {
+describe('invalid bodies', () => {
   test.each<[JsonValue | undefined, readonly string[]]>([
     [undefined, ['']],
     [null, ['']],
@@ -83,7 +83,7 @@ describe('what is refused', () => {
     [{ ...good, action: true }, ['action']],
     [{ ...good, action: ['none'] }, ['action']],
     [{ name: 1, clientId: '', action: 'x' }, ['name', 'clientId', 'action']],
-  ])('case %#: every field that is wrong is named', (body, fields) => {
+  ])('case %#: every invalid field is named', (body, fields) => {
     expect(problemsOf(body)).toEqual(fields)
   })
 })

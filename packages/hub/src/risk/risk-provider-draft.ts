@@ -4,22 +4,22 @@ import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonValue } from '@watchbell/receiver/base'
 import { riskActions, type RiskAction } from './risk-action.ts'
 
-/** What somebody asks a risk provider to be. Only readRiskProviderDraft makes one from outside data. */
+/** The body of a create or replace request. Only readRiskProviderDraft makes one from outside data. */
 export interface RiskProviderDraft {
   readonly name: string
   readonly clientId: string
   readonly action: RiskAction
 }
 
-/** In characters (OKTA-K20); client ids have 20, and some room. */
+/** In characters (OKTA-K20). Client ids have 20. */
 export const riskProviderLimits = { nameMax: 50, clientIdMax: 100 } as const
 
 const actionDefault: RiskAction = 'log_only'
 const blank = 'The field cannot be left blank'
 
 /**
- * Reads the body of create and replace (OKTA-K20 to OKTA-K22). A missing action is `log_only`, in a replacement too. What else
- * an object has that was fetched before (`id`, `created`, `lastUpdated`, `_links`) is ignored, whatever it says (OKTA-K23, OKTA-A5).
+ * Reads the body of create and replace (OKTA-K20 to OKTA-K22). A missing action is `log_only`, also in a replacement. Other
+ * members, such as `id`, `created`, `lastUpdated` and `_links`, are ignored (OKTA-K23, OKTA-A5).
  *
  * @throws HubError `risk_provider.invalid` with every problem (OKTA-X1, OKTA-X5)
  */
@@ -49,7 +49,7 @@ export function readRiskProviderDraft(body: JsonValue | undefined): RiskProvider
   return { name, clientId, action }
 }
 
-/** `risk_provider.invalid` with its problems, also in words. */
+/** `risk_provider.invalid` with its problems. */
 export function invalidRiskProvider(problems: readonly FieldProblem[]): HubError {
   return invalidFields('risk_provider.invalid', problems)
 }

@@ -11,9 +11,9 @@ import type { RiskProvider } from './risk-provider.ts'
 /** One committed change of a risk provider, for the System Log. */
 export interface RiskProviderChange {
   readonly kind: 'create' | 'update' | 'delete'
-  /** As it is now; for `delete`, as it was last. */
+  /** After the change; for `delete`, the last state. */
   readonly provider: RiskProvider
-  /** As it was; undefined for `create`. */
+  /** Before the change; undefined for `create`. */
   readonly before: RiskProvider | undefined
   readonly by: Actor
 }
@@ -34,20 +34,20 @@ export interface RiskProvidersDeps {
   readonly providersMax: number
 }
 
-/** Who may report risky addresses, and how that changes. */
+/** Reads and changes risk providers. */
 export interface RiskProviders {
   /** In the order of creation. */
   list(): Promise<RiskProvider[]>
   /** @throws HubError `risk_provider.not_found` */
   get(id: string): Promise<RiskProvider>
   /**
-   * @throws HubError `risk_provider.invalid` when its client is no service app of this hub (OKTA-K30),
+   * @throws HubError `risk_provider.invalid` when its client is not a service app of this hub (OKTA-K30),
    * `risk_provider.name_taken`, `risk_provider.client_taken`, `risk_provider.limit_reached`
    */
   create(draft: RiskProviderDraft, by: Actor): Promise<RiskProvider>
   /**
-   * Replaces name, client and action. A client that stays the same may have been deleted since: the provider sends
-   * nothing any more, but what it sent can still be switched to another action.
+   * Replaces name, client and action. An unchanged client may be deleted already: the action of what the provider sent can
+   * still be changed.
    * @throws HubError `risk_provider.not_found`, and as `create` does
    */
   replace(id: string, draft: RiskProviderDraft, by: Actor): Promise<RiskProvider>

@@ -2,26 +2,26 @@ import type { SubjectKind } from '../subjects/identifier.ts'
 import type { Reach, Revocation } from './revocation.ts'
 import type { RiskReason, RiskSource } from './risk-reason.ts'
 
-/** What is known of one entity that a question is about. */
+/** The risk of one entity that a question is about. */
 export interface EntityRisk {
   /** `00u…`, `dev…`, `ses…`; an address is its own id. */
   readonly id: string
   readonly kind: string
   /**
-   * The reasons in force at the asked time: see `reasonsInForce`. Of all sources, whatever their word counts for: that
-   * is looked up by whoever asks.
+   * The reasons in force at the asked time, of all sources: see `reasonsInForce`. The caller looks up what each counts
+   * for.
    */
   readonly reasons: readonly RiskReason[]
   readonly reach: Reach
-  /** Whether an administrator loaded it. */
+  /** Whether an administrator loaded the entity. */
   readonly isLoaded: boolean
-  /** All sources that said something of it, in force or not. */
+  /** All sources of statements about the entity, in force or not. */
   readonly speakers: readonly RiskSource[]
 }
 
-/** What a question is about, in the words of the asker: see `askedOf`. */
+/** The names in a question, as given: see `askedOf`. */
 export interface AskedAbout extends Readonly<Partial<Record<SubjectKind, string | undefined>>> {
-  /** Whose id each is, if it is one that means something to one issuer only. */
+  /** The issuer of each name that is an id of one issuer. */
   readonly userIssuer?: string | undefined
   readonly deviceIssuer?: string | undefined
   readonly sessionIssuer?: string | undefined
@@ -29,13 +29,13 @@ export interface AskedAbout extends Readonly<Partial<Record<SubjectKind, string 
 
 export interface RiskPicture {
   readonly entities: readonly EntityRisk[]
-  /** Those whose every member is among the asked entities, whenever they were and whoever said so: newest first. */
+  /** Revocations of all sources and times whose members are all among the asked entities, newest first. */
   readonly revocations: readonly Revocation[]
 }
 
 /**
- * What the question at sign-in reads, in one round trip and without a search: cheap enough to be asked at every request.
- * It sees whatever was committed before. Implemented in storage/, held to test/contract/risk-store.ts.
+ * Reads the risk for a question at sign-in, in one round trip and without a search: cheap enough for every request.
+ * It sees all earlier commits. Implemented in storage/, held to test/contract/risk-store.ts.
  */
 export interface RiskReader {
   read(about: AskedAbout, now: Date): Promise<RiskPicture>

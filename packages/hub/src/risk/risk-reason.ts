@@ -1,32 +1,32 @@
 import type { RiskLevel } from './risk-level.ts'
 
-/** Who says so: a security events provider, a risk provider, or an administrator. */
+/** The source of a statement: a security events provider, a risk provider, or an administrator. */
 export interface RiskSource {
   readonly kind: 'security_events_provider' | 'risk_provider' | 'admin'
   /** The provider's id, `sse…` or `rkp…`; for an admin, `admin`. */
   readonly id: string
 }
 
-/** Why an entity has a level. Of one source there is one current reason per identifier and slot: its later word replaces it. */
+/** Why a subject has a level. A source has one current reason for each identifier and slot; a later one replaces it. */
 export interface RiskReason {
   readonly id: string
-  /** Of what it was said. */
+  /** The identifier that the source named. */
   readonly identifier: string
   readonly source: RiskSource
-  /** What kind of statement it is (`user-risk`, `device-compliance`, `address`, `admin` …). */
+  /** The kind of statement: `user-risk`, `device-compliance`, `address`, `admin` … */
   readonly slot: string
   /** For people: `Security Events Provider Reported Risk`, `Device out of compliance`. */
   readonly detection: string
   readonly level: RiskLevel
-  /** In the source's own words, if it gave any. */
+  /** The source's own text, if it sent one. */
   readonly message: string | undefined
-  /** When it happened: decides which of two statements is the later, whenever they came. */
+  /** When it happened: decides which of two statements is the later, whenever they arrived. */
   readonly occurredAt: Date
   readonly receivedAt: Date
-  /** When it falls away by itself; undefined holds until replaced. */
+  /** When it expires; undefined holds until replaced. */
   readonly expiresAt: Date | undefined
   readonly signalId: string | undefined
   readonly eventType: string | undefined
-  /** When an administrator dismissed it: it does not count, until that is taken back. */
+  /** When an administrator dismissed it; a dismissed reason does not count until it is restored. */
   readonly dismissedAt: Date | undefined
 }

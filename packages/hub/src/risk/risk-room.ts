@@ -44,11 +44,11 @@ export interface RiskRoomDeps {
   readonly riskEventRequestsPerMinute: number
 }
 
-/** Who reports risk, what that says of whom, and how people look at it and change it. */
+/** Risk providers, risk events, actions of providers, and subjects with their risk. */
 export interface RiskRoom {
   readonly riskProviders: RiskProviders
   readonly riskEvents: RiskEvents
-  /** By the id of the risk provider. */
+  /** Keyed by the id of the risk provider. */
   riskEventCounts(): Promise<ReadonlyMap<string, RiskEventCounts>>
   readonly riskEventLimits: RateLimits
   readonly providerActions: ProviderActions

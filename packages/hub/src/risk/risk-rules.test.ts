@@ -50,7 +50,7 @@ const stated = (read: EventStatement): readonly string[] =>
         ].join(' '),
       )
 
-describe('what each event of the catalogue says of a user on a device', () => {
+describe('each event of the catalogue about a user on a device', () => {
   test.each<[string, object, readonly string[]]>([
     ['okta/user-risk-change', { current_level: 'high' }, ['user-risk HIGH 720']],
     ['okta/user-risk-change', { current_level: 'medium' }, ['user-risk MEDIUM 720']],
@@ -116,14 +116,14 @@ describe('what each event of the catalogue says of a user on a device', () => {
     ['ssf/stream-updated', {}, ['about nobody']],
     ['scim/prov:deactivate', {}, []],
     ['https://vendor.example/odd', {}, []],
-  ])('%s %j', async (name, claims, expected) => {
+  ])('%s %j has the reasons of the detection table', async (name, claims, expected) => {
     const example = eventCatalogue.find((entry) => `${entry.family}/${entry.name}` === name)?.example ?? {}
     const reasons = stated(await statementOf(name, { ...example, ...claims }))
-    // All of them are about the device: it is narrower than its user.
+    // All are about the device, which is narrower than its user.
     expect(reasons.map((reason) => reason.replace(/^device /, ''))).toEqual(expected)
   })
 
-  test('every type of the catalogue has cases, and every case is of a type', async () => {
+  test('every event type of the catalogue has cases, and every case has an event type', async () => {
     const cases = new Set<string>()
     for (const { type, example, family } of eventCatalogue) {
       const found = caseOf(await eventOf(type, example))
@@ -135,7 +135,7 @@ describe('what each event of the catalogue says of a user on a device', () => {
   })
 })
 
-describe('whom an event is about', () => {
+describe('the subject of an event', () => {
   const opaque = { format: 'opaque', id: 's' }
   test.each<[string, object, object, string]>([
     ['okta/user-risk-change', {}, { user: ada }, 'user'],
@@ -170,7 +170,7 @@ describe('whom an event is about', () => {
     )
   })
 
-  test('a time in the future is the time of receipt, and a missing one that of the token', async () => {
+  test('a future time becomes the time of receipt, a missing time the issue time of the SET', async () => {
     const at = async (claims: object) => {
       const read = await statementOf('risc/account-enabled', claims, ada)
       return read !== undefined && 'statement' in read ? read.statement.occurredAt : undefined
@@ -187,7 +187,7 @@ describe('overrides', () => {
     return result.value
   }
 
-  test('one issuer’s beats everybody’s, which beats the table; types that the table does not know can be read', async () => {
+  test('a rule for one issuer wins over a general rule, which wins over the table; it can add event types', async () => {
     const overrides = read([
       { event: 'caep/session-revoked', level: 'MEDIUM', hours: 2 },
       { event: 'caep/session-revoked', issuer: 'https://idp.example', level: 'HIGH', hours: 0.5 },
@@ -233,7 +233,7 @@ describe('overrides', () => {
       1,
     ],
     [{ rules: [{ level: 'x' }, { event: 3, level: 'HIGH' }] }, 3],
-  ])('%j is refused with every problem', (value, count) => {
+  ])('%j is refused with all problems', (value, count) => {
     const result = readRiskOverrides(value)
     expect(result.ok ? [] : result.problems).toHaveLength(count)
   })

@@ -12,25 +12,25 @@ import {
 } from './detection-table.ts'
 import { riskLevels, type RiskLevel } from './risk-level.ts'
 
-/** Where an administrator reads an event otherwise than the table does. */
+/** An administrator's rule for an event, instead of the detection table. */
 export interface RiskOverride {
   /** A case of the table, or the URI of an event type that the table does not know. */
   readonly event: string
   /** Only from the provider with this issuer; undefined means from all of them. */
   readonly issuer: string | undefined
   readonly level: RiskLevel
-  /** Undefined until it is replaced. */
+  /** In milliseconds; undefined holds until replaced. */
   readonly holdsMs: number | undefined
 }
 
-/** What an event says of risk, and of whom. */
+/** What an event says of risk, and of which kind of subject. */
 export interface RiskReading {
   readonly about: About
   readonly detections: readonly Detection[]
 }
 
 export interface RiskRules {
-  /** What an event says when it comes from this issuer; undefined when it is about nobody, as those of SSF are. */
+  /** Reads an event of this issuer; undefined when it is about no subject, as events of SSF are. */
   read(event: SecurityEvent, issuer: string): RiskReading | undefined
 }
 
@@ -67,7 +67,7 @@ function settled(slot: string): Detection {
   return { slot, detection: 'Credential changed since', level: 'NONE', holdsMs: undefined }
 }
 
-/** Whom CAEP's risk-level-change is about, it says itself. */
+/** CAEP's risk-level-change names the kind of its subject in `principal`. */
 function aboutOf(event: SecurityEvent): About | undefined {
   if (event.family !== 'caep' || event.name !== 'risk-level-change') return undefined
   switch (event.claims.principal) {
@@ -82,7 +82,7 @@ function aboutOf(event: SecurityEvent): About | undefined {
 
 function ofThisEvent(detection: Detection, event: SecurityEvent): Detection {
   if (event.family === 'caep' && event.name === 'risk-level-change') {
-    // The same slot as Okta's own types: one source's word on a user's risk, whichever way it says it.
+    // The same slot as Okta's own types, so that the two replace each other.
     const principal = principals.find((known) => known === event.claims.principal) ?? 'OTHER'
     return { ...detection, slot: `${principal.toLowerCase()}-risk` }
   }
@@ -93,8 +93,8 @@ function ofThisEvent(detection: Detection, event: SecurityEvent): Detection {
 }
 
 /**
- * Slots are a closed vocabulary: a sender's words never make one, so what is kept of one source about one identifier is
- * bounded. CAEP 1.0 §3.8 (principal) and §3.3 (credential_type, whose values RISC 1.0 §2.7 shares).
+ * Slots are a closed vocabulary: senders cannot add one, so the reasons of one source for one identifier are bounded.
+ * CAEP 1.0 §3.8 (principal) and §3.3 (credential_type, whose values RISC 1.0 §2.7 shares).
  */
 const principals = ['USER', 'DEVICE', 'SESSION'] as const
 const credentialTypes: readonly string[] = [
@@ -120,8 +120,8 @@ const members = ['event', 'issuer', 'level', 'hours']
 
 /**
  * Reads overrides: `{"rules": [{"event": "caep/session-revoked", "issuer": "https://idp.example", "level": "HIGH",
- * "hours": 8}]}`, where `issuer` may be left out, and so may `hours` for what holds until it is replaced.
- * @returns the overrides, or everything that is wrong with them
+ * "hours": 8}]}`. `issuer` is optional; without `hours` the reason holds until it is replaced.
+ * @returns the overrides, or all problems
  */
 export function readRiskOverrides(
   value: JsonValue,
@@ -173,7 +173,7 @@ function readOverride(rule: JsonValue, refuse: (problem: string) => void): RiskO
   }
 }
 
-/** Not a type that the table has cases of: which of them would be meant? */
+/** A case of the table, or a URI. Not the URI of a type that the table has: it would not say which of its cases. */
 function isEventName(name: string): boolean {
   if (isDetectionCase(name)) return true
   return /^[a-z][a-z0-9+.-]*:\S+$/i.test(name) && !knownPrefixes.some((prefix) => name.startsWith(prefix))

@@ -4,7 +4,7 @@ import { createRiskSources, type KnownSource } from './risk-sources.ts'
 
 const mdm: KnownSource = knownSource('sse1', { name: 'MDM', action: 'log_only' })
 
-test('a source counts as its action says, an unknown one for nothing, an administrator always', async () => {
+test('a source counts by its action, an unknown source for nothing, an administrator always', async () => {
   const { actionOf, find } = (await createRiskSources({ list: async () => [mdm] })).judge()
   expect(actionOf({ kind: 'security_events_provider', id: 'sse1' })).toBe('log_only')
   expect(actionOf({ kind: 'security_events_provider', id: 'sse2' })).toBe('none')
@@ -15,7 +15,7 @@ test('a source counts as its action says, an unknown one for nothing, an adminis
   expect(find({ kind: 'risk_provider', id: 'sse1' })).toBeUndefined()
 })
 
-test('what was read last stands, even when an earlier reading takes longer', async () => {
+test('the last reading wins even when an earlier reading takes longer', async () => {
   const answers = [[], [mdm], [{ ...mdm, action: 'none' as const }]]
   const releases: (() => void)[] = []
   const sources = createRiskSources({
@@ -38,7 +38,7 @@ test('what was read last stands, even when an earlier reading takes longer', asy
   expect(judge().actionOf({ kind: 'security_events_provider', id: 'sse1' })).toBe('none')
 })
 
-test('a reading that fails leaves memory as it was, and does not stop the next', async () => {
+test('a failed reading changes nothing and does not block the next', async () => {
   let calls = 0
   const sources = await createRiskSources({
     list: async () => {

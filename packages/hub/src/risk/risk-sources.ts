@@ -7,45 +7,45 @@ import type { RiskReason, RiskSource } from './risk-reason.ts'
 import type { Revocation } from './revocation.ts'
 import { defaultTrust, mayJoin, maySend, maySpeakOf, type SourceTrust } from './source-trust.ts'
 
-/** A security events provider or a risk provider: a source whose word can count. */
+/** A security events provider or a risk provider, with its action and trust. */
 export interface KnownSource {
   readonly kind: 'security_events_provider' | 'risk_provider'
   readonly id: string
   readonly name: string
   readonly action: RiskAction
-  /** Of a security events provider: it vouches for its own ids. */
+  /** The issuer of a security events provider, for whose ids it vouches. */
   readonly issuer: string | undefined
   readonly registeredAt: Date
   readonly trust: SourceTrust
 }
 
-/** What the words of security events providers count for. Implemented in storage/, held to test/contract/risk-source-store.ts. */
+/** Stores the actions and trusts of security events providers. Implemented in storage/, held to test/contract/risk-source-store.ts. */
 export interface RiskSourceStore {
   /**
-   * Every provider of either kind there is, of each kind in the order in which they were registered; a security events
-   * provider whose action was never set enforces.
+   * All providers of both kinds, each kind in the order of registration. A security events provider whose action was
+   * never set has `enforce_and_log`.
    */
   list(): Promise<readonly KnownSource[]>
-  /** Of a security events provider; that there is one is the caller's business. */
+  /** Sets the action of a security events provider. The caller makes sure that it exists. */
   setAction(providerId: string, action: RiskAction): Promise<void>
-  /** Of a security events provider, likewise. */
+  /** Sets the trust of a security events provider, likewise. */
   setTrust(providerId: string, trust: SourceTrust): Promise<void>
-  /** Forgets action and trust. */
+  /** Deletes action and trust. */
   forget(providerId: string): Promise<void>
-  /** Remembers that what a source said is to be looked at again, from `after` on. */
+  /** Remembers to evaluate the claims of a source again, from `after` on; undefined when that is done. */
   putRejoin(source: string, after: string | undefined): Promise<void>
-  /** One of those that are remembered. */
+  /** One of the remembered sources. */
   nextRejoin(): Promise<{ readonly source: string; readonly after: string } | undefined>
 }
 
 /**
- * The one place that says whether a word counts, for this person, now. Handler, sign-in, API and log all ask it; see
- * docs/trust.md. An administrator's word is always acted on, that of a source which is gone never.
+ * The only place that decides what a statement counts for. Handler, sign-in, API and System Log use it; see
+ * docs/trust.md. An administrator's statements are always enforced, those of a deleted source never.
  */
 export interface WordJudge {
   find(source: RiskSource): KnownSource | undefined
   actionOf(source: RiskSource): RiskAction
-  /** What a reason counts for: `none` when its source may not say this of this subject. */
+  /** What a reason counts for: `none` when its source may not state it of this subject. */
   ofReason(reason: Pick<RiskReason, 'source' | 'identifier' | 'eventType'>): RiskAction
   /** What a revocation counts for, likewise. */
   ofRevocation(
@@ -55,11 +55,11 @@ export interface WordJudge {
   maySpeakOf(source: RiskSource, identifier: Identifier): boolean
   maySend(source: RiskSource, eventType: string): boolean
   readonly claimantOf: Claimants
-  /** Ids of the sources whose claims join identifiers for everybody. */
+  /** Ids of the sources whose claims join identifiers for all sources. */
   readonly believed: readonly string[]
-  /** Whether a provider's word counts at all, so that its own ids can be found; administrators vouch for what they loaded. */
+  /** Whether ids of this source can be looked up: its action is not `none`, or it is the administrator. */
   readonly vouches: (source: string) => boolean
-  /** Claims of a source count as made then at the earliest, whatever its clock says. */
+  /** The earliest time that claims of the source are dated to. */
   registeredAt(source: RiskSource): Date | undefined
 }
 
@@ -124,10 +124,10 @@ export function wordJudge(known: readonly KnownSource[]): WordJudge {
   }
 }
 
-/** What each source's word counts for at this moment, from memory. */
+/** The actions and trusts of all sources, from memory. */
 export interface RiskSources {
   readonly judge: () => WordJudge
-  /** Reads memory anew from the store: at the start, and after something changed. */
+  /** Reads the store again, after a change. */
   refresh(): Promise<void>
 }
 
@@ -138,7 +138,7 @@ export async function createRiskSources(store: Pick<RiskSourceStore, 'list'>): P
 
   const sources: RiskSources = {
     judge: () => judge,
-    /** One after the other: what was read first must not overwrite what was read last. */
+    /** One after the other: an earlier reading must not overwrite a later one. */
     refresh() {
       const turn = last.then(async () => {
         judge = wordJudge(await store.list())
@@ -151,7 +151,7 @@ export async function createRiskSources(store: Pick<RiskSourceStore, 'list'>): P
   return sources
 }
 
-/** Transactions after which the words of sources may count for more or less: memory is read anew behind each. */
+/** Refreshes the sources after each transaction. */
 export function refreshedAfter<Stores, Journal>(
   sources: Pick<RiskSources, 'refresh'>,
   transaction: Transact<Stores, Journal>,

@@ -29,7 +29,7 @@ function reason(
   }
 }
 
-/** Of an entity whose identifiers every source calls the same. */
+/** The facts of an entity whose identifiers every source joins. */
 function known(reasons: readonly RiskReason[]): KnownAbout {
   const identifiers = [...new Set(reasons.map(({ identifier }) => identifier))]
   const nodes = identifiers.map((_, at) => at + 1)
@@ -49,48 +49,72 @@ function known(reasons: readonly RiskReason[]): KnownAbout {
 const level = (reasons: readonly RiskReason[], at: number): RiskLevel =>
   levelsOf(reasonsInForce(known(reasons), t(at)), () => 'enforce_and_log').enforced
 
-describe('what counts', () => {
+describe('the level', () => {
   test.each<[string, RiskReason[], RiskLevel]>([
-    ['nothing', [], 'NONE'],
-    ['one', [reason()], 'HIGH'],
+    ['is NONE without reasons', [], 'NONE'],
+    ['is that of a single reason', [reason()], 'HIGH'],
     [
-      'the highest of two providers',
+      'is the highest of two providers',
       [reason({ level: 'LOW' }), reason({ by: 'sse2', level: 'MEDIUM' })],
       'MEDIUM',
     ],
-    ['a later good statement of the same provider', [reason(), reason({ at: 1, level: 'NONE' })], 'NONE'],
-    ['never that of another', [reason(), reason({ at: 1, by: 'sse2', level: 'NONE' })], 'HIGH'],
-    ['nor of another slot', [reason(), reason({ at: 1, slot: 'account', level: 'NONE' })], 'HIGH'],
     [
-      'a late bad statement about what happened before',
+      'falls with a later statement of the same provider',
+      [reason(), reason({ at: 1, level: 'NONE' })],
+      'NONE',
+    ],
+    [
+      'does not fall with a later statement of another provider',
+      [reason(), reason({ at: 1, by: 'sse2', level: 'NONE' })],
+      'HIGH',
+    ],
+    [
+      'does not fall with a later statement in another slot',
+      [reason(), reason({ at: 1, slot: 'account', level: 'NONE' })],
+      'HIGH',
+    ],
+    [
+      'ignores a statement that arrives late about an earlier event',
       [reason({ at: 1, level: 'LOW' }), reason({ at: 0 })],
       'LOW',
     ],
-    ['of what came at once the worse', [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })], 'HIGH'],
     [
-      'of one moment what came later',
+      'is the higher one of two statements of the same moment',
+      [reason({ level: 'LOW', id: 'z' }), reason({ id: 'a' })],
+      'HIGH',
+    ],
+    [
+      'is that of the later receipt for two events of the same moment',
       [reason({ id: 'a' }), reason({ level: 'LOW', id: 'b', receivedAt: t(1) })],
       'LOW',
     ],
     [
-      'over all names of the entity',
+      'covers all identifiers of the entity',
       [reason({ identifier: 'user:phone:+1' }), reason({ at: 1, level: 'LOW' })],
       'LOW',
     ],
-    ['what has run out', [reason({ until: 10 })], 'NONE'],
+    ['does not count an expired reason', [reason({ until: 10 })], 'NONE'],
     [
-      'not what was replaced by what has run out',
+      'does not return to a reason that an expired one replaced',
       [reason(), reason({ at: 1, until: 5, level: 'LOW' })],
       'NONE',
     ],
-    ['an administrator sets aside what was', [reason(), reason({ at: 1, by: 'admin', level: 'LOW' })], 'LOW'],
-    ['and not what comes', [reason({ at: 2 }), reason({ at: 1, by: 'admin', level: 'LOW' })], 'HIGH'],
+    [
+      'is that of an administrator, who overrides earlier reasons',
+      [reason(), reason({ at: 1, by: 'admin', level: 'LOW' })],
+      'LOW',
+    ],
+    [
+      'rises with reasons after that of an administrator',
+      [reason({ at: 2 }), reason({ at: 1, by: 'admin', level: 'LOW' })],
+      'HIGH',
+    ],
   ])('%s', (_name, reasons, expected) => {
     expect(level(reasons, 10)).toBe(expected)
     expect(level(reasons.toReversed(), 10)).toBe(expected)
   })
 
-  test('an opt-out silences its provider until it is taken back (RISC 1.0 §2.8)', () => {
+  test('an opt-out ends the reasons of its provider until it is cancelled (RISC 1.0 §2.8)', () => {
     const opt = (at: number, what: string) =>
       reason({
         at,
@@ -105,7 +129,7 @@ describe('what counts', () => {
     expect(level([reason(), opt(1, 'opt-out-initiated')], 3)).toBe('HIGH')
   })
 
-  test('enforced and reported apart, and neither for who does not count', () => {
+  test('enforced and reported levels are separate, and neither has reasons of ignored sources', () => {
     const reasons = [
       reason({ level: 'LOW' }),
       reason({ by: 'sse2' }),
@@ -137,7 +161,7 @@ const anyReason = fc
 const reasons = fc.array(anyReason, { maxLength: 12 })
 
 describe('for any statements', () => {
-  test('the order in which it came is nothing', () => {
+  test('the order of arrival does not change the level', () => {
     fc.assert(
       fc.property(
         reasons.chain((all) =>
@@ -151,7 +175,7 @@ describe('for any statements', () => {
     )
   })
 
-  test('between two statements a level only falls, and not before the time it names', () => {
+  test('between two statements a level only falls, and not before nextExpiry', () => {
     fc.assert(
       fc.property(reasons, (all) => {
         for (let at = 20; at < 45; at += 1) {

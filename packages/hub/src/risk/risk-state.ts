@@ -5,13 +5,13 @@ import type { RiskAction } from './risk-action.ts'
 import { highestLevel, riskLevels, type RiskLevel } from './risk-level.ts'
 import type { RiskReason } from './risk-reason.ts'
 
-/** Statements in this slot are about taking part (RISC 1.0 §2.8), and of no level themselves. */
+/** The slot of opt-in and opt-out (RISC 1.0 §2.8), whose statements have the level NONE. */
 export const participationSlot = 'participation'
 const optOutEffective = '/opt-out-effective'
 
 /**
- * Whether `a` is the later of two statements: by when it happened; of one moment, by when it came. Two that came at once are
- * told apart by the worse, then by id, so that the order in which they are looked at never matters.
+ * Whether `a` is the later of two statements: by the time it happened, then by its receipt, then the higher level, then
+ * the id. The order is total, so the order of processing never matters.
  */
 export function isLater(
   a: Pick<RiskReason, 'occurredAt' | 'receivedAt' | 'level' | 'id'>,
@@ -24,10 +24,10 @@ export function isLater(
   return worse !== 0 ? worse > 0 : a.id > b.id
 }
 
-/** That an identifier names somebody else: what was said of its node before does not count. */
+/** An identifier names another subject since: earlier statements about its node do not count. */
 export interface EndedStatement {
   readonly node: number
-  /** Whose words: its own, and with `everybody` all but administrators'. */
+  /** Ends the statements of this source, and with `everybody` of all sources but administrators. */
   readonly source: string
   readonly at: Date
   readonly everybody: boolean
@@ -38,28 +38,28 @@ export interface SpokenReason {
   readonly reason: RiskReason
 }
 
-/** Everything that is stored about one entity and may count for it. */
+/** All stored facts that may count for one entity. */
 export interface KnownAbout {
-  /** Of its identifiers. */
+  /** The nodes of its identifiers. */
   readonly nodes: ReadonlySet<number>
-  /** Of these, and of what some source calls the same. */
+  /** The memberships of these nodes, and of nodes that some source joins with them. */
   readonly memberships: readonly Membership[]
   readonly ended: readonly EndedStatement[]
   readonly reasons: readonly SpokenReason[]
 }
 
-/** Which statements about an entity are about it, and which of a source's identifiers it calls the same. */
+/** Which statements count for an entity, and which identifiers a source joins. */
 export interface SpokenFor {
-  /** Whether what a source said of a node at a time counts for the entity. */
+  /** Whether a statement of a source about a node at a time counts for the entity. */
   isAbout(node: number, source: string, at: Date): boolean
-  /** What stands for all identifiers that the source calls the same as this one. */
+  /** The node that represents all identifiers that the source joins with this one. */
   rootOf(node: number, source: string, at: Date): number
 }
 
 /**
- * What a source says counts for the entity of the identifier, and for the entities of all identifiers that the source itself
- * calls the same, whatever others say. What happened before an identifier was recycled does not count: for the source that
- * says so, and for others when it may end their words; never for administrators.
+ * A statement counts for the entity of its identifier, and for the entities of all identifiers that the same source joins
+ * with it, whatever other sources claim. Statements from before an identifier was recycled do not count: those of the
+ * source that said so, and those of other sources if it may end them; an administrator's statements still count.
  */
 export function spokenFor({ nodes, memberships, ended }: Omit<KnownAbout, 'reasons'>): SpokenFor {
   if (memberships.length === 0 && ended.length === 0) {
@@ -98,13 +98,13 @@ export function spokenFor({ nodes, memberships, ended }: Omit<KnownAbout, 'reaso
 }
 
 /**
- * Which of an entity's reasons count at a time, whatever their sources' word counts for:
+ * The reasons of an entity that are in force at a time, whatever the actions of their sources:
  *
- * 1. Of each source and slot the latest, over all identifiers that the source itself calls the same; earlier ones are
- *    replaced, even when the latest has run out. No source replaces another's.
- * 2. Of a source that the user opted out of, none (RISC 1.0 §2.8).
- * 3. What happened before an administrator set the level of an identifier is set aside by it.
- * 4. What has run out, was dismissed, or has level NONE, is over.
+ * 1. Of each source and slot the latest, over all identifiers that the source joins; earlier ones are replaced, even when
+ *    the latest has expired. A source replaces only its own reasons.
+ * 2. None of a source that the user opted out of (RISC 1.0 §2.8).
+ * 3. None from before an administrator set the level of the identifier.
+ * 4. None that has expired, was dismissed, or has the level NONE.
  */
 export function reasonsInForce(known: KnownAbout, now: Date): readonly RiskReason[] {
   if (known.reasons.length === 0) return []
@@ -145,7 +145,7 @@ export function reasonsInForce(known: KnownAbout, now: Date): readonly RiskReaso
   return [...inForce.values()]
 }
 
-/** Those that would be in force, had they not been dismissed. */
+/** The dismissed reasons that would otherwise be in force. */
 export function dismissedReasons(known: KnownAbout, now: Date): readonly RiskReason[] {
   if (known.reasons.every(({ reason }) => reason.dismissedAt === undefined)) return []
   const reasons = known.reasons.map(({ node, reason }) => ({
@@ -159,7 +159,7 @@ export function dismissedReasons(known: KnownAbout, now: Date): readonly RiskRea
   })
 }
 
-/** Of the same reason with several identifiers the most lasting one is shown. */
+/** A reason with several identifiers is shown with the most lasting one. */
 function isShownBefore(a: RiskReason, b: RiskReason): boolean {
   return a.id === b.id ? byLasting(a.identifier, b.identifier) < 0 : isLater(a, b)
 }
@@ -169,15 +169,15 @@ function isOptOut({ slot, eventType }: RiskReason): boolean {
 }
 
 export interface RiskLevels {
-  /** Over the sources whose word is acted on. */
+  /** Over the reasons that count as `enforce_and_log`. */
   readonly enforced: RiskLevel
-  /** Over those that are only to be seen. */
+  /** Over the reasons that count as `log_only`. */
   readonly reported: RiskLevel
 }
 
 /**
  * @param inForce - see {@link reasonsInForce}
- * @param actionOf - what this word of its source counts for
+ * @param actionOf - what a reason counts for
  */
 export function levelsOf(
   inForce: readonly RiskReason[],
@@ -188,7 +188,7 @@ export function levelsOf(
   return { enforced: over('enforce_and_log'), reported: over('log_only') }
 }
 
-/** When the first of them runs out: the level cannot change by itself before. */
+/** When the first reason expires: without new statements, the level cannot change earlier. */
 export function nextExpiry(inForce: readonly RiskReason[]): Date | undefined {
   let next: Date | undefined
   for (const { expiresAt } of inForce) {

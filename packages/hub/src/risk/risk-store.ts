@@ -3,19 +3,19 @@ import type { Revocation } from './revocation.ts'
 import type { RiskReason } from './risk-reason.ts'
 import type { KnownAbout, SpokenReason } from './risk-state.ts'
 
-/** What is known of an entity's risk. */
+/** The stored risk of an entity. */
 export interface EntityState {
-  /** By its oldest node. */
+  /** The number of its oldest node. */
   readonly entity: number
-  /** `00u…` and so on, of the oldest node. */
+  /** `00u…`, `dev…` or `ses…` of the oldest node. */
   readonly id: string
   readonly kind: string
-  /** What people know it by: an email address where there is one. */
+  /** For people: an email address if there is one. */
   readonly name: string
-  /** An index into riskLevels: the level that was written down last. */
+  /** The stored level, an index into riskLevels. */
   readonly level: number
   readonly changesAt: Date | undefined
-  /** The current reason of each node, source and slot, and whose words count for whom. */
+  /** The current reason of each node, source and slot, and the memberships that decide where they count. */
   readonly known: KnownAbout
 }
 
@@ -25,24 +25,24 @@ export interface NewRevocation extends Omit<Revocation, 'id' | 'user' | 'device'
   readonly session: number | undefined
 }
 
-/** Where risk lives. Implemented in storage/, held to test/contract/risk-store.ts. */
+/** Stores risk. Implemented in storage/, held to test/contract/risk-store.ts. */
 export interface RiskStore {
   states(entities: readonly number[]): Promise<readonly EntityState[]>
   /** Makes each the current reason of its node, source and slot. */
   writeReasons(reasons: readonly SpokenReason[]): Promise<void>
-  /** Deletes reasons that gave way: see `reasonsPerSourceMax`. */
+  /** Deletes reasons over the limit: see `reasonsPerSourceMax`. */
   dropReasons(reasons: readonly SpokenReason[]): Promise<void>
-  /** Keeps what was replaced, or came too late to count, from this time on. */
+  /** Adds reasons to the history: replaced ones, and those older than the current one. */
   addHistory(reasons: readonly SpokenReason[], at: Date): Promise<void>
   /** Newest first. */
   history(entity: number, limit: number): Promise<readonly RiskReason[]>
   /**
-   * One small step: of what became history before the time the oldest, `max` at most. What is dated later than `now`,
-   * because a clock was ahead, goes with what was added next. Where tables have parts for each week a whole part goes at once,
-   * which may be a week later.
+   * One small step: deletes at most `max` of the oldest entries that were added before the time. Entries dated after `now`,
+   * from a clock that was ahead, are deleted with the entries that were added next. Tables with weekly partitions drop a
+   * whole partition at once, up to a week later.
    */
   deleteHistoryBefore(added: Date, max: number, now: Date): Promise<Deleted>
-  /** Writes levels down, and when each may next change by itself. */
+  /** Stores levels, and when each may next change because a reason expires. */
   putLevels(
     levels: readonly {
       readonly entity: number
@@ -50,8 +50,8 @@ export interface RiskStore {
       readonly changesAt: Date | undefined
     }[],
   ): Promise<void>
-  /** Entities whose level may have changed by itself, longest ago first. */
+  /** Entities with an expired reason since the last `putLevels`, longest ago first. */
   due(now: Date, max: number): Promise<readonly number[]>
-  /** Of the same members and provider only the latest is kept. */
+  /** Keeps only the latest of the same members and provider. */
   putRevocations(revocations: readonly NewRevocation[]): Promise<void>
 }

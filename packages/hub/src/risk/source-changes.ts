@@ -6,16 +6,16 @@ import { rejoinSource, type RejoinStores } from './rejoin.ts'
 import type { RiskAction } from './risk-action.ts'
 import type { RiskSourceStore } from './risk-sources.ts'
 
-/** Of a security events provider for which none was set. */
+/** The action of a security events provider whose action was never set. */
 const defaultAction: RiskAction = 'enforce_and_log'
 
 export interface SourceChangesDeps {
   readonly world: Pick<World, 'now'>
-  /** What the word of a provider counts for when it is registered; it enforces unless given. */
+  /** The action of a newly registered provider; `enforce_and_log` unless given. */
   readonly newProviderAction?: RiskAction | undefined
 }
 
-/** What a change of a security events provider means for its word. */
+/** Sets or forgets action and trust when a security events provider is created, changed or deleted. */
 export function createSourceChanges({ world, newProviderAction = defaultAction }: SourceChangesDeps) {
   return async (
     tx: Transaction<RejoinStores & { readonly riskSources: RiskSourceStore }, LevelJournal>,

@@ -4,35 +4,35 @@ import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@wat
 import { domainOf, formatOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
 import { normaliseDomain } from '../subjects/email.ts'
 
-/** What a security events provider may say, beyond what its action makes of it. docs/trust.md explains it. */
+/** What a security events provider may state, whatever its action. Explained in docs/trust.md. */
 export interface SourceTrust {
-  /** Of whom and what it may speak. Undefined members limit nothing. */
+  /** The subjects and event types that it may send. Undefined members do not limit. */
   readonly speaksOf: {
-    /** Of email addresses, accounts and sign-in names; lower case. */
+    /** Domains of email addresses, accounts and sign-in names, in lower case. */
     readonly domains: readonly string[] | undefined
-    /** Of ids that mean something to one issuer. */
+    /** Issuers of ids that have one. */
     readonly issuers: readonly string[] | undefined
     /** URIs of event types. */
     readonly events: readonly string[] | undefined
   }
-  /** Whose identifiers it may join, part and end although other sources vouch for them. */
+  /** Identifiers that it may join, part and end although other sources vouch for them. */
   readonly joins: {
     readonly everything: boolean
     readonly domains: readonly string[]
     readonly issuers: readonly string[]
   }
-  /** Of two sources that contradict each other the one with the lower number is right; those without come after, by registration. */
+  /** Of two sources that contradict each other the lower number wins; sources without one come last, the oldest first. */
   readonly precedence: number | undefined
 }
 
-/** What every provider begins with, as at Okta: it may speak of everybody, and join nothing that others vouch for. */
+/** The trust of a new provider, as at Okta: it may speak of all subjects, and join nothing that others vouch for. */
 export const defaultTrust: SourceTrust = {
   speaksOf: { domains: undefined, issuers: undefined, events: undefined },
   joins: { everything: false, domains: [], issuers: [] },
   precedence: undefined,
 }
 
-/** Whether a source may speak of an identifier. Where domains or issuers are limited, what has neither is not covered. */
+/** Whether a source may speak of an identifier. With limited domains or issuers, identifiers that have neither are excluded. */
 export function maySpeakOf({ speaksOf: { domains, issuers } }: SourceTrust, identifier: Identifier): boolean {
   if (domains === undefined && issuers === undefined) return true
   const scope = scopeOf(identifier)
@@ -56,7 +56,7 @@ export function mayJoin({ joins }: SourceTrust, identifier: Identifier): boolean
   return domain !== undefined && joins.domains.includes(domain)
 }
 
-/** Why a source may not speak of it, in words. */
+/** The message for a statement about an identifier that its source may not speak of. */
 export function outsideItsLimits(identifier: Identifier): string {
   const format = kindOf(identifier) === 'address' ? 'ip' : formatOf(identifier)
   return `its provider may not speak of this subject (${format})`
@@ -66,8 +66,8 @@ const listMax = 1_000
 const textMax = 2_048
 
 /**
- * Reads `{speaks_of: {domains, issuers, events}, joins: {everything, domains, issuers}, precedence}`. Members that are left
- * out or null are as every provider begins.
+ * Reads `{speaks_of: {domains, issuers, events}, joins: {everything, domains, issuers}, precedence}`. Missing and null
+ * members get their value of `defaultTrust`.
  * @throws HubError `request.invalid` with every problem
  */
 export function readSourceTrust(body: JsonValue | undefined): SourceTrust {
@@ -145,7 +145,7 @@ function readDomain(text: string): string | undefined {
   return /^[^\s@/:]+$/.test(domain) ? domain : undefined
 }
 
-/** As the API shows it, and as it is stored. */
+/** The trust as the API shows it and as it is stored. */
 export function trustBody({ speaksOf, joins, precedence }: SourceTrust) {
   return {
     speaks_of: {

@@ -2,13 +2,13 @@ import type { Identifier } from '../subjects/identifier.ts'
 import { adminSource, claimKey, standingOf, type Claim } from '../subjects/claim.ts'
 import type { NamedThing, Statement } from './statement.ts'
 
-/** The claims of a statement: that several names are of one thing. A list of addresses is a list of things. */
+/** The claims of a statement. Several addresses are no claim: each address is its own thing. */
 export function claimsOf(statement: Statement): readonly Claim[] {
   const { source, id, occurredAt, claimedAt, things, issuer, loadedAs, endings } = statement
-  // What ends with an event was so until then.
+  // The event that ends an identifier claims it until then.
   const said = {
     at: (claimedAt ?? occurredAt).getTime() - Math.min(endings.length, 1),
-    // What is dated to the registration of its source stays in its order.
+    // Claims that are dated to the registration of their source keep their order.
     id: claimedAt === undefined || claimedAt <= occurredAt ? id : `${occurredAt.toISOString()} ${id}`,
   }
   const by = source.kind === 'admin' ? adminSource : source.id
@@ -28,19 +28,19 @@ export function claimsOf(statement: Statement): readonly Claim[] {
   })
 }
 
-/** Every name that a statement gives to the thing that has this one. */
+/** All identifiers of the thing that has this one. */
 export function namesOf(things: readonly NamedThing[], identifier: Identifier): readonly Identifier[] {
   const thing = things.find(({ kind, identifiers }) => kind !== 'address' && identifiers.includes(identifier))
   return thing?.identifiers ?? [identifier]
 }
 
 type Members = Readonly<Record<'user' | 'device' | 'session', Identifier | undefined>>
-/** Ways to name the members of one revocation. */
+/** Combinations of identifiers that are stored of one revocation. */
 export const revokedWaysMax = 256
 
 /**
- * Every way to name the members of a revocation. Of one with more ways than are kept the members that narrow it are left
- * out, the widest first: it then ends more sessions, and never fewer.
+ * Every combination of identifiers that names the members of a revocation. Above the maximum, the user and then the
+ * device are left out: the revocation then matches more sessions, never fewer.
  */
 export function waysToName(things: readonly NamedThing[], members: Members): readonly Members[] {
   const names = (identifier: Identifier | undefined): readonly (Identifier | undefined)[] =>

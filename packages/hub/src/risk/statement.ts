@@ -2,39 +2,39 @@ import type { Ending } from '../subjects/partition.ts'
 import { kindOf, type Identifier } from '../subjects/identifier.ts'
 import type { RiskReason, RiskSource } from './risk-reason.ts'
 
-/** One thing that a statement speaks of, by every name it is given. Several names claim to name the same. */
+/** One thing that a statement is about. Several identifiers claim to name the same thing. */
 export interface NamedThing {
   readonly kind: string
   /** Sorted, each once. */
   readonly identifiers: readonly Identifier[]
 }
 
-/** What is said of somebody or something, and what it does. */
+/** What a source says of subjects: claims, endings, reasons and revocations of one event or request. */
 export interface Statement {
   readonly source: RiskSource
-  /** Whose ids the source can vouch for, if it is one that has some. */
+  /** The issuer whose ids the source vouches for, if it has one. */
   readonly issuer?: string
-  /** Settles what happened at the same moment: the same whenever it comes. */
+  /** Orders statements of the same moment, independent of their arrival. */
   readonly id: string
   readonly eventType?: string
   readonly occurredAt: Date
-  /** When its claims count as made, if that is another time. */
+  /** The time of its claims, when it differs from `occurredAt`. */
   readonly claimedAt?: Date
   readonly receivedAt: Date
-  /** Everything that it names. */
+  /** Everything that the statement names. */
   readonly things: readonly NamedThing[]
-  /** Each is kept with every name of its thing. */
+  /** Each reason is kept with every identifier of its thing. */
   readonly reasons: readonly RiskReason[]
-  /** Which of the things' sessions are over. */
+  /** The sessions that are over. */
   readonly revokes: StatedRevocation | undefined
   readonly endings: readonly StatedEnding[]
-  /** What sets a loaded user's claim apart: whose it is. */
+  /** The sign-in name of the loaded user whose claim this is. */
   readonly loadedAs?: string
-  /** Keys of claims that it takes back. */
+  /** Keys of earlier claims that the statement withdraws. */
   readonly withdraws?: readonly string[]
 }
 
-/** That an address or number no longer names what it named. */
+/** A statement that an address or number no longer names what it named. */
 export type StatedEnding = Pick<Ending, 'identifier' | 'recycled' | 'successor'>
 
 export interface StatedRevocation {
@@ -46,7 +46,7 @@ export interface StatedRevocation {
   readonly message: string | undefined
 }
 
-/** A statement without a signal: that one source gives one reason for each identifier. */
+/** A statement of one reason about one identifier, without a signal. */
 export function statementOfReason(reason: RiskReason): Statement {
   const { source, id, occurredAt, receivedAt, identifier } = reason
   return {

@@ -14,34 +14,34 @@ import type { WordJudge } from './risk-sources.ts'
 import { dismissedReasons, levelsOf, reasonsInForce, type RiskLevels } from './risk-state.ts'
 import type { RiskStore } from './risk-store.ts'
 
-/** The risk of one entity at a time. */
+/** The risk of one subject at a time. */
 export interface SubjectRisk extends RiskLevels {
   readonly subject: Subject
-  /** What counts, the worst first. */
+  /** The reasons that count, highest level first. */
   readonly inForce: readonly RiskReason[]
-  /** What would count, had an administrator not dismissed it. */
+  /** The reasons that would count if they were not dismissed. */
   readonly dismissed: readonly RiskReason[]
 }
 
-/** What an administrator sets (OKTA-U3, OKTA-U4). Only readUserRisk and readSubjectRisk make one from outside data. */
+/** A level that an administrator sets (OKTA-U3, OKTA-U4). Only readUserRisk and readSubjectRisk make one from outside data. */
 export interface RiskDraft {
   readonly level: RiskLevel
   readonly reason: string
 }
 
-/** OKTA-U5, as the specification has it; what Okta recorded earlier is `Admin override risk`. */
+/** OKTA-U5, as in Okta's specification; its older recordings have `Admin override risk`. */
 const defaultReason = 'override.by.admin'
 export const riskReasonCharsMax = 500
 const levels = ['HIGH', 'MEDIUM', 'LOW'] as const
-/** Of administrators' words there is one at a time. */
+/** All administrators share one slot. */
 const adminSlot = 'admin'
 
-/** Okta's body. @throws HubError `user_risk.invalid` with every problem (OKTA-U3, OKTA-U4, OKTA-U7) */
+/** Reads Okta's body. @throws HubError `user_risk.invalid` with every problem (OKTA-U3, OKTA-U4, OKTA-U7) */
 export function readUserRisk(body: JsonValue | undefined): RiskDraft {
   return readDraft(body, { level: 'riskLevel', reason: 'riskReason' }, levels)
 }
 
-/** Ours, `{level, reason}`, which knows NONE too. @throws HubError `user_risk.invalid` with every problem */
+/** Reads our own body, `{level, reason}`, which also allows NONE. @throws HubError `user_risk.invalid` with every problem */
 export function readSubjectRisk(body: JsonValue | undefined): RiskDraft {
   return readDraft(body, { level: 'level', reason: 'reason' }, riskLevels)
 }
@@ -87,7 +87,7 @@ export async function getUser(deps: FindSubjectDeps, userId: string): Promise<Su
   throw new HubError('subject.not_found', { facts: { id: userId, type: 'User' } })
 }
 
-/** The levels of an entity as they are at this moment, and why. */
+/** The levels of a subject now, with their reasons. */
 export async function riskOf(
   {
     risk,
@@ -111,14 +111,14 @@ export async function riskOf(
 
 export interface RiskSet {
   readonly risk: SubjectRisk
-  /** Whether an administrator had set none before (OKTA-U3). */
+  /** Whether this is the first level that an administrator set (OKTA-U3). */
   readonly created: boolean
   readonly changes: readonly LevelChange[]
 }
 
 /**
- * Sets the risk of a user, device, session or address by hand. It sets aside what providers said before, and holds until it
- * is set again; what they say from then on counts beside it. Runs inside a transaction.
+ * Sets the level of a user, device, session or address. It overrides all earlier reasons of providers and holds until it is
+ * set again; later statements of providers count beside it. Runs inside a transaction.
  */
 export async function setRisk(
   deps: StatementDeps & { readonly world: Pick<World, 'now' | 'newId' | 'newUuid'> },
@@ -129,7 +129,7 @@ export async function setRisk(
   const created = !(state?.known.reasons ?? []).some(({ reason }) => reason.source.kind === 'admin')
   const now = deps.world.now()
   const id = deps.world.newUuid()
-  // Of every identifier that the administrator was shown: whatever sources join or part later, it was decided of these.
+  // One reason for each identifier that the administrator saw: later joins must not change what was decided.
   const statements = subject.identifiers.map(({ identifier }) =>
     statementOfReason({
       id,
@@ -160,9 +160,9 @@ export async function setRisk(
 }
 
 /**
- * Dismisses one reason, such as a false positive, or takes that back: it does not count until its source says the same again.
- * Runs inside a transaction.
- * @returns the reason, and the levels that changed; no reason when there is none with this id that is otherwise current
+ * Dismisses one reason, such as a false positive, or restores it. A dismissed reason does not count until its source
+ * states it again. Runs inside a transaction.
+ * @returns the reason, undefined when the subject has no current one with this id, and the levels that changed
  */
 export async function dismissReason(
   {
