@@ -147,6 +147,13 @@ describe('createPushEndpoint', () => {
     expect(faults).toEqual([new Error('the disk is full')])
   })
 
+  test('is not made with an empty Authorization, which everybody sends who sends none', async () => {
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    await using receiver = receiverOf(transmitter)
+    const make = () => createPushEndpoint(receiver, { accept: () => Promise.resolve(), authorization: '' })
+    expect(make).toThrow(/authorization of a push endpoint is empty/)
+  })
+
   test('takes nothing without the Authorization that was agreed on, whatever else is wrong', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
@@ -236,6 +243,34 @@ describe('createPollClient', () => {
     await client.run(stop.signal, 1)
     const told = transmitter.requests.findLast(({ endpoint }) => endpoint === 'poll')
     expect(JSON.parse(told?.body ?? '')).toMatchObject({ ack: [jti], maxEvents: 0 })
+  })
+
+  test.each([
+    ['sends none', () => ({})],
+    ['sends what cannot be checked now', (transmitter: Transmitter) => ({ jti: transmitter.sign(revoked) })],
+  ])('waits when a transmitter says that more tokens wait, and %s', async (_, setsOf) => {
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    await using receiver = receiverOf(transmitter)
+    const sets = setsOf(transmitter)
+    transmitter.down = true
+    const polled = Promise.withResolvers<void>()
+    await using server = await startLocalServer((request, response) => {
+      request.resume()
+      response.setHeader('content-type', 'application/json')
+      response.end(JSON.stringify({ sets, moreAvailable: true }), () => polled.resolve())
+    })
+    const stop = new AbortController()
+    const client = createPollClient(receiver, {
+      url: `${server.origin}/poll`,
+      authorization,
+      accept: async () => undefined,
+    })
+    const running = client.run(stop.signal, 1_000_000)
+    await polled.promise
+    for (let at = 0; at < 50; at++) await (await fetch(`${server.origin}/other`)).text()
+    stop.abort()
+    await running
+    expect(server.requests.filter((target) => target === '/poll')).toHaveLength(1)
   })
 
   test.each([

@@ -19,11 +19,14 @@ const retryAfterS = 10
 /**
  * An endpoint that transmitters push to (RFC 8935), for anything that speaks Fetch: 202 once the token is kept, 400 with `err`
  * when the token is refused, 503 when the fault is not the transmitter's.
+ * @throws TypeError when `authorization` is empty
  */
 export function createPushEndpoint(
   receiver: Receiver,
   { accept, authorization, onFault = () => undefined }: PushEndpointOptions,
 ): (request: Request) => Promise<Response> {
+  if (authorization === '')
+    throw new TypeError('The authorization of a push endpoint is empty: requests without one would be taken.')
   return async (request) => {
     if (authorization !== undefined && !sameSecret(request.headers.get('authorization') ?? '', authorization))
       return refusal(

@@ -28,7 +28,10 @@ export interface PollClient {
    * @throws ReceiverError `outbound.failed`, `outbound.refused` when the transmitter could not be asked or its answer is of no use
    */
   pollOnce(signal?: AbortSignal): Promise<{ readonly received: number; readonly moreAvailable: boolean }>
-  /** Polls until the signal is given, waiting `pauseMs` when nothing more waits; then tells what is untold. */
+  /**
+   * Polls until the signal is given, waiting `pauseMs` when nothing more waits or an answer had no token that was kept or
+   * refused; then tells what is untold.
+   */
   run(signal: AbortSignal, pauseMs: number): Promise<void>
 }
 
@@ -103,7 +106,9 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
           if (signal.aborted) return { moreAvailable: false }
           throw error
         })
-        if (!moreAvailable) await pause(pauseMs, signal)
+        // a transmitter that says "more" and sends nothing of use would be asked without end
+        const cameToNothing = acks.size + setErrs.size === 0
+        if (!moreAvailable || cameToNothing) await pause(pauseMs, signal)
       }
       if (acks.size + setErrs.size > 0) await ask(0, undefined)
     },
