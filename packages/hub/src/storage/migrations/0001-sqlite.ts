@@ -1,4 +1,4 @@
-/** The whole schema on SQLite. What PostgreSQL has otherwise is in 0001-postgres.ts. */
+/** The whole schema on SQLite. PostgreSQL's differences are in 0001-postgres.ts. */
 export const sqliteSchema: readonly string[] = [
   `CREATE TABLE providers (
     number INTEGER PRIMARY KEY,
@@ -96,7 +96,7 @@ export const sqliteSchema: readonly string[] = [
   `CREATE UNIQUE INDEX signing_keys_one_signs ON signing_keys (verifies_until IS NULL) WHERE verifies_until IS NULL`,
   `CREATE TABLE used_once (key TEXT PRIMARY KEY, expires_at INTEGER NOT NULL) STRICT, WITHOUT ROWID`,
   `CREATE INDEX used_once_expiry ON used_once (expires_at)`,
-  // The rowid (`sequence`) stands behind the columns of every index, so each gives one order of paging without a sort.
+  // The rowid (`sequence`) follows the columns of every index, so each index gives one paging order without a sort.
   // All of them grow at their end, or at the end of one event type: appending stays cheap at any size.
   `CREATE TABLE log_events (
     sequence INTEGER PRIMARY KEY AUTOINCREMENT,
@@ -108,8 +108,8 @@ export const sqliteSchema: readonly string[] = [
   `CREATE INDEX log_events_published ON log_events (published)`,
   `CREATE INDEX log_events_type ON log_events (event_type)`,
   `CREATE INDEX log_events_type_published ON log_events (event_type, published)`,
-  // An entity is the set of identifiers that share `entity`, the number of its oldest one, and `level` and `changes_at` stand
-  // on that one. Most entities have one identifier, so the indexes leave out what only joined or risky ones need.
+  // An entity is the set of identifiers that share `entity`, the number of its oldest identifier, which also has the entity's
+  // `level` and `changes_at`. Most entities have one identifier, so the indexes hold only joined or risky ones.
   `CREATE TABLE identifiers (
     node INTEGER PRIMARY KEY AUTOINCREMENT,
     identifier TEXT NOT NULL UNIQUE,
@@ -230,7 +230,7 @@ export const sqliteSchema: readonly string[] = [
   `CREATE INDEX erasures_subject ON erasures (subject_id)`,
   `CREATE INDEX erasures_left ON erasures (number) WHERE finished_at IS NULL`,
   `CREATE INDEX erasures_done ON erasures (finished_at) WHERE finished_at IS NOT NULL`,
-  // Risk providers, and what the word of a security events provider counts for where it is not the default.
+  // Risk providers, and the action for statements of a security events provider where it is not the default.
   `CREATE TABLE risk_providers (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -247,7 +247,7 @@ export const sqliteSchema: readonly string[] = [
     action TEXT NOT NULL CHECK (action IN ('none', 'log_only', 'enforce_and_log'))
   ) STRICT, WITHOUT ROWID`,
   `CREATE TABLE provider_trust (provider_id TEXT PRIMARY KEY, trust TEXT NOT NULL) STRICT, WITHOUT ROWID`,
-  // Streams at transmitters, the verifications asked for, the right to work on one of them, and providers' dialects.
+  // Streams at transmitters, verifications asked for, leases, and providers' dialects.
   `CREATE TABLE streams (
     number INTEGER PRIMARY KEY,
     id TEXT NOT NULL UNIQUE,
@@ -291,13 +291,13 @@ export const sqliteSchema: readonly string[] = [
     dialects TEXT NOT NULL,
     audiences TEXT NOT NULL
   ) STRICT, WITHOUT ROWID`,
-  // What several nodes counted together. A crash may forget it: it is a minute's worth, and costs no fsync this way.
+  // The counts of the current minute.
   `CREATE TABLE rate_counts (
     key TEXT PRIMARY KEY,
     count INTEGER NOT NULL,
     until INTEGER NOT NULL
   ) STRICT, WITHOUT ROWID`,
-  // Sessions and addresses of which nobody says when sessions began: see policy/sign-in-mark.ts.
+  // Sign-in marks of sessions and addresses without a known start of sessions: see policy/sign-in-mark.ts.
   `CREATE TABLE sign_in_marks (
     user_key TEXT NOT NULL,
     mark_key TEXT NOT NULL,
@@ -307,6 +307,6 @@ export const sqliteSchema: readonly string[] = [
     PRIMARY KEY (user_key, mark_key)
   ) STRICT, WITHOUT ROWID`,
   `CREATE INDEX sign_in_marks_age ON sign_in_marks (marked_at)`,
-  // What tells the database of a hub from a copy of it: see base/hub-mark-store.ts.
+  // Distinguishes the database of a hub from a copy of it: see base/hub-mark-store.ts.
   `CREATE TABLE hub_marks (name TEXT PRIMARY KEY, value TEXT NOT NULL) STRICT, WITHOUT ROWID`,
 ]

@@ -4,7 +4,7 @@ import type { Migration } from './migration.ts'
 import { lockOf } from '../postgres/locks.ts'
 import type { DatabaseSchema } from '../sql/schema.ts'
 
-/** What each database needs around the steps. */
+/** The statements of each database around the steps. */
 const surroundings = {
   sqlite: {
     before: [
@@ -13,7 +13,7 @@ const surroundings = {
     record: 'INSERT INTO migrations (name, applied_at) VALUES (?, ?)',
   },
   postgres: {
-    // Nodes that start at once wait here, for as long as it takes, and then find nothing left to do.
+    // Nodes that start at once wait here without a time limit, and then find no step left.
     before: [
       `SELECT ${lockOf('migrations')}`,
       'CREATE TABLE IF NOT EXISTS migrations (name TEXT COLLATE "C" PRIMARY KEY, applied_at BIGINT NOT NULL)',
@@ -23,9 +23,9 @@ const surroundings = {
 } as const satisfies Record<Exclude<keyof Migration, 'name'>, object>
 
 /**
- * Brings the schema up to date: all steps that are missing, each with the mark that it was done, or none of them.
- * @returns the names of the steps that were taken
- * @throws Error when the database was written by a newer Watchbell
+ * Brings the schema up to date: runs all missing steps in one transaction, and records each of them.
+ * @returns the names of the steps that ran
+ * @throws Error when a newer Watchbell wrote the database
  */
 export async function migrate(
   db: Kysely<DatabaseSchema>,

@@ -1,5 +1,5 @@
 /**
- * One numbered step of the schema. Steps are never changed once released, only followed by others; until the first release the
+ * One numbered step of the schema. A released step never changes; new steps follow it. Until the first release the
  * schema is one step, changed in place (docs/releases.md).
  */
 export interface Migration {
@@ -7,8 +7,8 @@ export interface Migration {
   readonly name: string
   readonly sqlite: readonly string[]
   /**
-   * Every text is COLLATE "C": pages run by key and ranges over prefixes, as bytes have it. Unique constraints keep the
-   * name that PostgreSQL gives them, `table_column_key`, also where an index stands for one: see brokenUniqueness.
+   * Every text is COLLATE "C": paging by key and prefix ranges need the order of bytes. Unique constraints keep
+   * PostgreSQL's own names, `table_column_key`, also where an index replaces one: see brokenUniqueness.
    */
   readonly postgres: readonly string[]
 }

@@ -1,27 +1,27 @@
 /**
- * On PostgreSQL what grows without end lies in parts of one week each, so that a week goes by dropping its parts. Weeks
- * are counted from 1970, by UTC, and are the first bits of sequences: see {@link weekBits}.
+ * On PostgreSQL, tables that grow without end are partitioned by week, so that a week is deleted by dropping its parts.
+ * Weeks are counted from 1970, in UTC, and are the first bits of sequences: see {@link weekBits}.
  */
-/** Those of one sequence; the System Log and the history of risk have one each. */
+/** Tables by their sequence: the System Log and the history of risk have one each. */
 export const signalTables = ['signals', 'signal_tokens', 'signal_terms'] as const
 export const weeklyTables = [...signalTables, 'log_events', 'risk_history'] as const
 export type WeeklyTable = (typeof weeklyTables)[number]
 
 export const weekMs = 604_800_000
-/** A sequence is its week, shifted by this many bits, and a number within the week. */
+/** A sequence is its week, shifted by this many bits, plus a number within the week. */
 export const weekBits = 32
-/** For how many weeks behind the current one there are parts. */
+/** How many weeks before the current one have parts. */
 export const weeksAhead = 2
 
-/** Everything before the week in which the database was migrated: rows that were imported from elsewhere. */
+/** Everything before the week of the migration: imported rows. */
 export function firstPart(table: WeeklyTable): string {
   return `CREATE TABLE ${table}_first PARTITION OF ${table}
     FOR VALUES FROM (MINVALUE) TO (first_week() << ${weekBits})`
 }
 
 /**
- * Makes the parts of a week that are not there; for several callers at once, whom the lock lets look one after the other. A
- * part is attached once it is there: appends and readers of the others go on meanwhile.
+ * Makes the missing parts of a week; the lock lets concurrent callers check one after the other. A part is attached after
+ * it was created, so appends and readers of other parts go on meanwhile.
  */
 export const makeWeek: readonly string[] = [
   `CREATE FUNCTION make_week(week BIGINT) RETURNS void LANGUAGE plpgsql AS $$
@@ -44,7 +44,7 @@ export const makeWeek: readonly string[] = [
     END
   $$`,
   `SELECT make_week(first_week() + ahead) FROM generate_series(0, ${weeksAhead}) AS ahead`,
-  // False when others do not let go of it: whoever waits for the lock holds up everybody behind.
+  // False when the lock is not free in time: a waiting DROP would hold up everyone behind it.
   `CREATE FUNCTION drop_part(part TEXT) RETURNS BOOLEAN LANGUAGE plpgsql AS $$
     BEGIN
       PERFORM set_config('lock_timeout', '100ms', true);

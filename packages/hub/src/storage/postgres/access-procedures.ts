@@ -8,7 +8,7 @@ const serviceApps = 'SELECT * FROM service_apps WHERE client_id = ANY ($1::text[
 export function accessProcedures(pool: PostgresPool): AccessProcedures {
   const find = async <Row>(sql: string, keys: readonly string[]): Promise<readonly Row[]> => {
     const { rows } = await pool.run((connection) => connection.run(sql, [keys]))
-    return rows as readonly Row[] // the table's own shape
+    return rows as readonly Row[] // the columns of the table
   }
   return {
     async findLiveTokens(hashes) {

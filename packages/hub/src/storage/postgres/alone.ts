@@ -3,8 +3,8 @@ import { tryLockOf } from './locks.ts'
 import type { PostgresPool } from './pool.ts'
 
 /**
- * Holds a lock on a connection of its own while the work is done on others. The server lets go of it when that connection
- * ends, or is idle for longer than a node that lives leaves it. @see Storage.alone
+ * Holds a lock on a separate connection during work on others. The server releases it when that connection ends, or is
+ * idle for longer than a live node leaves it. @see Storage.alone
  */
 export async function alone<T>(
   pool: PostgresPool,
@@ -15,10 +15,10 @@ export async function alone<T>(
   try {
     await connection.runAll('BEGIN')
     const { rows } = await connection.run(`SELECT ${tryLockOf(task)} AS mine`, [])
-    const [{ mine }] = rows as [{ mine: boolean }] // one row, as the statement has it
+    const [{ mine }] = rows as [{ mine: boolean }] // the statement returns one row
     return mine ? await work() : undefined
   } finally {
-    await connection.runAll('ROLLBACK').catch(() => undefined) // the pool lets go of a broken connection
+    await connection.runAll('ROLLBACK').catch(() => undefined) // the pool ends a broken connection
     connection.release()
   }
 }

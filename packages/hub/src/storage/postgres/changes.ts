@@ -6,19 +6,19 @@ import { sessionSettings } from './pool.ts'
 export interface ChangesOptions {
   readonly url: string
   readonly applicationName: string
-  /** Told the name of a table that has changed, or `all` when that may be any of them. */
+  /** Called with the name of a changed table, or `all` when any table may have changed. */
   readonly tell: (table: string) => void
-  /** Told of a connection that broke. Another one is made by itself. */
+  /** Called when a connection breaks; a new one is opened automatically. */
   readonly onBroken?: (error: Error) => void
   readonly extraCa?: readonly string[] | undefined
 }
 
-/** How often all is told anew: whatever notifications may miss, a node knows by then. */
+/** How often `tell` is called with `all`: the longest time that a missed notification has an effect. */
 const everythingMs = 10_000
 const reconnectMs = 1_000
 const answerTimeoutMs = 5_000
 
-/** Listens on a connection of its own for what other nodes have changed, until it is disposed. */
+/** Listens on a separate connection for changes by other nodes, until it is disposed. */
 export function listenForChanges({
   url,
   applicationName,
@@ -28,7 +28,7 @@ export function listenForChanges({
 }: ChangesOptions): AsyncDisposable {
   const stop = new AbortController()
 
-  /** Ends when the connection breaks, by throwing, or when nobody wants to listen any more. */
+  /** Throws when the connection breaks; ends when it is stopped. */
   async function listen(): Promise<void> {
     const client = new pg.Client({
       ...sessionSettings(url, applicationName, { extraCa }),
@@ -45,7 +45,7 @@ export function listenForChanges({
       while (!stop.signal.aborted) {
         tell('all')
         await setTimeout(everythingMs, undefined, { signal }).catch(() => signal.throwIfAborted())
-        await client.query('SELECT 1') // a server that is gone without a word does not answer
+        await client.query('SELECT 1') // finds a server that vanished without closing the connection
       }
     } finally {
       await client.end().catch(() => undefined)

@@ -1,10 +1,10 @@
 const untrusted = /^(?:SELF_SIGNED_CERT|DEPTH_ZERO_SELF_SIGNED|UNABLE_TO_(?:GET|VERIFY)|CERT_UNTRUSTED)/
 
-/** Why a connection to PostgreSQL failed, and what would be right where SSL is the reason. */
+/** Why a connection to PostgreSQL failed, and how to correct the SSL settings when they are the reason. */
 export function connectionProblem(cause: unknown): string {
   if (!(cause instanceof Error)) return String(cause)
   const code = 'code' in cause ? String(cause.code) : ''
-  const said = cause.message || code || cause.name // some of the system's errors have a code and no words
+  const said = cause.message || code || cause.name // some system errors have a code and no message
   if (/does not support SSL/i.test(said)) {
     return 'the server speaks no SSL, which WATCHBELL_DATABASE_URL asks for: switch ssl on at the server, or take sslmode out of the URL'
   }

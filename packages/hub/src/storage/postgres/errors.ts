@@ -2,26 +2,26 @@ import pg from 'pg'
 import { HubError } from '../../base/hub-error.ts'
 import { SqlError } from '../sql/sql-sessions.ts'
 
-/** SQLSTATEs, or the first letters of them, that say the database cannot serve right now, whatever the statement. */
+/** SQLSTATEs, or their first letters, of a database that cannot serve now, whatever the statement. */
 const outages = [
   '08', // connection exceptions
   '25006', // it became a standby
-  '25P03', // our transaction stood still for too long
-  '25P04', // it lasted for too long
+  '25P03', // our transaction was idle for too long
+  '25P04', // our transaction lasted too long
   '53', // out of disk, memory or connections
-  '55P03', // a lock was not to be had in time
-  '57', // shutting down, starting, or a statement that ran for too long
-  '58', // errors of the system beneath it
+  '55P03', // a lock was not free in time
+  '57', // shutting down, starting, or a statement timeout
+  '58', // system errors
 ]
-/** What the next try may well bring through: a serialization failure, or a deadlock. */
+/** Serialization failures and deadlocks: a retry may succeed. */
 const passing = ['40001', '40P01']
 
-/** The database cannot be reached: 503, and nobody's fault but ours. */
+/** The database cannot be reached: 503, a fault of ours. */
 export function unreachable(cause: unknown): HubError {
   return new HubError('hub.unavailable', { retryAfterS: 5, cause })
 }
 
-/** The driver's error as the hub's or in the words of sql-sessions.ts. Mistakes in our own code stay as they are. */
+/** The driver's error as the hub's error or as a SqlError. Mistakes in our own code stay as they are. */
 export function fromPostgresError(error: unknown): unknown {
   if (error instanceof pg.DatabaseError) {
     const { code = '', message, table = '', constraint = '' } = error
@@ -32,22 +32,22 @@ export function fromPostgresError(error: unknown): unknown {
     return new SqlError(code, message, unique)
   }
   if (error instanceof TypeError || error instanceof RangeError || !(error instanceof Error)) return error
-  return unreachable(error) // the driver's word for a connection that is gone
+  return unreachable(error) // the driver's error for a lost connection
 }
 
-/** Whether the statement, or its whole transaction, had better be tried again. */
+/** Whether the statement, or its whole transaction, should be retried. */
 export function isPassingSqlError(error: unknown): boolean {
   return error instanceof SqlError && (passing.includes(error.code) || isStalePlan(error))
 }
 
-/** A migration gave a table another shape than a statement was prepared for. */
+/** A migration changed a table after the statement was prepared. */
 export function isStalePlan(error: unknown): boolean {
   return error instanceof SqlError && error.code === '0A000' && error.message.includes('cached plan')
 }
 
 const triesMax = 5
 
-/** Tries again what failed in passing. `work` must leave nothing behind when it fails. */
+/** Retries passing failures. `work` must leave nothing behind when it fails. */
 export async function retried<T>(work: () => Promise<T>): Promise<T> {
   for (let tries = 1; ; tries++) {
     try {

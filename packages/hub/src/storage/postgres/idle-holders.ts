@@ -1,6 +1,6 @@
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 
-/** Between two looks at what a statement waits for. A session is ended when it stood still from one look to the next. */
+/** The time between two checks of what a statement waits for. A session that is idle at both is ended. */
 export const lookIntervalMs = 1_000
 
 interface Holder {
@@ -10,8 +10,8 @@ interface Holder {
 }
 
 /**
- * The sessions of our role that a session waits for, directly or behind others, and that wait for their own client. Those that
- * did so at the look before, and were told nothing since, are ended: what they had not committed is undone.
+ * Finds our role's sessions that block a session, directly or through others, and that wait for their own client. Ends
+ * those that were already waiting at the previous check and got no statement since; their transactions are rolled back.
  */
 const endIdleHolders = `
   WITH RECURSIVE holders (pid) AS (
@@ -26,11 +26,11 @@ const endIdleHolders = `
   END AS ended FROM idle`
 
 /**
- * Runs `work` on a connection, and meanwhile ends sessions that hold it up while their own client, a node that hangs or
- * vanished, tells them nothing. Sessions at work are waited for.
+ * Runs `work` on a connection, and meanwhile ends sessions that block it while their own client, a node that hangs or has
+ * vanished, sends them nothing. Active sessions are waited for.
  *
- * @param looking - where to look from; its connections wait for no locks of `work`
- * @param onEnded - told the process ids of sessions that were ended
+ * @param looking - a pool for the checks; its connections wait for no locks of `work`
+ * @param onEnded - called with the process ids of ended sessions
  */
 export async function endingIdleHolders<T>(
   connection: PostgresConnection,
@@ -45,14 +45,14 @@ export async function endingIdleHolders<T>(
   const look = async (): Promise<void> => {
     const parameters = [pid, idle.map((holder) => holder.pid), idle.map(({ since }) => since)]
     const { rows } = await looking.run((from) => from.run(endIdleHolders, parameters))
-    idle = rows as readonly Holder[] // as the statement has it
+    idle = rows as readonly Holder[] // the columns of the statement
     const ended = idle.filter((holder) => holder.ended)
     if (ended.length > 0) onEnded?.(ended.map((holder) => holder.pid))
   }
   const lookLater = (): void => {
     timer = setTimeout(() => {
       look()
-        .catch(() => undefined) // time limits of `work` still hold
+        .catch(() => undefined) // the time limits of `work` still apply
         .finally(() => {
           if (!isDone) lookLater()
         })

@@ -26,7 +26,7 @@ class PooledConnection implements DatabaseConnection {
   async executeQuery<R>({ sql, parameters }: CompiledQuery): Promise<QueryResult<R>> {
     const run = () => this.connection.run(sql, parameters)
     const { rows, changes } = await (this.inTransaction ? run() : retried(run))
-    // The driver knows nothing of row types; Kysely's caller does.
+    // The driver does not know row types; Kysely's caller does.
     return { rows: rows as R[], numAffectedRows: BigInt(changes) }
   }
 
@@ -49,7 +49,7 @@ class PoolDriver implements Driver {
     return new PooledConnection(await this.#pool.connect())
   }
 
-  /** A statement of its own sees what is committed when it begins: behind this one, all that earlier turns did. */
+  /** A separate statement sees everything committed before it starts: after this one, the work of all earlier turns. */
   async beginTransaction(pooled: PooledConnection): Promise<void> {
     try {
       await pooled.connection.runAll(`BEGIN ISOLATION LEVEL READ COMMITTED; SELECT ${lockOf('turn')}`)
@@ -67,10 +67,10 @@ class PoolDriver implements Driver {
       throw new SqlError('25P02', 'A statement of the transaction had failed: all of it was undone.')
   }
 
-  /** Never throws, so that whoever asked for it learns of what made it necessary. */
+  /** Never throws, so that the caller gets the error that made the rollback necessary. */
   async rollbackTransaction(pooled: PooledConnection): Promise<void> {
     pooled.inTransaction = false
-    await pooled.connection.runAll('ROLLBACK').catch(() => undefined) // the pool lets go of a broken connection
+    await pooled.connection.runAll('ROLLBACK').catch(() => undefined) // the pool ends a broken connection
   }
 
   async releaseConnection({ connection }: PooledConnection): Promise<void> {
@@ -82,7 +82,7 @@ class PoolDriver implements Driver {
   }
 }
 
-/** Kysely over a pool, whose transactions take turns over all nodes. */
+/** Kysely over a pool; its transactions take turns over all nodes. */
 export function kyselyOverPool(pool: PostgresPool, log: LogConfig = []): Kysely<DatabaseSchema> {
   return new Kysely({
     dialect: {

@@ -16,19 +16,19 @@ import { sqlStorage, type SqlStorage } from '../stores/sql-storage.ts'
 import { postgresVariant } from '../sql/sql-variant.ts'
 
 export interface PostgresOptions {
-  /** `postgres://user:password@host:5432/database`, and behind a question mark what node-postgres reads there. */
+  /** `postgres://user:password@host:5432/database`, with node-postgres' parameters after a question mark. */
   readonly url: string
-  /** Certificate authorities to trust besides the system's where the URL asks for SSL, PEM. */
+  /** Certificate authorities to trust besides the system's when the URL asks for SSL, PEM. */
   readonly extraCa?: readonly string[] | undefined
-  /** Connections at most. */
+  /** The maximum number of connections. */
   readonly connectionsMax: number
-  /** Brings the schema up to date first, and is the time to note for it. */
+  /** Brings the schema up to date first, and records this time for it. */
   readonly migrateAt?: Date
-  /** Told of connections that broke while nobody used them. New ones are made by themselves. */
+  /** Called when an idle connection breaks. New ones are opened automatically. */
   readonly onBroken?: (error: Error) => void
-  /** Told of settings of the server by which a crash or a power cut may lose what was accepted. Only with `migrateAt`. */
+  /** Called with server settings that let a crash or a power cut lose accepted data. Only with `migrateAt`. */
   readonly onUnsafe?: (settings: readonly string[]) => void
-  /** Told of sessions, by the process ids of the server, that stood still, held up SETs, and were ended for that. */
+  /** Called with the server's process ids of idle sessions that blocked SETs and were ended. */
   readonly onEnded?: (pids: readonly number[]) => void
 }
 
@@ -41,7 +41,7 @@ const applicationName = 'watchbell'
 const serverVersionMin = 12
 
 /**
- * PostgreSQL 12 or newer. Any number of processes may work on one database, and may open it at once.
+ * PostgreSQL 12 or newer. Any number of processes may use one database, and may open it at once.
  * @throws Error when it cannot be reached or used, or when a newer Watchbell wrote it
  */
 export async function openPostgres(options: PostgresOptions): Promise<PostgresStorage> {
@@ -53,7 +53,7 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
     try {
       const unsafe = await requireUsable(pool)
       if (unsafe.length > 0) options.onUnsafe?.(unsafe)
-      await retried(() => migrate(migrating.db, 'postgres', migrateAt)) // other nodes are at work meanwhile
+      await retried(() => migrate(migrating.db, 'postgres', migrateAt)) // other nodes may migrate at the same time
       await makeWeeks(pool, migrateAt)
     } catch (error) {
       if (!(error instanceof HubError)) throw error
@@ -81,9 +81,9 @@ export async function openPostgres(options: PostgresOptions): Promise<PostgresSt
 }
 
 /**
- * @param appending - for SETs, one batch after the other; the same pool where nobody appends
- * @param turnsMax - transactions at once; each holds a connection while it waits for its turn, and the others are for
- *   those who wait for nobody's
+ * @param appending - for SETs, one batch at a time; the same pool for a caller that does not append
+ * @param turnsMax - concurrent transactions; each holds a connection while it waits for its turn, and the remaining
+ *   connections serve statements that need no turn
  */
 function storageOver(
   pool: PostgresPool,
@@ -120,7 +120,7 @@ function databaseName(url: string): string {
   return `The PostgreSQL database ${pathname.slice(1)} at ${host || 'the local socket'}${port && `:${port}`}`
 }
 
-/** @returns the settings by which the server may lose what is committed: right for one that only tests use, so no reason to refuse it */
+/** @returns server settings that may lose committed data; a database for tests may have them, so they are no error */
 async function requireUsable(pool: PostgresPool): Promise<readonly string[]> {
   const { rows } = await pool.run((connection) =>
     connection.run(
@@ -129,7 +129,7 @@ async function requireUsable(pool: PostgresPool): Promise<readonly string[]> {
       [],
     ),
   )
-  const [{ version, encoding, unsafe }] = rows as [{ version: number; encoding: string; unsafe: string[] }] // one row, as the statement has it
+  const [{ version, encoding, unsafe }] = rows as [{ version: number; encoding: string; unsafe: string[] }] // the statement returns one row
   if (version < serverVersionMin) {
     throw new Error(
       `The PostgreSQL server is version ${version}; Watchbell needs ${serverVersionMin} or newer.`,

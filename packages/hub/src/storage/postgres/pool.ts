@@ -8,57 +8,57 @@ export interface PoolOptions {
   /** `postgres://…`, as node-postgres and libpq read it. */
   readonly url: string
   readonly connectionsMax: number
-  /** What an operator sees in pg_stat_activity. */
+  /** Shown to operators in pg_stat_activity. */
   readonly applicationName: string
-  /** Without limits on how long a statement or a lock may take: for migrations. */
+  /** No timeouts of statements and locks: for migrations. */
   readonly patient?: boolean
-  /** For statements that join the rows of a batch with each other, instead of looking each of them up by key. */
+  /** For statements that join the rows of a batch with each other, instead of looking up each by key. */
   readonly joinsBatches?: boolean
-  /** Told of idle connections that broke; whoever needs one next gets a new one. */
+  /** Called when an idle connection breaks; the next caller gets a new one. */
   readonly onBroken?: (error: Error) => void
   /** Certificate authorities to trust besides the system's, PEM. */
   readonly extraCa?: readonly string[] | undefined
 }
 
-/** A connection on loan. */
+/** A borrowed connection. */
 export interface PostgresConnection {
   run(sql: string, parameters: readonly unknown[]): Promise<SqlResult>
-  /** Statements without parameters, in one round trip. @returns the last one's command, `COMMIT` say */
+  /** Runs statements without parameters in one round trip. @returns the last one's command, for example `COMMIT` */
   runAll(sql: string): Promise<string>
-  /** Of the server's process behind it. */
+  /** The id of the server process. */
   pid(): Promise<number>
-  /** Gives it back, or ends it after a failure that was not the statement's. */
+  /** Returns the connection to the pool, or ends it after a failure that was not the statement's. */
   release(): void
 }
 
 export interface PostgresPool {
-  /** @throws HubError `hub.unavailable` when none is to be had in time */
+  /** @throws HubError `hub.unavailable` when no connection is free in time */
   connect(): Promise<PostgresConnection>
-  /** For one statement, which stands for itself; tried again when it fails in passing. */
+  /** For one statement outside transactions; passing failures are retried. */
   run<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T>
-  /** For several statements that happen together, but wait for nobody's turn. */
+  /** For several statements in one transaction that needs no turn. */
   transaction<T>(work: (connection: PostgresConnection) => Promise<T>): Promise<T>
   stats(): PoolStats
   close(): Promise<void>
 }
 
-/** How long to wait for a connection, be it a new one or one that others use. */
+/** How long to wait for a connection, new or in use. */
 const connectTimeoutMs = 5_000
 const statementTimeoutMs = 30_000
-/** The turn may be held by a node that vanished; the next limit frees it, so this one is longer. */
+/** A vanished node may hold the turn; the next limit frees it, so this limit is longer. */
 const lockTimeoutMs = 15_000
 export const idleInTransactionTimeoutMs = 10_000
-/** When the server is gone without a word. */
+/** For a server that vanished without closing the connection. */
 const answerTimeoutMs = statementTimeoutMs + 5_000
 const idleTimeoutMs = 30_000
 const keepAliveDelayMs = 10_000
-/** Statements kept ready on each connection; the hub has about a hundred different ones. */
+/** Prepared statements kept on each connection; the hub has about a hundred different ones. */
 const preparedMax = 500
 
 const numbers: ReadonlySet<number> = new Set([pg.types.builtins.INT8, pg.types.builtins.INT4])
 const json: ReadonlySet<number> = new Set([pg.types.builtins.JSON, pg.types.builtins.JSONB])
 
-/** Rows as SQLite gives them: whole numbers are numbers, and JSON is text. */
+/** Rows as SQLite returns them: whole numbers are numbers, and JSON is text. */
 const types: pg.CustomTypesConfig = {
   getTypeParser(oid: number, format?: 'text' | 'binary') {
     if (numbers.has(oid)) return Number
@@ -67,7 +67,7 @@ const types: pg.CustomTypesConfig = {
   },
 }
 
-/** Connections to PostgreSQL with the settings our promises rest on, and statements kept ready on each of them. */
+/** Connections to PostgreSQL with the session settings that the hub relies on, and prepared statements on each. */
 export function openPool(options: PoolOptions): PostgresPool {
   const { patient = false } = options
   const pool = new pg.Pool({
@@ -82,11 +82,11 @@ export function openPool(options: PoolOptions): PostgresPool {
     }),
   })
   pool.on('error', (error) => {
-    // The driver hangs the whole connection on it, with all that was prepared and the key that cancels: nothing for logs.
+    // The driver attaches the whole connection with its cancel key: not for logs.
     Reflect.deleteProperty(error, 'client')
     options.onBroken?.(error)
   })
-  // One on loan may break between two statements: the next of them says so, and it must not end the process.
+  // A borrowed connection may break between two statements: the next one fails, and the error must not end the process.
   pool.on('connect', (client) => client.on('error', () => undefined))
 
   let generation = 0
@@ -99,7 +99,7 @@ export function openPool(options: PoolOptions): PostgresPool {
     }
     return name
   }
-  /** What was prepared fits the tables no more: every connection prepares anew. */
+  /** A table has changed: every connection prepares its statements again. */
   const forgetPlans = (): void => {
     generation += 1
     names = new Map()
@@ -139,17 +139,17 @@ export function openPool(options: PoolOptions): PostgresPool {
         return { rows, changes: command === 'SELECT' ? 0 : (rowCount ?? 0) }
       },
       async runAll(sql) {
-        if (broken) throw unreachable(new Error('The connection is gone.')) // a ROLLBACK would wait behind what it waits for
-        // Several statements give several results, which the driver's types do not know.
+        if (broken) throw unreachable(new Error('The connection is gone.')) // a ROLLBACK would wait for the hanging statement
+        // The driver's types omit that several statements return several results.
         const results = [await client.query(sql).catch(fail)].flat() as readonly pg.QueryResult[]
         return results.at(-1)?.command ?? ''
       },
       async pid() {
         const known = pids.get(client)
         if (known !== undefined) return known
-        // Of the server, and not of a pooler before it, which the driver would know.
+        // The id of the server process, not of a pooler in between, which is what the driver would give.
         const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid').catch(fail)
-        const [{ pid }] = rows as [{ pid: number }] // one row, as the statement has it
+        const [{ pid }] = rows as [{ pid: number }] // the statement returns one row
         pids.set(client, pid)
         return pid
       },
@@ -179,7 +179,7 @@ export function openPool(options: PoolOptions): PostgresPool {
             await connection.runAll('COMMIT')
             return result
           } catch (error) {
-            await connection.runAll('ROLLBACK').catch(() => undefined) // the pool lets go of a broken connection
+            await connection.runAll('ROLLBACK').catch(() => undefined) // the pool ends a broken connection
             throw error
           }
         }),
@@ -189,7 +189,7 @@ export function openPool(options: PoolOptions): PostgresPool {
   }
 }
 
-/** What every session has, whatever the defaults of the server or the role are. */
+/** Settings of every session, whatever the defaults of the server or the role are. */
 export function sessionSettings(
   url: string,
   applicationName: string,
@@ -218,12 +218,12 @@ export function sessionSettings(
   }
 }
 
-/** Modes that the driver takes for verify-full, with a warning on the way; `require` is what most people write. */
+/** Modes that the driver treats as verify-full, with a warning; `require` is the most common one. */
 const verifiedModes: ReadonlySet<string> = new Set(['prefer', 'require', 'verify-ca', 'verify-full'])
-/** Where one of these stands, the URL says all about SSL by itself. */
+/** With one of these parameters the URL alone configures SSL. */
 const ownSslSettings = ['sslrootcert', 'sslcert', 'sslkey', 'uselibpqcompat'] as const
 
-/** Takes out of the URL that the server is to prove who it is, to have it checked with the authorities of the settings too. */
+/** Removes the SSL mode from the URL, so that the server is verified against the configured authorities as well. */
 function takeSsl({ searchParams }: URL, extraCa: readonly string[]): { readonly ca?: string[] } | undefined {
   const mode = searchParams.get('sslmode') ?? ''
   const wanted =
@@ -236,32 +236,31 @@ function takeSsl({ searchParams }: URL, extraCa: readonly string[]): { readonly 
 
 const sessionOptions = [
   'synchronous_commit=on',
-  'default_transaction_isolation=read\\ committed', // what a turn is given must show what earlier turns did
+  'default_transaction_isolation=read\\ committed', // a turn must see the work of earlier turns
   'timezone=UTC',
   'jit=off',
 ]
 
 const noTimeouts = ['statement_timeout=0', 'lock_timeout=0']
-/** Servers before 17 do not know it, and would refuse a connection that asks for it. */
+/** Servers before 17 do not know the setting, and would refuse a connection that requests it. */
 const noTransactionTimeout = `SELECT set_config(name, '0', false) FROM pg_settings WHERE name = 'transaction_timeout'`
 
 /**
- * Plans that were made while the tables of a new hub were empty would read them whole, and stay until somebody analyses
- * the tables, hours later: at 500,000 identifiers the question at sign-in took 650 ms by such a plan, and takes 0.7 ms by
- * the indexes.
+ * Plans made while the tables of a new hub were empty would scan whole tables, until an ANALYZE hours later: at 500,000
+ * identifiers the query at sign-in took 650 ms with such a plan, and takes 0.7 ms with the indexes.
  */
 const keyPlans = [
   'enable_seqscan=off',
   'enable_hashjoin=off',
   'enable_mergejoin=off',
-  // With a year of weeks planning takes longer than what is planned, and comes out the same for all values.
+  // With a year of weekly parts, planning takes longer than execution, and every value gets the same plan.
   'plan_cache_mode=force_generic_plan',
 ]
 
-/** Nothing tells the planner how long a batch is; joined by nested loops, 5,000 SETs took ten seconds. */
+/** The planner cannot know the length of a batch: with nested loops, 5,000 SETs took ten seconds. */
 const batchPlans = ['enable_nestloop=off']
 
-/** PostgreSQL's texts cannot hold NUL: a lookup with one finds nothing, as it should. */
+/** PostgreSQL's texts cannot hold NUL: a lookup with one finds nothing, which is right. */
 function storable(value: unknown): unknown {
   if (typeof value === 'string') return value.replaceAll('\0', '\uFFFD')
   return Array.isArray(value) ? value.map(storable) : value

@@ -3,7 +3,7 @@ import { riskQuestions, type RiskQuestion, type RiskRows } from '../stores/risk-
 import type { SqlSession } from '../sql/sql-sessions.ts'
 
 /**
- * Answers many questions together, with one statement: one round trip, and one look at the data for all of them.
+ * Answers many questions with one statement: one round trip, and one snapshot for all of them.
  * @see RiskReader
  */
 export async function readPostgresRisks(
@@ -12,9 +12,9 @@ export async function readPostgresRisks(
 ): Promise<readonly RiskPicture[]> {
   const { named, answer } = riskQuestions(questions)
   const { rows } = await session.run(riskRows, [named.identifiers, named.ids, named.bares])
-  const [found] = rows as readonly { readonly [Part in keyof RiskRows]: string }[] // see the statement
+  const [found] = rows as readonly { readonly [Part in keyof RiskRows]: string }[] // the columns of the statement
   if (found === undefined) throw new Error('The statement gives one row whatever it finds.')
-  const part = <Name extends keyof RiskRows>(name: Name) => JSON.parse(found[name]) as RiskRows[Name] // by its columns
+  const part = <Name extends keyof RiskRows>(name: Name) => JSON.parse(found[name]) as RiskRows[Name] // built by the statement
   return answer({
     nodes: part('nodes'),
     others: part('others'),
@@ -25,7 +25,7 @@ export async function readPostgresRisks(
   })
 }
 
-/** Named tables that lead from the few keys to the many rows; the answer is one row of JSON. */
+/** Common table expressions that go from the few keys to the many rows; the result is one row of JSON. */
 const riskRows = `
   WITH found AS (
     SELECT a.entity FROM unnest($1::text[]) AS given (name) JOIN identifiers a ON a.identifier = given.name

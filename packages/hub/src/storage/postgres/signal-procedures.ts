@@ -4,7 +4,7 @@ import { endingIdleHolders } from './idle-holders.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 import { isWithoutPart, makeWeekOf, weekOf } from './weeks.ts'
 
-/** A SET of a batch, with those that repeat it merged in. */
+/** A SET of a batch, with its repeats in the batch merged into it. */
 interface MergedSet {
   readonly row: NewSignalRow
   times: number
@@ -12,10 +12,10 @@ interface MergedSet {
 }
 
 /**
- * One statement stores a batch. Places in the sequence are given in the order of arrival; keys are inserted in their own
- * order, so that nodes that store the same SETs wait for each other and never in a circle. Whoever has a key may count its
- * repeats; `xmax` is 0 where nobody had it before. Counters have shards, so that nodes do not wait for each other there
- * either. The first batch of a week makes the sequence begin anew with it, before it takes a place: see migrations/weeks.ts.
+ * One statement stores a batch. Sequences are given in the order of arrival; keys are inserted in key order, so that nodes
+ * that store the same SETs do not deadlock. The holder of a key's row may count its repeats; `xmax` is 0 for a new key.
+ * Counters have shards, so that nodes do not wait for each other there either. The first batch of a week makes the
+ * sequence start with that week before it takes a number: see migrations/weeks.ts.
  */
 const append = `
   WITH week AS MATERIALIZED (SELECT reach_week('arrivals', $13) AS is_reached), given AS (
@@ -103,7 +103,7 @@ async function appendSignals(
   }
   return setOf.map((set) => {
     const acceptance = next.get(set) ?? 'provider_inactive'
-    if (acceptance === 'stored') next.set(set, 'repeated') // the others like it in the batch
+    if (acceptance === 'stored') next.set(set, 'repeated') // its repeats in the batch
     return acceptance
   })
 }
@@ -156,8 +156,8 @@ async function recordRefusals(
 }
 
 /**
- * @param appending - plans for joining batches
- * @param onEnded - told of sessions that stood still and held up an append: see idle-holders.ts
+ * @param appending - a pool with plans for joining batches
+ * @param onEnded - called with idle sessions that blocked an append and were ended: see idle-holders.ts
  */
 export function signalProcedures(
   pool: PostgresPool,

@@ -10,25 +10,25 @@ import { postgresVariant } from '../sql/sql-variant.ts'
 import { retried } from './errors.ts'
 import type { PostgresConnection, PostgresPool } from './pool.ts'
 
-/** The SEQUENCEs that weekly tables are numbered by. */
+/** The SEQUENCEs that number weekly tables. */
 const numberings = ['arrivals', 'log_events_sequence_seq', 'risk_history_sequence_seq'] as const
 type Numbering = (typeof numberings)[number]
 
 const dayMs = 86_400_000
-/** Others hold a part only for a statement. When it is an export that reads, the next round finds it done. */
+/** Other statements hold a part only briefly. When an export holds it for long, a later round drops it. */
 const dropTriesMax = 5
 const dropPauseMs = 200
 
 export const weekOf = (ms: number): number => Math.floor(ms / weekMs)
 const firstSequenceOf = (week: number): number => week * 2 ** weekBits
 
-/** Whether a row had no part to go to: weekly tables have no other checks. */
+/** Whether a row had no part: weekly tables have no other checks. */
 export function isWithoutPart(error: unknown): boolean {
   return error instanceof SqlError && error.code === '23514'
 }
 
 function isGone(error: unknown): boolean {
-  // The second is what a DROP says that finds its table dropped while it waited for the parent's lock.
+  // The second is the error of a DROP whose table was dropped while it waited for the parent's lock.
   return (
     error instanceof SqlError &&
     (error.code === '42P01' ||
@@ -36,7 +36,7 @@ function isGone(error: unknown): boolean {
   )
 }
 
-/** Makes the parts of this week, or of that which the numbering has come to when that is later. */
+/** Makes the parts of this week, or of the week of the numbering when that is later. */
 export async function makeWeekOf(
   connection: PostgresConnection,
   numbering: Numbering,
@@ -54,14 +54,14 @@ export async function makeWeeks(pool: PostgresPool, now: Date): Promise<void> {
   await pool.run((connection) => connection.run(make, [weekOf(now.getTime())]))
 }
 
-/** The week before ends too where nothing comes. @see Storage.makeRoom */
+/** Ends the previous week also when no rows come. @see Storage.makeRoom */
 export async function makeRoom(pool: PostgresPool, now: Date): Promise<void> {
   await makeWeeks(pool, now)
   const begin = `SELECT ${numberings.map((numbering) => `reach_week('${numbering}', $1)`).join(', ')}`
   await pool.run((connection) => connection.run(begin, [weekOf(now.getTime())]))
 }
 
-/** When a hub starts; no further than the server's clock is, should this node's be ahead. @see numberAt */
+/** At the start of a hub; limited by the server's clock, in case this node's is ahead. @see numberAt */
 export async function raisePostgresLogNumbers(pool: PostgresPool, now: Date): Promise<void> {
   const own = now.getTime()
   const server = (await serverClock(pool)).getTime()
@@ -73,38 +73,38 @@ export async function serverClock(pool: PostgresPool): Promise<Date> {
   const { rows } = await pool.run((connection) =>
     connection.run('SELECT floor(extract(epoch FROM clock_timestamp()) * 1000)::bigint AS now', []),
   )
-  const [{ now }] = rows as [{ now: number }] // one row, as the statement has it
+  const [{ now }] = rows as [{ now: number }] // the statement returns one row
   return new Date(now)
 }
 
 /** A part of a weekly table. */
 interface Part {
-  /** What its name ends with. */
+  /** The suffix of its name. */
   readonly suffix: string
-  /** Undefined for what was there before the first week. */
+  /** Undefined for the rows before the first week. */
   readonly week: number | undefined
 }
 
-/** What differs between the weekly tables whose parts go by their age. */
+/** The differences between weekly tables whose parts are deleted by age. */
 interface Weekly {
   readonly table: WeeklyTable
   readonly numbering: Numbering
-  /** Where the age of its rows stands, and in which column. */
+  /** The table and column with the age of its rows. */
   readonly dated: readonly [table: WeeklyTable, column: string]
-  /** Whether parts with rows that wait for the handler stay. */
+  /** Whether a part with unhandled rows is kept. */
   readonly waits: boolean
   readonly deleteRows: (rows: Deletions, step: DeletionStep) => Promise<Deleted>
-  /** Deletes what stands elsewhere about a part's rows, a small step at a time. @returns 0 when there is none left */
+  /** Deletes rows of other tables that belong to a part, in small steps. @returns 0 when there are none left */
   readonly deleteElsewhere?: (part: Part, max: number) => Promise<number>
-  /** What goes together, the table itself last: while that is there, the rest is tried again. */
+  /** Tables dropped together, the table itself last: until it is dropped, the others are retried. */
   readonly dropped: readonly WeeklyTable[]
 }
 
-/** Deletes whole parts where all rows are old enough, and a row at a time where there is no such end to a part. */
+/** Drops whole parts when all their rows are old enough, and deletes single rows of parts that have no end yet. */
 export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>): Deletions {
   const run = async <Row>(sql: string, parameters: readonly unknown[]): Promise<readonly Row[]> => {
     const { rows } = await pool.run((connection) => connection.run(sql, parameters))
-    return rows as readonly Row[] // as each statement has it
+    return rows as readonly Row[] // the columns of each statement
   }
 
   /** Oldest first. */
@@ -120,7 +120,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>):
     return parts.toSorted((a, b) => (a.week ?? -1) - (b.week ?? -1))
   }
 
-  /** When the newest row of a part came; undefined when there is no row. */
+  /** The time of the newest row of a part; undefined when it is empty. */
   async function newestAt([table, column]: Weekly['dated'], { suffix }: Part): Promise<number | undefined> {
     const [newest] = await run<{ at: number }>(
       `SELECT ${column} AS at FROM ${table}${suffix} ORDER BY sequence DESC LIMIT 1`,
@@ -157,7 +157,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>):
     }
   }
 
-  /** One step at the oldest part that holds anything. */
+  /** One step at the oldest part that is not empty. */
   async function deleteOldest(weekly: Weekly, step: DeletionStep): Promise<Deleted> {
     const current = await currentWeek(weekly.numbering)
     for (const part of await partsOf(weekly.table)) {
@@ -170,7 +170,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>):
       const isOver = part.week < current && (newest ?? (part.week + 1) * weekMs) < step.before
       if (!isOver) {
         if (newest === undefined) continue
-        // Where a clock was wrong once, a part may be long in ending: what it keeps for more than its week goes by itself.
+        // After a wrong clock a part may end late: its rows that are a week too old are then deleted one by one.
         return retried(() => weekly.deleteRows(rows, { ...step, before: step.before - weekMs - dayMs }))
       }
       if (weekly.waits && (await isWaitedFor(part.week))) return nothingDeleted
@@ -184,7 +184,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>):
     return nothingDeleted
   }
 
-  /** How far a part has been walked through; whoever starts anew finds less to delete on the same way. */
+  /** How far a part has been processed; a restart processes it again and finds fewer rows to delete. */
   let walked = { suffix: '', sequence: 0 }
   async function deleteElsewhere({ suffix }: Part, max: number): Promise<number> {
     const after = walked.suffix === suffix ? walked.sequence : 0
@@ -249,7 +249,7 @@ export function weeklyDeletions(pool: PostgresPool, db: Kysely<DatabaseSchema>):
   }
 }
 
-/** A SET whose key is gone is new when it comes again: its key is then that of another sequence. */
+/** A SET that comes again after its key was deleted is new: the key then belongs to another sequence. */
 const deleteAbout = (signals: string): string => `
   WITH gone AS MATERIALIZED (
     SELECT sequence, key FROM ${signals} WHERE sequence > $1 ORDER BY sequence LIMIT $2

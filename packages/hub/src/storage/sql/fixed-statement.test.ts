@@ -5,7 +5,7 @@ import { fixedStatement } from './fixed-statement.ts'
 import { openSqliteInThread } from '../sqlite/in-thread.ts'
 import { sqliteVariant } from './sql-variant.ts'
 
-test('the text is made once, and each run has the values that it is given, lists among them', async () => {
+test('the text is made once, and each run uses its own values, also lists', async () => {
   await using folder = await temporaryFolder()
   const { storage } = await openSqliteInThread(folder.path, new Date())
   await using _closing = storage

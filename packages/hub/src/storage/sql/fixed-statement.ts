@@ -4,7 +4,7 @@ import type { Cell } from './sized-statement.ts'
 import { Slot } from './slot.ts'
 import type { SqlVariant } from './sql-variant.ts'
 
-/** By name; a list for what the variant makes of lists. */
+/** Values by name; a list for the variant's list functions. */
 type Given = Readonly<Record<string, Cell | readonly Cell[]>>
 
 /** Runs the statement. @returns its rows */
@@ -15,9 +15,9 @@ export type FixedStatement<G extends Given, Row> = (
 ) => Promise<readonly Row[]>
 
 /**
- * A statement that is run with every batch of SETs: its text is made once for each database, which costs more than most of
- * these statements do.
- * @param text - the statement, with a slot for each value that it is given
+ * A statement that runs with every batch of SETs. Its text is made once per database, because making it costs more than
+ * running most of these statements.
+ * @param text - the statement, with a slot for each value
  */
 export function fixedStatement<G extends Given, Row>(
   text: (slot: (name: keyof G & string) => Slot, variant: SqlVariant) => RawBuilder<Row>,

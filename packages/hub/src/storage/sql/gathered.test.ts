@@ -20,7 +20,7 @@ function heldCalls() {
   return { calls, answerAll }
 }
 
-test('while one call is answered the next gather, up to the limit, and each gets its own answer', async () => {
+test('questions gather during a call, up to the limit, and each gets its own answer', async () => {
   const { calls, answerAll } = heldCalls()
   const ask = gathered(answerAll, 2)
   const answers = [ask(1)]
@@ -36,7 +36,7 @@ test('while one call is answered the next gather, up to the limit, and each gets
   expect(await Promise.all(answers)).toEqual([10, 20, 30, 40])
 })
 
-test('a call that fails, or leaves a question open, fails those in it and nobody else', async () => {
+test('a failed call, or one that leaves a question open, fails only the questions in it', async () => {
   const { calls, answerAll } = heldCalls()
   const ask = gathered(answerAll)
   const first = ask(1)
@@ -53,7 +53,7 @@ test('a call that fails, or leaves a question open, fails those in it and nobody
   expect(await last).toBe(40)
 })
 
-test('what several callers ask is asked once, and each gets the answer', async () => {
+test('a question of several callers is asked once, and each caller gets the answer', async () => {
   const asked: (readonly string[])[] = []
   const answerAll = eachOnce(async (questions) => {
     asked.push(questions)
@@ -63,7 +63,7 @@ test('what several callers ask is asked once, and each gets the answer', async (
   expect(asked).toEqual([['a', 'nobody', 'b']])
 })
 
-test('an answer too few reaches nobody', async () => {
+test('a call with too few answers fails all its questions', async () => {
   const ask = gathered(eachOnce(async () => ['only one']))
   const answers = await Promise.allSettled([ask('a'), ask('b')])
   expect(answers.map(({ status }) => status)).toEqual(['rejected', 'rejected'])

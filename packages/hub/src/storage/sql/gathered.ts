@@ -1,7 +1,7 @@
 /**
- * Makes one call of many: questions that come while others are being answered travel together, and a lone one waits for
- * nobody.
- * @param answerAll - must give an answer to each, in their order
+ * Combines many questions into one call: questions that come during a call go into the next one, and a single question
+ * does not wait.
+ * @param answerAll - must return an answer to each question, in their order
  */
 export function gathered<Question, Answer>(
   answerAll: (questions: readonly Question[]) => Promise<readonly Answer[]>,
@@ -19,7 +19,7 @@ export function gathered<Question, Answer>(
     try {
       const answers = await answerAll(batch.map(({ question }) => question))
       if (answers.length !== batch.length) throw new Error('A question was left without an answer.')
-      batch.forEach(({ resolve }, at) => resolve(answers[at] as Answer)) // as many as there are questions
+      batch.forEach(({ resolve }, at) => resolve(answers[at] as Answer)) // lengths are equal
     } catch (error) {
       for (const { reject } of batch) reject(error)
     }
@@ -43,7 +43,7 @@ export function gathered<Question, Answer>(
     })
 }
 
-/** Asks each different question once, however many callers have it: most requests come with one and the same token. */
+/** Asks each different question once, however many callers have it: most requests have the same token. */
 export function eachOnce<Answer>(
   answerAll: (questions: readonly string[]) => Promise<readonly Answer[]>,
 ): (questions: readonly string[]) => Promise<readonly Answer[]> {
@@ -51,7 +51,7 @@ export function eachOnce<Answer>(
     const different = [...new Set(questions)]
     const answers = await answerAll(different)
     if (answers.length !== different.length) throw new Error('A question was left without an answer.')
-    const found = new Map(different.map((question, at) => [question, answers[at] as Answer])) // one for each
-    return questions.map((question) => found.get(question) as Answer) // different holds every question
+    const found = new Map(different.map((question, at) => [question, answers[at] as Answer])) // lengths are equal
+    return questions.map((question) => found.get(question) as Answer) // `different` has every question
   }
 }

@@ -34,7 +34,7 @@ const text = fc
   .array(fc.oneof(odd, fc.string({ unit: 'grapheme', maxLength: 3 })), { maxLength: 8 })
   .map((parts) => parts.join(''))
 
-test('no text that contains another is missed, whatever the letter case', () => {
+test('the pattern matches every text that contains the other, in any letter case', () => {
   const database = new Database(':memory:')
   const isLike = database.prepare(`SELECT ? LIKE ? ESCAPE '\\'`).pluck()
   fc.assert(

@@ -4,22 +4,22 @@ import type { RiskAction } from '../../risk/risk-action.ts'
 import type { Standing } from '../../subjects/claim.ts'
 import type { SubjectKind } from '../../subjects/identifier.ts'
 
-/** Rows as they lie in the database. Times are milliseconds since 1970, JSON is text. */
+/** Rows as stored in the database. Times are milliseconds since 1970, JSON is text. */
 export interface DatabaseSchema {
   providers: ProviderRow
-  /** Every issuer that ever was a provider's. */
+  /** Every issuer that a provider ever had. */
   issuers: { iss: string }
   signals: SignalRow
-  /** What came, as evidence: gone before the signal is, and when somebody it names was erased. */
+  /** The token as evidence: deleted before its signal, and when a subject in it is erased. */
   signal_tokens: { sequence: number; token: string }
   signal_keys: SignalKeyRow
-  /** Only of SETs that came again. */
+  /** Only of repeated SETs. */
   signal_repeats: { sequence: number; repeats: number; repeated_at: number }
   signal_terms: { term: number; sequence: number }
   signal_failures: { sequence: number; error: string; failed_at: number }
   inbox: { sequence: number }
   refusals: RefusalRow
-  /** Summed over the shards, which several writers add to without waiting for each other. */
+  /** The sum over the shards, which several writers add to without waiting for each other. */
   counters: { name: string; shard: number; value: number }
   api_tokens: ApiTokenRow
   service_apps: ServiceAppRow
@@ -32,11 +32,11 @@ export interface DatabaseSchema {
   identifiers: IdentifierRow
   loaded_users: LoadedUserRow
   claims: ClaimRow
-  /** What claims name; an ending is among them as if it were a claim of the old and the new name. */
+  /** The identifiers of claims; an ending is stored like a claim of the old and the new identifier. */
   claim_identifiers: { node: number; claim: string; source: string }
   endings: EndingRow
   memberships: MembershipRow
-  /** Sources whose claims are to be looked at again, from this key on: see rejoin.ts. */
+  /** Sources whose claims are to be processed again, from this key on: see rejoin.ts. */
   rejoins: { source: string; after: string }
   risk_reasons: RiskReasonRow
   risk_history: RiskHistoryRow
@@ -44,9 +44,9 @@ export interface DatabaseSchema {
   signal_unmatched: { sequence: number; event: number; reason: string }
   erasures: ErasureRow
   risk_providers: RiskProviderRow
-  /** Only of security events providers whose action was set. */
+  /** Only of security events providers with a changed action. */
   provider_actions: { provider_id: string; action: RiskAction }
-  /** JSON; likewise. */
+  /** JSON; only of security events providers with a changed trust. */
   provider_trust: { provider_id: string; trust: string }
   streams: StreamRow
   stream_states: { stream_id: string; hash: string; asked_at: number; used_by_jti: string | null }
@@ -56,7 +56,7 @@ export interface DatabaseSchema {
 }
 
 export interface ProviderRow {
-  /** In the order in which they were registered, as for risk providers and streams. */
+  /** In the order of registration, as for risk providers and streams. */
   number: Generated<number>
   id: string
   name: string
@@ -84,7 +84,7 @@ export interface SignalRow {
   source: string | null
 }
 
-/** Apart from the wide rows, so that the one randomly ordered index stays small. */
+/** Separate from the wide rows, so that the only index in random order stays small. */
 export interface SignalKeyRow {
   /** 16 bytes, as in the signal's id. */
   key: Uint8Array
@@ -94,7 +94,7 @@ export interface SignalKeyRow {
 export interface RefusalRow {
   sequence: number
   id: string
-  /** The provider's id, or '' for issuers that nobody registered. */
+  /** The provider's id, or '' for unregistered issuers. */
   ring: string
   proven: 0 | 1
   iss: string | null
@@ -137,7 +137,7 @@ export interface SigningKeyRow {
   public_jwk: string
   sealed_private_jwk: string
   created_at: number
-  /** Null while it signs. */
+  /** Null while it is the signing key. */
   verifies_until: number | null
 }
 
@@ -180,9 +180,9 @@ export interface IdentifierRow {
   /** The number of the entity's oldest identifier. */
   entity: number
   seen_at: number
-  /** The provider whose own id this is, as it said itself, or `admin` where a loaded user has it. */
+  /** The provider whose own id this is, by its own statement, or `admin` when a loaded user has it. */
   vouched_by: string | null
-  /** Of the entity, on its oldest identifier only: the level written down last, and when it may change by itself. */
+  /** Of the entity, on its oldest identifier only: the last stored level, and when it may change with time. */
   level: number
   changes_at: number | null
 }
@@ -245,13 +245,13 @@ export interface RiskReasonRow {
 export interface RiskHistoryRow {
   sequence: Generated<number>
   node: number
-  /** When it became history. */
+  /** When it moved to the history. */
   added_at: number
   /** JSON of the reason. */
   reason: string
 }
 
-/** Members that are not named are 0; `node` is the session, or else the device, or else the user. */
+/** Absent members are 0; `node` is the session, or else the device, or else the user. */
 export interface RevocationRow {
   node: number
   provider_id: string
@@ -266,7 +266,7 @@ export interface RevocationRow {
 }
 
 export interface ErasureRow {
-  /** In the order in which they were asked for. */
+  /** In the order of the requests. */
   number: Generated<number>
   id: string
   subject_id: string
@@ -276,9 +276,9 @@ export interface ErasureRow {
   requested_by: string
   started_at: number | null
   finished_at: number | null
-  /** Who is erased; null as soon as no place holds the names any more. */
+  /** The names to erase; null as soon as no place holds them any more. */
   names: string | null
-  /** How far its walk has come; null while it waits for one, and when it is done. */
+  /** The position of its walk; null before the walk starts, and when it is done. */
   place: string | null
   deleted: string
   rewritten: string

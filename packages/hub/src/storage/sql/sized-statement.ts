@@ -1,18 +1,18 @@
 import { CompiledQuery } from 'kysely'
 
-/** A cell on its way into the database. */
+/** A cell to be stored. */
 export type Cell = string | number | null
 
 /** Rows in one statement. */
 const rowsMax = 1_024
 
-/** SQLite prepares statements of these sizes only; what they have too much of is left empty. */
+/** SQLite prepares statements of these sizes only; surplus rows are null. */
 const sizes = [1, 2, 4, 8, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512, 768, rowsMax] as const
 
 /**
- * A statement over up to {@link rowsMax} rows of cells, which are bound one by one: SQLite takes them several times faster
- * than out of JSON.
- * @param text - gets a VALUES clause. Rows whose first column is null are none: that is how too large a one is filled up.
+ * A statement over up to {@link rowsMax} rows of cells, bound one by one: SQLite reads bound cells several times faster
+ * than JSON.
+ * @param text - gets a VALUES clause. Rows whose first column is null are padding.
  */
 export function sizedStatement(
   columns: number,
@@ -32,7 +32,7 @@ export function sizedStatement(
   }
 }
 
-/** Rows in parts that such a statement takes. */
+/** Splits rows into parts that such a statement takes. */
 export function* inParts<Row>(rows: readonly Row[]): Generator<readonly Row[]> {
   for (let at = 0; at < rows.length; at += rowsMax) yield rows.slice(at, at + rowsMax)
 }

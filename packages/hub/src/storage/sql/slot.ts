@@ -1,4 +1,4 @@
-/** The place of a value that a fixed statement is given each time it runs. */
+/** The place of a value in a fixed statement. */
 export class Slot {
   readonly name: string
   constructor(name: string) {

@@ -3,7 +3,7 @@ import { HubError } from '../../base/hub-error.ts'
 import { isStorageFault } from '../../base/storage-error.ts'
 import { SqlError } from './sql-sessions.ts'
 
-describe('what a database blames', () => {
+describe('whether an error blames the data of the statement', () => {
   test.each([
     ['SQLITE_CONSTRAINT_CHECK', true],
     ['SQLITE_MISMATCH', true],

@@ -1,12 +1,12 @@
 import { StorageError } from '../../base/storage-error.ts'
 
-/** What a statement gave. `changes` counts the rows that it inserted, updated or deleted. */
+/** The result of a statement. `changes` counts the rows that it inserted, updated or deleted. */
 export interface SqlResult {
   readonly rows: readonly unknown[]
   readonly changes: number
 }
 
-/** A place to run statements one after the other. */
+/** Runs statements one after the other. */
 export interface SqlSession {
   run(sql: string, parameters: readonly unknown[]): Promise<SqlResult>
   begin(): Promise<void>
@@ -14,27 +14,27 @@ export interface SqlSession {
   rollback(): Promise<void>
 }
 
-/** Hands out sessions: one for each statement, or one for a whole transaction. */
+/** Provides sessions: one for each statement, or one for a whole transaction. */
 export interface SqlSessions {
   open(): SqlSession
   close(): Promise<void>
 }
 
-/** What codes begin with, of either database, that blame the data of the statement. */
+/** Prefixes of codes, of either database, that blame the data of the statement. */
 const dataFaults = [
   'SQLITE_CONSTRAINT',
   'SQLITE_MISMATCH',
   'SQLITE_TOOBIG',
   '22', // data exceptions
   '23', // constraint violations
-  '54', // beyond a limit of the server: a value too long for an index, say
+  '54', // a limit of the server, for example a value too long for an index
 ]
 
-/** A statement that the database refused or could not run. `code` is the driver's own. */
+/** A statement that failed in the database. `code` is the driver's own. */
 export class SqlError extends StorageError {
   override readonly name = 'SqlError'
   readonly code: string
-  /** The `table.column` whose uniqueness it would have broken, where the driver tells it apart from the message. */
+  /** The `table.column` of a violated unique constraint, when the driver gives it apart from the message. */
   readonly unique: string | undefined
 
   constructor(code: string, message: string, unique?: string) {
@@ -48,7 +48,7 @@ export class SqlError extends StorageError {
   }
 }
 
-/** The `table.column` whose uniqueness the statement would have broken, or undefined for any other error. */
+/** The `table.column` of a violated unique constraint; undefined for any other error. */
 export function brokenUniqueness(error: unknown): string | undefined {
   if (!(error instanceof SqlError)) return undefined
   if (!error.code.startsWith('SQLITE_CONSTRAINT')) return error.unique

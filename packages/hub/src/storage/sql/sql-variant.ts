@@ -19,61 +19,61 @@ import { Slot } from './slot.ts'
 /** A cell of bytes is written as hex digits. */
 export type ColumnType = 'text' | 'integer' | 'bytes'
 
-/** A statement over rows that is asked for often: made once, for a database to keep ready. */
+/** A frequent statement over rows: its text is made once, so that a database can keep it prepared. */
 export interface RowStatement<Row = unknown> {
-  /** The first of them is never null. */
+  /** The first column is never null. */
   readonly columns: Readonly<Record<string, ColumnType>>
   /** @param given - the rows as a derived table; no other parameters */
   readonly text: (given: RawBuilder<unknown>, variant: SqlVariant) => RawBuilder<Row>
 }
 
-/** Values, or where a fixed statement is given them. */
+/** Values, or the slot for them in a fixed statement. */
 export type List<Value extends Cell> = readonly Value[] | Slot
 
-/** A variant of SQL: what our two databases say differently. Everything else in our statements is what both understand. */
+/** The differences between the SQL of our two databases. All other statements use what both understand. */
 export interface SqlVariant {
-  /** A list as the one parameter that the functions for lists take apart. */
+  /** A list as a single parameter, which the functions for lists take apart. */
   list(values: readonly Cell[]): unknown
-  /** A list of whole numbers as a subselect, whatever its length: the statement stays the same and prepared. */
+  /** A list of whole numbers as a subselect; the text does not depend on its length, so the statement stays prepared. */
   numbers(values: List<number>): RawBuilder<unknown>
   /**
-   * Whether a column with an index is among these numbers. Where a table is nearly empty whenever PostgreSQL counts its rows,
-   * it would compare each of them with each of the numbers of a subselect.
+   * Whether an indexed column is among these numbers. With a subselect PostgreSQL compares each row with each number, if the
+   * table is nearly empty whenever the planner's statistics are collected.
    */
   isAmong(column: RawBuilder<unknown>, values: List<number>): RawBuilder<unknown>
   /** A list of texts as a subselect. */
   texts(values: List<string>): RawBuilder<unknown>
   /** A list of byte strings, written as hex digits, as a subselect. */
   hexes(values: List<string>): RawBuilder<unknown>
-  /** Rows as a derived table with these columns; the statement gives it its alias. */
+  /** Rows as a derived table with these columns; the statement adds the alias. */
   rows(columns: Readonly<Record<string, ColumnType>>, rows: readonly (readonly Cell[])[]): RawBuilder<unknown>
-  /** Runs a statement over rows, in parts when there are very many. @returns what it returns, in no order */
+  /** Runs a statement over rows, in parts when there are very many. @returns its rows, in no order */
   each<Row>(
     db: Kysely<DatabaseSchema>,
     statement: RowStatement<Row>,
     rows: readonly (readonly Cell[])[],
   ): Promise<readonly Row[]>
   /**
-   * Joins the row of a table that has the sequence of a row which is there already: that one is looked for first, and its
-   * order stays. PostgreSQL would begin with either, because it cannot know how few there are.
+   * Joins the row of a table with the same sequence as an existing row: the existing row comes first, and its order stays.
+   * PostgreSQL might start with either, because it cannot know how few there are.
    */
   bySequence(table: string, alias: string, sequence: RawBuilder<unknown>): RawBuilder<unknown>
   /**
-   * The newest rows of a table with a sequence for each of some values of a column, `limit` for each, as a derived table; other
-   * rows of theirs may be among them. Told to look for one value at a time, PostgreSQL goes from a newer part to an older one, and
-   * no further than it must.
+   * The newest rows of a table with a sequence for each of some values of a column, `limit` per value, as a derived table;
+   * it may contain more of their rows. With one value at a time, PostgreSQL reads from newer to older parts and stops as
+   * soon as it can.
    * @param values - a subselect of one column
    */
   newestOfEach(table: string, column: string, values: RawBuilder<unknown>, limit: number): RawBuilder<unknown>
-  /** For each row of a SELECT a number that this column, which numbers its table, never had: for rows that refer to themselves. */
+  /** For each row of a SELECT a number that this numbering column never had: for rows that refer to themselves. */
   nextNumber(table: string, column: string): RawBuilder<number>
-  /** What a subselect finds as one JSON array of objects, as text. */
+  /** The rows of a subselect as one JSON array of objects, as text. */
   objects(members: Readonly<Record<string, RawBuilder<unknown>>>): RawBuilder<string>
-  /** Whether a text is like a pattern of LIKE with `\` as its escape, the letter case of ASCII aside. */
+  /** Whether a text matches a pattern of LIKE with `\` as its escape, in any letter case of ASCII. */
   like(text: RawBuilder<unknown>, pattern: string): RawBuilder<unknown>
-  /** Adds entries to the System Log, in their order and behind every other. */
+  /** Appends entries to the System Log, in their order. */
   logInsertion(rows: readonly NewLogRow[]): CompiledQuery
-  /** Adds to the history of risk, in this order; `at` is milliseconds since 1970. */
+  /** Appends to the history of risk, in this order; `at` is milliseconds since 1970. */
   historyInsertion(rows: readonly NewHistoryRow[], at: number): CompiledQuery
 }
 
@@ -122,7 +122,7 @@ export const sqliteVariant: SqlVariant = {
     const returned: Row[] = []
     for (const part of inParts(rows)) {
       const given = await db.executeQuery(query(part))
-      returned.push(...(given.rows as Row[])) // what the statement says it returns
+      returned.push(...(given.rows as Row[])) // the statement's RETURNING columns
     }
     return returned
   },

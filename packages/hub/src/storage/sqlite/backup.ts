@@ -7,16 +7,16 @@ export interface BackupProgress {
   readonly bytesDone: number
 }
 
-/** Between two steps a stop is heeded. 16 MiB with SQLite's usual pages. */
+/** The copy can be stopped between two steps. 16 MiB with SQLite's default pages. */
 const stepPages = 4_096
 const busyTimeoutMs = 5_000
 
 /**
- * Copies the embedded database of a data folder as it is at one moment, page by page, while a hub goes on writing to it:
- * a reader of the write-ahead log holds up nobody, but the log grows until it is done.
- * @param file - is there and empty; whole and on disk when this resolves
- * @param onStep - may throw to end it
- * @param at - what the copy is marked with, so that a hub that starts on it knows what it is
+ * Copies the embedded database of a data folder as of one moment, page by page, while a hub goes on writing to it: a
+ * reader of the write-ahead log blocks no one, but the log grows until the copy is done.
+ * @param file - must exist and be empty; complete and on disk when this resolves
+ * @param onStep - may throw to stop the copy
+ * @param at - the mark of the copy, by which a hub that starts on it recognises a copy
  * @throws TransferError when there is no database
  */
 export async function backUp(
@@ -27,7 +27,7 @@ export async function backUp(
 ): Promise<BackupProgress> {
   const source = new Database(existingDatabase(folder), { readonly: true, timeout: busyTimeoutMs })
   try {
-    // In a transaction that has read, all steps copy the same moment; without it every commit would make them begin anew.
+    // All steps of a transaction that has read copy the same moment; without it every commit would restart the copy.
     source.exec('BEGIN')
     const isOurs = source.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'migrations'`).get()
     if (isOurs === undefined) throw new TransferError(`The database in ${folder} is not one of Watchbell.`)
@@ -49,11 +49,11 @@ export async function backUp(
   }
 }
 
-/** @see HubMark; a database that no hub of this version has opened yet has no place for marks */
+/** @see HubMark; a database that no hub of this version has opened yet has no table of marks */
 function mark(file: string, at: Date): void {
   const copy = new Database(file)
   try {
-    copy.pragma('journal_mode = DELETE') // leaves no files beside it; the hub that starts on it sets its own
+    copy.pragma('journal_mode = DELETE') // leaves no files beside it; a hub sets its own mode at its start
     const hasMarks = copy.prepare(`SELECT 1 FROM sqlite_schema WHERE name = 'hub_marks'`).get() !== undefined
     if (!hasMarks) return
     copy.prepare(`INSERT OR REPLACE INTO hub_marks (name, value) VALUES ('copied', ?)`).run(at.toISOString())

@@ -2,14 +2,14 @@ import { statSync } from 'node:fs'
 import { openConnection } from './connection.ts'
 
 const everyMs = 200
-/** Below this much there is nothing worth moving. */
+/** A smaller log is left as it is. */
 const walBytesMin = 8 * 1_024 * 1_024
 
 /**
- * Moves what is committed from the write-ahead log into the database file, from a thread that has time for it: done
- * within a commit, as SQLite does by itself, it holds up everyone who waits for theirs. PASSIVE neither waits for the
- * writer nor makes it wait. Only a writer can start the log anew, so its own checkpoint stays as the bound (see
- * connection.ts) and finds most of the work done.
+ * Moves committed pages from the write-ahead log into the database file, in a thread that has time for it: SQLite's
+ * automatic checkpoint within a commit delays everyone who waits for the commit. PASSIVE neither waits for the writer nor
+ * blocks it. Only a writer can restart the log, so its own checkpoint stays as the bound (see connection.ts) and finds
+ * most of the work done.
  */
 export function keepCheckpointing(file: string): Disposable {
   const connection = openConnection({ file, readOnly: false })
@@ -17,7 +17,7 @@ export function keepCheckpointing(file: string): Disposable {
     try {
       if (walBytes(file) >= walBytesMin) connection.run('PRAGMA wal_checkpoint(PASSIVE)', [])
     } catch {
-      // A full disk, say. Nothing is lost: the log keeps what was not moved, and the next round tries again.
+      // On a full disk, for example. Nothing is lost: the log keeps its pages, and the next round tries again.
     }
   }, everyMs)
   timer.unref()

@@ -8,38 +8,38 @@ export interface ConnectionOptions {
   readonly readOnly: boolean
 }
 
-/** How long a statement waits for another process (the command line, a backup) to let go of the file. */
+/** How long a statement waits for the file's lock of another process (the command line, a backup). */
 const busyTimeoutMs = 5_000
-/** How long everybody waits, when the write-ahead log is to be emptied, for those who read in it. */
+/** How long emptying the write-ahead log waits for its readers; all other work waits meanwhile. */
 const emptyingTimeoutMs = 100
-/** When the writer itself checkpoints: a bound, because checkpoints.ts does most of it meanwhile. 64 MiB. */
+/** The writer's own checkpoint: an upper bound, because checkpoints.ts does most of the work. 64 MiB. */
 const walPagesMax = 16_000
-/** KiB of pages in memory. At each commit SQLite looks through all of a writer's: more of them cost more than they save. */
+/** KiB of cached pages. SQLite looks through all of a writer's pages at each commit: a larger cache costs more than it saves. */
 const cacheKib = { writing: 16_384, reading: 65_536 } as const
-/** Statements kept ready on one connection; the hub has about a hundred different ones. */
+/** Prepared statements kept on one connection; the hub has about a hundred different ones. */
 const preparedMax = 500
 
-/** Of a hub with this data folder. */
+/** The database file of a data folder. */
 export const databaseFile = (folder: string): string => join(folder, 'watchbell.db')
 
-/** One SQLite connection and its prepared statements. Synchronous: lives in a thread of its own. */
+/** One SQLite connection and its prepared statements. Synchronous: used in a separate thread. */
 export interface SqliteConnection {
   run(sql: string, parameters: readonly unknown[]): SqlResult
-  /** A statement that is kept ready for the life of the connection. */
+  /** A statement that stays prepared for the life of the connection. */
   prepare(sql: string): Database.Statement
   /**
-   * Moves everything out of the write-ahead log and cuts it off, outside of a transaction.
-   * @returns false when somebody still reads in it
+   * Moves everything out of the write-ahead log and truncates it, outside of a transaction.
+   * @returns false when there is still a reader of the log
    */
   emptyLog(): boolean
-  /** Undoes the open transaction, if SQLite has not done so itself (a full disk, say). */
+  /** Rolls back the open transaction, unless SQLite has done so itself (on a full disk, for example). */
   rollBack(): void
   close(): void
 }
 
 /**
- * Opens the file with the settings our promises rest on: WAL, and `synchronous=FULL`, because a commit that is not
- * on disk must not be answered with 202. better-sqlite3 leaves WAL files at NORMAL, so it is set on every connection.
+ * Opens the file with the settings that durability needs: WAL, and `synchronous=FULL`, because a commit that is not on
+ * disk must not be answered with 202. better-sqlite3 leaves WAL files at NORMAL, so FULL is set on every connection.
  */
 export function openConnection({ file, readOnly }: ConnectionOptions): SqliteConnection {
   if (!readOnly) makeFile(file)
@@ -47,7 +47,7 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
   if (!readOnly) {
     database.pragma('journal_mode = WAL')
     database.pragma(`wal_autocheckpoint = ${walPagesMax}`)
-    database.pragma('secure_delete = ON') // what was erased is not left in free pages
+    database.pragma('secure_delete = ON') // leaves no erased data in free pages
   }
   database.pragma('synchronous = FULL')
   database.pragma('foreign_keys = ON')
@@ -79,7 +79,7 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
     },
     emptyLog() {
       try {
-        database.pragma('wal_checkpoint(PASSIVE)') // most of the work waits for nobody
+        database.pragma('wal_checkpoint(PASSIVE)') // does most of the work without blocking
         database.pragma(`busy_timeout = ${emptyingTimeoutMs}`)
         return database.pragma('wal_checkpoint(TRUNCATE)', { simple: true }) === 0 // the first column is `busy`
       } catch (error) {
@@ -96,10 +96,10 @@ export function openConnection({ file, readOnly }: ConnectionOptions): SqliteCon
 }
 
 /**
- * Makes the file, for its owner alone: SQLite gives those beside it the same mode, and the folder may be open to others.
- * One that is there is not so much as opened. To close any handle to it would end all locks that this process has on it,
- * and the next program that looks into the database would take itself for the only one, and remove the write-ahead log
- * under our hands when it is done.
+ * Creates the file, readable by its owner only: SQLite gives the same mode to the files beside it, and the folder may be
+ * open to others. An existing file is not even opened: closing any handle to it would release all locks that this process
+ * has on it, and the next program that reads the database would then think that it is the only one, and remove the
+ * write-ahead log that we still use.
  */
 function makeFile(file: string): void {
   try {
@@ -109,7 +109,7 @@ function makeFile(file: string): void {
   }
 }
 
-/** The driver's error in the words of sql-sessions.ts; any other error as it is. */
+/** The driver's error as a SqlError; any other error as it is. */
 export function asSqlError(error: unknown): unknown {
   return error instanceof Database.SqliteError ? new SqlError(error.code, error.message) : error
 }

@@ -3,9 +3,9 @@ import { join } from 'node:path'
 import Database from 'better-sqlite3'
 
 /**
- * Claims a data folder for this process: two hubs on one folder would each trust what they remember. The claim is a
- * lock of the operating system on a file of its own, so it ends with the process, however that ends.
- * @throws Error when another hub has it
+ * Locks a data folder for this process: two hubs on one folder would each rely on their own memory. It is a lock of the
+ * operating system on a separate file, so it ends with the process in any case.
+ * @throws Error when another hub has the lock
  */
 export function lockFolder(folder: string): Disposable {
   mkdirSync(folder, { recursive: true, mode: 0o700 })

@@ -56,7 +56,7 @@ export async function openSqliteInThread(folder: string, now: Date): Promise<Sql
   }
 }
 
-/** Runs inside a transaction, when a hub starts. @param now - milliseconds since 1970. @see numberAt */
+/** Runs in a transaction at the start of a hub. @param now - milliseconds since 1970. @see numberAt */
 export function raiseSqliteLogNumbers(connection: SqliteConnection, now: number): void {
   const raise = `UPDATE sqlite_sequence SET seq = max(seq, CAST(? AS INTEGER)) WHERE name = 'log_events'`
   if (connection.run(raise, [numberAt(now)]).changes > 0) return

@@ -12,7 +12,7 @@ import type { DatabaseSchema } from '../sql/schema.ts'
 import type { SqlSession, SqlSessions } from '../sql/sql-sessions.ts'
 import { throwFromSqlite } from './outage.ts'
 
-/** Of our own statements those that only read begin like this; the reading connection would refuse any other. */
+/** Our reading statements start like this; the reading connection refuses any other. */
 const reading = /^\s*(SELECT|WITH)\b/
 
 class SessionConnection implements DatabaseConnection {
@@ -34,7 +34,7 @@ class SessionConnection implements DatabaseConnection {
     const apart = this.#reading !== undefined && !this.inTransaction && reads
     const session = apart && this.#reading !== undefined ? this.#reading : this.#writing
     const { rows, changes } = await session.run(sql, parameters).catch(throwFromSqlite)
-    // The driver knows nothing of row types; Kysely's caller does.
+    // The driver does not know row types; Kysely's caller does.
     return { rows: rows as R[], numAffectedRows: BigInt(changes) }
   }
 
@@ -82,7 +82,7 @@ class SessionDriver implements Driver {
   }
 }
 
-/** Kysely over sessions; what only reads, outside transactions, goes to `reading` when it is given. */
+/** Kysely over sessions; statements that only read, outside transactions, go to `reading` when it is given. */
 export function kyselyOverSessions(writing: SqlSessions, reading?: SqlSessions): Kysely<DatabaseSchema> {
   return new Kysely({
     dialect: {

@@ -7,9 +7,9 @@ import { localSessions, type LocalSessions } from './local-sessions.ts'
 interface Site extends AsyncDisposable {
   readonly connection: SqliteConnection
   readonly sessions: LocalSessions
-  /** What another connection sees: only what is committed. */
+  /** The rows that another connection sees: only committed ones. */
   committed(): unknown[]
-  /** Statements that were run, in order. */
+  /** The statements that ran, in order. */
   readonly run: string[]
 }
 
@@ -54,7 +54,7 @@ test('every connection commits with fsync', async () => {
   expect(site.connection.run('PRAGMA journal_mode', []).rows).toEqual([{ journal_mode: 'wal' }])
 })
 
-test('the database is for its owner alone, also in a folder that is open to others', async () => {
+test('the database is readable by its owner only, also in a folder that is open to others', async () => {
   await using folder = await temporaryFolder()
   chmodSync(folder.path, 0o755)
   const connection = openConnection({ file: `${folder.path}/test.db`, readOnly: false })
@@ -67,7 +67,7 @@ test('the database is for its owner alone, also in a folder that is open to othe
   expect(Object.fromEntries(modes)).toEqual({ 'test.db': '600', 'test.db-shm': '600', 'test.db-wal': '600' })
 })
 
-test('who follows closely shares one commit, and is told only after it', async () => {
+test('work that follows closely shares one commit, and resolves only after it', async () => {
   await using site = await open()
   const works = [1, 2, 3].map(async (n) => {
     await site.sessions.exclusively(insert(n))
@@ -81,7 +81,7 @@ test('who follows closely shares one commit, and is told only after it', async (
   expect(site.run.filter((sql) => sql === 'COMMIT')).toHaveLength(1)
 })
 
-test('work that fails takes only itself back', async () => {
+test('failed work undoes only itself', async () => {
   await using site = await open()
   const results = await Promise.allSettled([
     site.sessions.exclusively(insert(1)),
@@ -96,7 +96,7 @@ test('work that fails takes only itself back', async () => {
   expect(site.committed()).toEqual([1, 3])
 })
 
-test('a commit that fails fails all who share it, keeps nothing, and the next work goes on', async () => {
+test('a failed commit fails all work in it and keeps nothing, and later work goes on', async () => {
   await using site = await open()
   site.connection.run('CREATE TABLE parent (id INTEGER PRIMARY KEY)', [])
   site.connection.run(
@@ -113,7 +113,7 @@ test('a commit that fails fails all who share it, keeps nothing, and the next wo
   expect(site.committed()).toEqual([2])
 })
 
-test('a transaction of several statements is alone on the connection', async () => {
+test('a transaction of several statements has the connection to itself', async () => {
   await using site = await open()
   const session = site.sessions.open()
   await session.begin()
@@ -126,7 +126,7 @@ test('a transaction of several statements is alone on the connection', async () 
   expect(await other).toEqual([{ c: 0 }])
 })
 
-test('the write-ahead log is emptied between others, in no transaction', async () => {
+test('the write-ahead log is emptied between pieces of work, outside transactions', async () => {
   await using site = await open()
   const works = [1, 2, 3].map((n) => site.sessions.exclusively(insert(n)))
   const emptied = site.sessions.outside((connection) => [connection.emptyLog(), site.committed()])
@@ -135,7 +135,7 @@ test('the write-ahead log is emptied between others, in no transaction', async (
   await Promise.all(works)
 })
 
-test('an endless queue does not put off the first answer for ever', async () => {
+test('an endless queue does not delay the first answer for ever', async () => {
   await using site = await open()
   const works = Array.from({ length: 100 }, (_, n) => site.sessions.exclusively(insert(n)))
   await works[0]

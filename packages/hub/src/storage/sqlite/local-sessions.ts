@@ -3,21 +3,20 @@ import { asSqlError, type SqliteConnection } from './connection.ts'
 
 /** Shares one writing connection among callers in the same thread. */
 export interface LocalSessions extends SqlSessions {
-  /** Runs `work` alone on the connection; resolves when it is on disk, and nothing of it stays when it throws. */
+  /** Runs `work` alone on the connection. Resolves when it is on disk; when it throws, all of it is undone. */
   exclusively<T>(work: (connection: SqliteConnection) => T): Promise<T>
-  /** Runs `work` alone on the connection, and in no transaction. */
+  /** Runs `work` alone on the connection, outside a transaction. */
   outside<T>(work: (connection: SqliteConnection) => T): Promise<T>
 }
 
-/** Pieces of work in one commit: bounds how long the first of them waits for its answer. */
+/** Pieces of work in one commit: bounds how long the first of them waits. */
 const groupMax = 8
 
 /**
- * Callers take turns. Short work (`exclusively`: a batch of SETs, refusals, a single
- * statement) goes before transactions of several statements (the handler, an administrator's change), and pieces of it
- * that follow each other closely share one commit and so one fsync; a transaction commits by itself, so that no SET
- * waits for the handling of others. Nobody is told of success before the commit. Work that fails takes only itself back; a
- * commit that fails fails all who share it.
+ * Callers take turns. Short work (`exclusively`: a batch of SETs, refusals, a single statement) goes before transactions
+ * of several statements (the handler, an administrator's change). Consecutive short work shares one commit and so one
+ * fsync; a transaction has its own commit, so that no SET waits for the handling of others. No call resolves before the
+ * commit. Failed work undoes only itself; a failed commit fails all work in it.
  */
 export function localSessions(connection: SqliteConnection): LocalSessions {
   const short: (() => void)[] = []
@@ -25,7 +24,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
   let busy = false
   let group: { size: number; readonly committed: PromiseWithResolvers<void> } | undefined
 
-  /** Resolves when it is the caller's turn, to the function that ends the turn. */
+  /** Resolves at the caller's turn, to the function that ends the turn. */
   const turn = async (queue: (() => void)[]): Promise<() => void> => {
     if (busy) await new Promise<void>((resolve) => queue.push(resolve))
     busy = true
@@ -41,7 +40,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
       if (group === undefined) {
         connection.run('BEGIN IMMEDIATE', [])
         group = { size: 0, committed: Promise.withResolvers() }
-        group.committed.promise.catch(() => undefined) // told to those who share it
+        group.committed.promise.catch(() => undefined) // each piece of work in it gets the error
       }
       group.size += 1
       if (group.size > 1) connection.run('SAVEPOINT work', [])
@@ -54,11 +53,11 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     }
   }
 
-  /** Ends a piece of work, and the group with it unless the next may join. @returns when it is on disk */
+  /** Ends a piece of work, and its group unless the next may join. @returns a promise that resolves when it is on disk */
   const settle = async (how: 'keep' | 'undo', endTurn: () => void, mayShare: boolean): Promise<void> => {
     const mine = group
     if (mine === undefined) return endTurn()
-    const alone = mine.size === 1 // and without a savepoint
+    const alone = mine.size === 1 // so it has no savepoint
     try {
       if (how === 'undo' && alone) {
         group = undefined
@@ -78,7 +77,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
       connection.rollBack()
       if (how === 'keep') mine.committed.reject(error)
       else {
-        // SQLite had undone everything by itself, on a full disk say: this caller knows why, the others are told.
+        // SQLite had rolled back everything itself, on a full disk for example: this caller has the error, the others get this one.
         mine.committed.reject(new SqlError('SQLITE_ABORT_ROLLBACK', 'Work that shared the commit failed.'))
         return
       }
@@ -143,7 +142,7 @@ export function localSessions(connection: SqliteConnection): LocalSessions {
     open,
     exclusively,
     async outside(work) {
-      const endTurn = await turn(long) // behind all short work, and so behind the commit that it shares
+      const endTurn = await turn(long) // after all short work, and so after its commit
       try {
         return work(connection)
       } finally {

@@ -11,21 +11,21 @@ import { startThread } from '../threads/start-thread.ts'
 import { sqliteVariant } from '../sql/sql-variant.ts'
 
 export interface SqliteOptions {
-  /** Folder of the database; made when it is not there. */
+  /** Folder of the database; created when it does not exist. */
   readonly folder: string
-  /** The module that runs in the writing thread: `openSqliteInThread`, `answerCalls`, and whatever works beside the data. */
+  /** The module of the writing thread: `openSqliteInThread`, `answerCalls`, and procedures that work beside the data. */
   readonly writer: URL
   readonly writerData: object
-  /** Told when a thread dies: every later call fails, and the process had better start anew. */
+  /** Called when a thread dies: every later call fails, and the process should restart. */
   readonly onDeath: (error: Error) => void
 }
 
 export interface SqliteStorage extends Storage {
-  /** Runs one of the writing thread's own procedures. */
+  /** Runs a procedure of the writing thread. */
   call<Result>(procedure: string, argument: unknown): Promise<Result>
 }
 
-/** The embedded database: one thread writes (and commits with fsync), two read, this one waits for none of them. */
+/** The embedded database: one thread writes (and commits with fsync), two read; the calling thread waits for none of them. */
 export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage> {
   const { folder, writer, writerData, onDeath } = options
   await using opened = new AsyncDisposableStack()
@@ -65,11 +65,11 @@ export async function openSqlite(options: SqliteOptions): Promise<SqliteStorage>
       forgetSubjects: (step) => writing.call<Forgotten>('forgetSubjects', step).catch(throwFromSqlite),
     }),
   })
-  opened.move() // from here on the storage closes them
+  opened.move() // from here on the storage owns them
   return {
     ...storage,
     async [Symbol.asyncDispose]() {
-      await deciding.close() // the writer goes last, and takes the write-ahead log with it
+      await deciding.close() // the writer closes last, and removes the write-ahead log
       await storage[Symbol.asyncDispose]()
     },
     dropOverwritten: () => writing.call<boolean>('dropOverwritten', undefined).catch(throwFromSqlite),

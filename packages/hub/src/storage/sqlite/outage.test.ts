@@ -4,14 +4,14 @@ import { fromSqliteError } from './outage.ts'
 import { openSqliteInThread } from './in-thread.ts'
 import { SqlError } from '../sql/sql-sessions.ts'
 
-test('a full disk is an outage of ours (503), nothing of the change stays, and writing goes on when there is room', async () => {
+test('a full disk is an outage (503) that undoes the change, and writing goes on when there is room', async () => {
   await using folder = await temporaryFolder()
   const { storage, sessions } = await openSqliteInThread(folder.path, new Date())
   await using _closing = storage
   const session = sessions.open()
   const { rows } = await session.run('PRAGMA page_count', [])
-  const [{ page_count: pages }] = rows as [{ page_count: number }] // as the pragma has it
-  await session.run(`PRAGMA max_page_count = ${pages}`, []) // how SQLite sees a disk without room
+  const [{ page_count: pages }] = rows as [{ page_count: number }] // the pragma returns one row
+  await session.run(`PRAGMA max_page_count = ${pages}`, []) // makes SQLite report a full disk
   const wide = (at: number) => ({
     id: `app-${at}`,
     name: 'x'.repeat(20_000),

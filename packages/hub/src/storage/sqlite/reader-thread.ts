@@ -6,8 +6,8 @@ import { packPictures, readSqliteRisks, unpackQuestions } from './risk-procedure
 import { readSessions } from './read-sessions.ts'
 import { answerCalls } from '../threads/thread-link.ts'
 
-// A thread that only reads: one for people and SIEMs, so that a long search holds up neither intake nor the event loop,
-// which also moves the write-ahead log along, and one for the question at sign-in, which no search holds up.
+// The module of the two reading threads: one for people and SIEMs, which also runs checkpoints, so that a long search blocks
+// neither intake nor the event loop, and one for the query at sign-in, which no search blocks.
 if (parentPort === null) throw new Error('This file runs as a worker thread.')
 const { folder, checkpoints } = workerData as { folder: string; checkpoints: boolean } // given by openSqlite
 const connection = openConnection({ file: databaseFile(folder), readOnly: true })
@@ -17,7 +17,7 @@ const closed = answerCalls(parentPort, sessions, {
   findLiveTokens: async (hashes: readonly string[]) => findLiveTokens(connection, hashes),
   findServiceApps: async (clientIds: readonly string[]) => findServiceApps(connection, clientIds),
   async readRisks(questions: string) {
-    connection.run('BEGIN', []) // one look at the data for all of them
+    connection.run('BEGIN', []) // one snapshot for all of them
     try {
       return packPictures(readSqliteRisks(connection, unpackQuestions(questions)))
     } finally {

@@ -4,7 +4,7 @@ import { packPictures, packQuestions, unpackPictures, unpackQuestions } from './
 
 const at = (time: string): Date => new Date(`2026-01-31T${time}Z`)
 
-test('questions cross to the other thread whole', () => {
+test('questions reach the other thread unchanged', () => {
   const questions = [
     {
       about: { user: 'ada\u2028@bücher.example', device: '"\\', address: '2001:db8::1' },
@@ -56,7 +56,7 @@ test.each<[string, RiskPicture]>([
     },
   ],
   [
-    'everything left out that can be',
+    'all optional members absent',
     {
       entities: [
         {
@@ -80,6 +80,6 @@ test.each<[string, RiskPicture]>([
       ],
     },
   ],
-])('pictures come back whole: %s', (_what, picture) => {
+])('pictures come back unchanged: %s', (_what, picture) => {
   expect(unpackPictures(packPictures([picture, picture]))).toStrictEqual([picture, picture])
 })

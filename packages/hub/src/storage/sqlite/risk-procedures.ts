@@ -4,7 +4,7 @@ import { kindOf } from '../../subjects/identifier.ts'
 import { riskQuestions, type RiskQuestion, type RiskRows } from '../stores/risk-pictures.ts'
 import type { SqliteConnection } from './connection.ts'
 
-/** Questions on their way to the thread that answers them: as text, which crosses several times faster than objects do. */
+/** Questions for the thread that answers them: as text, which is passed several times faster than objects. */
 export function packQuestions(questions: readonly RiskQuestion[]): string {
   return JSON.stringify(questions.map(({ about, now }) => ({ about, now: now.getTime() })))
 }
@@ -14,7 +14,7 @@ export function unpackQuestions(packed: string): readonly RiskQuestion[] {
   return questions.map(({ about, now }) => ({ about, now: new Date(now) }))
 }
 
-/** Answers on their way back. */
+/** The answers of that thread. */
 export function packPictures(pictures: readonly RiskPicture[]): string {
   return JSON.stringify(pictures)
 }
@@ -35,7 +35,7 @@ export function unpackPictures(packed: string): readonly RiskPicture[] {
   }))
 }
 
-/** As JSON has it: times are text. What is undefined is left out, and reads as undefined again. */
+/** JSON: times are text; undefined members are absent, and are undefined again when read. */
 type Packed<T> = T extends Date
   ? string
   : T extends object
@@ -62,15 +62,15 @@ function unpackReason({
 }
 
 /**
- * Answers many questions together: each statement looks up, by key, what all of them need. However many there are, it
- * is the same handful of statements. Runs inside a transaction. @see RiskReader
+ * Answers many questions with the same few statements, however many questions there are: each statement looks up, by key,
+ * what all of them need. Runs inside a transaction. @see RiskReader
  */
 export function readSqliteRisks(
   connection: SqliteConnection,
   questions: readonly RiskQuestion[],
 ): readonly RiskPicture[] {
   const { named, answer } = riskQuestions(questions)
-  /** The casts of what it gives state the statement's columns. */
+  /** The caller's type states the statement's columns. */
   const select = (sql: string, ...keys: readonly (readonly (string | number)[])[]): readonly unknown[] =>
     keys.every(({ length }) => length === 0)
       ? []
@@ -82,7 +82,7 @@ export function readSqliteRisks(
   }
   const own = [...new Set(nodes.map(({ node }) => node))]
   const list = JSON.stringify(own)
-  const [has] = connection.prepare(whatThereIs).all(list, list, list) as readonly Existing[] // one row, always
+  const [has] = connection.prepare(whatThereIs).all(list, list, list) as readonly Existing[] // always one row
   const memberships = (has?.memberships === 1 ? select(membershipRows, own) : []) as RiskRows['memberships']
   const isOwn = new Set(own)
   const elsewhere = [...new Set(memberships.map(({ node }) => node))].filter((node) => !isOwn.has(node))
@@ -106,7 +106,7 @@ export function readSqliteRisks(
   })
 }
 
-/** Of most people there is none of these: one look tells. */
+/** Most subjects have none of these: one query finds out. */
 interface Existing {
   readonly memberships: 0 | 1
   readonly endings: 0 | 1
@@ -118,7 +118,7 @@ const whatThereIs = `SELECT
   EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN endings e ON e.node = value AND e.recycled = 1) AS endings,
   EXISTS (SELECT 1 FROM json_each(?) CROSS JOIN revocations r ON r.node = value) AS revocations`
 
-// CROSS JOIN keeps the order: from the few keys to the many rows, never the other way round.
+// CROSS JOIN fixes the order: from the few keys to the many rows.
 const nodeRows = `
   WITH found AS MATERIALIZED (
     SELECT entity FROM json_each(?) CROSS JOIN identifiers ON identifier = value

@@ -91,14 +91,14 @@ export function recordRefusals(connection: SqliteConnection, { rows, counts, rin
   }
 }
 
-/** Asks once per provider, issuer and call whether its SETs are still welcome. */
+/** Checks each provider and issuer once per call: whether the provider is active and has this issuer. */
 function activeProviders(connection: SqliteConnection): (id: string, issuer: string) => boolean {
   const select = connection.prepare(
     `SELECT 1 FROM providers WHERE id = ? AND issuer = ? AND status = 'ACTIVE'`,
   )
   const known = new Map<string, boolean>()
   return (id, issuer) => {
-    const key = `${id} ${issuer}` // no id of ours has a space
+    const key = `${id} ${issuer}` // ids contain no space
     let active = known.get(key)
     if (active === undefined) known.set(key, (active = select.get(id, issuer) !== undefined))
     return active
@@ -107,7 +107,7 @@ function activeProviders(connection: SqliteConnection): (id: string, issuer: str
 
 function readCounter(connection: SqliteConnection, name: string): number {
   const row = connection.prepare('SELECT value FROM counters WHERE name = ?').get(name)
-  return (row as { value: number } | undefined)?.value ?? 0 // the table's own shape
+  return (row as { value: number } | undefined)?.value ?? 0 // the columns of the table
 }
 
 function addToCounter(connection: SqliteConnection, name: string, count: number): void {

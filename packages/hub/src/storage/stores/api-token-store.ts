@@ -4,10 +4,10 @@ import { HubError } from '../../base/hub-error.ts'
 import type { ApiTokenRow, DatabaseSchema } from '../sql/schema.ts'
 import { brokenUniqueness } from '../sql/sql-sessions.ts'
 
-/** What every request of an API token needs done beside the data. */
+/** What every request with an API token needs from the database. */
 export type FindLiveToken = (secretHash: string) => Promise<ApiTokenRow | undefined>
 
-/** @param findLive - a shorter way than a query of its own; not for use inside a transaction */
+/** @param findLive - replaces the query outside transactions; not for use inside a transaction */
 export function createApiTokenStore(db: Kysely<DatabaseSchema>, findLive?: FindLiveToken): ApiTokenStore {
   const live = () => db.selectFrom('api_tokens').selectAll().where('revoked_at', 'is', null)
   return {

@@ -2,7 +2,7 @@ import { sql, type Kysely } from 'kysely'
 import type { ClockMarkStore } from '../../base/clock-mark-store.ts'
 import type { DatabaseSchema } from '../sql/schema.ts'
 
-/** Among the counters: milliseconds since 1970. */
+/** The name of the counter, which holds milliseconds since 1970. */
 const name = 'clock'
 
 export function createClockMarkStore(db: Kysely<DatabaseSchema>): ClockMarkStore {

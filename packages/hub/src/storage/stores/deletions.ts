@@ -7,7 +7,7 @@ import type { DatabaseSchema, SignalRow } from '../sql/schema.ts'
 import { termKey } from './term-key.ts'
 import type { SqlVariant } from '../sql/sql-variant.ts'
 
-/** A small step: the oldest rows that are older than `before`, `max` of them at most. Times are ms since 1970. */
+/** One small step: deletes the oldest rows before `before`, at most `max` of them. Times are ms since 1970. */
 export interface DeletionStep {
   readonly before: number
   /** Rows with a later time were written while a clock was ahead. */
@@ -19,10 +19,10 @@ export function deletionStep(before: Date, max: number, now: Date): DeletionStep
   return { before: before.getTime(), max, now: now.getTime() }
 }
 
-/** A step of the walk over identifiers: see the port's. `before` is milliseconds since 1970. */
+/** A step of the walk over identifiers, see SubjectStore. `before` is milliseconds since 1970. */
 export type ForgettingRows = Omit<ForgettingStep, 'before'> & { readonly before: number }
 
-/** How old rows go: each call is one small step, and happens whole or not at all. */
+/** Deletes rows by age: each call is one small step, in one transaction. */
 export interface Deletions {
   /** @see SignalStore.deleteBefore */
   deleteSignals(step: DeletionStep): Promise<Deleted>
@@ -38,10 +38,10 @@ export interface Deletions {
 
 export type SignalDeletions = Pick<Deletions, 'deleteSignals' | 'deleteTokens'>
 
-/** Failures whose signals are gone, among the counters. */
+/** The counter of failures with deleted signals. */
 export const goneFailures = 'failed'
 
-/** Deletes rows of these tables, or of these parts of them, when their names go on in the same way (`_first`). */
+/** Deletes rows of these tables, or of those of their parts with this suffix (`_first`). */
 export function rowDeletions(db: Kysely<DatabaseSchema>, variant: SqlVariant, part = ''): Deletions {
   const inTransaction = (work: (tx: Kysely<DatabaseSchema>) => Promise<number>): Promise<Deleted> =>
     db
@@ -57,18 +57,18 @@ export function rowDeletions(db: Kysely<DatabaseSchema>, variant: SqlVariant, pa
   }
 }
 
-/** Signals are handled in their order: before the first that waits, none does. */
+/** Signals are handled in their order: before the first waiting one, none waits. */
 const nothingWaits = sql`sequence < coalesce((SELECT min(sequence) FROM inbox), ${sql.lit(Number.MAX_SAFE_INTEGER)})`
 
-/** A table whose rows have a time, as an expression over the table as `t`. */
+/** A table with a time, as an expression over the table as `t`. */
 interface Dated {
   readonly table: string
   readonly at: RawBuilder<unknown>
 }
 
 /**
- * Sequences run with time, closely enough: behind the first row that is young, all count as young. What was written while
- * a clock was ahead says nothing about its age: it goes with the next row that does.
+ * Sequences grow with time, closely enough: all rows after the first young one count as young. The time of a row written
+ * while a clock was ahead says nothing about its age: it is deleted with the next row that is old.
  * @param rows - the oldest, in their order
  */
 async function oldOnes<Row extends { readonly sequence: number; readonly at: number | null }>(
@@ -107,13 +107,13 @@ async function deleteSignals(
   const old = await oldOnes(tx, { table: `signals${part}`, at: sql`received_at` }, rows, step)
   const last = old.at(-1)?.sequence
   if (last === undefined) return 0
-  // What a term is may have changed since they were written; one that is left behind finds nothing.
+  // The definition of a term may have changed since these were written; a remaining term finds nothing.
   const terms = old.flatMap((row) => termsOfRow(row).map((term) => [termKey(term), row.sequence]))
   await sql`DELETE FROM ${sql.table(`signal_terms${part}`)} WHERE (term, sequence) IN (
     SELECT term, sequence FROM ${variant.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`.execute(
     tx,
   )
-  // A SET whose key is gone is new when it comes again: its key is then that of another sequence.
+  // A SET that comes again after its key was deleted is new: the key then belongs to another sequence.
   const keys = variant.hexes(old.map(({ key }) => Buffer.from(key).toString('hex')))
   await sql`DELETE FROM signal_keys WHERE key IN ${keys} AND sequence <= ${last}`.execute(tx)
   await sql`DELETE FROM signal_repeats WHERE sequence <= ${last}`.execute(tx)
@@ -152,7 +152,7 @@ const deleteLogEntries = (tx: Kysely<DatabaseSchema>, part: string, step: Deleti
 const deleteHistory = (tx: Kysely<DatabaseSchema>, part: string, step: DeletionStep): Promise<number> =>
   deleteOld(tx, { table: `risk_history${part}`, at: sql`added_at` }, step)
 
-/** Where nothing is kept elsewhere about a row. */
+/** For a table without rows elsewhere. */
 async function deleteOld(tx: Kysely<DatabaseSchema>, dated: Dated, step: DeletionStep): Promise<number> {
   const table = sql.table(dated.table)
   const { rows } = await sql<{ sequence: number; at: number }>`
@@ -163,7 +163,7 @@ async function deleteOld(tx: Kysely<DatabaseSchema>, dated: Dated, step: Deletio
   return old.length
 }
 
-/** The level of what is forgotten came to its end before: the log has an entry of that. */
+/** The level of a forgotten subject has ended before: the log has an entry of that. */
 async function forgetSubjects(
   tx: Kysely<DatabaseSchema>,
   variant: SqlVariant,
@@ -199,7 +199,7 @@ async function forgetSubjects(
     ORDER BY a.node LIMIT ${deletedMax}`.execute(tx)
   const found = rows.map(({ node }) => node)
   if (found.length === 0) return { revocations, forgotten: 0, next: last }
-  // All at once: one by one they would be looked for in each part of the history, where it has such.
+  // All at once: one by one, each part of the history would be searched for each of them.
   const { rows: kept } = await sql<{ node: number }>`
     SELECT DISTINCT node FROM risk_history WHERE ${variant.isAmong(sql`node`, found)}`.execute(tx)
   const withHistory = new Set(kept.map(({ node }) => node))

@@ -9,7 +9,7 @@ export function createDialectStore(db: Kysely<DatabaseSchema>): DialectStore {
       const rows = await db.selectFrom('provider_dialects').selectAll().execute()
       return rows.map((row) => ({
         providerId: row.provider_id,
-        dialects: texts(row.dialects).filter(isDialect), // a dialect that a later version knew is none to this one
+        dialects: texts(row.dialects).filter(isDialect), // skips dialects of later versions
         audiences: texts(row.audiences),
       }))
     },
@@ -18,7 +18,7 @@ export function createDialectStore(db: Kysely<DatabaseSchema>): DialectStore {
       if (compatibility === undefined) return
       const [dialects, audiences] = [compatibility.dialects, compatibility.audiences].map((list) =>
         JSON.stringify(list),
-      ) as [string, string] // as many as went in
+      ) as [string, string] // same length as the input
       await db
         .insertInto('provider_dialects')
         .values({ provider_id: providerId, dialects, audiences })

@@ -19,12 +19,12 @@ import type { SqlVariant } from '../sql/sql-variant.ts'
 
 interface Columns {
   readonly table: string
-  /** Its numbered column, `sequence` unless given. */
+  /** Its numbering column, `sequence` unless given. */
   readonly key?: string
   readonly json: readonly string[]
   readonly plain: readonly string[]
   readonly issuer?: RawBuilder<unknown>
-  /** The JSON of a column that holds it in another form, with what stands in a second column. */
+  /** The JSON of a column with another format, and of a second column. */
   readonly unpacked?: {
     readonly with: string
     readonly json: (text: string, beside: string) => string
@@ -50,14 +50,14 @@ const columnsOf: Readonly<Record<SequencedPlace, Columns>> = {
   },
 }
 
-/** Tables whose keys have several columns: rows with the same first one are looked at together, and told apart by the rest. */
+/** Tables with keys of several columns: rows with the same first column are read together; the other columns identify each. */
 type KeyedPlace = 'unmatched' | 'reasons' | 'revocations'
 
 interface Keyed {
   readonly table: string
   readonly first: string
   readonly rest: readonly string[]
-  /** The one with the text. */
+  /** The column with the text. */
   readonly text: string
 }
 
@@ -200,11 +200,11 @@ export function createErasureStore(db: Kysely<DatabaseSchema>, variant: SqlVaria
       const [first] = rows
       if (first === undefined) return undefined
       return {
-        ...positionOf(first.place), // of all: they go on together
+        ...positionOf(first.place), // all walks go on from one position
         erasures: rows.map(({ id, rewritten }) => ({
           id,
           rewritten: JSON.parse(rewritten) as RewrittenRows,
-        })), // ours
+        })), // written by `begin`
       }
     },
 
@@ -280,13 +280,13 @@ export function createErasureStore(db: Kysely<DatabaseSchema>, variant: SqlVaria
       if (place !== 'signals' || erased.length === 0) return
       const sequences = erased.map(({ sequence }) => sequence)
       const theirs = sql`sequence BETWEEN ${Math.min(...sequences)} AND ${Math.max(...sequences)}
-        AND sequence IN ${variant.numbers(sequences)}` // the bounds name the parts of tables that have such
+        AND sequence IN ${variant.numbers(sequences)}` // the bounds limit the parts to search
       await run(sql`DELETE FROM signal_tokens WHERE ${theirs}`)
       const terms = erased.flatMap(({ sequence, terms }) => terms.map((term) => [termKey(term), sequence]))
       await run(sql`
         DELETE FROM signal_terms WHERE ${theirs} AND (term, sequence) IN (
           SELECT term, sequence FROM ${variant.rows({ term: 'integer', sequence: 'integer' }, terms)} AS given)`)
-      await bumpEpoch() // a batch that the handler prepared before would store these terms anew
+      await bumpEpoch() // a batch that the handler has prepared would store these terms again
     },
 
     async count(id, rewritten) {
@@ -368,7 +368,7 @@ function erasureOf(row: ShownRow): Erasure {
     subject: { id: row.subject_id, kind: row.subject_kind },
     state: row.finished_at !== null ? 'done' : row.place === null ? 'waiting' : 'running',
     requestedAt: new Date(row.requested_at),
-    requestedBy: JSON.parse(row.requested_by) as ErasureActor, // this one and the others are of `begin` and `count`
+    requestedBy: JSON.parse(row.requested_by) as ErasureActor, // `begin` and `count` wrote this and the other JSON
     startedAt: date(row.started_at),
     finishedAt: date(row.finished_at),
     walk: row.place === null ? undefined : positionOf(row.place),

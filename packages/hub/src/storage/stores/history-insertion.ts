@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely'
 import { sizedStatement } from '../sql/sized-statement.ts'
 
-/** A reason that becomes history. */
+/** A reason that moves to the history. */
 export interface NewHistoryRow {
   readonly node: number
   /** Its JSON. */
@@ -19,7 +19,7 @@ export function sqliteHistoryInsertion(rows: readonly NewHistoryRow[], at: numbe
   return insertion(rows.map(({ node, reason }) => [node, at, reason]))
 }
 
-/** The function sees to it that there is a part for them: see migrations/0001-postgres.ts. */
+/** The function makes the part for them: see migrations/0001-postgres.ts. */
 export function postgresHistoryInsertion(rows: readonly NewHistoryRow[], at: number): CompiledQuery {
   return CompiledQuery.raw('SELECT append_risk_history($1, $2, $3)', [
     rows.map(({ node }) => node),

@@ -1,7 +1,7 @@
 import { CompiledQuery } from 'kysely'
 import { sizedStatement } from '../sql/sized-statement.ts'
 
-/** An entry of the System Log on its way into the database; none is stored later than those before it. */
+/** An entry of the System Log to be stored, never earlier than the entries before it. */
 export interface NewLogRow {
   readonly published: number
   readonly persisted: number
@@ -9,7 +9,7 @@ export interface NewLogRow {
   readonly event: string
 }
 
-/** `persisted` is what the order of storing needs: it never falls as the sequence rises. */
+/** `persisted` never falls as the sequence rises. */
 const insertion = sizedStatement(
   4,
   (values) => `INSERT INTO log_events (published, persisted, event_type, event)
@@ -28,7 +28,7 @@ export function sqliteLogInsertion(rows: readonly NewLogRow[]): CompiledQuery {
   )
 }
 
-/** Sequences must become visible in their order, which the function sees to: see migrations/0001-postgres.ts. */
+/** The function makes sequences visible in their order: see migrations/0001-postgres.ts. */
 export function postgresLogInsertion(rows: readonly NewLogRow[]): CompiledQuery {
   return CompiledQuery.raw('SELECT append_log_events($1, $2, $3, $4)', [
     rows.map(({ published }) => published),

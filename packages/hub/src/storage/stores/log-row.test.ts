@@ -66,7 +66,7 @@ const entries = fc
     },
   )
 
-test('what is packed comes back as it was, member by member in the same order', () => {
+test('an unpacked entry equals the packed one, with its members in the same order', () => {
   fc.assert(
     fc.property(entries, (entry) => {
       const plain = JSON.stringify(entry)
@@ -76,7 +76,7 @@ test('what is packed comes back as it was, member by member in the same order', 
   )
 })
 
-test('every value that is to be looked for in a row stands there, as JSON writes it', () => {
+test('every searchable value of an entry is in its row, as JSON writes it', () => {
   const valuesOf = (value: unknown): readonly string[] =>
     typeof value === 'object' && value !== null
       ? Object.values(value).flatMap(valuesOf)
@@ -93,7 +93,7 @@ test('every value that is to be looked for in a row stands there, as JSON writes
   )
 })
 
-test('half as long as the entry', () => {
+test('a row is half as long as its entry', () => {
   const issuer = 'https://transmitter.example'
   const subject = { format: 'email', email: 'ada@example.com' }
   const entry = logEvent(world, {

@@ -2,8 +2,8 @@ import type { JsonObject } from '@watchbell/receiver/base'
 import type { LogActor, LogEvent, LogTarget, LogTransaction } from '../../systemlog/log-event.ts'
 
 /**
- * How an entry lies in its row: a JSON array, half as long as the entry, without its type, which has a column, without
- * what nearly all entries have, and without what it says twice. Every other value stands in it as in the entry's own JSON.
+ * The row of an entry is a JSON array, half as long as the entry: it omits the type, which has its own column, members
+ * with the values of nearly all entries, and repeated values. Every other value is in it as in the entry's own JSON.
  */
 type PackedLogEvent = readonly [
   uuid: string,
@@ -16,7 +16,7 @@ type PackedLogEvent = readonly [
   unusual?: Unusual,
 ]
 
-/** A 0 stands for the member before, and as `detailEntry` for null. */
+/** A 0 means the same value as the member before, and as `detailEntry` it means null. */
 type PackedParty = readonly [
   id: string,
   type: string,
@@ -26,12 +26,12 @@ type PackedParty = readonly [
   changeDetails?: LogTarget['changeDetails'],
 ]
 
-/** What is not as in {@link usual}. */
+/** The members that differ from {@link usual}. */
 type Unusual = {
   -readonly [Member in 'client' | 'outcome' | 'severity' | 'legacyEventType' | 'request']?: LogEvent[Member]
 }
 
-/** A job whose id is the `signalId` of the debug data, or the entry's own. */
+/** A job whose id is the `signalId` of the debug data, or the entry's own id. */
 const jobOfSignal = 0
 const jobOfItself = 1
 
@@ -43,10 +43,10 @@ const usual = {
   request: { ipChain: [] },
 } as const satisfies Required<Unusual>
 
-/** Values of entries that need not stand in their rows. */
+/** Values of entries that their rows may omit. */
 const unwritten = ['SUCCESS', 'INFO', 'JOB', '0'].map((value) => value.toLowerCase())
 
-/** Whether every entry with this text in a value, letter case aside, has it in its row: in the packed entry or the type. */
+/** Whether the row (packed entry or type) of every entry with this text in a value contains it, in any letter case. */
 export function standsInRow(text: string): boolean {
   const looked = text.toLowerCase()
   return !unwritten.some((value) => value.includes(looked))
@@ -66,7 +66,7 @@ export function packLogEvent(event: LogEvent): string {
   return JSON.stringify(unusual === undefined ? packed : [...packed, unusual])
 }
 
-/** @param text - by {@link packLogEvent}, or the plain JSON of an entry out of which somebody was erased */
+/** @param text - by {@link packLogEvent}, or the plain JSON of an entry after an erasure */
 export function unpackLogEvent(text: string, eventType: string): LogEvent {
   const read = JSON.parse(text) as PackedLogEvent | LogEvent
   if (!('length' in read)) return read

@@ -13,7 +13,7 @@ export function createRateCountStore(db: Kysely<DatabaseSchema>, variant: SqlVar
         counts.map(({ key, count, until }) => [key, count, until.getTime()]),
       )
       const live = sql`known.until > ${now.getTime()}`
-      // In the order of keys: nodes that tell at once wait for each other, and never in a circle.
+      // In the order of keys: nodes that store counts at the same time do not deadlock.
       const { rows } = await sql<DatabaseSchema['rate_counts']>`
         INSERT INTO rate_counts AS known (key, count, until)
           SELECT key, count, until FROM ${given} AS given WHERE true ORDER BY key
@@ -33,7 +33,7 @@ export function createRateCountStore(db: Kysely<DatabaseSchema>, variant: SqlVar
       const { numDeletedRows } = await db
         .deleteFrom('rate_counts')
         .where('key', 'in', over)
-        .where('until', '<', now.getTime()) // one may have begun anew meanwhile
+        .where('until', '<', now.getTime()) // a new period may have started meanwhile
         .executeTakeFirstOrThrow()
       return Number(numDeletedRows)
     },

@@ -14,26 +14,26 @@ import {
 import { aboutEntities, type RecycledRow } from './risk-rows.ts'
 import type { IdentifierRow, MembershipRow, RevocationRow, RiskReasonRow } from '../sql/schema.ts'
 
-/** What somebody asks at a sign-in. */
+/** The question at a sign-in. */
 export interface RiskQuestion {
   readonly about: AskedAbout
   readonly now: Date
 }
 
-/** What questions name, each once: entities have one of these identifiers, ids, or ids without their issuer. */
+/** The identifiers, ids, and ids without issuer in several questions, each once; entities have one of them. */
 export interface Named {
   readonly identifiers: readonly Identifier[]
   readonly ids: readonly string[]
   readonly bares: readonly string[]
 }
 
-/** What the database holds about the entities that some questions name, as of one moment. */
+/** The database's rows about the entities of some questions, as of one moment. */
 export interface RiskRows {
-  /** Every identifier of each of the entities. */
+  /** Every identifier of each entity. */
   readonly nodes: readonly NodeRow[]
-  /** Identifiers that a source calls the same as one of these, with their names. */
+  /** Identifiers that a source identifies with one of these. */
   readonly others: readonly { readonly node: number; readonly identifier: Identifier }[]
-  /** Of all of these, as everything below. */
+  /** Of all these identifiers, as everything below. */
   readonly memberships: readonly MembershipRow[]
   readonly recycled: readonly RecycledRow[]
   readonly reasons: readonly RiskReasonRow[]
@@ -42,23 +42,23 @@ export interface RiskRows {
 
 type NodeRow = Pick<IdentifierRow, 'entity' | 'identifier' | 'bare' | 'id'> & {
   readonly node: number
-  /** What the word of the provider counts for that vouches for its bare id; null where none does. */
+  /** The action of the provider that vouches for its bare id; null without one. */
   readonly vouched: 'none' | 'log_only' | 'enforce_and_log' | null
-  /** The provider's issuer now; null where an administrator vouches for it. */
+  /** The provider's present issuer; null when an administrator vouches for it. */
   readonly issuer: string | null
 }
 
-/** Many questions on their way to their answers. The database looks up what they name; the rest is done here. */
+/** The lookup for many questions, and the assembly of their answers. */
 export interface RiskQuestions {
   readonly named: Named
-  /** @returns for each question its answer */
+  /** @returns the answer to each question */
   answer(rows: RiskRows): readonly RiskPicture[]
 }
 
 export function riskQuestions(questions: readonly RiskQuestion[]): RiskQuestions {
   const asked = questions.map(({ about }) => askedIn(about))
   const all = asked.flat()
-  const others = all.filter(({ kind, bare }) => kind !== 'address' && bare !== '') // an address is its own id and only name
+  const others = all.filter(({ kind, bare }) => kind !== 'address' && bare !== '') // an address is its own id and only identifier
   return {
     named: {
       identifiers: [...new Set(all.flatMap(({ identifiers }) => identifiers))],
@@ -81,12 +81,12 @@ function askedIn(about: AskedAbout): readonly Asked[] {
   })
 }
 
-/** Entities by number, and whether a question reaches them for everybody. */
+/** Entities by number, and whether a question refers to them for everyone. */
 type Reached = ReadonlyMap<number, Reach>
 
 /**
- * Tells the entities of one question from those of the others that came with it. A bare id reaches ids of issuers that vouch
- * for them and whose word counts: of several all, so that ambiguity never hides anything.
+ * Selects the entities of one question among those of all questions. A bare id matches ids of issuers that vouch for them
+ * and whose statements count; when several match, all are used, so that ambiguity never hides anything.
  */
 function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => Reached {
   const byIdentifier = new Map(nodes.map((node) => [node.identifier, node]))
@@ -121,7 +121,7 @@ function entityFinder(nodes: readonly NodeRow[]): (asked: readonly Asked[]) => R
   }
 }
 
-/** Puts together what is known of the entities of one question. */
+/** Assembles the picture of the entities of one question. */
 function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPicture {
   const nodesOf = Map.groupBy(rows.nodes, ({ entity }) => entity)
   const identifierOf = new Map(
@@ -188,7 +188,7 @@ function pictureMaker(rows: RiskRows): (entities: Reached, now: Date) => RiskPic
   }
 }
 
-/** Who said something of the entity, whatever came of it. */
+/** The sources of statements about the entity, including statements without effect. */
 function speakersIn(known: KnownAbout): Iterable<RiskSource> {
   const { isAbout } = spokenFor(known)
   const about = known.reasons.filter(({ node, reason }) => isAbout(node, reason.source.id, reason.occurredAt))

@@ -33,16 +33,16 @@ function endedStatementOf({ node, source, ended_at, everybody }: RecycledRow): E
   return { node, source, at: new Date(ended_at), everybody: everybody === 1 }
 }
 
-/** Rows about several entities: of their identifiers, and of those that some source calls the same as one of them. */
+/** Rows about several entities: of their identifiers, and of identifiers that some source identifies with one of them. */
 export interface RowsAbout {
-  /** With their names; more than one entity's. */
+  /** With identifiers; of more than one entity. */
   readonly identifierOf: ReadonlyMap<number, Identifier>
   readonly memberships: readonly MembershipRow[]
   readonly recycled: readonly RecycledRow[]
   readonly reasons: readonly RiskReasonRow[]
 }
 
-/** Takes what concerns one entity, by its nodes, out of rows about several. */
+/** Selects the rows about one entity, by its nodes, from rows about several. */
 export function aboutEntities({
   identifierOf,
   memberships,

@@ -95,7 +95,7 @@ export function createRiskStore(
     },
 
     async putRevocations(revocations) {
-      // A batch may say the same twice, and no statement may touch one row twice.
+      // A batch may repeat a revocation, and no statement may change one row twice.
       const latest = new Map<string, readonly Cell[]>()
       for (const revocation of revocations.toSorted(byTime)) {
         latest.set(JSON.stringify(revocationKey(revocation)), [
@@ -130,7 +130,7 @@ const statesOfEntities = fixedStatement<{ entities: readonly number[] }, StateRo
     WHERE a.node IN ${ofEntities(variant, slot('entities'))} ORDER BY a.node`,
 )
 
-/** Memberships of nodes and of all that some source calls the same. */
+/** Memberships of nodes, and of all identifiers that some source identifies with them. */
 const membershipsAround = fixedStatement<{ nodes: readonly number[] }, MembershipRow>(
   (slot, variant) => sql`
     SELECT node, source, lasts_until, root FROM memberships WHERE node IN (
@@ -153,7 +153,7 @@ const recycledAmong = fixedStatement<{ nodes: readonly number[] }, RecycledRow>(
     WHERE node IN ${variant.numbers(slot('nodes'))} AND recycled = 1`,
 )
 
-/** What people know an entity by: how somebody signs in or gets mail, else whatever came first. */
+/** The display name of an entity: a login name or email address, else its first identifier. */
 function entityName(identifiers: readonly Identifier[]): string {
   const known = (format: string): Identifier | undefined =>
     identifiers.find((identifier) => formatOf(identifier) === format)
@@ -240,7 +240,7 @@ const putRevocations: RowStatement = {
     WHERE (excluded.revoked_at, excluded.signal_id) > (revocations.revoked_at, revocations.signal_id)`,
 }
 
-/** What tells revocations apart: the first columns of {@link putRevocations}. */
+/** The key of a revocation: the first columns of {@link putRevocations}. */
 function revocationKey({ user = 0, device = 0, session = 0, providerId }: NewRevocation) {
   return [session || device || user, providerId, user, device, session] as const
 }

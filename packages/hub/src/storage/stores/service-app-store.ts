@@ -4,10 +4,10 @@ import type { ServiceApp, ServiceAppStore } from '../../access/service-app.ts'
 import type { JsonObject } from '@watchbell/receiver/base'
 import type { DatabaseSchema, ServiceAppRow } from '../sql/schema.ts'
 
-/** What every request of a service app needs done beside the data. */
+/** What every request of a service app needs from the database. */
 export type FindServiceApp = (clientId: string) => Promise<ServiceAppRow | undefined>
 
-/** @param findApp - a shorter way than a query of its own; not for use inside a transaction */
+/** @param findApp - replaces the query outside transactions; not for use inside a transaction */
 export function createServiceAppStore(db: Kysely<DatabaseSchema>, findApp?: FindServiceApp): ServiceAppStore {
   return {
     async insert(app) {
@@ -47,7 +47,7 @@ function appOf(row: ServiceAppRow): ServiceApp {
     name: row.name,
     keys:
       row.jwks === null
-        ? { jwksUri: row.jwks_uri ?? '' } // the table holds exactly one of them
+        ? { jwksUri: row.jwks_uri ?? '' } // the table has exactly one of them
         : { jwks: JSON.parse(row.jwks) as readonly JsonObject[] }, // as rowOf wrote it
     scopes: scopeNames(row.scope).filter(isScope),
     dpopBound: row.dpop_bound === 1,

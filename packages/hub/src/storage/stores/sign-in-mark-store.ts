@@ -62,7 +62,7 @@ export function createSignInMarkStore(db: Kysely<DatabaseSchema>, variant: SqlVa
   }
 }
 
-/** One goes for each that comes, so there are never more. */
+/** Deletes one mark for each new one, so that there are never more than the maximum. */
 const manyMax = 100
 
 function rowOf(mark: Parameters<SignInMarkStore['put']>[0], at: Date): SignInMarkRow {

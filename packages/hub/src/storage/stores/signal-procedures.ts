@@ -1,7 +1,7 @@
 import type { Acceptance } from '../../signals/signal.ts'
 import type { RefusalRow, SignalRow } from '../sql/schema.ts'
 
-/** A SET to append; its place in the sequence is given when it is stored. */
+/** A SET to append; it gets its sequence when it is stored. */
 export interface NewSignalRow extends Omit<SignalRow, 'sequence' | 'key'> {
   /** 32 hex digits, see signal-id.ts. */
   readonly key: string
@@ -14,7 +14,7 @@ export interface NewRefusals {
   readonly ringMax: number
 }
 
-/** What is too frequent to be done statement by statement; runs whole, in one transaction, beside the data. */
+/** Procedures that are too frequent for single statements; each runs in one transaction, beside the data. */
 export interface SignalProcedures {
   /** @see SignalStore.append */
   appendSignals(rows: readonly NewSignalRow[]): Promise<readonly Acceptance[]>

@@ -11,9 +11,9 @@ import type { SignalProcedures } from './signal-procedures.ts'
 import { termKey } from './term-key.ts'
 import type { RowStatement, SqlVariant } from '../sql/sql-variant.ts'
 
-/** How many of the waiting signals a filtered page looks through; handling takes them off within moments. */
+/** How many waiting signals a filtered page looks through; handling removes them within moments. */
 const waitingLookMax = 1_000
-/** By how much clocks may differ where sequences run with time. */
+/** By how much clocks may differ where sequences grow with time. */
 const disorderMs = 3_600_000
 
 export function createSignalStore(
@@ -72,7 +72,7 @@ export function createSignalStore(
 
     async settle({ handled, failed }) {
       const all = [...handled, ...failed]
-      // Each once: of two terms that somebody made have the same key one is enough.
+      // Each key once: two forged terms may have the same key.
       const terms = all.flatMap(({ sequence, terms }) =>
         [...new Set(terms.map(termKey))].map((key) => [key, sequence]),
       )
@@ -144,7 +144,7 @@ export function createSignalStore(
     limit,
     withTokens,
   }: {
-    /** Where to begin when that is not with the newest. */
+    /** Where to begin, if not with the newest. */
     readonly lead?: Lead
     readonly terms?: readonly string[]
     readonly conditions?: readonly Condition[]
@@ -161,7 +161,7 @@ export function createSignalStore(
       lead?.where ?? sql`true`,
       before === undefined ? sql`true` : sql`${sequence} < ${before}`,
       ...terms.map(
-        // The OFFSET keeps PostgreSQL from beginning with the term.
+        // The OFFSET keeps PostgreSQL from starting with the term.
         (term) => sql`EXISTS (
           SELECT 1 FROM signal_terms o WHERE o.term = ${termKey(term)} AND o.sequence = ${sequence} LIMIT 1 OFFSET 0)`,
       ),
@@ -212,7 +212,7 @@ export function createSignalStore(
             withTokens,
           })
     if (terms.length === 0 || (outcome !== undefined && outcome !== 'pending')) return found
-    // Terms are handling's work: what still waits for it has none, and is looked at itself.
+    // Handling writes terms: a waiting signal has none, so it is searched itself.
     const waiting = await select({
       lead: keyed ?? leads.pending,
       conditions: [...conditions, outcomeIs.pending],
@@ -229,7 +229,7 @@ export function createSignalStore(
     ]
   }
 
-  /** Where those begin that were received from then on: a window of time is not looked for through all signals. */
+  /** The first sequence received since a time: a time window must not search all signals. */
   async function firstReceived(received: number): Promise<number> {
     const newest = await db
       .selectFrom('signals')
@@ -253,7 +253,7 @@ export function createSignalStore(
     return low
   }
 
-  /** Of the SETs with this `jti`, whoever's they are. */
+  /** The SETs with this `jti`, of any provider. */
   async function keysOf(jti: string): Promise<readonly string[]> {
     const issuers = await db.selectFrom('issuers').select('iss').execute()
     return issuers.map(({ iss }) => signalKey(iss, jti))
@@ -282,7 +282,7 @@ export function createSignalStore(
 }
 
 const oldestWaiting = fixedStatement<{ max: number }, Omit<SignalRow, 'via' | 'source'>>(
-  // The limit is cast because SQLite plans a statement anew whenever a bare parameter of LIMIT is given.
+  // The CAST is for SQLite, which plans a statement again for each value of a bare LIMIT parameter.
   (slot, variant) => sql`
     SELECT s.sequence, provider_id, key, iss, jti, issued_at, received_at, events
     FROM inbox l ${variant.bySequence('signals', 's', sql`l.sequence`)}
@@ -331,7 +331,7 @@ const outcomeIs: Readonly<Record<Exclude<SignalOutcome, 'refused'> | 'refused', 
   refused: sql`false`,
 }
 
-/** A table with few of the sequences, which a page begins with (as `l`), and which of its rows. */
+/** A table with few of the sequences, with which a page begins (as `l`), and which of its rows. */
 interface Lead {
   readonly table: string
   readonly where: Condition
@@ -342,7 +342,7 @@ const leads = {
   failed: { table: 'signal_failures', where: sql`true` },
 } as const satisfies Partial<Record<SignalOutcome, Lead>>
 
-/** What leaves the fewest to look at comes first. */
+/** The table with the fewest rows comes first. */
 function leadOf(
   { outcome }: SignalQuery,
   keyed: Lead | undefined,

@@ -27,7 +27,7 @@ import type { SqlVariant } from '../sql/sql-variant.ts'
 import type { RiskPicture, RiskReader } from '../../risk/risk-reader.ts'
 import type { RiskQuestion } from './risk-pictures.ts'
 
-/** What checking credentials needs done beside the data, for many requests at once. */
+/** Credential lookups beside the data, for many requests at once. */
 export interface AccessProcedures {
   findLiveTokens(hashes: readonly string[]): Promise<readonly (ApiTokenRow | undefined)[]>
   findServiceApps(clientIds: readonly string[]): Promise<readonly (ServiceAppRow | undefined)[]>
@@ -40,16 +40,16 @@ export interface SqlStorage extends Storage {
   readonly db: Kysely<DatabaseSchema>
 }
 
-/** What makes a database ours: how it is reached, which SQL variant it speaks, and what it does whole. */
+/** The parts that differ between databases: the connection, the SQL variant, and the procedures. */
 export interface SqlBackend {
   readonly db: Kysely<DatabaseSchema>
   readonly variant: SqlVariant
   readonly procedures: SqlProcedures
-  /** Ends what `db` works over, which Kysely itself does only when there was a query. Done twice it does nothing more. */
+  /** Closes what `db` uses, which Kysely does only after a query. A second call does nothing. */
   readonly close: () => Promise<void>
-  /** How old rows go; a row at a time unless given. */
+  /** Deletion by age; row by row unless given. */
   readonly deletions?: (db: Kysely<DatabaseSchema>) => Deletions
-  /** Tries again what failed in passing, where that happens: a transaction that left nothing behind. */
+  /** Retries passing failures of a transaction that left nothing behind. */
   readonly retried?: <T>(work: () => Promise<T>) => Promise<T>
 }
 
@@ -100,12 +100,12 @@ export function sqlStorage({
   }
 }
 
-/** What the question at sign-in needs done beside the data. */
+/** The lookup of the question at sign-in, beside the data. */
 interface RiskProcedures {
   readRisks(questions: readonly RiskQuestion[]): Promise<readonly RiskPicture[]>
 }
 
-/** Questions that come while others are being read travel together. */
+/** Questions that come during a read go into the next one together. */
 function createRiskReader({ readRisks }: RiskProcedures): RiskReader {
   const ask = gathered((questions: readonly RiskQuestion[]) => readRisks(questions))
   return { read: (about, now) => ask({ about, now }) }

@@ -142,7 +142,7 @@ function streamOf(row: Selectable<StreamRow>): Stream {
     id: row.id,
     providerId: row.provider_id,
     issuer: row.issuer ?? undefined,
-    settings: JSON.parse(row.settings) as StreamSettings, // as it was written; so are the others
+    settings: JSON.parse(row.settings) as StreamSettings, // `columns` wrote this and the other JSON
     sealedSecrets: row.sealed_secrets,
     pushAuthorization: authorizationOf(row.push_authorization),
     endpoints: row.endpoints === null ? undefined : (JSON.parse(row.endpoints) as TransmitterEndpoints),
@@ -169,7 +169,7 @@ function authorizationOf(text: string): PushAuthorization {
   const { currentHash, previous } = JSON.parse(text) as {
     readonly currentHash: string
     readonly previous?: { readonly hash: string; readonly until?: string }
-  } // as it was written
+  } // `columns` wrote it
   if (previous === undefined) return { currentHash, previous }
   const { hash, until } = previous
   return { currentHash, previous: { hash, until: until === undefined ? undefined : new Date(until) } }

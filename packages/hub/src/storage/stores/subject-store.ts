@@ -14,12 +14,12 @@ import type {
 } from '../sql/schema.ts'
 import type { List, RowStatement, SqlVariant } from '../sql/sql-variant.ts'
 
-/** How many identifiers one page of a search for text looks through. */
+/** How many identifiers one page of a text search looks through. */
 const identifiersLookedAtMax = 50_000
-/** Endings that are kept of one source and identifier, the latest ones: see the port's. */
+/** How many endings of one source and identifier are kept, the latest ones: see SubjectStore. */
 const endingsMax = 16
 
-/** What an ending has for a key among those of claims. */
+/** The key of an ending among those of claims. */
 function endingKey(source: string, node: number, at: number): string {
   return `~${source}/${node}/${at}`
 }
@@ -184,7 +184,7 @@ export function createSubjectStore(
           { node: 'integer', entity: 'integer' },
           entities.map(({ node, entity }) => [node, entity]),
         )
-        // Whoever is joined to an older one keeps no level of its own.
+        // An entity joined to an older one keeps no level of its own.
         await sql`
           UPDATE identifiers SET entity = g.entity,
             level = CASE WHEN g.node = g.entity THEN level ELSE 0 END,
@@ -310,7 +310,7 @@ export function createSubjectStore(
 
     async list({ kind, level, text, before = Number.MAX_SAFE_INTEGER, limit }) {
       const conditions = [sql`a.node < ${before}`]
-      // Not so that an index of names is used: it says nothing about where in the order of nodes they are.
+      // The expression keeps PostgreSQL from an index of names, which says nothing about the order of nodes.
       if (kind !== undefined)
         conditions.push(sql`substr(a.identifier, 1, ${sql.lit(kind.length + 1)}) = ${`${kind}:`}`)
       const lowest = text === undefined ? undefined : await lookedAtTo(before)
@@ -366,7 +366,7 @@ export function createSubjectStore(
           loaded_at = excluded.loaded_at, claim = excluded.claim`.execute(db)
     },
   }
-  /** Text is looked for in a stretch of identifiers, so that no search holds anybody up: where this one ends. */
+  /** The end of the stretch of identifiers to search: a bounded search does not block others. */
   async function lookedAtTo(before: number): Promise<number> {
     const [lowest] = await rows(sql<{ node: number | null }>`
       SELECT min(node) AS node FROM (
@@ -380,7 +380,7 @@ export function createSubjectStore(
 const claimColumns = sql`key, source, identifiers, standing, first_at, first_id, last_at, last_id, refused`
 const nodeColumns = sql`node, identifier, id, entity, vouched_by`
 
-/** Who sees something of these nodes through what some source calls the same. */
+/** The entities that share memberships with these nodes. */
 const seeing = fixedStatement<{ nodes: readonly number[] }, { entity: number }>(
   (slot, variant) => sql`
     SELECT DISTINCT a.entity
@@ -407,7 +407,7 @@ const claimsByKey = fixedStatement<{ keys: readonly string[] }, ClaimRow>(
 
 const addIdentifiers: RowStatement<NodeRow> = {
   columns: { identifier: 'text', bare: 'text', id: 'text', seen_at: 'integer', vouched_by: 'text' },
-  // An entity of its own is known by its own number.
+  // A single identifier is its own entity.
   text: (given, variant) => sql`
     INSERT INTO identifiers (node, identifier, bare, id, entity, seen_at, vouched_by)
     SELECT n.node, n.identifier, n.bare, n.id, n.node, n.seen_at, n.vouched_by

@@ -43,7 +43,7 @@ export function createSystemLogStore(
           .limit(limit)
       }
       if (eventTypes === undefined) return (await part(undefined).execute()).map(storedLogEvent)
-      // One bounded read of an index for each type, then merged: `IN` would sort all that it finds.
+      // One bounded index read per type, then merged: `IN` would sort all matching rows.
       const [first, ...others] = eventTypes.map((type) =>
         db.selectFrom(part(type).as('part')).select(columns),
       )
@@ -85,7 +85,7 @@ function startedAt(db: Kysely<DatabaseSchema>, position: LogPosition): Rows {
   return rows.where('sequence', '>=', firstPersisted(position.since.getTime()))
 }
 
-/** Where those begin that were stored from then on. `persisted` rises with the sequence: halving needs no index. */
+/** The first sequence stored since a time. `persisted` rises with the sequence: a binary search needs no index. */
 function firstPersisted(since: number): RawBuilder<number> {
   const middle = sql`(low + high) / 2`
   const isOlder = sql`
@@ -109,7 +109,7 @@ function startedByPublished(rows: Rows, { direction, since, until, after }: Publ
     .where((row) => row.or([row('published', behind, published), row('sequence', behind, after.sequence)]))
 }
 
-/** `sequence` runs the way `published` does, so that the next page can start behind a pair of both. */
+/** `sequence` has the direction of `published`, so that the next page can start after a pair of both. */
 function orderOf(position: LogPosition): RawBuilder<unknown> {
   if (position.order === 'persisted') return sql`sequence`
   return position.direction === 'ascending' ? sql`published, sequence` : sql`published DESC, sequence DESC`

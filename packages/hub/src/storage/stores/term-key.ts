@@ -1,6 +1,6 @@
 import { hash } from 'node:crypto'
 
-/** 52 bits of the hash of a signal's term: a narrow key that a number holds exactly. */
+/** 52 bits of the hash of a signal's term: a short key that a number holds exactly. */
 export function termKey(term: string): number {
   const known = keys.get(term)
   if (known !== undefined) return known

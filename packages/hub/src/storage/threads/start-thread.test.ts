@@ -7,7 +7,7 @@ const thread = (source: string): URL =>
     `data:text/javascript,import { parentPort } from 'node:worker_threads'; ${encodeURIComponent(source)}`,
   )
 
-test('a thread that dies is told of; what is asked of it fails, and closing it is done', async () => {
+test('a thread that dies is reported, its calls fail, and closing it resolves', async () => {
   const deaths: string[] = []
   const module = thread(
     `parentPort.postMessage('ready'); parentPort.on('message', () => { throw new Error('no room') })`,
@@ -20,7 +20,7 @@ test('a thread that dies is told of; what is asked of it fails, and closing it i
   await expect(link.call('anything', undefined)).rejects.toThrow('no room')
 })
 
-test('one that throws while it starts is never there', async () => {
+test('a thread that throws while it starts makes the start fail', async () => {
   await expect(startThread(thread(`throw new Error('not today')`), {}, () => undefined)).rejects.toThrow(
     'not today',
   )

@@ -2,10 +2,10 @@ import { once } from 'node:events'
 import { Worker } from 'node:worker_threads'
 import { callThread, type ThreadLink } from './thread-link.ts'
 
-/** Rows live for one batch: with room for several, the collector seldom runs and copies little. */
+/** Rows live for one batch: with room for several batches, the collector runs seldom and copies little. */
 const maxYoungGenerationSizeMb = 192
 
-/** Starts a module that ends with `answerCalls`, and resolves when it says that it is ready. */
+/** Starts a module that ends with `answerCalls`, and resolves when it reports that it is ready. */
 export async function startThread(
   module: URL,
   workerData: object,
@@ -17,7 +17,7 @@ export async function startThread(
   const link = callThread(worker)
   let closing = false
   let dead = false
-  /** An error comes before the exit that it leads to, and says more. */
+  /** An error comes before the exit that it causes, and says more. */
   const die = (error: Error): void => {
     if (dead) return
     dead = true

@@ -1,7 +1,7 @@
 import type { MessagePort } from 'node:worker_threads'
 import { SqlError, type SqlResult, type SqlSession, type SqlSessions } from '../sql/sql-sessions.ts'
 
-/** A call to the thread that owns the connection. `session` ties the statements of one transaction together. */
+/** A call to the thread with the connection. `session` ties the statements of one transaction together. */
 type Call =
   | { kind: 'run'; id: number; session: number; sql: string; parameters: readonly unknown[] }
   | { kind: 'begin' | 'commit' | 'rollback'; id: number; session: number }
@@ -12,17 +12,17 @@ type Answer =
   | { id: number; value: unknown }
   | { id: number; failure: { code: string | undefined; message: string; stack: string | undefined } }
 
-/** Work that runs whole in the connection's thread, in one call: for what is too frequent to be chatty. */
+/** Work that runs in the connection's thread in one call: for frequent work that would need many calls. */
 export type ThreadProcedures = Readonly<Record<string, (argument: never) => Promise<unknown>>>
 
-/** For a thread that runs procedures and no statements of others. */
+/** For a thread that runs procedures and no statements. */
 const noSessions: Pick<SqlSessions, 'open'> = {
   open: () => {
     throw new Error('This thread runs no statements of others.')
   },
 }
 
-/** The half of the link in the connection's thread: answers calls until it is asked to close. */
+/** The connection thread's side of the link: answers calls until it is asked to close. */
 export function answerCalls(
   port: MessagePort,
   sessions: SqlSessions | undefined,
@@ -35,7 +35,7 @@ export function answerCalls(
       case 'procedure': {
         const procedure = procedures[call.name]
         if (procedure === undefined) throw new Error(`There is no procedure ${call.name}.`)
-        return procedure(call.argument as never) // the caller's types are checked where it calls: see callThread
+        return procedure(call.argument as never) // typed at the call: see callThread
       }
       case 'close':
         return undefined
@@ -78,10 +78,10 @@ export function answerCalls(
   })
 }
 
-/** The half of the link in the caller's thread. */
+/** The calling thread's side of the link. */
 export interface ThreadLink extends SqlSessions {
   call<Result>(name: string, argument: unknown): Promise<Result>
-  /** Every open and later call fails with this: the thread has died. */
+  /** Fails every open and later call with this error: the thread has died. */
   fail(error: Error): void
 }
 
@@ -100,7 +100,7 @@ export function callThread(port: ThreadPort): ThreadLink {
   port.on('message', (answer: Answer) => {
     const caller = waiting.get(answer.id)
     waiting.delete(answer.id)
-    if ('value' in answer) return caller?.resolve(answer.value as never) // typed by `send`'s caller
+    if ('value' in answer) return caller?.resolve(answer.value as never) // typed by the caller of `send`
     const { code, message, stack } = answer.failure
     const error = code === undefined ? new Error(message) : new SqlError(code, message)
     if (stack !== undefined) error.stack = stack

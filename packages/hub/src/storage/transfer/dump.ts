@@ -9,18 +9,18 @@ import { readTables, type TransferDatabase, type TransferTable } from './tables.
 export interface DumpedLines {
   readonly text: string
   readonly table: string
-  /** Of this table so far, and of all. */
+  /** Rows of this table so far, and of all tables. */
   readonly counts: Readonly<Record<string, number>>
 }
 
 const pageRowsMin = 16
 const pageRowsMax = 2_000
-/** Pages are as long as gives about this many characters. */
+/** The approximate size of a page, in characters. */
 const pageChars = 1_048_576
 
 /**
- * Writes down every row that moves, page by page along the primary keys, so that memory stays small.
- * @param database - in a transaction that sees one moment
+ * Writes every row that moves, page by page along the primary keys, so that memory stays small.
+ * @param database - in a transaction with one snapshot
  * @throws TransferError when another version of Watchbell made the database
  */
 export async function* dump(
@@ -48,7 +48,7 @@ export async function* dump(
   yield { text: `${JSON.stringify(end)}\n`, table: '', counts }
 }
 
-/** SQLite counts in one shard, and the arrivals too; see numbers of the closing line. */
+/** SQLite has one shard, and the arrivals are among its counters; see `numbers` of the closing line. */
 const sources: Readonly<Record<string, RawBuilder<unknown>>> = {
   counters: sql`(SELECT name, 0 AS shard, CAST(sum(value) AS BIGINT) AS value FROM counters
     WHERE name <> ${sql.lit(arrivalsCounter)} GROUP BY name)`,
@@ -76,7 +76,7 @@ async function* pagesOf(
   }
 }
 
-/** Rows of one table are alike, so those just read tell how many of them make a page. */
+/** Rows of one table have similar sizes, so the rows just read decide how many make a page. */
 function nextPage(rows: readonly ExportRow['row'][]): number {
   const chars = rows.reduce(
     (sum, row) => Object.values(row).reduce<number>((sum, cell) => sum + String(cell).length, sum),
@@ -89,7 +89,7 @@ function exportedRow(table: string, row: Readonly<Record<string, unknown>>): Exp
   return Object.fromEntries(
     Object.entries(row).map(([column, cell]) => {
       if (cell === null || typeof cell === 'string' || Number.isSafeInteger(cell)) {
-        return [column, cell as ExportRow['row'][string]] // of these three types
+        return [column, cell as ExportRow['row'][string]] // one of these three types
       }
       if (cell instanceof Uint8Array) return [column, Buffer.from(cell).toString('hex')]
       throw new TransferError(

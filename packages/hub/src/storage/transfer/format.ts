@@ -1,28 +1,28 @@
 import type { Numbers } from './numbers.ts'
 
-/** The version of the format that we write and read. */
+/** The version of the format that this hub writes and reads. */
 export const formatVersion = 1
 
 /** The first line of an export. */
 export interface ExportHeader {
   readonly watchbell_export: typeof formatVersion
-  /** The version that wrote it. */
+  /** The version of Watchbell that wrote it. */
   readonly watchbell: string
   readonly database: 'sqlite' | 'postgres'
   /** ISO 8601 */
   readonly exported_at: string
-  /** The steps of the schema that its rows have been through, in order. */
+  /** The schema steps of its database, in order. */
   readonly migrations: readonly string[]
 }
 
-/** Every line between the first and the last; tables in the order of `movedTables`, rows in that of their key. */
+/** Every line between the first and the last; tables in the order of `movedTables`, rows in the order of their keys. */
 export interface ExportRow {
   readonly table: string
   /** All columns; bytes are hex digits. */
   readonly row: Readonly<Record<string, string | number | null>>
 }
 
-/** The last line: without it an export is not whole. */
+/** The last line: an export without it is incomplete. */
 export interface ExportEnd {
   readonly end: {
     readonly counts: Readonly<Record<string, number>>
@@ -30,7 +30,7 @@ export interface ExportEnd {
   }
 }
 
-/** Why an export cannot be made, or a file cannot be imported, in words for whoever asked for it. */
+/** Why an export cannot be made, or a file cannot be imported; a message for the operator. */
 export class TransferError extends Error {
   override readonly name = 'TransferError'
 }

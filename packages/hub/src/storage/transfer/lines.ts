@@ -1,13 +1,12 @@
 import { TransferError } from './format.ts'
 
-/** Longer than the longest row: what the hub takes in is limited to a few MiB. */
+/** Longer than the longest row: the hub accepts at most a few MiB. */
 export const lineBytesMax = 64 * 1_024 * 1_024
 const newline = 0x0a
 
 /**
- * Cuts bytes into lines, which keep their bytes: nobody knows yet whether they are UTF-8. They come in blocks, as many
- * as a chunk completes.
- * @throws TransferError when the last line has no end, or one is longer than any of ours
+ * Splits bytes into lines, without decoding them: they may not be UTF-8. Yields the lines that each chunk completes.
+ * @throws TransferError when the last line has no end, or a line is too long for an export
  */
 export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerator<readonly Uint8Array[]> {
   let open: Uint8Array[] = []

@@ -83,7 +83,7 @@ const texts = (lines: readonly Line[]): readonly string[] =>
   lines.map((line) => (typeof line === 'string' ? line : JSON.stringify(line)))
 
 describe.each(sites)('into %s', (_, open) => {
-  test('what was exported comes out as it went in, and nothing else', async () => {
+  test('an exported database is imported unchanged, and nothing else is', async () => {
     await using site = await open()
     const lines = texts(sound)
     const loaded = await imported(site, lines)
@@ -91,7 +91,7 @@ describe.each(sites)('into %s', (_, open) => {
     expect((await exported(site)).slice(1)).toEqual(lines.slice(1))
   })
 
-  test('numbering goes on behind the last number that was ever given, and stores read the rows', async () => {
+  test('numbering goes on after the last number ever given, and stores read the rows', async () => {
     await using site = await open()
     await imported(site, texts(sound))
     await using database = await site.target()
@@ -121,7 +121,7 @@ describe.each(sites)('into %s', (_, open) => {
     expect(await signals.counts()).toMatchObject({ accepted: 4 })
   })
 
-  test('a row that the database refuses takes all others with it', async () => {
+  test('a row that the database refuses undoes the whole import', async () => {
     await using site = await open()
     const bad = sound.map((line) =>
       typeof line === 'object' && 'table' in line && line.table === 'providers'
@@ -132,7 +132,7 @@ describe.each(sites)('into %s', (_, open) => {
     await imported(site, texts(sound)) // it is still empty
   })
 
-  test('only one that nobody has used is filled, and it is said what is there', async () => {
+  test('an import into a used database is refused, and the error names the tables with rows', async () => {
     await using site = await open()
     await imported(site, texts(sound))
     await expect(imported(site, texts(sound))).rejects.toThrow(
@@ -140,7 +140,7 @@ describe.each(sites)('into %s', (_, open) => {
     )
   })
 
-  test('one that nobody committed stays empty', async () => {
+  test('an import without a commit leaves the database empty', async () => {
     await using site = await open()
     {
       await using database = await site.target()

@@ -17,7 +17,7 @@ export interface Loaded {
 const batchRowsMax = 2_000
 const batchBytesMax = 1_048_576
 
-/** Rows of one table on their way in. */
+/** Rows of one table to insert together. */
 interface Batch {
   readonly table: TransferTable
   readonly firstLine: number
@@ -26,10 +26,10 @@ interface Batch {
 }
 
 /**
- * Fills an empty database with what `dump` wrote, line by line, and believes none of it.
- * @param database - in a transaction, which must be undone when this throws
- * @param onBatch - told of the counts so far
- * @throws TransferError naming line and column; when the database is not empty, also which tables are not
+ * Fills an empty database with the lines of an export, all of which it checks.
+ * @param database - in a transaction, which must be rolled back when this throws
+ * @param onBatch - called with the counts so far
+ * @throws TransferError naming line and column, or the tables that are not empty
  */
 export async function load(
   database: TransferDatabase,
@@ -98,16 +98,16 @@ async function insert(database: TransferDatabase, batch: Batch, lastLine: number
 }
 
 interface Reader {
-  /** Number of the line that was read last. */
+  /** The number of the last line read. */
   readonly line: number
   readonly counts: Readonly<Record<string, number>>
-  /** @returns the row, when the line holds one */
+  /** @returns the row, when the line is a row */
   read(line: Uint8Array): { readonly table: TransferTable; readonly cells: readonly Cell[] } | undefined
-  /** To be called behind the last line. */
+  /** To be called after the last line. */
   finish(): Numbers
 }
 
-/** Reads line after line, and knows what may come next. */
+/** Reads line after line, and checks what may come next. */
 function createReader(tables: readonly TransferTable[]): Reader {
   const counts: Record<string, number> = Object.fromEntries(tables.map(({ name }) => [name, 0]))
   const lastNumbers: Record<string, number> = {}
@@ -170,7 +170,7 @@ function createReader(tables: readonly TransferTable[]): Reader {
       }
       return [name, number] as const
     })
-    return Object.fromEntries(read) as Numbers // one for each name
+    return Object.fromEntries(read) as Numbers // one per name
   }
 
   return {
@@ -205,7 +205,7 @@ const decoder = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true })
 
 function parseLine(bytes: Uint8Array): JsonObject | undefined {
   try {
-    const value = JSON.parse(decoder.decode(bytes)) as JsonValue // what JSON gives
+    const value = JSON.parse(decoder.decode(bytes)) as JsonValue // a JSON value
     return isJsonObject(value) ? value : undefined
   } catch {
     return undefined
@@ -259,7 +259,7 @@ function expected({ type, nullable }: TransferColumn): string {
   return `it must be ${meanings[type]}${nullable ? ' or null' : ''}`
 }
 
-/** As both databases order them: numbers by value, texts by their bytes. */
+/** The order of both databases: numbers by value, texts by their bytes. */
 function compareKeys(left: readonly Cell[], right: readonly Cell[]): number {
   for (const [at, one] of left.entries()) {
     const other = right[at]

@@ -2,7 +2,7 @@ import { sql, type RawBuilder } from 'kysely'
 import { weekBits, weeklyTables } from '../migrations/weeks.ts'
 import type { TransferDatabase } from './tables.ts'
 
-/** Tables that the database numbers by itself, and the column it does that in. */
+/** Tables that the database numbers itself, and the numbering column. */
 export const numberedColumns = {
   providers: 'number',
   streams: 'number',
@@ -14,15 +14,15 @@ export const numberedColumns = {
 } as const
 type NumberedTable = keyof typeof numberedColumns
 
-/** What signals and refusals share a sequence of: see SignalStore. */
+/** The sequence that signals and refusals share: see SignalStore. */
 export const arrivals = 'arrivals'
 export const numberNames = [arrivals, ...(Object.keys(numberedColumns) as NumberedTable[])] as const
-/** The last number that each sequence gave out, 0 when none: what was deleted since is not numbered again. */
+/** The last number that each sequence gave, 0 when none: numbers of deleted rows are not given again. */
 export type Numbers = Readonly<Record<(typeof numberNames)[number], number>>
 
-/** Numbered tables of SQLite where numbers of deleted rows do not come back. */
+/** Numbered tables of SQLite that never reuse the numbers of deleted rows. */
 const autoincrement: ReadonlySet<string> = new Set<NumberedTable>(['identifiers', 'erasures', 'log_events'])
-/** Where SQLite counts arrivals, among the counters. */
+/** The counter of arrivals on SQLite. */
 export const arrivalsCounter = 'sequence'
 
 interface Numbering {
@@ -65,20 +65,20 @@ export async function readNumbers({ kind, db }: TransferDatabase): Promise<Numbe
     const { rows } = await numberings[kind].last(name).execute(db)
     lasts.push([name, rows[0]?.last ?? 0] as const)
   }
-  return Object.fromEntries(lasts) as Numbers // one for each name
+  return Object.fromEntries(lasts) as Numbers // one per name
 }
 
-/** Makes the sequences of a database that was just filled go on behind these numbers. */
+/** Makes the sequences of a newly filled database continue after these numbers. */
 export async function setNumbers({ kind, db }: TransferDatabase, numbers: Numbers): Promise<void> {
   for (const name of numberNames) {
-    if (numbers[name] === 0) continue // a new sequence begins with 1
+    if (numbers[name] === 0) continue // a new sequence starts with 1
     for (const statement of numberings[kind].set(name, numbers[name])) await statement.execute(db)
   }
 }
 
 const weekly: ReadonlySet<string> = new Set(weeklyTables)
 
-/** Makes the parts that rows with these sequences go to, where a table has such. */
+/** Makes the weekly parts for rows with these sequences. */
 export async function makeRoomFor(
   { kind, db }: TransferDatabase,
   table: string,

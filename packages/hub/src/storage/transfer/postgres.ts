@@ -7,14 +7,14 @@ import { postgresVariant } from '../sql/sql-variant.ts'
 
 type PostgresPlace = Pick<PoolOptions, 'url' | 'extraCa'>
 
-/** What an operator sees in pg_stat_activity. */
+/** Shown to operators in pg_stat_activity. */
 const applicationName = 'watchbell transfer'
-/** Reading and writing files may take longer than a node may stand still in a transaction. */
+/** Reading and writing files may take longer than the timeouts of a hub's transactions. */
 const unhurried = 'SET LOCAL idle_in_transaction_session_timeout = 0; SET LOCAL statement_timeout = 0'
 const lockTimeoutMs = 10_000
 
 /**
- * A PostgreSQL database as it is at one moment, whether or not hubs run on it: they wait for nothing.
+ * A PostgreSQL database as of one moment; hubs on it do not wait.
  * @throws HubError `hub.unavailable` when it cannot be reached
  */
 export async function openPostgresSource(url: string, extraCa?: readonly string[]): Promise<TransferSource> {
@@ -26,9 +26,9 @@ export async function openPostgresSource(url: string, extraCa?: readonly string[
 }
 
 /**
- * A PostgreSQL database that nobody else can read or write meanwhile; migrated when it has not been.
- * @throws HubError `hub.unavailable` when it cannot be reached, or others do not let go of it; Error when a newer
- * Watchbell made it
+ * A PostgreSQL database under exclusive locks; migrated when it has not been.
+ * @throws HubError `hub.unavailable` when it cannot be reached or others hold its locks; Error when a newer Watchbell
+ *   made it
  */
 export async function openPostgresTarget(
   url: string,
@@ -48,7 +48,7 @@ export async function openPostgresTarget(
     async commit() {
       const command = await connection.runAll('COMMIT')
       if (command !== 'COMMIT') throw new TransferError('PostgreSQL undid the import.')
-      await connection.runAll(`ANALYZE ${tables}`) // else the first hub reads tables that the planner takes for empty
+      await connection.runAll(`ANALYZE ${tables}`) // otherwise the first hub's plans assume empty tables
     },
   }
 }
@@ -62,7 +62,7 @@ async function begin(
   opened.defer(() => pool.close())
   const connection = await pool.connect()
   opened.defer(async () => {
-    // What is not committed ends with the connection at the latest.
+    // The end of the connection rolls back what is not committed.
     await connection.runAll('ROLLBACK').catch(() => undefined)
     connection.release()
   })

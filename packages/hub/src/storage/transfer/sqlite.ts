@@ -9,7 +9,7 @@ import type { TransferSource, TransferTarget } from './tables.ts'
 import { sqliteVariant } from '../sql/sql-variant.ts'
 
 /**
- * The embedded database of a data folder as it is at one moment, whether or not a hub runs on it. Nothing is written.
+ * The embedded database of a data folder as of one moment, with or without a hub on it. Read-only.
  * @throws TransferError when there is none
  */
 export async function openSqliteSource(folder: string): Promise<TransferSource> {
@@ -19,7 +19,7 @@ export async function openSqliteSource(folder: string): Promise<TransferSource> 
 }
 
 /**
- * The embedded database of a data folder on which no hub runs, made and migrated when it is not there.
+ * The embedded database of a data folder without a hub on it; created and migrated when it does not exist.
  * @throws Error when a hub runs on it, or a newer Watchbell made it
  */
 export async function openSqliteTarget(folder: string, now: Date): Promise<TransferTarget> {
@@ -34,7 +34,7 @@ export async function openSqliteTarget(folder: string, now: Date): Promise<Trans
   return {
     ...transferOver(connection),
     commit: async () => void connection.run('COMMIT', []),
-    [Symbol.asyncDispose]: async () => held.dispose(), // closing undoes what is not committed
+    [Symbol.asyncDispose]: async () => held.dispose(), // closing rolls back what is not committed
   }
 }
 

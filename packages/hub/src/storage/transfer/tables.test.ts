@@ -4,7 +4,7 @@ import { postgresSite, sites, sqliteSite, type TransferSite } from '../../../tes
 import { numberedColumns } from './numbers.ts'
 import { movedTables, readTables, unmovedTables, type TransferTable } from './tables.ts'
 
-/** What the catalogues of the databases say. */
+/** The tables and columns in the databases' catalogues. */
 const keys = {
   sqlite: sql<{ table: string; column: string }>`
     SELECT m.name AS "table", p.name AS "column" FROM sqlite_schema m JOIN pragma_table_info(m.name) p
@@ -29,7 +29,7 @@ async function primaryKeys(site: TransferSite): Promise<Readonly<Record<string, 
 }
 
 describe.each(sites)('the tables of %s', (_, open) => {
-  test('are each moved by their primary key, or left out for a reason', async () => {
+  test('are each moved in the order of their primary key, or listed with a reason as not moved', async () => {
     await using site = await open()
     const found = await primaryKeys(site)
     expect(Object.keys(found).toSorted()).toEqual(
@@ -51,7 +51,7 @@ test('columns have the same names, order, types and nullability on both database
   expect(onSqlite.filter(({ columns }) => columns.length === 0)).toEqual([])
 })
 
-test('every sequence of PostgreSQL and every AUTOINCREMENT of SQLite moves on', async () => {
+test('the last number of every sequence of PostgreSQL and every AUTOINCREMENT of SQLite is moved', async () => {
   await using postgres = await postgresSite()
   await using onPostgres = await postgres.target()
   const { rows: sequences } = await sql<{ name: string }>`

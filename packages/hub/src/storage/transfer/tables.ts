@@ -2,23 +2,23 @@ import { sql, type Kysely } from 'kysely'
 import type { DatabaseSchema } from '../sql/schema.ts'
 import type { ColumnType, SqlVariant } from '../sql/sql-variant.ts'
 
-/** A database of ours that rows are moved out of or into, within the one transaction that its opener has begun. */
+/** A database that rows are moved out of or into, within the one transaction that its opener has begun. */
 export interface TransferDatabase {
   readonly kind: 'sqlite' | 'postgres'
   readonly db: Kysely<DatabaseSchema>
   readonly variant: SqlVariant
 }
 
-/** Disposing it lets go of it. */
+/** Disposing it closes it. */
 export type TransferSource = TransferDatabase & AsyncDisposable
 
-/** Disposing it undoes what was not committed. */
+/** Disposing it rolls back what is not committed. */
 export interface TransferTarget extends TransferSource {
   /** Resolves when all of it is on disk. */
   commit(): Promise<void>
 }
 
-/** Tables that stay where they are, and why. */
+/** Tables that are not moved, and why. */
 export const unmovedTables = {
   leases: 'Which node works on what, for the next seconds: nodes on another database are others.',
   rate_counts: 'Who called how often in the current minute.',
@@ -27,7 +27,7 @@ export const unmovedTables = {
 
 type MovedTable = Exclude<keyof DatabaseSchema, keyof typeof unmovedTables>
 
-/** Every table that moves, with its primary key, in the order in which tables stand in an export. */
+/** Every table that is moved, with its primary key, in the order of an export. */
 export const movedTables: {
   readonly [Table in MovedTable]: readonly (keyof DatabaseSchema[Table] & string)[]
 } = {
@@ -90,7 +90,7 @@ const typeNames: ReadonlyMap<string, ColumnType> = new Map([
   ['bytea', 'bytes'],
 ])
 
-/** The tables that move, with the columns that the database itself says they have. */
+/** The moved tables, with their columns from the database's catalogue. */
 export async function readTables({ kind, db }: TransferDatabase): Promise<readonly TransferTable[]> {
   const schema = kind === 'postgres' ? await currentSchema(db) : undefined
   const found = (await db.introspection.getTables()).filter((table) => table.schema === schema)
@@ -102,7 +102,7 @@ export async function readTables({ kind, db }: TransferDatabase): Promise<readon
       columns: columns.map((column) => {
         const type = typeNames.get(column.dataType)
         if (type === undefined) throw new Error(`${name}.${column.name} has the type ${column.dataType}.`)
-        // SQLite calls a primary key nullable, and stores no NULL in it.
+        // SQLite reports a primary key as nullable, and stores no NULL in it.
         return { name: column.name, type, nullable: column.isNullable && !key.includes(column.name) }
       }),
     }
