@@ -4,12 +4,12 @@ import { readIsoTime } from '../base/iso-time.ts'
 import type { Question } from '../policy/question.ts'
 import { canonicalAddress } from '../subjects/address.ts'
 
-/** One evaluation that cannot be made, in words for whoever asked. */
+/** Why one evaluation cannot be made, as a message for the caller. */
 export interface Unreadable {
   readonly problem: string
 }
 
-/** How several evaluations are answered (Authorization API 1.0 §7.1.2.1). */
+/** When to stop answering several evaluations (Authorization API 1.0 §7.1.2.1). */
 export const semantics = ['execute_all', 'deny_on_first_deny', 'permit_on_first_permit'] as const
 export type Semantic = (typeof semantics)[number]
 
@@ -20,7 +20,7 @@ export interface EvaluationsRequest {
 
 export const evaluationsMax = 100
 const charactersMax = 1_000
-/** By how much the clock of whoever asks may be fast. */
+/** How far the caller's clock may be ahead. */
 export const clockSkewMs = 300_000
 
 export function isUnreadable(question: Question | Unreadable): question is Unreadable {
@@ -28,7 +28,7 @@ export function isUnreadable(question: Question | Unreadable): question is Unrea
 }
 
 /**
- * Reads the body of one evaluation (Authorization API 1.0 §6.1). Members that it does not know are ignored.
+ * Reads the body of one evaluation (Authorization API 1.0 §6.1). Unknown members are ignored.
  * @throws HubError `evaluation.invalid`
  */
 export function readEvaluation(body: JsonValue | undefined, now: Date): Question {
@@ -38,9 +38,9 @@ export function readEvaluation(body: JsonValue | undefined, now: Date): Question
 }
 
 /**
- * Reads the body of several evaluations (§7.1): members of the whole are defaults for each, a member of one taking its
- * place whole (§7.1.1). What is wrong with one is an answer to that one.
- * @returns a single question when there are no evaluations: then the whole is one
+ * Reads the body of several evaluations (§7.1). Top-level members are defaults; a member of one evaluation replaces the
+ * default as a whole (§7.1.1). An invalid evaluation becomes the answer to that one.
+ * @returns a single question when the body has no evaluations
  * @throws HubError `evaluation.invalid`
  */
 export function readEvaluations(body: JsonValue | undefined, now: Date): EvaluationsRequest | Question {
@@ -73,7 +73,7 @@ function refusal(problem: string): HubError {
   return new HubError('evaluation.invalid', { detail: `The evaluation request is malformed: ${problem}.` })
 }
 
-/** The first problem is enough: this runs at every sign-in. */
+/** Stops at the first problem: this runs at every sign-in. */
 function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Question | Unreadable {
   const subject = own['subject'] ?? defaults['subject']
   const action = own['action'] ?? defaults['action']
@@ -91,7 +91,7 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
   if (!isText(resource['type'])) return unreadableText('resource.type')
   if (!isText(resource['id'])) return unreadableText('resource.id')
 
-  // Authorization API 1.0 §5.1.1 gives address and device a place of their own in the subject.
+  // Authorization API 1.0 §5.1.1 defines members of the subject for address and device.
   const ip = context['ip'] ?? about['ip_address'] ?? undefined
   const device = context['device'] ?? about['device_id'] ?? undefined
   const session = context['session'] ?? undefined
@@ -118,7 +118,7 @@ function readQuestion(own: JsonObject, defaults: JsonObject, now: Date): Questio
         'context.issued_at must be an ISO 8601 time such as 2026-01-31T12:00:00Z, or seconds since 1970',
     }
   }
-  // Later than every revocation, it would outlive all of them.
+  // A future time would be later than every revocation.
   if (issuedAt !== undefined && issuedAt.getTime() > now.getTime() + clockSkewMs) {
     return {
       problem: 'context.issued_at lies in the future; a number is seconds since 1970, not milliseconds',
@@ -147,7 +147,7 @@ function unreadableText(place: string): Unreadable {
   return { problem: `${place} must be a string of 1 to ${charactersMax} characters` }
 }
 
-/** A time as sessions tell it: a string, or the seconds of a token's `iat`. */
+/** The time of a session: an ISO 8601 string, or the seconds of a token's `iat`. */
 function readIssuedAt(given: JsonValue | undefined): Date | undefined | 'unreadable' {
   if (given === undefined) return undefined
   const seconds = typeof given === 'number' && given >= 0 ? given : Number.NaN

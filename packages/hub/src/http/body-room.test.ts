@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { createBodyRoom } from './body-room.ts'
 
-test('room is given back, and a small body takes 4 KiB', () => {
+test('memory is released, and a small body counts as 4 KiB', () => {
   const room = createBodyRoom(20_000)
   const body = room.enter(() => undefined)
   body.hold(10)
@@ -13,7 +13,7 @@ test('room is given back, and a small body takes 4 KiB', () => {
   expect(room.held()).toBe(0)
 })
 
-test('the one that began first gives way, of those that are not whole', () => {
+test('the oldest incomplete body is dropped at the limit', () => {
   const room = createBodyRoom(30_000)
   const gone: string[] = []
   const enter = (name: string) => {
@@ -31,7 +31,7 @@ test('the one that began first gives way, of those that are not whole', () => {
   expect(gone).toEqual(['slow', 'slower'])
 })
 
-test('where all are whole the new one is refused', () => {
+test('a new body is refused when all others are complete', () => {
   const room = createBodyRoom(10_000)
   const whole = room.enter(() => undefined)
   whole.hold(10_000)

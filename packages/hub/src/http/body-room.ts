@@ -3,38 +3,38 @@ import { HubError } from '../base/hub-error.ts'
 /** A body that is being read or handled. */
 export interface HeldBody {
   /**
-   * Takes room for so many bytes in all.
-   * @throws HubError `hub.overloaded` when there is none
+   * Reserves memory up to this total, in bytes.
+   * @throws HubError `hub.overloaded` when all memory is reserved
    */
   hold(bytes: number): void
-  /** The whole body is here: from now on it gives way to no other. */
+  /** Call when the whole body has arrived: it is not dropped for another any more. */
   complete(): void
-  /** Gives its room back. */
+  /** Releases the memory. */
   release(): void
 }
 
-/** Memory for the bodies of requests, with one bound for all of them. */
+/** Bounds the memory of all request bodies together. */
 export interface BodyRoom {
-  /** @param giveWay - called when the room is needed: the body is to be let go */
+  /** @param giveWay - called when the memory is needed: the caller must drop the body */
   enter(giveWay: () => void): HeldBody
-  /** Bytes held now. */
+  /** Bytes reserved now. */
   held(): number
 }
 
-/** Bytes that the bodies of requests without proven credentials may take at a time, of all connections together. */
+/** Bytes for the bodies of all concurrent requests whose credentials were not checked yet. */
 export const anonymousBodyBytesMax = 33_554_432
-/** As above, for requests whose credentials were checked before their body was read. */
+/** Bytes for the bodies of all concurrent requests whose credentials were checked before the body was read. */
 export const provenBodyBytesMax = 134_217_728
-/** What a body takes at least: the request around it needs memory too. */
+/** Bytes counted for the smallest body: its request needs memory too. */
 const bodyBytesMin = 4_096
 
 /**
- * When the bound is reached, the body that began to arrive first gives way, of those that are not whole: a sender that
- * takes its time loses its place to one that does not. When all are whole, the new one is refused.
+ * At the limit, the oldest incomplete body is dropped, so slow senders cannot block others. When all bodies are complete,
+ * the new one is refused.
  */
 export function createBodyRoom(bytesMax: number): BodyRoom {
   let held = 0
-  /** Those not whole yet, the oldest first. */
+  /** Incomplete bodies, the oldest first. */
   const arriving = new Map<HeldBody, () => void>()
 
   return {
@@ -67,7 +67,7 @@ export function createBodyRoom(bytesMax: number): BodyRoom {
   }
 }
 
-/** Too many bodies at a time. */
+/** The refusal of a body over the limit. */
 export function overloaded(): HubError {
   return new HubError('hub.overloaded', {
     detail: 'The hub is reading as many request bodies as it has memory for; try again shortly.',

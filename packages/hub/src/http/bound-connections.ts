@@ -2,14 +2,14 @@ import { readdirSync, readFileSync } from 'node:fs'
 import type { Server } from 'node:net'
 import type { Logger } from '@watchbell/receiver/base'
 
-/** Files that the process opens beside connections from others: to transmitters, to the database, for a moment. */
+/** Files that the process needs besides inbound connections: to transmitters, to the database, temporary ones. */
 const reservedFiles = 32
 const connectionsFew = 256
 const saidEveryMs = 60_000
 
 /**
- * Keeps connections below what the process may open: a connection beyond it is hung up on without an answer, and the log
- * says so, also at the start when there is room for few. Where the system does not tell (only Linux does), nothing is done.
+ * Limits connections to what the process may open. A connection over the limit is closed without an answer and logged; a
+ * low limit is logged at the start. Does nothing where the system gives no limit: only Linux does.
  */
 export function boundConnections(server: Server, logger: Logger): void {
   const limit = openFilesMax()
@@ -37,7 +37,7 @@ export function boundConnections(server: Server, logger: Logger): void {
   })
 }
 
-/** Node.js has raised its own limit as far as it may go. */
+/** Node.js has already raised the soft limit to the hard limit. */
 function openFilesMax(): number | undefined {
   try {
     const [, soft] = /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'utf8')) ?? []

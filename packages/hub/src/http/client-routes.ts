@@ -26,7 +26,7 @@ export function clientRoutes({ origin, serviceApps }: ClientRoutesDeps): readonl
     'GET /oauth2/v1/clients': async ({ query }) => {
       const limit = readLimit(query.get('limit'))
       const after = query.get('after') ?? undefined
-      // One more than asked for tells whether there is a next page.
+      // One more than the limit shows whether there is a next page.
       const apps = await serviceApps.list({ after, limit: limit + 1 })
       const page = apps.slice(0, limit)
       const last = page.at(-1)

@@ -13,7 +13,7 @@ export interface ErasureRoutesDeps {
 const base = pathOf('GET /v1/erasures')
 const parameters = ['state', 'limit', 'after']
 
-/** How far erasures of subjects have come. Newest first; `after` is where the last page ended. */
+/** Erasures of subjects and their progress. Newest first; `after` is where the last page ended. */
 export function erasureRoutes({ origin, erasures }: ErasureRoutesDeps): readonly Route[] {
   return routesOf({
     'GET /v1/erasures': async ({ query: parameters }) => {
@@ -32,7 +32,7 @@ export function erasureRoutes({ origin, erasures }: ErasureRoutesDeps): readonly
   })
 }
 
-/** What a request for an erasure is answered with: 202, or 200 when there was one for the subject that is done. */
+/** The answer to a request for an erasure: 202, or 200 when an earlier one of the subject is done. */
 export function requestedErasure(origin: string, erasure: Erasure): AnswerTo<'DELETE /v1/subjects/:id'> {
   return {
     status: erasure.state === 'done' ? 200 : 202,

@@ -46,7 +46,7 @@ export interface EvaluationDeps extends Pick<ServerDeps, 'world' | 'logger' | 'o
   authenticate(credentials: Credentials, needed: Scope): Promise<Caller>
 }
 
-/** Where to ask (Authorization API 1.0 §9). */
+/** The metadata document of the evaluation API (Authorization API 1.0 §9). */
 export function authzenMetadataRoutes(origin: string): readonly Route[] {
   return routesOf({
     'GET /.well-known/authzen-configuration': async () => ({
@@ -61,14 +61,13 @@ export function authzenMetadataRoutes(origin: string): readonly Route[] {
 }
 
 /**
- * The question at sign-in (Authorization API 1.0 §6, §7, §10). Mounted apart from the route table because it is asked
- * at every sign-in: whoever shows good credentials for it is not rate limited, and errors are strings as that API has them.
- * A `read_only` token pays for each question like for any other request: each is an entry of the System Log in somebody's
- * name, and such tokens are given to whoever is only to look.
+ * The question at sign-in (Authorization API 1.0 §6, §7, §10). Outside the route table because it runs at every sign-in:
+ * callers with the scope for it have no rate limit, and errors are strings as in that API. A `read_only` token is rate
+ * limited for each question, because each question writes an entry of the System Log about a user.
  */
 export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): void {
   const { evaluator } = deps
-  /** For so many questions, before any is answered; the first is paid with the request. @throws HubError `request.rate_limited` */
+  /** Takes so many questions from the rate limit, before any is answered; the request itself pays the first. @throws HubError `request.rate_limited` */
   type Pay = (questions: number) => Promise<void>
   const mount = <Name extends 'POST /access/v1/evaluation' | 'POST /access/v1/evaluations'>(
     name: Name,
@@ -119,7 +118,7 @@ export function mountEvaluation(app: FastifyInstance, deps: EvaluationDeps): voi
   })
 }
 
-/** §10.1.9: whoever sends an id gets it back, whatever the answer. */
+/** §10.1.9: every answer repeats the id of the request. */
 function echoRequestId(request: FastifyRequest, reply: FastifyReply): void {
   const id = request.headers['x-request-id']
   if (id !== undefined) reply.header('x-request-id', id)
@@ -150,7 +149,7 @@ async function requireCaller(
   }
 }
 
-/** In the order of the questions; the semantics that stop early answer no further (§7.1.2.1). */
+/** Answers in the order of the questions; semantics that stop early omit the rest (§7.1.2.1). */
 async function answerAll(
   { semantic, questions }: EvaluationsRequest,
   answer: (question: Question) => Promise<DecisionBody>,
@@ -173,7 +172,7 @@ function closed({ problem }: Unreadable): UnreadableDecisionBody {
   return { decision: false, context: { error: { status: 400, message: `${problem}.` } } }
 }
 
-/** Only `allow` is a yes: whoever challenges first has not let anybody in. */
+/** Only the outcome `allow` is the decision true; `challenge` is false. */
 function decision(verdict: Verdict): DecisionBody {
   const { outcome, reported, notes, userId } = verdict
   return {
@@ -215,7 +214,7 @@ function refuse(deps: EvaluationDeps, error: unknown, request: FastifyRequest, r
     void reply.code(status).header('content-type', 'application/json').send(JSON.stringify(message))
   }
   if (!(error instanceof HubError)) {
-    // the query is not ours, and may hold somebody's name
+    // Without the query: it may hold the name of a user.
     deps.logger.error({ err: error, errorId, path: request.url.split('?')[0] }, 'an evaluation failed')
     return send(500, `Internal error ${errorId}.`)
   }

@@ -14,16 +14,16 @@ import { clockSkewMs } from './authzen-request.ts'
 import { forwardedEntries } from './forwarded-for.ts'
 
 export interface ForwardAuthOptions {
-  /** Which header names the user who is signed in. */
+  /** The header with the signed-in user. */
   readonly userHeader: string
-  /** Which header names the address that the request came from, with the proxies it came through behind it. */
+  /** The header with the address of the client, followed by those of the proxies. */
   readonly addressHeader: string
-  /** Which header has the session's id, and which the time of sign-in; undefined where no proxy sets them. */
+  /** The headers with the id of the session and the time of sign-in; undefined when no proxy sets them. */
   readonly sessionHeader: string | undefined
   readonly signedInHeader: string | undefined
-  /** What becomes of a revocation of all sessions when no time of sign-in is given. */
+  /** How to apply a revocation of all sessions when no time of sign-in is given. */
   readonly untimed: UntimedRules
-  /** What the proxy must show in `X-Watchbell-Token`, beside its address; undefined when the address is enough. */
+  /** The token that the proxy must send in `X-Watchbell-Token`; undefined when its address is enough. */
   readonly token: string | undefined
   /** Addresses and CIDR blocks of proxies whose headers are believed. */
   readonly trustedProxies: readonly string[]
@@ -37,18 +37,18 @@ export interface ForwardAuthDeps extends ForwardAuthOptions {
 
 export const forwardAuthPath = pathOf('ALL /access/v1/forward-auth')
 const tokenHeader = 'x-watchbell-token'
-/** Why a proxy was not answered. */
+/** Response header: why a proxy got no decision. */
 const errorHeader = 'x-watchbell-error'
 const headerCharsMax = 1_000
 
-/** What a revocation of sessions did: for the proxy's log, and for whoever wonders about the answer. */
+/** Response header: what a revocation of sessions did, for the log of the proxy. */
 const revocationHeader = 'x-watchbell-revocation'
 
 /**
- * Answers a reverse proxy that asks before it lets a request through (nginx auth_request, Traefik ForwardAuth, Caddy
- * forward_auth, Envoy ext_authz): 200, 401 or 403. Envoy asks with the method and path of the request that it holds, so
- * this is the open path of the server. A proxy gets no body, because proxies pass bodies on to their clients: what it
- * did wrong stands in a header. Who is no trusted proxy is told in a body, as everywhere.
+ * Answers a reverse proxy before it forwards a request (nginx auth_request, Traefik ForwardAuth, Caddy forward_auth, Envoy
+ * ext_authz): 200, 401 or 403. Envoy sends the method and path of the forwarded request, so this is the open path of the
+ * server. A trusted proxy gets errors in a header and no body, because proxies forward bodies to their clients. All other
+ * callers get the usual body.
  */
 export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): void {
   const isTrusted = addressMatcher(deps.trustedProxies)
@@ -83,7 +83,7 @@ export function mountForwardAuth(app: FastifyInstance, deps: ForwardAuthDeps): v
     if (revocation !== undefined) reply.header(revocationHeader, revocation)
     const status = statusOf(verdict)
     if (status === 401) {
-      // RFC 9470 §3: signing in anew, and better, is what helps.
+      // RFC 9470 §3: the client must authenticate again, more strongly.
       reply.header(
         'www-authenticate',
         `Bearer realm="${deps.origin}", error="insufficient_user_authentication"`,
@@ -111,7 +111,7 @@ function peerOf(request: FastifyRequest): string {
   return request.raw.socket.remoteAddress ?? ''
 }
 
-/** A session that was revoked, and nothing else: whoever signs in again is let in, so that is what is asked for. */
+/** Whether only a revoked session denies: a new sign-in then helps. */
 function statusOf({ outcome, isOnlyRevoked }: Verdict): 200 | 401 | 403 {
   if (outcome === 'allow') return 200
   return outcome === 'challenge' || isOnlyRevoked ? 401 : 403
@@ -152,8 +152,7 @@ function isSame(given: string, wanted: string): boolean {
 }
 
 /**
- * A header that may stand there once: a client could send one of its own, and a proxy that adds instead of replacing
- * would pass both on.
+ * Reads a header that may occur once: a proxy that adds its header instead of replacing would also forward the client's.
  * @throws HubError `request.invalid`
  */
 function single(request: FastifyRequest, name: string): string | undefined {
@@ -166,8 +165,8 @@ function single(request: FastifyRequest, name: string): string | undefined {
 }
 
 /**
- * A header that was repeated may arrive joined with commas: then nobody has that name, and whom nobody knows is let
- * through. Sign-in names, email addresses and ids have no commas.
+ * Refuses commas: a repeated header may arrive joined with them, and no known subject would have that name, so that the
+ * answer would be `allow`. Sign-in names, email addresses and ids have no commas.
  * @throws HubError `request.invalid`
  */
 function requireOne(name: string, value: string | undefined, what: string): string | undefined {
@@ -186,7 +185,7 @@ function optional(request: FastifyRequest, name: string | undefined): string | u
 }
 
 /**
- * When the user signed in last. A time that cannot be read, or is still to come, would outlive every revocation.
+ * The time of the last sign-in. An unreadable or future time is refused: it would be later than every revocation.
  * @throws HubError `request.invalid`
  */
 function signedInAt(
@@ -211,19 +210,19 @@ function signedInAt(
   return new Date(ms)
 }
 
-/** `2026-01-31 12:00:00.5 +0000 UTC`, as programs in Go write times (oauth2-proxy), in the form of ISO 8601. */
+/** Converts `2026-01-31 12:00:00.5 +0000 UTC`, the format of Go programs (oauth2-proxy), to ISO 8601. */
 function isoOfGo(text: string): string {
   const [, date, time, offset] = /^([\d-]{10}) ([\d:.]{8,18}) ([+-]\d{4})( \S{1,9}){0,2}$/.exec(text) ?? []
   return date === undefined ? text : `${date}T${time}${offset}`
 }
 
-/** Node.js gives the bytes of a header as Latin-1; proxies write names in UTF-8. What is no UTF-8 stays as it is. */
+/** Node.js decodes headers as Latin-1; proxies write names in UTF-8. Invalid UTF-8 stays Latin-1. */
 function inUtf8(text: string): string {
   const bytes = Buffer.from(text, 'latin1')
   return isUtf8(bytes) ? bytes.toString('utf8') : text
 }
 
-/** The last address that is none of our proxies: what stands before it, anybody could have written. */
+/** The last address that is not one of our proxies: any client can forge the ones before it. */
 function clientAddress(
   request: FastifyRequest,
   name: string,

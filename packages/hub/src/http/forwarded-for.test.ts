@@ -22,6 +22,6 @@ test.each([
   ['203.0.113.5:, 10.0.0.1', '10.0.0.1'],
   ['unknown', undefined],
   ['', undefined],
-])('of %j it is %j that counts', (header, expected) => {
+])('the header %j is read as %j', (header, expected) => {
   expect(plainForwardedFor(header)).toBe(expected)
 })

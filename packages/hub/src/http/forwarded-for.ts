@@ -1,6 +1,6 @@
 import { canonicalAddress } from '../subjects/address.ts'
 
-/** What nginx writes for a client that came over a unix socket, which is something on the machine of that proxy. */
+/** nginx writes this for a client over a unix socket, a process on the machine of that proxy. */
 const unixSocket = 'unix:'
 
 /** Each entry of `X-Forwarded-For`, without ports, brackets and hops over unix sockets. */
@@ -12,9 +12,9 @@ export function forwardedEntries(header: string): readonly string[] {
 }
 
 /**
- * `X-Forwarded-For` with plain addresses only: ports and brackets are taken off, which some proxies write (Azure's
- * Application Gateway, for one), and would make a stranger of every connection. What is no address, and all that stands
- * before it, is left out, so that whoever wrote it counts as where the request came from.
+ * `X-Forwarded-For` with plain addresses only. Ports and brackets are removed: some proxies write them (Azure's
+ * Application Gateway), and each connection would count as another client. An entry that is not an address is removed
+ * with all entries before it, so that the hop that wrote it counts as the origin of the request.
  * @returns undefined when nothing is left
  */
 export function plainForwardedFor(header: string): string | undefined {

@@ -1,7 +1,7 @@
 import type { Hub } from '../hub.ts'
 import { routesOf, type Route } from './route.ts'
 
-/** Life and readiness, for whoever restarts or routes to us. */
+/** Liveness and readiness, for orchestrators and load balancers. */
 export function healthRoutes(
   hub: Pick<Hub, 'isReady'> & Partial<Pick<Hub, 'standby' | 'erasuresLeft'>>,
 ): readonly Route[] {
@@ -11,7 +11,7 @@ export function healthRoutes(
       if (!(await hub.isReady())) {
         return {
           status: 503,
-          body: { status: 'unavailable', reason: 'The storage does not answer, or takes nothing.' },
+          body: { status: 'unavailable', reason: 'The storage does not answer, or does not accept writes.' },
         }
       }
       const { count = 0, since } = (await hub.erasuresLeft?.()) ?? {}

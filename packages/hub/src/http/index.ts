@@ -34,13 +34,13 @@ export interface HubServerOptions {
   /** Proxies whose `X-Forwarded-For` is believed. */
   readonly trustedProxies: readonly string[]
   readonly forwardAuth: Omit<ForwardAuthOptions, 'trustedProxies'>
-  /** Whether answers of APIs that Okta calls deprecated say so. */
+  /** Whether answers of APIs that Okta deprecated have a `Deprecation` header. */
   readonly deprecationHeaders: boolean
-  /** Who counts and traces requests; nobody unless given. */
+  /** No metrics and traces of requests unless given. */
   readonly observer?: RequestObserver | undefined
 }
 
-/** Everything the hub answers over HTTP. */
+/** All HTTP APIs of the hub. */
 export function hubServer(options: HubServerOptions): FastifyInstance {
   const { hub, world, logger, trustedProxies, forwardAuth, deprecationHeaders, observer } = options
   const { origin, evaluator } = hub

@@ -26,7 +26,7 @@ export function logRoutes({ systemLog, world, origin }: LogRoutesDeps): readonly
   })
 }
 
-/** One header for each relation (OKTA-L13), built on our origin (OKTA-L15) and encoded anew: nothing of the request breaks out. */
+/** One header for each relation (OKTA-L13), built on our origin (OKTA-L15). Encoded again, so that the request cannot inject. */
 function link(origin: string, query: URLSearchParams, rel: 'self' | 'next', after?: string): string {
   const parameters = new URLSearchParams()
   for (const name of logParameters) {

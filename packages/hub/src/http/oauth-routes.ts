@@ -59,7 +59,7 @@ function tokenAnswer({
   }
 }
 
-/** RFC 8414 §2. There is no authorization endpoint, as no grant of ours uses one. */
+/** RFC 8414 §2. Without an authorization endpoint: no supported grant uses one. */
 function serverMetadata(origin: string): AuthorizationServerBody {
   return {
     issuer: origin,
@@ -75,7 +75,7 @@ function serverMetadata(origin: string): AuthorizationServerBody {
   }
 }
 
-/** OKTA-O32. The id is made from the origin: the same on every node and after every restart. */
+/** OKTA-O32. The id is derived from the origin: the same on every node and after every restart. */
 function organization(origin: string): OrganizationBody {
   return {
     id: `00o${createHash('sha256').update(origin).digest('hex').slice(0, 17)}`,

@@ -8,7 +8,7 @@ export interface OktaErrorAnswer {
   readonly body: OktaErrorBody
 }
 
-/** Okta's status and fixed summary for each of its codes (OKTA §9.2). `{0}` is filled in from the error. */
+/** Okta's status and fixed summary for each of its codes (OKTA §9.2). `{0}` is replaced by a text of the error. */
 const oktaCodes = {
   E0000001: [400, 'Api validation failed: {0}'],
   E0000003: [400, 'The request body was not well-formed.'],
@@ -28,7 +28,7 @@ const oktaCodes = {
 } as const satisfies Record<string, readonly [number, string]>
 type OktaCode = keyof typeof oktaCodes
 
-/** The Okta code of each of ours. A new code does not compile until it is placed here. */
+/** Okta's code for each of our codes. A new code does not compile until it is here. */
 const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'set.malformed': 'E0000001',
   'set.wrong_type': 'E0000001',
@@ -119,7 +119,7 @@ const oktaCodeOf: Record<HubErrorCode, OktaCode> = {
   'hub.secret_unreadable': 'E0000009',
 }
 
-/** Statuses that Okta has no code of its own for. */
+/** The status of codes for which Okta has no matching code. */
 const statusOf: Partial<Record<HubErrorCode, number>> = {
   'request.too_large': 413,
   'request.head_too_large': 431,
@@ -131,7 +131,7 @@ const statusOf: Partial<Record<HubErrorCode, number>> = {
   'stream.answer_unusable': 502,
 }
 
-/** Causes that Okta words itself; clients match these texts (OKTA-R61, OKTA-R62). */
+/** Okta's own texts for causes; clients match these (OKTA-R61, OKTA-R62). */
 const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   'provider.name_taken': [{ field: 'name', message: 'Security Events Provider name must be unique' }],
   'risk_provider.name_taken': [
@@ -148,7 +148,7 @@ const causesOf: Partial<Record<HubErrorCode, readonly FieldProblem[]>> = {
   ],
 }
 
-/** What an error is about that no one field is to blame for: what `{0}` then names, with the sentence as the cause (OKTA-X3). */
+/** The text for `{0}` of errors that belong to no field; the detail of the error is then the cause (OKTA-X3). */
 const wholeOf: Partial<Record<HubErrorCode, string>> = {
   'provider.invalid': 'securityEventsProvider',
   'provider.limit_reached': 'securityEventsProvider',
@@ -166,7 +166,7 @@ const wholeOf: Partial<Record<HubErrorCode, string>> = {
   'request.head_too_large': 'request',
 }
 
-/** An error of ours as Okta words it. */
+/** Converts an error of ours to Okta's status and body. */
 export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnswer {
   const code = oktaCodeOf[error.code]
   const problems = wordedCauses(error) ?? error.problems
@@ -181,12 +181,12 @@ export function oktaErrorAnswer(error: HubError, errorId: string): OktaErrorAnsw
   }
 }
 
-/** The causes that Okta words itself, of everything that stands in the way (OKTA-X4); undefined for other errors. */
+/** Okta's own causes, one for each conflict (OKTA-X4); undefined for other errors. */
 function wordedCauses({ code, also }: HubError): readonly FieldProblem[] | undefined {
   return causesOf[code] && [code, ...also].flatMap((each) => causesOf[each] ?? [])
 }
 
-/** What we say of an error that is nobody's but ours: little. */
+/** The answer to a failure of ours, without details. */
 export function internalErrorAnswer(errorId: string): OktaErrorAnswer {
   const [status, summary] = oktaCodes.E0000009
   return { status, body: oktaError('E0000009', { errorId, summary, causes: [] }) }
@@ -207,7 +207,7 @@ function oktaError(
 
 const idShownCharsMax = 50
 
-/** What stands behind `Api validation failed:` (OKTA-X3) or `Not found:`. */
+/** The text after `Api validation failed:` (OKTA-X3) or `Not found:`. */
 function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   const { id, type, summary } = error.facts
   if (summary !== undefined) return summary
@@ -217,7 +217,7 @@ function subjectOf(error: HubError, problems: readonly FieldProblem[]): string {
   return field === undefined || field === '' ? (wholeOf[error.code] ?? error.detail) : field
 }
 
-/** One cause for each problem, `<field>: <message>` (OKTA-X1); well-known texts stand bare (OKTA-X2). */
+/** One cause for each problem, `<field>: <message>` (OKTA-X1); well-known texts have no field (OKTA-X2). */
 function causes(error: HubError, problems: readonly FieldProblem[]): readonly string[] {
   if (causesOf[error.code] !== undefined) return problems.map(({ message }) => message)
   if (problems.length > 0) {
@@ -226,7 +226,7 @@ function causes(error: HubError, problems: readonly FieldProblem[]): readonly st
   return detailed.has(error.code) || wholeOf[error.code] !== undefined ? [error.detail] : []
 }
 
-/** Codes whose fixed summary says too little without the detail. */
+/** Codes whose fixed summary needs the detail. */
 const detailed: ReadonlySet<HubErrorCode> = new Set([
   'request.malformed_json',
   'request.media_type',

@@ -2,10 +2,10 @@ import { createHash } from 'node:crypto'
 import { openapiDocument } from './openapi.ts'
 import { routesOf, type Route } from './route.ts'
 
-/** For how long a copy is good unasked: a hub that was updated has another document. */
+/** How long clients may cache the document: an updated hub has another one. */
 const cachedForS = 300
 
-/** The description of everything that is served here; the same on every node of one version. */
+/** Serves the OpenAPI document; it is the same on every node of one version. */
 export function openapiRoutes(): readonly Route[] {
   let made: { readonly document: object; readonly etag: string } | undefined
   const make = () => {
@@ -24,7 +24,7 @@ export function openapiRoutes(): readonly Route[] {
   })
 }
 
-/** By weak comparison (RFC 9110 §13.1.2). */
+/** Uses weak comparison (RFC 9110 §13.1.2). */
 function isSame(ifNoneMatch: string | undefined, etag: string): boolean {
   const known = (ifNoneMatch ?? '').split(',').map((tag) => tag.trim().replace(/^W\//, ''))
   return known.includes(etag) || known.includes('*')

@@ -10,7 +10,7 @@ import { tokenErrorAnswer } from './token-errors.ts'
 
 type Json = Readonly<Record<string, unknown>>
 
-/** An OpenAPI 3.1 document of everything that the hub answers; the same for every hub of this version. */
+/** The OpenAPI 3.1 document of all APIs of the hub; the same for every hub of this version. */
 export function openapiDocument(): Json {
   const paths = new Map<string, Record<string, unknown>>()
   const schemas = new Map<string, unknown>()
@@ -31,7 +31,7 @@ export function openapiDocument(): Json {
     openapi: '3.1.1',
     info: {
       title: 'Watchbell',
-      version: '1', // of the APIs: which version of the hub this is would help attackers
+      version: '1', // version of the APIs; the version of the hub would help attackers
       summary: 'A self-hosted Shared Signals hub',
       description: about,
       license: { name: 'Apache-2.0', identifier: 'Apache-2.0' },
@@ -139,13 +139,13 @@ const parameterMeanings: Readonly<Record<string, string>> = {
 
 type Render = (schema: WireSchema) => unknown
 
-/** What goes into the document's components on the way. */
+/** The document's components, collected while the paths are built. */
 interface Parts {
   readonly render: Render
   readonly headers: Map<string, Json>
 }
 
-/** Schemas with a name go into `schemas`, and what stands for them refers there. */
+/** Moves named schemas to `schemas` and returns references to them. */
 function renderer(schemas: Map<string, unknown>): Render {
   const within = (value: unknown): unknown => {
     if (value instanceof WireSchema) return render(value)
@@ -243,7 +243,7 @@ function contentOf(content: NonNullable<OperationAnswer['content']>, parts: Part
   )
 }
 
-/** What every answer has; the numbers where a budget was looked at. */
+/** Headers of every answer; the numbers when a rate limit was checked. */
 const everyHeader = {
   'X-Okta-Request-Id': shape.text('The id of the request, which the System Log has, too (OKTA-A9).'),
   'X-Content-Type-Options': shape.text(undefined, { const: 'nosniff' }),
@@ -253,7 +253,7 @@ const everyHeader = {
   'X-Rate-Limit-Reset': shape.optional(shape.integer('When the next minute begins, in seconds since 1970.')),
 } as const satisfies WireMembers
 
-/** One way in which a request is refused. */
+/** One refusal of a request. */
 interface Refusal {
   readonly code: HubErrorCode | undefined
   readonly meaning: string
@@ -322,7 +322,7 @@ function describe(refused: readonly Refusal[]): readonly string[] {
   })
 }
 
-/** One schema for each shape, which says by which codes it comes. */
+/** One schema for each shape, with its error codes. */
 function shapesOf(refused: readonly Refusal[]): readonly WireSchema[] {
   const byShape = Map.groupBy(
     refused.flatMap(({ body }) => (body === undefined ? [] : [body])),
@@ -343,7 +343,7 @@ function anyRendered(schemas: readonly WireSchema[], parts: Parts): unknown {
   return only !== undefined && more.length === 0 ? parts.render(only) : { anyOf: schemas.map(parts.render) }
 }
 
-/** A header that is the same everywhere stands among the components. */
+/** A header that is the same on all routes becomes a component. */
 function headersOf(members: WireMembers, parts: Parts): Json {
   return Object.fromEntries(
     membersAs('header', members, parts).map(({ name: given, in: _place, required, ...rest }) => {
@@ -443,7 +443,7 @@ function refusalOf(code: HubErrorCode, style: Operation['refusals']): Refusal {
 function oktaRefusal(code: HubErrorCode): Refusal {
   const { status, body } = oktaErrorAnswer(new HubError(code), '')
   const shown = { shape: oktaError, member: 'errorCode', value: body.errorCode }
-  // OKTA-X13: a missing scope is told in the header alone.
+  // OKTA-X13: a missing scope is reported in the header only.
   return { code, meaning: hubErrors[code], status, ...(code !== 'access.scope_missing' && { body: shown }) }
 }
 
@@ -460,7 +460,7 @@ function internalRefusal(style: Operation['refusals']): Refusal {
   }
 }
 
-/** Has what several operations say alike once; changes the operations. @returns what they refer to then */
+/** Moves responses that several operations share to the components; changes the operations. @returns the shared responses */
 function shareResponses(items: Iterable<Record<string, unknown>>): Json {
   const uses = new Map<string, { readonly responses: Record<string, unknown>; readonly status: string }[]>()
   for (const item of items) {

@@ -4,12 +4,12 @@ import { HubError, type HubErrorCode } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import { oktaErrorAnswer } from './okta-errors.ts'
 
-/** Bytes of path and headers that the HTTP parser takes; most paths take less, see server.ts. */
+/** Bytes of path and headers that the HTTP parser accepts; most routes accept less, see server.ts. */
 export const parsedHeadBytesMax = 65_536
 
 type ParserError = readonly [status: number, code: HubErrorCode, detail: string]
 
-/** What the HTTP parser stops, where the answer says more than that. */
+/** Errors of the HTTP parser that have their own answer. */
 const parserErrors: Readonly<Record<string, ParserError>> = {
   HPE_HEADER_OVERFLOW: [
     431,
@@ -20,7 +20,7 @@ const parserErrors: Readonly<Record<string, ParserError>> = {
 }
 const unreadable: ParserError = [400, 'request.invalid', 'This is not an HTTP request that we can read.']
 
-/** Answers bytes that are no HTTP request in the form of every other answer, and hangs up. */
+/** Answers an invalid HTTP request with Okta's error body, and closes the connection. */
 export function answerParserError(
   { now, newId }: Pick<World, 'now' | 'newId'>,
   code: string,

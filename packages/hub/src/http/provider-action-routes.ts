@@ -6,7 +6,7 @@ import type { KnownClaim } from '../subjects/subject-store.ts'
 import type { ProviderTrustBody } from '../wire/providers.ts'
 import { actorFacts, routesOf, type Route } from './route.ts'
 
-/** What a security events provider's word counts for (`none`, `log_only`, `enforce_and_log`), and what it may say. */
+/** The action (`none`, `log_only`, `enforce_and_log`) and the trust of a security events provider. */
 export function providerActionRoutes(actions: ProviderActions): readonly Route[] {
   return routesOf({
     'GET /v1/providers/:id/action': async ({ params }) => ({
@@ -33,7 +33,7 @@ export function providerActionRoutes(actions: ProviderActions): readonly Route[]
   })
 }
 
-/** With the claims of the provider that are not believed, and why: what to permit, or to ask its operator about. */
+/** The trust, with the provider's claims that are not believed and why. */
 async function shownTrust(
   actions: ProviderActions,
   id: string,

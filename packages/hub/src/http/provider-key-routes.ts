@@ -8,7 +8,7 @@ export interface ProviderKeyRoutesDeps {
   readonly keys: Pick<KeyCache, 'status' | 'refresh'>
 }
 
-/** The keys that this hub checks a provider's SETs with; on one database each hub has its own. */
+/** The cached verification keys of a provider. Each node has its own cache. */
 export function providerKeyRoutes({ providers, keys }: ProviderKeyRoutesDeps): readonly Route[] {
   return routesOf({
     'GET /v1/providers/:id/keys': async ({ params }) => {

@@ -32,7 +32,7 @@ export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutes
       body: body(await providers.get(params['id'] ?? '')),
     }),
     'PUT /api/v1/security-events-providers/:id': async (request, caller) => {
-      await providers.get(request.params['id'] ?? '') // an unknown id is told before a bad body
+      await providers.get(request.params['id'] ?? '') // An unknown id is reported before an invalid body.
       const draft = readProviderDraft(request.json ?? null, urlProblem)
       const provider = await providers.replace(
         request.params['id'] ?? '',
@@ -56,7 +56,7 @@ export function providerRoutes({ origin, providers, urlProblem }: ProviderRoutes
   })
 }
 
-/** Okta's shape, members in its order (OKTA §1.3): what is not there is left out, never null (OKTA-R42). */
+/** Okta's shape and order of members (OKTA §1.3); missing members are left out, never null (OKTA-R42). */
 function providerBody(origin: string, provider: Provider): ProviderBody {
   const { id, name, type, status, issuer, jwksUrl, wellKnownUrl } = provider
   const self = `${origin}${base}/${id}`

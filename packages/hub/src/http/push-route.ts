@@ -19,7 +19,7 @@ import { setErrorAnswer } from './set-errors.ts'
 
 /** Okta's path for pushed SETs (OKTA §2). The token is the credential; an Authorization header is ignored (OKTA-E1). */
 const pushPath = pathOf('POST /security/api/v1/security-events')
-/** Where each stream has a URL of its own (SSF 1.0 §6.1.1). */
+/** Each stream has its own URL (SSF 1.0 §6.1.1). */
 const streamPushPath = pathOf('POST /ssf/streams/:id/events')
 
 interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> {
@@ -27,14 +27,14 @@ interface PushRouteDeps extends Pick<ServerDeps, 'world' | 'logger' | 'origin'> 
   readonly room: BodyRoom
 }
 
-/** What a body is given to, by a sender who may send one. */
+/** Accepts the body of a sender whose credentials were checked. */
 type Take = (body: Uint8Array) => Promise<202 | 200>
-/** Looks at the head of a request, its credentials first. */
+/** Checks the head of a request, its credentials first. */
 type Admit = (request: FastifyRequest) => Promise<Take>
-/** Remembers a push that was refused before anybody read it. @throws HubError `request.rate_limited` */
+/** Records a push that was refused before its body was read. @throws HubError `request.rate_limited` */
 type RefuseUnread = (error: HubError, source: string) => Promise<void>
 
-/** Receives SETs from everybody whose token holds. */
+/** Receives SETs; the signature of the SET is the credential. */
 export function mountPush(
   app: FastifyInstance,
   deps: PushRouteDeps,
@@ -51,7 +51,7 @@ export function mountPush(
   })
 }
 
-/** Receives the SETs of each stream, from whoever has the Authorization value that the stream was created with. */
+/** Receives the SETs of each stream; the credential is the Authorization value that the stream was created with. */
 export function mountStreamPush(
   app: FastifyInstance,
   deps: PushRouteDeps,
@@ -74,7 +74,7 @@ function requireSet(request: FastifyRequest): void {
   requireMediaType(request, 'application/secevent+jwt')
 }
 
-/** RFC 8935 §2: 202 when durable, 400 with `err` when refused, 503 when the fault is not the sender's. */
+/** RFC 8935 §2: 202 when durable, 400 with `err` when refused, 503 when the hub is at fault. */
 function mountReceiver(app: FastifyInstance, deps: PushRouteDeps, url: string, admit: Admit): void {
   app.route({
     method: 'POST',
@@ -110,7 +110,7 @@ async function answerRefusal(
   void reply.send(JSON.stringify(refusal.body))
 }
 
-/** @returns the error, or what stands in its place when too much was refused lately */
+/** @returns the error, or `request.rate_limited` after too many refusals */
 async function remembered(error: unknown, source: string, refuseUnread: RefuseUnread): Promise<unknown> {
   if (!isHubError(error, 'request.media_type', 'request.content_encoding', 'request.too_large')) return error
   return refuseUnread(error, source).then(
@@ -123,7 +123,7 @@ function mediaTypeOf({ headers }: FastifyRequest): string | undefined {
   return headers['content-type']?.split(';')[0]?.trim().toLowerCase()
 }
 
-/** The token in Apple's JSON body, `{"payload": "…"}`; undefined when the body is nothing of the kind. */
+/** The SET in Apple's JSON body, `{"payload": "…"}`; undefined when the body has another form. */
 function payloadOf(request: FastifyRequest, body: Uint8Array): string | undefined {
   if (mediaTypeOf(request) !== 'application/json') return undefined
   const parsed = parseIJson(body, { wideNumbers: 'as_text' })

@@ -16,7 +16,7 @@ const read = (search: string) => {
   return values
 }
 
-test('parameters are read, and a page has 50 entries unless told', () => {
+test('parameters are read, and a page has 50 entries by default', () => {
   expect(read('')).toEqual({
     name: undefined,
     state: undefined,

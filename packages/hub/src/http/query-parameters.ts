@@ -2,17 +2,17 @@ import type { FieldProblem } from '../base/hub-error.ts'
 import { invalidFields } from '../base/invalid-fields.ts'
 import { readIsoTime } from '../base/iso-time.ts'
 
-/** The parameters of a list of ours. What is wrong is gathered, and told together by `refuse`. */
+/** Reads the query parameters of a list. Problems are collected and reported together. */
 export interface QueryParameters {
-  /** As it stands there; undefined when it is not given, or refused. */
+  /** The plain value; undefined when it is missing or invalid. */
   text(name: string, charsMax?: number): string | undefined
   integer(name: string, min: number, max: number): number | undefined
   /** ISO 8601. */
   time(name: string): Date | undefined
   choice<T extends string>(name: string, allowed: readonly T[]): T | undefined
-  /** How many entries a page shall have. */
+  /** The number of entries of a page. */
   limit(): number
-  /** The number that the last page ended with. */
+  /** The position where the last page ended. */
   after(): number | undefined
   /** @throws HubError `request.invalid` with every problem */
   refuse(): void
@@ -21,7 +21,7 @@ export interface QueryParameters {
 const limitDefault = 50
 const limitMax = 200
 
-/** @param known - the names of all parameters; others are refused, and so is one that is given twice or empty */
+/** @param known - the names of all parameters; unknown, repeated and empty ones are refused */
 export function readParameters(query: URLSearchParams, known: readonly string[]): QueryParameters {
   const problems: FieldProblem[] = []
   const refuse = (field: string, message: string): undefined => void problems.push({ field, message })
@@ -69,7 +69,7 @@ export function readParameters(query: URLSearchParams, known: readonly string[])
   }
 }
 
-/** The way to the next page of a list: in its body and as a header (RFC 8288). */
+/** The link to the next page of a list: in its body and as a header (RFC 8288). */
 export interface NextPage {
   readonly next: string | null
   readonly headers: { readonly headers?: { readonly link: string } }

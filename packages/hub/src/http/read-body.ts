@@ -2,14 +2,14 @@ import type { IncomingMessage } from 'node:http'
 import { HubError } from '../base/hub-error.ts'
 import { overloaded, type BodyRoom, type HeldBody } from './body-room.ts'
 
-/** What is allocated before the first byte is here, when the length is not told. */
+/** Bytes allocated before the first byte arrives, when there is no Content-Length. */
 const firstBytes = 4_096
 
 /**
- * Reads the body of a request, which nobody has touched, and hands it on; its room is given back when `use` has ended.
- * Pieces are copied into one buffer as they come, so that a body in pieces of one byte takes no more memory than another.
+ * Reads the unread body of a request and passes it to `use`; its memory is released when `use` has ended. Chunks are
+ * copied into one buffer as they arrive, so that a body in chunks of one byte needs no more memory than another.
  *
- * @param bytesMax - in bytes; a longer body is refused, before it is read where its length is told
+ * @param bytesMax - in bytes; a longer body is refused, before reading if there is a Content-Length
  * @throws HubError `request.too_large`, `hub.overloaded`, and what `use` throws
  */
 export async function withRequestBody<T>(
@@ -52,7 +52,7 @@ function collect(request: IncomingMessage, { bytesMax, declared, room }: Collect
       deaf()
       held.release()
       buffer = Buffer.alloc(0)
-      request.resume() // what still comes is let go, so that the sender gets to read the answer
+      request.resume() // Discard the rest, so that the sender can read the answer.
       reject(error)
     }
     const held = room.enter(() => fail(overloaded()))

@@ -1,23 +1,23 @@
 import type { FastifyInstance } from 'fastify'
 
-/** Watches requests go by, for metrics and traces. Implemented in metrics/. */
+/** Observes requests, for metrics and traces. Implemented in metrics/. */
 export interface RequestObserver {
-  /** At the head of a request. */
+  /** Called when the head of a request has arrived. */
   begin(head: RequestHead): ObservedRequest
 }
 
 export interface RequestHead {
   readonly method: string
-  /** The route's pattern, `/v1/signals/:id`; undefined when there is nothing at the path. */
+  /** The route's pattern, `/v1/signals/:id`; undefined when no route has the path. */
   readonly route: string | undefined
   /** W3C Trace Context §3.2, as the caller sent it. */
   readonly traceparent: string | undefined
 }
 
 export interface ObservedRequest {
-  /** Calls what handles the request, as a part of its trace. */
+  /** Runs the handler of the request as a part of its trace. */
   enter(next: () => void): void
-  /** After the last byte, or undefined when the client went away before. */
+  /** Called after the last byte; with undefined when the client closed the connection before. */
   end(status: number | undefined): void
 }
 
@@ -27,7 +27,7 @@ declare module 'fastify' {
   }
 }
 
-/** Without an observer nothing is hooked in, and nothing costs anything. */
+/** Adds no hooks without an observer. */
 export function observeRequests(app: FastifyInstance, observer: RequestObserver | undefined): void {
   if (observer === undefined) return
   app.decorateRequest('observed', undefined)
@@ -43,7 +43,7 @@ export function observeRequests(app: FastifyInstance, observer: RequestObserver 
     raw.once('close', () => observed.end(raw.writableFinished ? raw.statusCode : undefined))
     done()
   })
-  // The body was read by then: reading it would lose the trace again.
+  // This hook runs after the body was read: reading it would lose the trace context.
   app.addHook('preHandler', (request, _reply, done) => {
     if (request.observed === undefined) done()
     else request.observed.enter(done)

@@ -32,7 +32,7 @@ export function riskProviderRoutes({ origin, riskProviders }: RiskProviderRoutes
     }),
     'PUT /api/v1/risk/providers/:id': async (request, caller) => {
       const id = request.params['id'] ?? ''
-      await riskProviders.get(id) // an unknown id is told before a bad body
+      await riskProviders.get(id) // An unknown id is reported before an invalid body.
       const draft = readRiskProviderDraft(request.json)
       const provider = await riskProviders.replace(id, draft, actorOf(caller, actorFacts(request)))
       return { status: 200, body: body(provider) }
@@ -58,10 +58,10 @@ function providerBody(origin: string, provider: RiskProvider): RiskProviderBody 
   }
 }
 
-/** When Okta's specification dropped these paths, in the form of RFC 9745 §2: a date as seconds since 1970. */
+/** When Okta's specification removed these paths, as a date of RFC 9745 §2: seconds since 1970. */
 export const deprecatedSince = '@1759276800' // 2025-10-01
 
-/** Says of every answer that Okta calls the path deprecated (RFC 9745). */
+/** Marks every answer of a route as deprecated (RFC 9745). */
 export function deprecated(routes: readonly Route[]): readonly Route[] {
   return routes.map((route): Route => ({ ...route, headers: { deprecation: deprecatedSince } }))
 }

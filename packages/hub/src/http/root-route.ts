@@ -11,7 +11,7 @@ export interface RootDeps {
 const what =
   'Watchbell, a self-hosted Shared Signals hub: it takes in security events and answers how risky a sign-in is.'
 
-/** Says to whoever finds the hub what it is: as JSON, or as text to a browser. No version, which would help attackers. */
+/** Says what this server is: as JSON, or as text for browsers. Without a version, which would help attackers. */
 export function mountRoot(app: FastifyInstance, { origin, spend }: RootDeps): void {
   const links = {
     health: `${origin}/healthz`,
@@ -37,14 +37,14 @@ export function mountRoot(app: FastifyInstance, { origin, spend }: RootDeps): vo
       ? reply.type('text/plain; charset=utf-8').send(text)
       : reply.type('application/json').send(JSON.stringify(body))
   })
-  // Browsers ask for it by themselves.
+  // Browsers request the icon unasked.
   app.get(pathOf('GET /favicon.ico'), async (request, reply) => {
     await spend(reply, { ip: request.ip })
     return reply.code(204).send()
   })
 }
 
-/** Browsers name `text/html` first. */
+/** Browsers send `text/html` first. */
 function asksForText({ headers: { accept = '' } }: FastifyRequest): boolean {
   const textAt = accept.search(/text\/(html|plain|\*)/i)
   const jsonAt = accept.search(/application\/(json|\*)/i)

@@ -5,7 +5,7 @@ import type { JsonValue } from '@watchbell/receiver/base'
 import type { BodyOfAnswer, Method, Operation, OperationAnswer } from '../wire/operation.ts'
 import { operations, type AllOperations, type KnownOperation } from '../wire/operations.ts'
 
-/** A request that passed its guard. Knows nothing of the HTTP framework. */
+/** A request that passed its guard, independent of the HTTP framework. */
 export interface ApiRequest {
   readonly method: Method
   /** Path and query as they came, normalised (OKTA-A6, OKTA-A7). */
@@ -25,7 +25,7 @@ export interface ApiRequest {
 
 export interface Answer {
   readonly status: number
-  /** Sent as JSON; undefined sends no body. */
+  /** Sent as JSON; no body when undefined. */
   readonly body?: unknown
   readonly headers?: AnswerHeaders
 }
@@ -37,25 +37,25 @@ interface RouteBase {
   readonly method: Method
   /** `/api/v1/things/:id` */
   readonly path: string
-  /** What the body may be. `none` ignores a body and needs no media type (OKTA-A8). */
+  /** The media type of the body. `none` ignores a body and needs no media type (OKTA-A8). */
   readonly body: 'json' | 'form' | 'none'
-  /** Of every answer of the route, refusals too. */
+  /** Headers of every answer of the route, including refusals. */
   readonly headers?: Readonly<Record<string, string>>
 }
 
-/** Who may call: whoever holds an SSWS token with the role for it, or an OAuth token with the scope. */
+/** A route for SSWS tokens with the role for it, and OAuth tokens with the scope. */
 export interface GuardedRoute extends RouteBase {
   readonly scope: Scope
-  /** Which budget a request is taken from, when it is not that of the whole API. */
+  /** The rate limit of the route, when it has its own. */
   readonly budget?: 'risk_events'
   handle(request: ApiRequest, caller: Caller): Promise<Answer>
 }
 
-/** Open to everyone; `unlimited` ones are also free of rate limits (OKTA-Q6). */
+/** A route without credentials; `unlimited` ones have no rate limit (OKTA-Q6). */
 export interface PublicRoute extends RouteBase {
   readonly scope: 'public'
   readonly unlimited?: boolean
-  /** Errors that look different here than everywhere else; undefined for the others. */
+  /** The answer to errors that have their own form on this route; undefined for all others. */
   answerError?(error: HubError, request: ApiRequest): Answer | undefined
   handle(request: ApiRequest): Promise<Answer>
 }
@@ -67,7 +67,7 @@ type AnswerWith<Status, A extends OperationAnswer> = {
   readonly headers?: AnswerHeaders
 } & (BodyOfAnswer<A> extends undefined ? { readonly body?: undefined } : { readonly body: BodyOfAnswer<A> })
 
-/** What an operation may be answered with: one of its statuses, with the body that belongs to it. */
+/** The answers of an operation: one of its statuses, with the body of that status. */
 export type AnswerTo<Name extends KnownOperation> = {
   [
     Status in keyof AllOperations[Name]['answers'] & number
@@ -80,14 +80,14 @@ type Handler<Name extends KnownOperation> = AllOperations[Name]['access'] extend
   ? (request: ApiRequest, caller: Caller) => Promise<AnswerTo<Name>>
   : (request: ApiRequest) => Promise<AnswerTo<Name>>
 
-/** What answers each operation: all else of its route stands in the description of the wire. */
+/** The handler of each operation. The description of the wire has everything else of its route. */
 export type Handlers = {
   readonly [
     Name in KnownOperation as AllOperations[Name] extends { readonly apart: true } ? never : Name
   ]?: Handler<Name>
 }
 
-/** The routes of operations. @param more - of those that everyone may call */
+/** The routes of operations. @param more - members of the public routes */
 export function routesOf(handlers: Handlers, more: Pick<PublicRoute, 'answerError'> = {}): readonly Route[] {
   const named = Object.entries(handlers) as [KnownOperation, GuardedRoute['handle']][] // as their type says
   return named.map(([name, handle]): Route => {
@@ -108,7 +108,7 @@ function bodyKind(content: object): 'json' | 'form' {
   return 'application/json' in content ? 'json' : 'form'
 }
 
-/** What the System Log tells of the request behind a change. */
+/** The actor of a change, with the request for the System Log. */
 export function actorFacts(request: ApiRequest): RequestFacts {
   return { ip: request.ip, userAgent: request.header('user-agent'), requestId: request.requestId }
 }

@@ -41,7 +41,7 @@ function withStack(_name: string, value: unknown): unknown {
 test.each([
   [400, new HubError('provider.name_taken', { cause: uniqueness() })],
   [503, new HubError('hub.unavailable', { cause: uniqueness() })],
-])('the cause of a %i is logged, with its stack only where the fault is ours', async (status, error) => {
+])('the cause of a %i is logged, with its stack only for failures of ours', async (status, error) => {
   const { app, logged } = openFailing(error)
   expect((await app.inject('/fails')).statusCode).toBe(status)
   expect(logged).toEqual([expect.stringContaining('UNIQUE constraint failed: providers.name')])
@@ -61,7 +61,7 @@ function uniqueness(): Error {
   })
 }
 
-test('a fault of ours is logged whole, and without the query: it may hold an assertion or a name', async () => {
+test('a failure of ours is logged in full, but without the query, which may hold an assertion or a name', async () => {
   const { app, logged } = openFailing(new Error('not foreseen'))
   const answer = await app.inject('/fails?client_assertion=secret.of.somebody')
   expect(answer.statusCode).toBe(500)

@@ -18,7 +18,7 @@ import type { Method } from '../wire/operation.ts'
 import { normaliseTarget } from './target.ts'
 import { challengeOf } from './www-authenticate.ts'
 
-/** What a caller has left of its budget; `resetAt` is epoch seconds (OKTA-Q1). */
+/** The rest of a caller's rate limit; `resetAt` is epoch seconds (OKTA-Q1). */
 export interface Budget {
   readonly limit: number
   readonly remaining: number
@@ -32,11 +32,11 @@ export interface ServerDeps {
   /** `https://hub.example`, without a trailing slash. */
   readonly origin: string
   readonly routes: readonly Route[]
-  /** Mounted as they are, outside the route table. */
+  /** Plugins outside the route table. */
   readonly mount: (app: FastifyInstance, rooms: BodyRooms) => void
   /** @see Authenticator.authenticate */
   authenticate(request: ApiRequest, needed: Scope, admit: (caller: Caller) => Promise<void>): Promise<Caller>
-  /** Takes one request from the budget of a caller, or of an address while nobody has shown who they are. */
+  /** Takes one request from the rate limit of a caller, or of an address before authentication. */
   takeBudget(
     of: Caller | { readonly ip: string },
     budget?: GuardedRoute['budget'],
@@ -44,14 +44,14 @@ export interface ServerDeps {
   /** Proxies whose `X-Forwarded-For` is believed: addresses and CIDR blocks. */
   readonly trustedProxies: readonly string[]
   /**
-   * The path where another's requests are asked about: every method, all that follows the path, and whatever HTTP lets
-   * stand in a head count as this path; a body is ignored.
+   * The path of the forward-auth route. Every method and every suffix of the path are routed to it, with any head that HTTP
+   * allows; a body is ignored.
    */
   readonly openPath: string
   readonly observer?: RequestObserver | undefined
 }
 
-/** Where bodies are read into, by whether credentials held before. */
+/** Memory for bodies, by whether the credentials were checked before. */
 export interface BodyRooms {
   readonly anonymous: BodyRoom
   readonly proven: BodyRoom
@@ -61,17 +61,17 @@ export interface BodyRooms {
 export const apiBodyBytesMax = 1_048_576
 /** Bytes of path and headers, but for {@link ServerDeps.openPath}. */
 const headBytesMax = 16_384
-/** An id that nobody has is an unknown id, however long (OKTA-R12). */
+/** As long as the head, so that an id of any length is an unknown id (OKTA-R12). */
 const paramCharsMax = headBytesMax
-/** Bytes of a form, which anybody may send; the longest thing in one is a client's assertion. */
+/** Bytes of a form, which needs no credentials; the largest parameter is a client's assertion. */
 export const formBodyBytesMax = 65_536
-/** Parameters of a form, those in the query included. */
+/** Parameters of a form, including those in the query. */
 export const formParametersMax = 50
-/** How long a request may take to arrive, head and body, and how often Node looks for those that took longer. */
+/** How long head and body of a request may take to arrive, and how often Node.js checks. */
 const requestTimeoutMs = 30_000
 const timeoutsCheckedMs = 5_000
 
-/** The HTTP face of a hub: mounts the route table, guards it, and turns errors into answers in one place. */
+/** The HTTP server: mounts the route table behind its guards, and turns errors into answers in one place. */
 export function createServer(deps: ServerDeps): FastifyInstance {
   const app = Fastify({
     logger: false,
@@ -85,7 +85,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     },
     forceCloseConnections: 'idle',
     trustProxy: deps.trustedProxies.length > 0 ? [...deps.trustedProxies] : false,
-    // The first that sees a request, and the only one before its address is worked out.
+    // Runs first, and is the only hook before the address of the client is computed.
     rewriteUrl(request) {
       if (deps.trustedProxies.length > 0) tidyForwardedFor(request)
       const target = normaliseTarget(request.url ?? '/')
@@ -103,7 +103,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     },
   })
   app.removeAllContentTypeParsers()
-  // Nobody reads a body before the road of its request asks for it: credentials come first. See withRequestBody.
+  // The route reads the body, after the credentials were checked: see withRequestBody.
   app.addContentTypeParser('*', (_request, _unread, done) => done(null))
   const rooms: BodyRooms = {
     anonymous: createBodyRoom(anonymousBodyBytesMax),
@@ -118,7 +118,7 @@ export function createServer(deps: ServerDeps): FastifyInstance {
     reply.header('connection', 'close')
     void refuseHead(deps, reply, request, flaw, done)
   })
-  // A request under way when the hub closes must not leave an idle connection behind that the close would wait for.
+  // A request during the shutdown must not leave an idle connection: the close would wait for it.
   let closing = false
   app.addHook('preClose', (done) => {
     closing = true
@@ -149,14 +149,14 @@ export function createServer(deps: ServerDeps): FastifyInstance {
   const usualMethods = app.supportedMethods
   for (const method of METHODS) {
     const taken = method === 'CONNECT' || (usualMethods.includes(method) && method !== 'QUERY')
-    if (!taken) app.addHttpMethod(method, { overrideExisting: true }) // for what is asked at the open path
+    if (!taken) app.addHttpMethod(method, { overrideExisting: true }) // for the open path
   }
   deps.mount(app, rooms)
   refuseOtherMethods(deps, app, { known: new Map(known), methods: usualMethods })
   return app
 }
 
-/** What is wrong with the head of a request, whatever it asks for. */
+/** The error in the head of a request, independent of its route. */
 function headFlaw({ openPath }: Pick<ServerDeps, 'openPath'>, request: FastifyRequest): HubError | undefined {
   if (countHosts(request) > 1) {
     return new HubError('request.invalid', { detail: 'The request has more than one Host header.' })
@@ -180,12 +180,12 @@ function isAtOrBehind(path: string, target: string): boolean {
   )
 }
 
-/** The framework then reads none; Node.js drops it after the answer. */
+/** Without these headers the framework reads no body; Node.js drops it after the answer. */
 function ignoreBody({ headers }: Pick<IncomingMessage, 'headers'>): void {
   for (const name of ['content-type', 'content-length', 'transfer-encoding']) delete headers[name]
 }
 
-/** More than one is 400 (RFC 9112 §3.2): who stands before us may have gone by the other. */
+/** More than one Host header is 400 (RFC 9112 §3.2): a proxy before the hub may have used the other. */
 function countHosts({ raw: { rawHeaders } }: FastifyRequest): number {
   const isHost = (text: string, at: number): boolean =>
     at % 2 === 0 && text.length === 4 && text.toLowerCase() === 'host' // names and values take turns
@@ -202,7 +202,7 @@ async function refuseHead(
   done((await verdictOn(deps, reply, request, flaw)) as Error) // or the storage's
 }
 
-/** Takes what is refused from the budget of its address. @returns the error, or what stands in its place when that is spent */
+/** Takes a refused request from the rate limit of its address. @returns the error, or `request.rate_limited` */
 function verdictOn(
   deps: ServerDeps,
   reply: FastifyReply,
@@ -224,8 +224,8 @@ function tidyForwardedFor({ headers }: Pick<IncomingMessage, 'headers'>): void {
 }
 
 /**
- * Answers an error, in the words of its route where that has its own. What the framework stopped, for its size say, was
- * not taken from a budget yet.
+ * Answers an error, in the form of its route if that has its own. Errors of the framework, such as a body that is too
+ * large, were not taken from a rate limit yet.
  */
 async function refuse(
   deps: ServerDeps,
@@ -245,7 +245,7 @@ async function refuse(
   return send(reply, own)
 }
 
-/** What every answer has, whatever else it says. */
+/** Headers of every answer. */
 function markAnswer(request: FastifyRequest, reply: FastifyReply): void {
   reply.header('x-okta-request-id', request.id) // OKTA-A9
   reply.header('cache-control', 'no-cache, no-store')
@@ -280,7 +280,7 @@ async function answer(
   return withBody(route, bare, request, rooms.proven, (whole) => route.handle(whole, caller))
 }
 
-/** Takes one request from a budget and tells what is left of it (OKTA-Q1, OKTA-Q2). */
+/** Takes one request from a rate limit and sends the rest in headers (OKTA-Q1, OKTA-Q2). */
 export async function spend(
   deps: Pick<ServerDeps, 'world' | 'takeBudget'>,
   reply: FastifyReply,
@@ -308,7 +308,7 @@ function apiRequest(request: FastifyRequest): ApiRequest {
   const queryAt = request.url.indexOf('?')
   const query = new URLSearchParams(queryAt === -1 ? '' : request.url.slice(queryAt + 1))
   return {
-    method: request.method as Method, // the router let only these through
+    method: request.method as Method, // the router accepts only these
     target: request.url,
     params: request.params as Record<string, string>, // of the route's own path
     query,
@@ -353,7 +353,7 @@ export function readJson(body: Buffer, request: FastifyRequest): JsonValue | und
   return parsed.value
 }
 
-/** Counts parameters before it makes anything of them. @throws HubError `request.media_type`, `request.invalid` */
+/** Counts the parameters before decoding them. @throws HubError `request.media_type`, `request.invalid` */
 function readForm(body: Buffer, query: URLSearchParams, request: FastifyRequest): URLSearchParams {
   if (body.length > 0) requireMediaType(request, 'application/x-www-form-urlencoded')
   const count = query.size + (body.length === 0 ? 0 : body.filter((byte) => byte === ampersand).length + 1)
@@ -376,7 +376,7 @@ export function requireMediaType(request: FastifyRequest, ...allowed: readonly s
 }
 
 /**
- * Compressed bodies are not read: their real size shows only when they are unpacked.
+ * Compressed bodies are refused: their size is unknown before decompression.
  * @throws HubError `request.content_encoding`; its answer has an Accept-Encoding header (RFC 9110 §15.5.16)
  */
 export function requirePlainBody({ headers }: FastifyRequest): void {
@@ -389,7 +389,7 @@ export function requirePlainBody({ headers }: FastifyRequest): void {
 
 const encodingShownCharsMax = 50
 
-/** What an answer to this error has beside its body, whatever shape the body has. */
+/** Headers of the answer to this error, for every shape of the body. */
 export function errorHeaders({ code, retryAfterS }: HubError): Readonly<Record<string, string>> {
   return {
     ...(retryAfterS !== undefined && { 'retry-after': String(retryAfterS) }),
@@ -397,7 +397,7 @@ export function errorHeaders({ code, retryAfterS }: HubError): Readonly<Record<s
   }
 }
 
-/** @throws HubError `request.not_acceptable` when every kind of JSON is left out or refused (RFC 9110 §12.5.1) */
+/** @throws HubError `request.not_acceptable` when the Accept header allows no JSON (RFC 9110 §12.5.1) */
 function requireAcceptable({ headers: { accept } }: FastifyRequest): void {
   if (accept === undefined || accept.split(',').some((range) => json.test(range) && !refused.test(range)))
     return
@@ -416,7 +416,7 @@ function send(reply: FastifyReply, { status, body, headers = {} }: Answer): Fast
   return reply.header('content-type', 'application/json').send(JSON.stringify(body))
 }
 
-/** Every error's way out. What is not a HubError is our fault: logged whole, answered with little. */
+/** Answers every error. One that is not a HubError is a failure of ours: logged in full, answered without details. */
 export function sendError(
   deps: Pick<ServerDeps, 'world' | 'logger' | 'origin'>,
   reply: FastifyReply,
@@ -425,10 +425,10 @@ export function sendError(
 ): FastifyReply {
   const errorId = deps.world.newId('oae')
   if (!(error instanceof HubError)) {
-    // the query may hold a client's assertion, or somebody's name
+    // Without the query: it may hold a client's assertion or the name of a user.
     const path = request?.url.split('?')[0]
     const facts = { errorId, path, method: request?.method }
-    // Anybody can hang up in the middle of a body.
+    // Every client can close the connection in the middle of a body.
     if (request !== undefined && request.raw.errored === error)
       deps.logger.debug(facts, 'the client closed the connection before the whole request was read')
     else deps.logger.error({ err: error, ...facts }, 'a request failed')
@@ -444,16 +444,16 @@ export function sendError(
   }
   const challenge = challengeOf(error, deps.origin)
   if (challenge !== undefined) headers['www-authenticate'] = challenge
-  // OKTA-X13: a missing scope is told in the header alone.
+  // OKTA-X13: a missing scope is reported in the header only.
   return send(reply, { status, headers, ...(error.code !== 'access.scope_missing' && { body }) })
 }
 
-/** Who made a request, once that is known. */
+/** The caller of each request, after authentication. */
 const callers = new WeakMap<FastifyRequest, Caller>()
 
 /**
- * A write of an administrator is told whatever its client shows of the answer (Okta's Terraform provider shows nothing of
- * it); everything else that is refused for debugging, as anybody may cause it.
+ * Logs a refused write of an administrator at level info, because some clients hide the answer (Okta's Terraform
+ * provider); all other refusals at level debug, because every client can cause them.
  */
 function logRefusal(
   logger: Logger,
@@ -467,7 +467,7 @@ function logRefusal(
     code: error.code,
     errorId,
     method: request.method,
-    path: printable(request.url.split('?')[0] ?? '', causeCharsMax), // the query may hold a secret, or somebody's name
+    path: printable(request.url.split('?')[0] ?? '', causeCharsMax), // without the query: it may hold a secret or the name of a user
     requestId: request.id,
     ...(caller !== undefined && { by: caller.name }),
     ...(causes.length > 0 && { causes: causes.slice(0, causesMax) }),
@@ -481,7 +481,7 @@ function logRefusal(
 
 const causesMax = 20
 
-/** What made us say no: whole where the fault is ours, in a line where it is the caller's, who may repeat it at will. */
+/** Logs the cause of an error: in full for failures of ours, in one line for errors of the caller, who may repeat them. */
 export function logCause(
   logger: Logger,
   { cause, code, message }: HubError,
@@ -502,12 +502,14 @@ function inALine(error: Error): object {
 
 const causeCharsMax = 500
 
-/** Errors of the framework about the request, as ours. */
+/** Converts errors of the framework about the request to a HubError. */
 export function asHubError(error: unknown): unknown {
   if (error instanceof HubError || !(error instanceof Error) || !('statusCode' in error)) return error
   if (error.statusCode === 413) return new HubError('request.too_large')
   if (error.statusCode === 415) {
-    return new HubError('request.media_type', { detail: 'The Content-Type is missing or is no media type.' })
+    return new HubError('request.media_type', {
+      detail: 'The Content-Type is missing or is not a media type.',
+    })
   }
   if (error.statusCode === 414) return new HubError('request.path_not_found') // no id is that long
   if (typeof error.statusCode === 'number' && error.statusCode < 500) {

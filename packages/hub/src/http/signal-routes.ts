@@ -12,7 +12,7 @@ import { routesOf, type Route } from './route.ts'
 export interface SignalRoutesDeps {
   readonly origin: string
   readonly signals: Pick<SignalStore, 'find' | 'list' | 'counts'>
-  /** Which events of signals were applied to whom they are about. */
+  /** For each signal, whether each of its events was applied to its subject. */
   readonly matchesOf: (signals: readonly Signal[]) => Promise<readonly (readonly EventMatch[])[]>
   readonly providers: Pick<Providers, 'list'>
 }
@@ -34,7 +34,7 @@ const parameters = [
   'include',
 ]
 
-/** The verdict on every SET that reached us, accepted or refused. Newest first; `after` is where the last page ended. */
+/** Every SET that reached the hub, accepted or refused, with its verdict. Newest first; `after` is where the last page ended. */
 export function signalRoutes({ origin, signals, matchesOf, providers }: SignalRoutesDeps): readonly Route[] {
   return routesOf({
     'GET /v1/signals': async ({ query: parameters }) => {
@@ -106,7 +106,7 @@ function signalBody(signal: Signal, matches: readonly EventMatch[], withToken: b
   }
 }
 
-/** Whether it was handled and changed nothing for any subject. */
+/** Whether the signal was handled and changed no subject. */
 function isAboutNobody({ outcome }: Signal, matches: readonly EventMatch[]): boolean {
   return outcome === 'handled' && matches.every(({ aboutNobody }) => aboutNobody)
 }

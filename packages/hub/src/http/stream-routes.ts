@@ -21,13 +21,13 @@ export interface StreamRoutesDeps {
 const overlapDefault = 3_600
 const overlapMax = 7 * 86_400
 
-/** Our streams at transmitters: one for each provider at most. */
+/** Our streams at transmitters, at most one for each provider. */
 export function streamRoutes({ intake, providers, urlProblem }: StreamRoutesDeps): readonly Route[] {
   const { streams, dialects } = intake
   const shown = (stream: Stream): StreamBody => streamBody(stream, streams.pushUrl(stream))
   const by = (caller: Caller, request: ApiRequest) => actorOf(caller, actorFacts(request))
 
-  /** Finds the provider first: an unknown one is told before a bad body. */
+  /** Finds the provider first: an unknown one is reported before an invalid body. */
   const ofProvider =
     <A>(handle: (id: string, request: ApiRequest, caller: Caller) => Promise<A>) =>
     async (request: ApiRequest, caller: Caller): Promise<A> => {
@@ -144,7 +144,7 @@ function statusBody({ status, statusReason }: Stream): StreamStatusBody {
   return { status: status ?? 'unknown', status_reason: statusReason ?? null }
 }
 
-/** Without secrets: those are shown to nobody. */
+/** Without secrets: no caller may read them. */
 function authBody(auth: StreamAuth): StreamBody['auth'] {
   if (auth.method === 'bearer') return { method: auth.method }
   return {

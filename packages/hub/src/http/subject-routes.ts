@@ -24,7 +24,7 @@ const base = pathOf('GET /v1/subjects')
 const searchCharsMax = 320
 const parameters = ['kind', 'level', 'search', 'limit', 'after']
 
-/** Users, devices, sessions and addresses: who they are, and how risky. Newest first. */
+/** Users, devices, sessions and addresses with their identifiers and risk, newest first. */
 export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): readonly Route[] {
   const dismissal = (isDismissed: boolean) => async (request: ApiRequest, caller: Caller) => {
     const { id = '', reason = '' } = request.params
@@ -53,7 +53,7 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
     }),
     'PUT /v1/subjects/:id/risk': async (request, caller) => {
       const id = request.params['id'] ?? ''
-      await people.get(id) // an unknown subject is told before a bad body
+      await people.get(id) // An unknown subject is reported before an invalid body.
       const by = actorOf(caller, actorFacts(request))
       return { status: 200, body: detailsBody(await people.setRisk(id, readSubjectRisk(request.json), by)) }
     },
@@ -61,7 +61,7 @@ export function subjectRoutes({ origin, people, erasures }: SubjectRoutesDeps): 
     'DELETE /v1/subjects/:id/reasons/:reason/dismissal': dismissal(false),
     'DELETE /v1/subjects/:id': async (request, caller) => {
       const asked = request.params['id'] ?? ''
-      const id = (await subjectNamed(people, asked))?.id ?? asked // it may be under way already
+      const id = (await subjectNamed(people, asked))?.id ?? asked // An erasure may have begun already.
       return requestedErasure(origin, await erasures.erase(id, actorOf(caller, actorFacts(request))))
     },
   })

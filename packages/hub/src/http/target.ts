@@ -1,7 +1,6 @@
 /**
- * Path and query of a request target. Absolute-form targets lose scheme and host (RFC 9112 §3.2.2, OKTA-A7), a path that
- * starts with several slashes starts with one (OKTA-A6), and one that ends with slashes ends without: Okta's Python SDK 2
- * asks for `/api/v1/logs/?limit=5`.
+ * Path and query of a request target, without scheme and host of the absolute form (RFC 9112 §3.2.2, OKTA-A7), with one
+ * slash at the start of the path (OKTA-A6) and none at its end: Okta's Python SDK 2 requests `/api/v1/logs/?limit=5`.
  */
 export function normaliseTarget(target: string): string {
   const absolute = /^https?:\/\/[^/?#]*/i.exec(target)
@@ -11,7 +10,7 @@ export function normaliseTarget(target: string): string {
   return withoutLastSlashes(path.replace(/^\/*/, '/')) + query
 }
 
-/** @param path - which begins with a slash, and keeps that one */
+/** @param path - begins with a slash, which is kept */
 function withoutLastSlashes(path: string): string {
   let end = path.length
   while (end > 1 && path[end - 1] === '/') end -= 1

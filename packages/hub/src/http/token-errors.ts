@@ -9,7 +9,7 @@ type TokenErrorCode =
   | 'request.content_encoding'
   | 'request.too_large'
 
-/** How the token endpoint says no (OKTA-O15, OKTA-O20 to OKTA-O23). A new `oauth.*` code does not compile until it is placed here. */
+/** The errors of the token endpoint (OKTA-O15, OKTA-O20 to OKTA-O23). A new `oauth.*` code does not compile until it is here. */
 const tokenErrors: Record<
   TokenErrorCode,
   { readonly status: 400 | 401 | 413 | 415; readonly error: OAuthErrorBody['error'] }
@@ -27,7 +27,7 @@ const tokenErrors: Record<
   'request.content_encoding': { status: 415, error: 'invalid_request' },
 }
 
-/** What of a token request its refusal depends on. */
+/** The parts of a token request that its refusal depends on. */
 export interface RefusedTokenRequest {
   readonly origin: string
   /** The Authorization header. */
@@ -39,8 +39,8 @@ export interface TokenErrorAnswer extends Answer {
 }
 
 /**
- * The answer of the token endpoint to its own errors, and to bodies that it does not take; undefined for those that look the
- * same everywhere.
+ * The answer of the token endpoint to its own errors and to unreadable bodies; undefined for errors that have the same
+ * form on all routes.
  */
 export function tokenErrorAnswer(
   { code, detail, facts }: HubError,
@@ -48,7 +48,7 @@ export function tokenErrorAnswer(
 ): TokenErrorAnswer | undefined {
   if (!isTokenErrorCode(code)) return undefined
   const { status, error } = tokenErrors[code]
-  // RFC 6749 §5.2: the scheme by which the client tried to show who it is
+  // RFC 6749 §5.2: the authentication scheme that the client used.
   const challenged = status === 401 && /^basic(\s|$)/i.test(authorization)
   return {
     status,

@@ -18,7 +18,7 @@ export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly
     }),
     'PUT /api/v1/users/:userId/risk': async (request, caller) => {
       const userId = request.params['userId'] ?? ''
-      await people.userRisk(userId) // an unknown user is told before a bad body
+      await people.userRisk(userId) // An unknown user is reported before an invalid body.
       const by = actorOf(caller, actorFacts(request))
       const risk = await people.setUserRisk(userId, readUserRisk(request.json), by)
       return { status: risk.created ? 201 : 200, body: riskBody(origin, risk) } // OKTA-U3
@@ -26,7 +26,7 @@ export function userRiskRoutes({ origin, people }: UserRiskRoutesDeps): readonly
   })
 }
 
-/** OKTA-U2, OKTA-U6: the worst reason stands for all of them; there is none of NONE. */
+/** OKTA-U2, OKTA-U6: shows the reason with the highest level; the level NONE has no reason. */
 function riskBody(origin: string, { subject, enforced, inForce }: SubjectRisk): UserRiskBody {
   const user = `${origin}/api/v1/users/${subject.id}`
   const [reason] = inForce.filter(({ level }) => level === enforced)

@@ -8,7 +8,7 @@ export interface UserRoutesDeps {
   readonly apiTokens: Pick<ApiTokenStore, 'find'>
 }
 
-/** What Terraform asks while it starts with an API token (OKTA-O31): the user whom the token stands for. */
+/** The user of an API token: Terraform requests it at its start (OKTA-O31). */
 export function userRoutes({ origin, apiTokens }: UserRoutesDeps): readonly Route[] {
   return routesOf({
     'GET /api/v1/users/me': async (_request, caller) => {

@@ -1,8 +1,8 @@
 import type { HubError } from '../base/hub-error.ts'
 
 /**
- * The WWW-Authenticate header of a refused access token, or undefined for other errors. Members, order and `, ` are
- * what Okta's clients take apart (OKTA-X12 to OKTA-X15).
+ * The WWW-Authenticate header of a refused access token; undefined for other errors. Okta's clients parse its members, in
+ * this order and with `, ` between them (OKTA-X12 to OKTA-X15).
  */
 export function challengeOf(error: HubError, origin: string): string | undefined {
   const verdict = verdictOf(error)
@@ -22,7 +22,7 @@ export function challengeOf(error: HubError, origin: string): string | undefined
   return `${dpop ? 'DPoP' : 'Bearer'} ${pairs.join(', ')}`
 }
 
-/** Okta's words, to the letter (OKTA-X14): clients choose among these. The list of all that we take stands in our metadata. */
+/** Okta's text, byte for byte (OKTA-X14): clients choose among these algorithms. Our metadata lists all accepted ones. */
 const oktaDpopAlgorithms = 'RS256 RS384 RS512 ES256 ES384 ES512'
 
 function verdictOf({ code, detail }: HubError): { error: string; description: string } | undefined {
@@ -41,7 +41,7 @@ function verdictOf({ code, detail }: HubError): { error: string; description: st
   }
 }
 
-/** What may stand in a quoted string (RFC 9110 §5.6.4); the rest percent-encoded, as in a URL. */
+/** Text for a quoted string (RFC 9110 §5.6.4); all other characters are percent-encoded, as in a URL. */
 function quotable(text: string): string {
   return text.toWellFormed().replace(/[^\x20-\x7e]|["\\]/gu, encodeURIComponent)
 }

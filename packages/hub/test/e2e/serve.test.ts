@@ -455,7 +455,10 @@ test(
     }
     expect(new Set(statuses)).toEqual(new Set([202, 503]))
     const ready = await fetch(`${hub.origin}/readyz`)
-    expect([ready.status, await ready.text()]).toEqual([503, expect.stringContaining('takes nothing')])
+    expect([ready.status, await ready.text()]).toEqual([
+      503,
+      expect.stringContaining('does not accept writes'),
+    ])
     expect((await fetch(`${hub.origin}/healthz`)).status).toBe(200)
     const page = await hub.api('GET', '/v1/signals?limit=1')
     expect([page.status, ((await page.json()) as { signals: object[] }).signals.length]).toEqual([200, 1])
