@@ -40,10 +40,13 @@ export function publishedManifest(text: string): string {
 function begin(folder: string, pages: boolean): void {
   if (existsSync(join(folder, kept))) end(folder) // an earlier one was cut off
   const text = readFileSync(join(folder, 'package.json'), 'utf8')
-  for (const file of pages ? pagesOf(text) : [])
-    cpSync(join(root, file), join(folder, file), { recursive: true })
-  renameSync(join(folder, 'package.json'), join(folder, kept))
+  const copied = pages ? pagesOf(text) : []
+  const own = copied.filter((file) => existsSync(join(folder, file)))
+  if (own.length > 0)
+    throw new Error(`${own.join(', ')} of the package would be overwritten by those of the root.`)
+  renameSync(join(folder, 'package.json'), join(folder, kept)) // first: from here on `end` takes back whatever follows
   writeFileSync(join(folder, 'package.json'), publishedManifest(text))
+  for (const file of copied) cpSync(join(root, file), join(folder, file), { recursive: true })
 }
 
 function end(folder: string): void {

@@ -99,11 +99,15 @@ const fetchWithoutRedirects: typeof globalThis.fetch = (input, init) =>
 
 const thisMachine = new Set(['localhost', '127.0.0.1', '[::1]'])
 
+/** Whether nobody on the way reads or changes what goes there: an https URL, or one of this machine. */
+export function isSafeUrl(text: string): boolean {
+  const url = URL.parse(text)
+  return url?.protocol === 'https:' || (url?.protocol === 'http:' && thisMachine.has(url.hostname))
+}
+
 function requireSound({ issuer, jwksUrl, audiences }: ReceivedFrom): void {
-  const url = URL.parse(jwksUrl)
-  const isSafe = url?.protocol === 'https:' || (url?.protocol === 'http:' && thisMachine.has(url.hostname))
   if (issuer === '') throw new TypeError('The issuer of a transmitter is empty.')
-  if (!isSafe)
+  if (!isSafeUrl(jwksUrl))
     throw new TypeError(
       `The jwksUrl of ${issuer} must be an https URL: whoever changes its answer signs in its name.`,
     )

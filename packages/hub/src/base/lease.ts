@@ -54,18 +54,16 @@ export function createLease({ world, leases, name, holder, leaseMs }: LeaseDeps)
 
   async function take(): Promise<boolean> {
     const now = world.now()
-    const before = until
-    until = now.getTime() + leaseMs // so that the next call does not ask again meanwhile
+    const claimedUntil = now.getTime() + leaseMs
     mayBeOurs = true
-    const claim = { name, holder, now, until: new Date(until) }
-    const isOurs = await leases.take(claim).catch((error: unknown) => {
-      until = before
-      throw error
-    })
-    if (!isOurs) until = 0
+    const isOurs = await leases.take({ name, holder, now, until: new Date(claimedUntil) })
+    until = isOurs ? claimedUntil : 0
     mayBeOurs = isOurs
     return isOurs
   }
+
+  /** The call that is under way. */
+  let taking: Promise<boolean> | undefined
 
   return {
     get until() {
@@ -73,7 +71,7 @@ export function createLease({ world, leases, name, holder, leaseMs }: LeaseDeps)
     },
     isFresh,
     take,
-    hold: async () => isFresh() || take(),
+    hold: async () => isFresh() || (taking ??= take().finally(() => (taking = undefined))),
     async end() {
       if (!mayBeOurs) return
       until = 0

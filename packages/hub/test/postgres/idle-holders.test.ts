@@ -9,8 +9,9 @@ const patience = { timeout: 20_000, interval: 50 }
 /** Any that the hub does not use. */
 const otherLock = 77
 
-async function openSession(url: string) {
-  const client = new Client({ connectionString: url })
+/** A session as a hub has it, unless it is said whose it is. */
+async function openSession(url: string, application = 'watchbell') {
+  const client = new Client({ connectionString: url, application_name: application })
   client.on('error', () => undefined) // the server ends some of them
   await client.connect()
   const { rows } = await client.query<{ pid: number }>('SELECT pg_backend_pid() AS pid')
@@ -52,6 +53,20 @@ test('a session that is idle in a transaction and holds up an append is ended', 
   expect(await hub.append()).toEqual(['stored'])
   expect(hub.ended).toEqual([idle.pid])
   await expect(idle.run('COMMIT')).rejects.toThrow(/terminat|connection/i)
+})
+
+test('a session of another program is waited for', async () => {
+  await using hub = await openHere()
+  await using other = await openSession(hub.url, 'psql')
+  await using idle = await openSession(hub.url)
+  for (const session of [other, idle]) {
+    await session.run('BEGIN')
+    await session.run('LOCK TABLE signal_keys IN SHARE MODE')
+  }
+  const appended = hub.append()
+  await vi.waitFor(() => expect(hub.ended).toEqual([idle.pid]), patience)
+  await other.run('COMMIT')
+  expect(await appended).toEqual(['stored'])
 })
 
 test('a session that works is waited for, and the idle one that it waits for is ended', async () => {

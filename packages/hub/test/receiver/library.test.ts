@@ -154,6 +154,31 @@ describe('createPushEndpoint', () => {
     expect(make).toThrow(/authorization of a push endpoint is empty/)
   })
 
+  test('answers, and does not reject, when the sender hangs up or the receiver fails', async () => {
+    const faults: unknown[] = []
+    const broken: Receiver = {
+      receive: () => Promise.reject(new Error('a fault')),
+      [Symbol.asyncDispose]: () => Promise.resolve(),
+    }
+    const endpoint = createPushEndpoint(broken, {
+      accept: () => Promise.resolve(),
+      onFault: (error) => faults.push(error),
+    })
+    const ask = (body: string | ReadableStream): Promise<Response> =>
+      endpoint(
+        new Request('http://r.example/', {
+          method: 'POST',
+          headers: { 'content-type': 'application/secevent+jwt' },
+          body,
+          duplex: 'half',
+        }),
+      )
+    const cut = new ReadableStream({ start: (controller) => controller.error(new Error('aborted')) })
+    expect((await ask(cut)).status).toBe(400)
+    expect((await ask('token')).status).toBe(503)
+    expect(faults).toEqual([new Error('a fault')])
+  })
+
   test('takes nothing without the Authorization that was agreed on, whatever else is wrong', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
@@ -204,9 +229,9 @@ describe('createPollClient', () => {
     })
     const jti = transmitter.send(event)
     transmitter.enqueue(transmitter.stream(), 'broken', await transmitter.signBroken('signature', event))
-    expect(await client.pollOnce()).toEqual({ received: 2, moreAvailable: false })
+    expect(await client.pollOnce()).toEqual({ received: 2, settled: 2, moreAvailable: false })
     expect(kept).toEqual([jti])
-    expect(await client.pollOnce()).toEqual({ received: 0, moreAvailable: false })
+    expect(await client.pollOnce()).toEqual({ received: 0, settled: 0, moreAvailable: false })
     const told = transmitter.requests.findLast(({ endpoint }) => endpoint === 'poll')
     expect(JSON.parse(told?.body ?? '')).toMatchObject({
       ack: [jti],
@@ -219,18 +244,81 @@ describe('createPollClient', () => {
     await using _ = transmitter
     await using receiver = receiverOf(transmitter)
     const tried: string[] = []
+    const faults: unknown[] = []
     const client = createPollClient(receiver, {
       url,
       authorization,
+      onFault: (error) => faults.push(error),
       async accept({ jti }) {
         tried.push(jti)
         if (tried.length === 1) throw new Error('the disk is full')
       },
     })
-    const jti = transmitter.send(event)
-    await expect(client.pollOnce()).rejects.toThrow('the disk is full')
+    const [first, second] = [transmitter.send(event), transmitter.send(event)]
+    expect(await client.pollOnce()).toMatchObject({ received: 2, settled: 1 })
+    expect(faults).toEqual([new Error('the disk is full')])
     await client.pollOnce()
-    expect(tried).toEqual([jti, jti])
+    expect(tried).toEqual([first, second, first])
+  })
+
+  test('pauses when nothing can be settled, however much the transmitter says is waiting', async () => {
+    let polls = 0
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    await using server = await startLocalServer((_request, response) => {
+      polls++
+      const sets = { one: transmitter.sign(revoked) }
+      response.writeHead(200, { 'content-type': 'application/json' })
+      response.end(JSON.stringify({ sets, moreAvailable: true }))
+    })
+    transmitter.down = true // no keys: nobody can say whether the token is sound
+    await using receiver = receiverOf(transmitter)
+    const stop = new AbortController()
+    const client = createPollClient(receiver, {
+      url: server.origin,
+      authorization,
+      accept: async () => undefined,
+      onFault: () => setImmediate(() => stop.abort()),
+    })
+    await client.run(stop.signal, 60_000)
+    expect(polls).toBe(1)
+  })
+
+  test('goes on after polls that failed, and reports each', async () => {
+    const { transmitter, url } = await startPolled()
+    await using _ = transmitter
+    let polls = 0
+    await using server = await startLocalServer((request, response) => {
+      if (++polls < 3) return void response.writeHead(503).end()
+      void fetch(url, {
+        method: 'POST',
+        headers: { authorization: 'Bearer static-token', 'content-type': 'application/json' },
+        body: Readable.toWeb(request) as ReadableStream,
+        duplex: 'half',
+      }).then(async (answer) => {
+        response.writeHead(answer.status, { 'content-type': 'application/json' }).end(await answer.text())
+      })
+    })
+    await using receiver = receiverOf(transmitter)
+    const stop = new AbortController()
+    const faults: unknown[] = []
+    const client = createPollClient(receiver, {
+      url: server.origin,
+      authorization,
+      accept: async () => stop.abort(),
+      onFault: (error) => faults.push(error),
+    })
+    transmitter.send(event)
+    await client.run(stop.signal, 1)
+    expect(faults).toHaveLength(2)
+  })
+
+  test('sends no credentials over the network in the clear', async () => {
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    await using receiver = receiverOf(transmitter)
+    const accept = async (): Promise<void> => undefined
+    expect(() =>
+      createPollClient(receiver, { url: 'http://idp.example/poll', authorization, accept }),
+    ).toThrow(/must be an https URL/)
   })
 
   test('runs until it is told to stop, and tells then what it has kept', async () => {

@@ -9,7 +9,7 @@ export interface PushEndpointOptions {
   readonly accept: (set: ReceivedSet) => Promise<void>
   /** The value of `Authorization` that the transmitter was told to send; others are refused with 401. */
   readonly authorization?: string
-  /** Told of what `accept` rejects with, and of nothing else. */
+  /** Given what `accept` rejects with, and other faults that are not the sender's. */
   readonly onFault?: (error: unknown) => void
 }
 
@@ -18,7 +18,7 @@ const retryAfterS = 10
 
 /**
  * An endpoint that transmitters push to (RFC 8935), for anything that speaks Fetch: 202 once the token is kept, 400 with `err`
- * when the token is refused, 503 when the fault is not the transmitter's.
+ * when the token is refused, 503 when the fault is not the transmitter's. The endpoint never rejects.
  * @throws TypeError when `authorization` is empty
  */
 export function createPushEndpoint(
@@ -44,16 +44,18 @@ export function createPushEndpoint(
         'invalid_request',
         'The Content-Type must be application/secevent+jwt (RFC 8935 §2.1).',
       )
-    const body = await bodyOf(request)
+    const body = await bodyOf(request).catch(() => 'cut' as const)
+    if (body === 'cut') return refusal(400, 'invalid_request', 'The body ended before it was whole.')
     if (body === undefined)
       return refusal(413, 'invalid_request', `The body is larger than ${setBytesMax} bytes.`)
     let set: ReceivedSet
     try {
       set = await receiver.receive(body)
     } catch (error) {
-      if (!isReceiverError(error)) throw error
-      const setErr = receiverSetErrOf(error)
-      return setErr === undefined ? unavailable() : refusal(400, setErr.err, setErr.description)
+      const setErr = isReceiverError(error) ? receiverSetErrOf(error) : undefined
+      if (setErr !== undefined) return refusal(400, setErr.err, setErr.description)
+      onFault(error)
+      return unavailable()
     }
     try {
       await accept(set)

@@ -1,16 +1,21 @@
 import { fetchBytes } from '../base/fetch-bytes.ts'
 import { isReceiverError, ReceiverError } from '../base/receiver-error.ts'
-import type { ReceivedSet, Receiver } from '../receiver.ts'
+import { isSafeUrl, type ReceivedSet, type Receiver } from '../receiver.ts'
 import { receiverSetErrOf, type SetErr } from '../set/set-err.ts'
 import { readPollAnswer } from './poll-answer.ts'
 
 export interface PollClientOptions {
-  /** The transmitter's poll endpoint (RFC 8936 §2). */
+  /** The transmitter's poll endpoint (RFC 8936 §2): an https URL, or one of this machine, as credentials go there. */
   readonly url: string
   /** The value of `Authorization`, asked for with every request. */
   readonly authorization: () => Promise<string> | string
   /** Keeps what was received. The token is acknowledged when it resolves, and delivered again when it rejects. */
   readonly accept: (set: ReceivedSet) => Promise<void>
+  /**
+   * Given what `accept` rejects with, why a token could not be checked for now, and in `run` why a poll failed. The token is
+   * delivered again, and the poll repeated.
+   */
+  readonly onFault?: (error: unknown) => void
   readonly fetch?: typeof globalThis.fetch
   /** Tokens in one answer. */
   readonly eventsMax?: number
@@ -21,29 +26,43 @@ export interface PollClientOptions {
   readonly valuesMax?: number
 }
 
+export interface PolledTokens {
+  readonly received: number
+  readonly settled: number
+  readonly moreAvailable: boolean
+}
+
 export interface PollClient {
   /**
    * Asks once, and tells with it what became of the tokens of earlier answers.
-   * @returns how many tokens came, and whether more are waiting
+   * @returns how many tokens came, of how many it is settled what becomes of them, and whether more are waiting
    * @throws ReceiverError `outbound.failed`, `outbound.refused` when the transmitter could not be asked or its answer is of no use
    */
-  pollOnce(signal?: AbortSignal): Promise<{ readonly received: number; readonly moreAvailable: boolean }>
+  pollOnce(signal?: AbortSignal): Promise<PolledTokens>
   /**
-   * Polls until the signal is given, waiting `pauseMs` when nothing more waits or an answer had no token that was kept or
-   * refused; then tells what is untold.
+   * Polls until the signal is given, and tells then what is untold. Waits `pauseMs` when nothing more waits, when nothing could
+   * be settled, and after a poll that failed: then longer with each further failure, up to 5 minutes.
    */
   run(signal: AbortSignal, pauseMs: number): Promise<void>
 }
 
-/** Fetches tokens (RFC 8936), and acknowledges those alone that were kept. */
+/** The longest pause after polls that failed. */
+const pauseMsMax = 5 * 60_000
+
+/**
+ * Fetches tokens (RFC 8936), and acknowledges those alone that were kept.
+ * @throws TypeError when credentials would go over the network in the clear
+ */
 export function createPollClient(receiver: Receiver, options: PollClientOptions): PollClient {
-  const { url, authorization, accept, eventsMax = 100 } = options
+  const { url, authorization, accept, onFault = () => undefined, eventsMax = 100 } = options
+  if (!isSafeUrl(url))
+    throw new TypeError('The url must be an https URL: the Authorization header goes there.')
   const fetch: typeof globalThis.fetch =
     options.fetch ?? ((input, init) => globalThis.fetch(input, { ...init, redirect: 'error' }))
   const acks = new Set<string>()
   const setErrs = new Map<string, SetErr>()
 
-  async function ask(maxEvents: number, signal: AbortSignal | undefined): ReturnType<PollClient['pollOnce']> {
+  async function ask(maxEvents: number, signal: AbortSignal | undefined): Promise<PolledTokens> {
     const told = { acks: [...acks], setErrs: [...setErrs] }
     const answer = await fetchBytes(
       fetch,
@@ -68,14 +87,16 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
     if (answer.status !== 200 && answer.status !== 204) throw unusable(url, `status ${answer.status}`)
     for (const jti of told.acks) acks.delete(jti)
     for (const [jti] of told.setErrs) setErrs.delete(jti)
-    if (answer.status === 204 || maxEvents === 0) return { received: 0, moreAvailable: false }
+    if (answer.status === 204 || maxEvents === 0) return { received: 0, settled: 0, moreAvailable: false }
     const read = readPollAnswer(answer.body, options.valuesMax ?? 100_000)
     if (typeof read === 'string') throw unusable(url, `an answer that cannot be used: ${read}`)
-    for (const [name, token] of read.sets) await take(name, token)
-    return { received: read.sets.length, moreAvailable: read.moreAvailable }
+    let settled = 0
+    for (const [name, token] of read.sets) if (await settle(name, token)) settled++
+    return { received: read.sets.length, settled, moreAvailable: read.moreAvailable }
   }
 
-  async function take(name: string, token: unknown): Promise<void> {
+  /** Takes one token. @returns false when it is left with the transmitter */
+  async function settle(name: string, token: unknown): Promise<boolean> {
     let set: ReceivedSet
     try {
       if (typeof token !== 'string')
@@ -87,30 +108,38 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
         })
     } catch (error) {
       const setErr = isReceiverError(error) ? receiverSetErrOf(error) : undefined
-      if (setErr === undefined) {
-        if (isReceiverError(error)) return // the fault is not the token's: it is delivered again
-        throw error
-      }
-      setErrs.set(name, setErr)
-      return
+      if (setErr !== undefined) setErrs.set(name, setErr)
+      else onFault(error)
+      return setErr !== undefined
     }
-    await accept(set)
+    try {
+      await accept(set)
+    } catch (error) {
+      onFault(error)
+      return false
+    }
     acks.add(name)
+    return true
+  }
+
+  /** Tells what became of the last tokens. Best effort: the transmitter delivers them again otherwise. */
+  async function sayLast(): Promise<void> {
+    if (acks.size + setErrs.size > 0) await ask(0, undefined).catch(onFault)
   }
 
   return {
     pollOnce: (signal) => ask(eventsMax, signal),
     async run(signal, pauseMs) {
+      let failures = 0
       while (!signal.aborted) {
-        const { moreAvailable } = await ask(eventsMax, signal).catch((error: unknown) => {
-          if (signal.aborted) return { moreAvailable: false }
-          throw error
+        const polled = await ask(eventsMax, signal).catch((error: unknown) => {
+          if (!signal.aborted) onFault(error)
         })
-        // a transmitter that says "more" and sends nothing of use would be asked without end
-        const cameToNothing = acks.size + setErrs.size === 0
-        if (!moreAvailable || cameToNothing) await pause(pauseMs, signal)
+        failures = polled === undefined ? failures + 1 : 0
+        const isAtOnce = polled !== undefined && polled.moreAvailable && polled.settled > 0
+        if (!isAtOnce) await pause(Math.min(pauseMs * 2 ** Math.max(0, failures - 1), pauseMsMax), signal)
       }
-      if (acks.size + setErrs.size > 0) await ask(0, undefined)
+      await sayLast()
     },
   }
 }

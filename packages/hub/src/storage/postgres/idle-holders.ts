@@ -10,7 +10,7 @@ interface Holder {
 }
 
 /**
- * Finds our role's sessions that block a session, directly or through others, and that wait for their own client. Ends
+ * Finds sessions of hubs (our role and application name) that block a session, directly or through others, and that wait for their own client. Ends
  * those that were already waiting at the previous check and got no statement since; their transactions are rolled back.
  */
 const endIdleHolders = `
@@ -19,6 +19,7 @@ const endIdleHolders = `
   ), idle AS MATERIALIZED (
     SELECT a.pid, a.state_change::text AS since FROM pg_stat_activity a
       WHERE a.pid IN (SELECT pid FROM holders) AND a.usename = current_user AND a.datname = current_database()
+        AND a.application_name = current_setting('application_name')
         AND a.wait_event IN ('ClientRead', 'ClientWrite')
   )
   SELECT pid, since, CASE
