@@ -9,8 +9,7 @@ export type { FieldProblem } from '@watchbell/receiver/base'
 export const hubErrors = {
   ...receiverErrors,
   'set.provider_inactive': 'The provider with this issuer is deactivated.',
-  'set.state_invalid':
-    'The verification event has a state that we did not ask with, or that was used before.',
+  'set.state_invalid': 'The verification event has a state that we did not send, or that was used before.',
   'set.push_unauthorized': 'The push to a stream lacks the Authorization value that was agreed on.',
   'provider.invalid': 'A field of the provider is missing or malformed.',
   'provider.name_taken': 'Another provider already has this name.',

@@ -375,7 +375,7 @@ describe('every failure is followed by a pause', () => {
       'a token endpoint that is away',
       (t) => t.fail('token', 'reset'),
       500,
-      'No access token could be asked for',
+      'No access token could be requested',
     ],
     [
       'a token endpoint that says 500',

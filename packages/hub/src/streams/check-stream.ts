@@ -81,12 +81,10 @@ function contested(
   if (repairedAt === undefined || sinceMs < 0 || sinceMs >= contestedMs) return undefined
   const { endpointUrl } = existing
   const where =
-    endpointUrl === undefined
-      ? ''
-      : ` (it was to be delivered at ${printable(withoutQuery(endpointUrl), 200)})`
+    endpointUrl === undefined ? '' : ` (its delivery URL was ${printable(withoutQuery(endpointUrl), 200)})`
   return (
-    `Somebody else changes the stream at the transmitter: its ${Object.keys(drifted).join(', ')} had been set right at ` +
-    `${repairedAt.toISOString()} and was another one again${where}. If another hub uses the same client at this ` +
+    `Another party changes the stream at the transmitter: the hub repaired its ${Object.keys(drifted).join(', ')} at ` +
+    `${repairedAt.toISOString()}, and it differs again${where}. If another hub uses the same client at this ` +
     'transmitter, give each hub a client of its own.'
   )
 }

@@ -167,7 +167,7 @@ export function createStreamConnector(deps: ConnectDeps): StreamConnector {
     const { streamId } = stream.remote
     const problems = [...left]
     if (anew && stream.settings.subjects === 'listed') {
-      problems.push('The stream had to be created anew: those whom it is to be about must be added again.')
+      problems.push('The stream had to be created again: its subjects must be added again.')
     }
     const trying = async (work: () => Promise<unknown>): Promise<void> => {
       try {

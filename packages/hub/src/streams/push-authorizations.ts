@@ -68,7 +68,7 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
   async function noteRefused(stream: ConnectedStream): Promise<void> {
     if (stream.pushError !== undefined) return
     await registry.note(stream.id, {
-      pushError: `Pushes are refused (401): one came at ${world.now().toISOString()} without the Authorization value that was agreed on, and none with it since. The hub tells the transmitter the value again; \`watchbell stream rotate-authorization\` makes a new one.`,
+      pushError: `Pushes are refused (401): one came at ${world.now().toISOString()} without the agreed Authorization value, and none with it since. The hub sends the transmitter the value again; \`watchbell stream rotate-authorization\` makes a new one.`,
     })
     const now = world.monotonicMs()
     if (now - (hurriedAt.get(stream.id) ?? Number.NEGATIVE_INFINITY) < hurryAgainMs) return
@@ -80,7 +80,9 @@ export function createPushAuthorizations(deps: PushAuthorizationsDeps): PushAuth
     async rotate(providerId, overlapS, by) {
       const stream = connectedStreamOf(registry, providerId)
       if (stream.settings.delivery !== 'push') {
-        throw new HubError('stream.unsupported', { detail: 'This stream is polled: nobody pushes to it.' })
+        throw new HubError('stream.unsupported', {
+          detail: 'This stream is polled, so it has no Authorization value for pushes.',
+        })
       }
       const { client, provider, secrets } = await sessions.open(stream)
       const { nextPushAuthorization = newPushAuthorization(world), ...kept } = secrets

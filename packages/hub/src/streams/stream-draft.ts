@@ -192,7 +192,7 @@ function readExisting(
   const text = (name: 'stream_id' | 'poll_url'): string => {
     const value = readText(given[name], `existing.${name}`, streamLimits.textMax, problems)
     if (value === undefined && (given[name] ?? undefined) === undefined) {
-      problems.push({ field: `existing.${name}`, message: 'is needed for a stream that is there already' })
+      problems.push({ field: `existing.${name}`, message: 'is needed for an existing stream' })
     }
     return value ?? ''
   }
@@ -202,10 +202,10 @@ function readExisting(
     problems.push({ field: 'existing.poll_url', message: `is not valid: ${problem}` })
   }
   if (delivery !== 'poll') {
-    problems.push({ field: 'delivery', message: 'must be poll for a stream that is there already' })
+    problems.push({ field: 'delivery', message: 'must be poll for an existing stream' })
   }
   if ((audience ?? undefined) === undefined) {
-    problems.push({ field: 'audience', message: 'is needed for a stream that is there already' })
+    problems.push({ field: 'audience', message: 'is needed for an existing stream' })
   }
   const managed = {
     events_requested: events,
@@ -216,7 +216,7 @@ function readExisting(
     if ((value ?? undefined) === undefined) continue
     problems.push({
       field,
-      message: 'is for the transmitter’s operator to say of a stream that is there already',
+      message: 'cannot be set for an existing stream: the transmitter’s operator decides it',
     })
   }
   return { streamId, pollUrl }

@@ -98,7 +98,7 @@ export function createStreamGate({
         if (hash !== undefined && (await store.useState({ streamId: stream.id, hash, jti }))) continue
         throw new HubError('set.state_invalid', {
           detail:
-            'The verification event has a state that we did not ask with, or that another SET has used already.',
+            'The verification event has a state that we did not send, or that another SET has used already.',
         })
       }
     },

@@ -132,7 +132,7 @@ function lessGrave(check: HealthCheck): HealthCheck {
 }
 
 function waits(name: HealthCheck['name']): HealthCheck {
-  return { name, result: 'unknown', detail: 'Not looked at: something else has to be right first.' }
+  return { name, result: 'unknown', detail: 'Not checked: an earlier check has to succeed first.' }
 }
 
 function nameResolves(url: string): HealthCheck {
@@ -210,7 +210,7 @@ async function examineManagement(
   reached: boolean,
 ): Promise<{ readonly stream: Stream; readonly checks: readonly HealthCheck[] }> {
   if (!reached) {
-    const detail = 'Not looked at: the transmitter cannot be found.'
+    const detail = 'Not checked: the transmitter cannot be found.'
     return {
       stream: known,
       checks: [
@@ -239,7 +239,7 @@ async function examineManagement(
             {
               name: 'stream',
               result: 'unknown',
-              detail: 'Not looked at: without credentials the transmitter does not let us in.',
+              detail: 'Not checked: the transmitter does not accept our credentials.',
             },
           ]
         : [
@@ -291,9 +291,9 @@ function statusCheck({ status, statusReason, endpoints }: Stream): HealthCheck {
       ? {
           name: 'status',
           result: 'ok',
-          detail: 'The transmitter tells no status; its streams are always on.',
+          detail: 'The transmitter reports no status; its streams are always enabled.',
         }
-      : { name: 'status', result: 'unknown', detail: 'The transmitter has not told the status yet.' }
+      : { name: 'status', result: 'unknown', detail: 'The transmitter has not reported the status yet.' }
   }
   const meaning = status === 'paused' ? 'Events wait at the transmitter' : 'Events are lost'
   return {
@@ -308,27 +308,27 @@ function subjectsCheck({ settings, endpoints, remote }: Stream): HealthCheck {
   const name = 'subjects'
   const warning = (detail: string): HealthCheck => ({ name, result: 'warning', detail })
   if (endpoints === undefined) {
-    return { name, result: 'unknown', detail: 'The transmitter has not told its default yet.' }
+    return { name, result: 'unknown', detail: 'The transmitter has not reported its default yet.' }
   }
   const { addSubject } = endpoints
   const defaultSubjects = remote?.defaultSubjects ?? endpoints.defaultSubjects // the stream's own value overrides the metadata
   if (settings.subjects === 'all') {
     return defaultSubjects === 'NONE'
       ? warning(
-          'The stream is to be about all, and the transmitter tells only of those who were added (default_subjects is NONE): add them (`watchbell stream add-subject`), or ask its operator.',
+          'The subjects of the stream are `all`, but the transmitter sends events only about added ones (default_subjects is NONE): add them (`watchbell stream add-subject`), or ask its operator.',
         )
-      : { name, result: 'ok', detail: 'The transmitter chooses whom it tells about.' }
+      : { name, result: 'ok', detail: 'The transmitter chooses the subjects.' }
   }
   if (addSubject === undefined) {
     return warning(
-      'The stream is to be about those who were added, and the transmitter has no add_subject_endpoint.',
+      'The subjects of the stream are `listed`, but the transmitter has no add_subject_endpoint.',
     )
   }
   return defaultSubjects === 'ALL'
     ? warning(
-        'The stream is to be about those who were added, and the transmitter tells of everybody who was not removed (default_subjects is ALL).',
+        'The subjects of the stream are `listed`, but the transmitter sends events about every subject that was not removed (default_subjects is ALL).',
       )
-    : { name, result: 'ok', detail: 'The transmitter tells of those who were added.' }
+    : { name, result: 'ok', detail: 'The transmitter sends events about added subjects.' }
 }
 
 /** Whether the transmitter will deliver any of the requested event types (SSF 1.0 §8.1.1). */
@@ -336,7 +336,11 @@ function eventsCheck({ remote }: Stream): HealthCheck {
   const name = 'events'
   const delivered = remote?.eventsDelivered?.filter((type) => !isFrameworkEvent(type))
   if (delivered === undefined) {
-    return { name, result: 'unknown', detail: 'The transmitter has not told which event types it delivers.' }
+    return {
+      name,
+      result: 'unknown',
+      detail: 'The transmitter has not reported which event types it delivers.',
+    }
   }
   return delivered.length === 0
     ? {
@@ -356,17 +360,17 @@ function verificationCheck(
   const last =
     verifiedAt === undefined ? 'None ever came.' : `The last one came at ${verifiedAt.toISOString()}.`
   if (endpoints !== undefined && endpoints.verification === undefined) {
-    return { name, result: 'warning', detail: `The transmitter offers no verification to ask for. ${last}` }
+    return { name, result: 'warning', detail: `The transmitter offers no verification. ${last}` }
   }
   if (verificationError !== undefined) {
     return {
       name,
       result: 'warning',
-      detail: `A verification event could not be asked for: ${verificationError} It is asked for again. ${last}`,
+      detail: `A verification event could not be requested: ${verificationError} The hub requests it again. ${last}`,
     }
   }
   if (verificationAskedAt === undefined) {
-    return { name, result: 'unknown', detail: 'No verification event was asked for yet.' }
+    return { name, result: 'unknown', detail: 'No verification event was requested yet.' }
   }
   const asked = verificationAskedAt.toISOString()
   if (verifiedAt !== undefined && verifiedAt >= verificationAskedAt) {
@@ -376,13 +380,13 @@ function verificationCheck(
     return {
       name,
       result: 'warning',
-      detail: `A verification event was asked for at ${asked} and is on its way. ${last}`,
+      detail: `A verification event was requested at ${asked} and is on its way. ${last}`,
     }
   }
   return {
     name,
     result: 'failed',
-    detail: `A verification event was asked for at ${asked} and did not come. ${last} See whether it was refused (\`watchbell signals --outcome refused\`), and for push whether the transmitter can reach this hub.`,
+    detail: `A verification event was requested at ${asked} and did not come. ${last} See whether it was refused (\`watchbell signals --outcome refused\`), and for push whether the transmitter can reach this hub.`,
   }
 }
 
@@ -399,7 +403,7 @@ function deliveryCheck(stream: Stream): HealthCheck {
     return { name: 'delivery', result: 'warning', detail: `${pollError} Last polled: ${last}.` }
   }
   if (settings.delivery === 'poll' && remote?.endpointUrl === undefined) {
-    const detail = 'The transmitter has not told yet where to poll; the hub looks again.'
+    const detail = 'The transmitter has not given its poll URL yet; the hub asks again.'
     return { name: 'delivery', result: 'warning', detail }
   }
   if (settings.delivery === 'push') {

@@ -388,7 +388,7 @@ function asPlainResponse(fetched: FetchedBytes): Response {
 async function tokenError(error: unknown): Promise<HubError> {
   if (isHubError(error)) {
     return new HubError('stream.transmitter_unavailable', {
-      detail: `No access token could be asked for: ${error.detail}`,
+      detail: `No access token could be requested: ${error.detail}`,
       cause: error,
     })
   }

@@ -279,8 +279,8 @@ export function scopesText(access: Pick<TransmitterAccess, 'scopeAsked'>): strin
   const scope = access.scopeAsked?.()
   if (scope === undefined) return ''
   return scope === ''
-    ? 'The access token was asked for without a scope (`--scope` names some).'
-    : `The access token was asked for with the scopes ${printable(scope, 300)} (\`--scope\` names others).`
+    ? 'The access token was requested without a scope (`--scope` names some).'
+    : `The access token was requested with the scopes ${printable(scope, 300)} (\`--scope\` names others).`
 }
 
 const transmitterMessageCharsMax = 300
@@ -407,7 +407,7 @@ export function requireMethod(
   if (found.method === undefined || found.method === delivery.method) {
     if (!isPolled || found.endpointUrl !== undefined) return found
     throw new HubError('stream.answer_unusable', {
-      detail: 'The transmitter made a stream to be polled and does not say where (delivery.endpoint_url).',
+      detail: 'The transmitter created a poll stream without a poll URL (delivery.endpoint_url).',
     })
   }
   throw new HubError('stream.answer_unusable', {

@@ -128,7 +128,7 @@ test('Keycloak: a token without scope is refused, and the error names the reques
   const auth = { ...client, scope: 'ssf.read' }
   const answer = await site.api('PUT', '', draftFor('keycloak', 'poll', { auth }))
   expect(answer.status).toBe(502)
-  expect(await answer.text()).toMatch(/status 401\. .*asked for with the scopes ssf\.read/)
+  expect(await answer.text()).toMatch(/status 401\. .*requested with the scopes ssf\.read/)
 })
 
 test.each(['i2gosignals', 'protocolsoup'] as const)('%s: only scopes of SSF are requested', async (name) => {
@@ -143,7 +143,7 @@ test('403 names the requested scopes', async () => {
   await using site = await startStreamSite()
   const auth = { ...client, scope: 'ssf.read' }
   const answer = await site.api('PUT', '', { delivery: 'poll', auth })
-  expect(await answer.text()).toMatch(/status 403.*asked for with the scopes ssf\.read \(/)
+  expect(await answer.text()).toMatch(/status 403.*requested with the scopes ssf\.read \(/)
 })
 
 test('authentik: unknown event types are refused with its error', async () => {

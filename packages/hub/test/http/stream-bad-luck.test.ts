@@ -59,7 +59,7 @@ describe('verification', () => {
     await keep(site, true)
     await keep(site)
     expect(asked(site, 'verification')).toBe(1)
-    expect((await health(site))['verification']).toMatch(/^warning: .*could not be asked for/)
+    expect((await health(site))['verification']).toMatch(/^warning: .*could not be requested/)
   })
 
   test.each(['a later event', 'a later request'])('%s ends what an earlier request left', async (later) => {
@@ -301,11 +301,11 @@ test('two hubs that take one stream from each other are told of', async () => {
   await keep({ hub: other })
   await keep(site)
   const { last_error: problem } = await site.shown()
-  expect(problem).toContain('Somebody else changes the stream')
+  expect(problem).toContain('Another party changes the stream')
   expect(problem).toContain(other.origin)
   await keep({ hub: other })
   const theirs = (await (await other.api('GET', path)).json()) as StreamBody
-  expect(theirs.last_error).toContain('Somebody else changes the stream')
+  expect(theirs.last_error).toContain('Another party changes the stream')
 })
 
 test('an event type is a URI, and a stream that delivers none is told of', async () => {

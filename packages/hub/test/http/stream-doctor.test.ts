@@ -47,7 +47,7 @@ async function register(hub: TestHub, issuer: string, keys: string = issuer): Pr
   return ((await created.json()) as { id: string }).id
 }
 
-const waits = 'unknown: Not looked at: something else has to be right first.'
+const waits = 'unknown: Not checked: an earlier check has to succeed first.'
 
 test('a name that does not resolve: dns fails, and nothing after it is blamed', async () => {
   await using hub = await startTestHub()

@@ -77,10 +77,10 @@ describe('subjects', () => {
   })
 
   test.each([
-    ['all', 'ALL', 'ok: The transmitter chooses whom it tells about.'],
-    ['listed', 'NONE', 'ok: The transmitter tells of those who were added.'],
-    ['all', 'NONE', 'warning: The stream is to be about all'],
-    ['listed', 'ALL', 'warning: The stream is to be about those who were added'],
+    ['all', 'ALL', 'ok: The transmitter chooses the subjects.'],
+    ['listed', 'NONE', 'ok: The transmitter sends events about added subjects.'],
+    ['all', 'NONE', 'warning: The subjects of the stream are `all`, but'],
+    ['listed', 'ALL', 'warning: The subjects of the stream are `listed`, but'],
   ] as const)(
     'the doctor compares %s with default_subjects %s',
     async (subjects, defaultSubjects, verdict) => {

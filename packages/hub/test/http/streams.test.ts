@@ -285,7 +285,7 @@ describe('what goes wrong on the way', () => {
     ['metadata', { status: 404 }, 502, 'status 404'],
     ['token', { status: 500 }, 502, 'no access token'],
     ['token', { status: 200, body: {} }, 502, 'no access token'],
-    ['token', 'reset', 502, 'No access token could be asked for'],
+    ['token', 'reset', 502, 'No access token could be requested'],
     ['oauth_metadata', { status: 200, body: { issuer: 'https://other.example' } }, 502, 'no access token'],
   ] as const)('%s %j', async (endpoint, fault, status, why) => {
     await using site = await startStreamSite()

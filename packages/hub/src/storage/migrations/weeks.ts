@@ -10,7 +10,7 @@ export type WeeklyTable = (typeof weeklyTables)[number]
 export const weekMs = 604_800_000
 /** A sequence is its week, shifted by this many bits, plus a number within the week. */
 export const weekBits = 32
-/** How many weeks before the current one have parts. */
+/** How many weeks after the current one have parts already. */
 export const weeksAhead = 2
 
 /** Everything before the week of the migration: imported rows. */

@@ -62,7 +62,7 @@ export function createSignInMarkStore(db: Kysely<DatabaseSchema>, variant: SqlVa
   }
 }
 
-/** Deletes one mark for each new one, so that there are never more than the maximum. */
+/** How many surplus marks one `put` deletes: each adds one at most, so the surplus stays small. */
 const manyMax = 100
 
 function rowOf(mark: Parameters<SignInMarkStore['put']>[0], at: Date): SignInMarkRow {

@@ -93,7 +93,7 @@ function exportedRow(table: string, row: Readonly<Record<string, unknown>>): Exp
       }
       if (cell instanceof Uint8Array) return [column, Buffer.from(cell).toString('hex')]
       throw new TransferError(
-        `A value of ${table}.${column} cannot be written down exactly: it is no text, no bytes and no whole number below 2⁵³.`,
+        `A value of ${table}.${column} cannot be exported exactly: it is no text, no bytes and no whole number below 2⁵³.`,
       )
     }),
   )
