@@ -1,8 +1,8 @@
 import type { FieldProblem } from '../base/hub-error.ts'
 import { invalidFields } from '../base/invalid-fields.ts'
 import { isJsonArray, isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
-import { domainOf, formatOf, kindOf, scopeOf, type Identifier } from '../subjects/identifier.ts'
-import { normaliseDomain } from '../subjects/email.ts'
+import { domainOf, formatOf, kindOf, scopeOf, valueOf, type Identifier } from '../subjects/identifier.ts'
+import { domainIn, normaliseDomain } from '../subjects/email.ts'
 
 /** What a security events provider may state, whatever its action. Explained in docs/trust.md. */
 export interface SourceTrust {
@@ -32,11 +32,18 @@ export const defaultTrust: SourceTrust = {
   precedence: undefined,
 }
 
-/** Whether a source may speak of an identifier. With limited domains or issuers, identifiers that have neither are excluded. */
+/**
+ * Whether a source may speak of an identifier. With limited domains or issuers, identifiers that have neither are excluded. A
+ * user's id that reads as an email address needs its domain, too: a question that names the address finds the id.
+ */
 export function maySpeakOf({ speaksOf: { domains, issuers } }: SourceTrust, identifier: Identifier): boolean {
   if (domains === undefined && issuers === undefined) return true
   const scope = scopeOf(identifier)
-  if (scope !== undefined) return issuers === undefined || issuers.includes(scope)
+  if (scope !== undefined) {
+    const isOfIssuer = issuers === undefined || issuers.includes(scope)
+    const domain = domains && kindOf(identifier) === 'user' ? domainIn(valueOf(identifier)) : undefined
+    return isOfIssuer && (domain === undefined || domains?.includes(domain) === true)
+  }
   const domain = domainOf(identifier)
   if (domain !== undefined) return domains === undefined || domains.includes(domain)
   return false

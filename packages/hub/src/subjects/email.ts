@@ -16,6 +16,12 @@ export function normaliseEmail(email: string): string {
   return `${normaliseName(email.slice(0, at))}@${normaliseDomain(email.slice(at + 1))}`
 }
 
+/** The domain of a text that reads as an email address, in the form in which two are compared. */
+export function domainIn(text: string): string | undefined {
+  const at = text.lastIndexOf('@')
+  return at < 1 ? undefined : normaliseDomain(text.slice(at + 1))
+}
+
 /** The domain of an email address in the form in which two are compared. */
 export function normaliseDomain(text: string): string {
   const domain = normaliseName(text).replace(/\.$/, '')

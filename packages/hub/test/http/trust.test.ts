@@ -466,6 +466,29 @@ describe('limits of a provider', () => {
     expect((await site.ask('ada@corp.example')).decision).toBe(false)
   })
 
+  test('an id of its own issuer that reads as an address of another domain is not covered', async () => {
+    await using site = await startSite()
+    const source = await site.source()
+    await source.trust({ speaks_of: { domains: ['corp.example'] } })
+    const opaque = (id: string) => ({ format: 'opaque', id })
+    await source.sayAll([
+      ['user-risk-change', source.sub('ada@example.com'), high],
+      ['session-revoked', source.sub('ada@example.com')],
+      ['user-risk-change', opaque('HAL@Example.COM.'), high],
+      ['user-risk-change', source.sub('acct:eve@example.com'), high],
+      ['user-risk-change', source.sub('kim@CORP.example'), high],
+      ['user-risk-change', source.sub('u-7'), high],
+    ])
+    const asked = async (user: string): Promise<boolean> =>
+      (await site.ask(user, { issued_at: hourAgo() })).decision
+    for (const user of ['ada@example.com', 'HAL@Example.COM.', 'acct:eve@example.com'])
+      expect([user, await asked(user)]).toEqual([user, true])
+    for (const user of ['kim@CORP.example', 'u-7']) expect([user, await asked(user)]).toEqual([user, false])
+    await source.trust({ speaks_of: { issuers: [source.issuer] } })
+    await source.say('user-risk-change', source.sub('ada@example.com'), high)
+    expect(await asked('ada@example.com')).toBe(false)
+  })
+
   test('what a provider joined is without those of whom it may not speak', async () => {
     await using site = await startSite()
     const source = await site.source()
