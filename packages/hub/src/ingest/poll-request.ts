@@ -168,9 +168,9 @@ function causeOfStatus(status: number): PollFailure {
 
 function adviceOf(status: number): string {
   if (status === 401)
-    return 'It does not take our credentials, not even new ones: check the client and its scopes.'
+    return 'It does not accept our credentials, not even new ones: check the client and its scopes.'
   if (status === 403)
-    return 'Our credentials are good and do not permit this: ask its operator for the scopes.'
+    return 'Our credentials are valid but do not permit this: ask its operator for the scopes.'
   if (status === 404 || status === 410) return 'It does not know the stream any more: connect it again.'
   if (status === 429) return 'It was asked too often; it will be asked again later.'
   return status >= 500

@@ -43,9 +43,9 @@ export async function checkStream(
     }
     const wanted = sessions.wished(there, session.secrets)
     // Pushes lack the agreed value: the transmitter may not have it.
-    const told = stream.pushError === undefined ? {} : { delivery: wanted.delivery }
+    const resent = stream.pushError === undefined ? {} : { delivery: wanted.delivery }
     const drifted = drift(existing, wanted)
-    const { found, repaired } = await adopt(session.client, existing, wanted, told)
+    const { found, repaired } = await adopt(session.client, existing, wanted, resent)
     const remote = remoteOf(found)
     if (repaired) {
       const repairedAt = drifted === undefined ? stream.repairedAt : world.now()

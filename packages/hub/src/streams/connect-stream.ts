@@ -303,6 +303,6 @@ const unmanaged: Omit<TransmitterEndpoints, 'metadataUrl' | 'configuration'> = {
 
 function changedMeanwhile(): HubError {
   return new HubError('stream.not_connected', {
-    detail: 'The provider got another issuer, or was deleted, while the stream was being connected.',
+    detail: 'The provider was deleted, or its issuer was changed, while the stream was being connected.',
   })
 }

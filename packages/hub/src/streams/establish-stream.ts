@@ -46,7 +46,7 @@ export async function establish(
   const [only] = others
   if (only === undefined || others.length > 1) {
     throw new HubError('stream.transmitter_refused', {
-      detail: `The transmitter refuses another stream (409) and shows ${others.length} of ours, so that it is not clear which to adopt. Delete the ones that are not needed at the transmitter.`,
+      detail: `The transmitter refuses another stream (409) and shows ${others.length} of ours, so it is unclear which one to adopt. Delete the unneeded ones at the transmitter.`,
     })
   }
   return adopt(client, only, wanted)
@@ -68,7 +68,7 @@ export async function adopt(
   const endpointUrl = found.endpointUrl ?? (isOther ? undefined : existing.endpointUrl)
   if (isOther && found.method === deliveryMethodUrns.poll && endpointUrl === existing.endpointUrl) {
     throw new HubError('stream.answer_unusable', {
-      detail: 'The transmitter says that the stream is polled, at the URL that it pushed to.',
+      detail: 'The transmitter says that the stream is polled, but gives the URL of its pushes.',
     })
   }
   return {

@@ -224,7 +224,7 @@ async function examineManagement(
     const token: HealthCheck = {
       name: 'token',
       result: 'ok',
-      detail: 'The transmitter takes our credentials.',
+      detail: 'The transmitter accepts our credentials.',
     }
     return { stream: probe.stream, checks: [token, streamCheck(probe)] }
   } catch (error) {
@@ -246,7 +246,7 @@ async function examineManagement(
             {
               name: 'token',
               result: 'unknown',
-              detail: 'Nothing is wrong with our credentials as far as we can tell.',
+              detail: 'Our credentials show no problem so far.',
             },
             { name: 'stream', result: 'failed', detail },
           ],

@@ -242,8 +242,8 @@ async function callTransmitter(
 
 /** What to do about each status. */
 const adviceOf: Readonly<Record<number, string>> = {
-  401: 'It does not take our credentials: check the token, or the client and its scopes.',
-  403: 'Our credentials are good and do not permit this: ask its operator for the scopes or the role.',
+  401: 'It does not accept our credentials: check the token, or the client and its scopes.',
+  403: 'Our credentials are valid but do not permit this: ask its operator for the scopes or the role.',
   404: 'It does not know the stream, or has nothing at this URL: its metadata may be out of date.',
   409: 'It has a stream for us already.',
   429: 'It was asked too often; it will be asked again later.',
@@ -345,17 +345,17 @@ function readConfiguration(
   if (typeof streamId !== 'string' || streamId === '' || streamId.length > textCharsMax) {
     throw unusable(step, `its stream_id is ${shown(streamId)} and must be a string`)
   }
-  const told = readAudience(json['aud'])
+  const stated = readAudience(json['aud'])
   const aud =
-    told === undefined || audience === undefined
-      ? (told ?? audience)
-      : told.filter((each) => audience.includes(each))
+    stated === undefined || audience === undefined
+      ? (stated ?? audience)
+      : stated.filter((each) => audience.includes(each))
   if (aud === undefined)
-    throw unusable(step, `its aud is ${shown(json['aud'])} and must be a string or some of them`)
+    throw unusable(step, `its aud is ${shown(json['aud'])} and must be a string or a list of strings`)
   if (aud.length === 0) {
     throw unusable(
       step,
-      `its aud is ${shown(json['aud'])}, and the stream was given the audience ${shown(audience)}; take that away, or correct it`,
+      `its aud is ${shown(json['aud'])}, and the stream was given the audience ${shown(audience)}; remove that, or correct it`,
     )
   }
   const {

@@ -264,7 +264,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
       { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'wrong' },
       'invalid_client',
     ],
-    ['a wrong bearer token', { method: 'bearer', token: 'wrong' }, 'does not take our credentials'],
+    ['a wrong bearer token', { method: 'bearer', token: 'wrong' }, 'does not accept our credentials'],
   ])('%s is told in words, and kept nowhere but sealed', async (_, auth, why) => {
     await using site = await startStreamSite()
     const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))

@@ -137,7 +137,7 @@ async function requireUsable(pool: PostgresPool): Promise<readonly string[]> {
   }
   if (encoding !== 'UTF8') {
     throw new Error(
-      `The PostgreSQL database has the encoding ${encoding}; make it anew with ENCODING 'UTF8'.`,
+      `The PostgreSQL database has the encoding ${encoding}; create it again with ENCODING 'UTF8'.`,
     )
   }
   return unsafe

@@ -34,7 +34,7 @@ export async function* linesOf(chunks: AsyncIterable<Uint8Array>): AsyncGenerato
   }
   if (openBytes > 0) {
     throw new TransferError(
-      `Line ${count + 1} ends in the middle: the file was cut off. Copy it again, or export anew.`,
+      `Line ${count + 1} ends in the middle: the file was cut off. Copy or export it again.`,
     )
   }
 }

@@ -69,7 +69,7 @@ async function requireEmpty({ db }: TransferDatabase, tables: readonly TransferT
   const { rows } = await sql<{ name: string }>`${sql.join(looks, sql` UNION ALL `)}`.execute(db)
   if (rows.length === 0) return
   throw new TransferError(
-    `The database is not empty: there are rows in ${rows.map(({ name }) => name).join(', ')}. An import needs one that no hub has used yet; a hub makes a key and a token of its own when it first starts.`,
+    `The database is not empty: there are rows in ${rows.map(({ name }) => name).join(', ')}. An import needs an unused database; a hub stores a key and a token when it first starts.`,
   )
 }
 
@@ -195,7 +195,7 @@ function createReader(tables: readonly TransferTable[]): Reader {
       throw new TransferError(
         line === 0
           ? 'The file is empty.'
-          : `The file ends with line ${line} and has no closing line: it was cut off. Copy it again, or export anew.`,
+          : `The file ends with line ${line} and has no closing line: it was cut off. Copy or export it again.`,
       )
     },
   }
