@@ -361,6 +361,31 @@ describe('createPollClient', () => {
     expect(server.requests.filter((target) => target === '/poll')).toHaveLength(1)
   })
 
+  test('tells of no more tokens, and by no longer names, than a transmitter that keeps to the rules would send', async () => {
+    const flood = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`t${at}`, 'no token']))
+    const asked: string[] = []
+    await using server = await startLocalServer((request, response) => {
+      const chunks: Buffer[] = []
+      request.on('data', (chunk: Buffer) => chunks.push(chunk))
+      request.on('end', () => {
+        const sets = asked.length === 0 ? { ['n'.repeat(1_000_000)]: 'no token', ...flood } : {}
+        asked.push(Buffer.concat(chunks).toString())
+        response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify({ sets }))
+      })
+    })
+    await using transmitter = await startTransmitter({ alg: 'ES256' })
+    await using receiver = receiverOf(transmitter)
+    const client = createPollClient(receiver, {
+      url: server.origin,
+      authorization,
+      accept: async () => undefined,
+    })
+    expect(await client.pollOnce()).toMatchObject({ received: 3_001, settled: 999, moreAvailable: true })
+    await client.pollOnce()
+    const { setErrs } = JSON.parse(asked[1] ?? '') as { setErrs: object }
+    expect(Object.keys(setErrs)).toEqual(Array.from({ length: 999 }, (_, at) => `t${at}`))
+  })
+
   test.each([
     ['another status', 401, '', /status 401/],
     ['what is not JSON', 200, '<html>', /cannot be used/],

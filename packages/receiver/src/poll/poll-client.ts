@@ -2,6 +2,7 @@ import { fetchBytes } from '../base/fetch-bytes.ts'
 import { isReceiverError, ReceiverError } from '../base/receiver-error.ts'
 import { isSafeUrl, type ReceivedSet, type Receiver } from '../receiver.ts'
 import { receiverSetErrOf, type SetErr } from '../set/set-err.ts'
+import { jtiCharsMax } from '../set/parse-token.ts'
 import { readPollAnswer } from './poll-answer.ts'
 
 export interface PollClientOptions {
@@ -46,6 +47,8 @@ export interface PollClient {
   run(signal: AbortSignal, pauseMs: number): Promise<void>
 }
 
+/** Of an answer with more tokens than were asked for; the others are left with the transmitter. */
+const tokensTakenMax = 1_000
 /** The longest pause after polls that failed. */
 const pauseMsMax = 5 * 60_000
 
@@ -90,9 +93,11 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
     if (answer.status === 204 || maxEvents === 0) return { received: 0, settled: 0, moreAvailable: false }
     const read = readPollAnswer(answer.body, options.valuesMax ?? 100_000)
     if (typeof read === 'string') throw unusable(url, `an answer that cannot be used: ${read}`)
+    const taken = read.sets.slice(0, Math.max(tokensTakenMax, eventsMax))
     let settled = 0
-    for (const [name, token] of read.sets) if (await settle(name, token)) settled++
-    return { received: read.sets.length, settled, moreAvailable: read.moreAvailable }
+    for (const [name, token] of taken) if (await settle(name, token)) settled++
+    const moreAvailable = read.moreAvailable || taken.length < read.sets.length
+    return { received: read.sets.length, settled, moreAvailable }
   }
 
   /** Takes one token. @returns false when it is left with the transmitter */
@@ -107,7 +112,8 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
           detail: 'The answer calls the token something else than its jti (RFC 8936 §2.3).',
         })
     } catch (error) {
-      const setErr = isReceiverError(error) ? receiverSetErrOf(error) : undefined
+      const isTold = name.length <= jtiCharsMax // nobody's jti is longer, and it would be sent back
+      const setErr = isTold && isReceiverError(error) ? receiverSetErrOf(error) : undefined
       if (setErr !== undefined) setErrs.set(name, setErr)
       else onFault(error)
       return setErr !== undefined
