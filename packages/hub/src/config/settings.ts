@@ -31,14 +31,14 @@ export type FirstTokenPlace = 'print' | 'none' | { readonly file: string }
 
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error'
 
-/** Ours; those of OpenTelemetry stand in tracing.ts. */
+/** The hub's own settings; those of OpenTelemetry are in tracing.ts. */
 const hubEntries = {
   listen: setting<ListenAddress>(
     'WATCHBELL_LISTEN',
     { host: '127.0.0.1', port: 8080 },
     {
       default: '127.0.0.1:8080',
-      meaning: 'Address and port to listen on, `host:port`; an IPv6 address stands in brackets.',
+      meaning: 'Address and port to listen on, `host:port`; write an IPv6 address in brackets.',
       read: readListen,
     },
   ),
@@ -80,65 +80,66 @@ const hubEntries = {
   standby: setting<'auto' | 'true' | 'false'>('WATCHBELL_STANDBY', 'auto', {
     default: 'auto',
     meaning:
-      "Whether the hub only shows what it holds, and leaves transmitters, their streams and all that is old alone: true, false, or auto, which is true on a copy: a backup's, or a database whose hub had another WATCHBELL_ORIGIN. false makes a copy the hub itself from then on.",
+      'Whether the hub is a standby, which serves its data but accepts no signals, contacts no transmitters and deletes nothing: true, false, or auto. auto is true on a copy, that is, a restored backup or a database whose hub had another WATCHBELL_ORIGIN; false turns a copy into the active hub permanently.',
     whenBare: 'true',
     read: (text) => readOneOf(text, ['auto', 'true', 'false']),
   }),
   outboundAllow: setting<OutboundAllow>('WATCHBELL_OUTBOUND_ALLOW', nothingAllowed, {
     default: 'nothing beyond public https addresses',
     meaning:
-      'Hosts, host:port pairs, addresses and CIDR blocks that may be fetched from although they are private, and over http too; separated by commas.',
+      'Hosts, host:port pairs, addresses and CIDR blocks that the hub may fetch from even if they are private or use http; separated by commas.',
     read: readOutboundAllow,
   }),
   caFile: setting<readonly string[]>('WATCHBELL_CA_FILE', [], {
     default: "the system's certificate authorities alone",
     meaning:
-      'Path of a PEM file with certificate authorities that are trusted besides those of the system, wherever the hub fetches from, and for a PostgreSQL database with SSL.',
+      'Path of a PEM file with certificate authorities that the hub trusts in addition to those of the system, for every fetch and for a PostgreSQL database with SSL.',
     read: readCaFile,
   }),
   trustedProxies: setting<readonly string[]>('WATCHBELL_TRUSTED_PROXIES', [], {
     default: 'none',
     meaning:
-      'Addresses and CIDR blocks of proxies whose X-Forwarded-For is believed (ports in it are ignored); separated by commas.',
+      'Addresses and CIDR blocks of proxies whose X-Forwarded-For header the hub trusts (it ignores ports in the header); separated by commas.',
     read: readBlocks,
   }),
   logLevel: setting<LogLevel>('WATCHBELL_LOG_LEVEL', 'info', {
     default: 'info',
-    meaning: "How much the process's own log says: debug, info, warn or error.",
+    meaning: 'Lowest level that the process log contains: debug, info, warn or error.',
     read: (text) => readOneOf(text, ['debug', 'info', 'warn', 'error']),
   }),
   logFormat: setting<'json' | 'text'>('WATCHBELL_LOG_FORMAT', 'json', {
     default: 'json',
     meaning:
-      "How the process's own log is written: an object of JSON on each line (json), or a line of text (text).",
+      'Format of the process log: one JSON object per line (json), or one line of text per message (text).',
     read: (text) => readOneOf(text, ['json', 'text']),
   }),
   signalRetentionDays: setting('WATCHBELL_SIGNAL_RETENTION_DAYS', 365, {
     default: '365',
     meaning:
-      'How many days signals are kept once they are handled, 1 to 3650; 0 is for ever. A SET that comes again later is new.',
+      'How many days the hub keeps a signal after handling it, 1 to 3650; 0 keeps it for ever. A SET repeated after that counts as new.',
     read: (text) => integer(text, 0, 3_650),
   }),
   tokenRetentionDays: setting('WATCHBELL_TOKEN_RETENTION_DAYS', 90, {
     default: '90',
     meaning:
-      'How many days the token of a signal is kept as evidence, 1 to 3650; 0 is for as long as the signal, which is the longest.',
+      'How many days the hub keeps the token of a signal as evidence, 1 to 3650, but never longer than the signal; 0 keeps it as long as the signal.',
     read: (text) => integer(text, 0, 3_650),
   }),
   logRetentionDays: setting('WATCHBELL_LOG_RETENTION_DAYS', 90, {
     default: '90',
-    meaning: 'How many days System Log entries are kept, 1 to 3650; 0 is for ever.',
+    meaning: 'How many days the hub keeps System Log entries, 1 to 3650; 0 keeps them for ever.',
     read: (text) => integer(text, 0, 3_650),
   }),
   riskHistoryRetentionDays: setting('WATCHBELL_RISK_HISTORY_RETENTION_DAYS', 90, {
     default: '90',
-    meaning: 'How many days reasons are kept after others took their place, 1 to 3650; 0 is for ever.',
+    meaning:
+      'How many days the hub keeps a reason after another has replaced it, 1 to 3650; 0 keeps it for ever.',
     read: (text) => integer(text, 0, 3_650),
   }),
   apiRequestsPerMinute: setting('WATCHBELL_API_REQUESTS_PER_MINUTE', 600, {
     default: '600',
     meaning:
-      'API requests per minute for each token, client or (before it is known) address, over all hubs on one database together but for what they let through within a second; 0 is without limit.',
+      'API requests per minute for each token or client, or for each address before the caller is known, counted over all hubs on one database; hubs exchange their counts every second. 0 means no limit.',
     read: (text) => integer(text, 0, 1_000_000),
   }),
   refusalsPerMinute: setting('WATCHBELL_REFUSALS_PER_MINUTE', 600, {
@@ -150,12 +151,13 @@ const hubEntries = {
   setsPerMinute: setting('WATCHBELL_SETS_PER_MINUTE', 60_000, {
     default: '60000',
     meaning:
-      'SETs that verify per minute for each provider, over all hubs on one database together; one that names its subject by several identifiers counts once for each. More are answered 429 with Retry-After, and polled later. 0 is without limit.',
+      'Verified SETs per minute for each provider, counted over all hubs on one database; a SET counts once for each identifier of its subject. Beyond the limit, pushes are answered 429 with Retry-After and polls wait. 0 means no limit.',
     read: (text) => integer(text, 0, 100_000_000),
   }),
   setBytesPerMinute: setting('WATCHBELL_SET_BYTES_PER_MINUTE', 134_217_728, {
     default: '134217728',
-    meaning: 'Bytes of such SETs per minute for each provider, likewise; 0 is without limit.',
+    meaning:
+      'Bytes of verified SETs per minute for each provider, counted over all hubs on one database; 0 means no limit.',
     read: (text) => integer(text, 0, 1_000_000_000_000),
   }),
   transmitterTimeoutS: setting('WATCHBELL_TRANSMITTER_TIMEOUT_SECONDS', 10, {
@@ -167,24 +169,23 @@ const hubEntries = {
   checkKeysOnCreate: setting('WATCHBELL_CHECK_KEYS_ON_CREATE', false, {
     default: 'false',
     meaning:
-      'Whether the JWKS URL of a provider must answer with a usable key before it is taken: true or false.',
+      'Whether the hub accepts a provider only if its JWKS URL answers with a usable key: true or false.',
     read: boolean,
   }),
   riskRules: setting<readonly RiskOverride[]>('WATCHBELL_RISK_RULES', [], {
     default: 'the table of docs/risk.md as it is',
-    meaning:
-      'Path of a JSON file that says what security events mean for risk where the built-in table is to be overridden.',
+    meaning: 'Path of a JSON file that overrides the built-in table of what security events mean for risk.',
     read: readRiskRules,
   }),
   unknownUsers: setting<'welcome' | 'ignored'>('WATCHBELL_UNKNOWN_USERS', 'welcome', {
     default: 'welcome',
     meaning:
-      'What becomes of events about users whom nobody loaded: they are taken as they come (welcome), or lead to nothing, as at Okta (ignored).',
+      'How the hub treats events about users that were not loaded: like events about any other user (welcome), or without any effect, as at Okta (ignored).',
     read: (text) => readOneOf(text, ['welcome', 'ignored']),
   }),
   riskProvidersMax: setting('WATCHBELL_RISK_PROVIDERS_MAX', 3, {
     default: '3',
-    meaning: 'How many risk providers there may be, 1 to 100; Okta allows three.',
+    meaning: 'Maximum number of risk providers, 1 to 100; Okta allows three.',
     read: (text) => integer(text, 1, 100),
   }),
   riskEventRequestsPerMinute: setting('WATCHBELL_RISK_EVENT_REQUESTS_PER_MINUTE', 30, {
@@ -201,31 +202,31 @@ const hubEntries = {
   neverDenied: setting<NeverDenied>('WATCHBELL_NEVER_DENIED', new Set(), {
     default: 'nobody',
     meaning:
-      'People whom no answer at sign-in denies or challenges, such as emergency accounts: sign-in names or email addresses, as questions name them, with commas between them; 20 at most. What the outcome would have been is in the notes and in the System Log.',
+      'People that the hub never denies or challenges at sign-in, such as emergency accounts: at most 20 sign-in names or email addresses as the evaluation requests give them, separated by commas. The notes and the System Log show the outcome that would have applied.',
     read: readPeople,
   }),
   riskOutcomes: setting<OutcomeRules>('WATCHBELL_RISK_OUTCOMES', defaultOutcomeRules, {
     default: 'HIGH=deny,MEDIUM=challenge',
     meaning:
-      'What each risk level of a user, device, session or address leads to at sign-in: allow, challenge or deny; a level that is not named allows.',
+      'Outcome at sign-in for each risk level of a user, device, session or address: allow, challenge or deny; a level that is not listed means allow.',
     read: readOutcomes,
   }),
   outcomeTable: setting<OutcomeTable>('WATCHBELL_OUTCOME_TABLE', [], {
     default: 'WATCHBELL_RISK_OUTCOMES for every question',
     meaning:
-      'Path of a JSON file that says for some actions and resources what risk levels lead to; see docs/access-evaluation.md.',
+      'Path of a JSON file with the outcomes of risk levels for particular actions and resources; see docs/access-evaluation.md.',
     read: readTable,
   }),
   newProviderAction: setting<RiskAction>('WATCHBELL_NEW_PROVIDER_ACTION', 'enforce_and_log', {
     default: 'enforce_and_log',
     meaning:
-      'What the word of a security events provider counts for from when it is registered, until somebody sets it: enforce_and_log, log_only or none. Risk providers begin with log_only.',
+      'Action of a newly registered security events provider until an administrator changes it: enforce_and_log, log_only or none. Risk providers start with log_only.',
     read: (text) => readOneOf(text, riskActions),
   }),
   logEvaluations: setting<'all' | 'non_allow'>('WATCHBELL_LOG_EVALUATIONS', 'all', {
     default: 'all',
     meaning:
-      'Which evaluations the System Log has: all, or only those that do not allow (non_allow), for busy installations.',
+      'Which evaluations the System Log records: all, or only those that do not allow (non_allow), for busy installations.',
     read: (text) => readOneOf(text, ['all', 'non_allow']),
   }),
   forwardAuthUserHeader: setting('WATCHBELL_FORWARD_AUTH_USER_HEADER', 'X-Forwarded-User', {
@@ -236,7 +237,7 @@ const hubEntries = {
   forwardAuthAddressHeader: setting('WATCHBELL_FORWARD_AUTH_ADDRESS_HEADER', 'X-Forwarded-For', {
     default: 'X-Forwarded-For',
     meaning:
-      'Header in which a trusted proxy names the address of the user when it asks /access/v1/forward-auth; of a list the last that is no trusted proxy counts.',
+      'Header in which a trusted proxy names the address of the user when it asks /access/v1/forward-auth; in a list, the last address that is not a trusted proxy counts.',
     read: headerName,
   }),
   forwardAuthSessionHeader: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_SESSION_HEADER', undefined, {
@@ -258,30 +259,30 @@ const hubEntries = {
   forwardAuthUntimed: setting<UntimedTreatment>('WATCHBELL_FORWARD_AUTH_UNTIMED', 'ask_once', {
     default: 'ask_once',
     meaning:
-      'What a revocation of all sessions of a user does at /access/v1/forward-auth when no time of sign-in is given: the user is asked to sign in again, once for each revocation (ask_once), or nothing (ignore).',
+      'Effect of a revocation of all sessions of a user at /access/v1/forward-auth when the proxy gives no time of sign-in: the user must sign in again once for each revocation (ask_once), or none (ignore).',
     read: (text) => readOneOf(text, untimedTreatments),
   }),
   forwardAuthSessionDays: setting('WATCHBELL_FORWARD_AUTH_SESSION_DAYS', 400, {
     default: '400',
     meaning:
-      'How many days a session lasts at most behind the proxies that ask /access/v1/forward-auth, 1 to 400: without a time of sign-in, nobody is asked to sign in again for a revocation that is older.',
+      'Maximum age in days, 1 to 400, of a session behind the proxies that ask /access/v1/forward-auth: if the proxy gives no time of sign-in, older revocations do not ask the user to sign in again.',
     read: (text) => integer(text, 1, 400),
   }),
   forwardAuthToken: setting<string | undefined>('WATCHBELL_FORWARD_AUTH_TOKEN', undefined, {
     meaning:
-      'What a proxy must show in X-Watchbell-Token when it asks /access/v1/forward-auth; without it, its address is enough. As long as WATCHBELL_ADMIN_TOKEN must be.',
+      'Token that a proxy must send in X-Watchbell-Token when it asks /access/v1/forward-auth; if it is not set, the address of the proxy is enough. The same minimum length applies as for WATCHBELL_ADMIN_TOKEN.',
     secret: true,
     read: readAdminToken,
   }),
   metricsListen: setting<ListenAddress | undefined>('WATCHBELL_METRICS_LISTEN', undefined, {
     default: 'no metrics',
     meaning:
-      'Address and port that answer `GET /metrics` (Prometheus), `host:port` such as 127.0.0.1:9464; whoever reaches it may read them.',
+      'Address and port that answer `GET /metrics` (Prometheus), `host:port` such as 127.0.0.1:9464; they are readable without credentials.',
     read: readListen,
   }),
 } as const
 
-/** Every setting there is. docs/configuration.md is made from this list. */
+/** Every setting. docs/configuration.md is generated from this list. */
 export const settingEntries = { ...hubEntries, ...tracingEntries } as const
 
 /** What may be given: every setting, and for each secret a file that holds it. */
@@ -348,7 +349,7 @@ export function readSettings(
   return combine(values, tracing, listens)
 }
 
-/** @param problems - where it is told what is wrong */
+/** @param problems - receives a message for each bad value */
 function valueOf(
   entry: SettingEntry<unknown>,
   sources: readonly SettingSource[],
@@ -375,7 +376,7 @@ function valueOf(
 }
 
 const untimedIgnored =
-  'WATCHBELL_FORWARD_AUTH_UNTIMED=ignore: where a proxy gives no time of sign-in, a revocation of all sessions of a user keeps nobody out'
+  'WATCHBELL_FORWARD_AUTH_UNTIMED=ignore: if a proxy gives no time of sign-in, a revocation of all sessions of a user has no effect there'
 
 /** Of a secret or a settings file: longer ones are neither. */
 const secretFileBytesMax = 65_536
@@ -403,7 +404,7 @@ function combine(given: HubValues, { tracing, headers, warnings }: ReadTracing, 
       throw new SettingsError(
         short.map(
           ([name]) =>
-            `${hubEntries[name as 'adminToken'].variable}: a token of fewer than ${tokenCharsMin} characters can be guessed by whoever reaches the hub, and others than this machine do (${reachedAs === host ? `WATCHBELL_LISTEN=${shownHost}:${port}` : `WATCHBELL_ORIGIN=${origin}`}); use a longer random one, such as \`openssl rand -hex 20\` makes`,
+            `${hubEntries[name as 'adminToken'].variable}: a token of fewer than ${tokenCharsMin} characters can be guessed, and other machines can reach the hub (${reachedAs === host ? `WATCHBELL_LISTEN=${shownHost}:${port}` : `WATCHBELL_ORIGIN=${origin}`}); use a longer random one, such as \`openssl rand -hex 20\` makes`,
         ),
       )
     }
@@ -481,7 +482,7 @@ function readAdminToken(text: string): string {
   return text
 }
 
-/** The message says nothing of what was given: it may hold a password. */
+/** The error message never quotes the value: it may contain a password. */
 function readDatabaseUrl(text: string): string {
   // Where the host stands in the query, as with libpq, URLs do not allow a user before the one that is missing.
   const complete = text.replace(/^(postgres(?:ql)?:\/\/[^/?#@]*@)(?=\/[^@]*[?&]host=)/, '$1localhost')
