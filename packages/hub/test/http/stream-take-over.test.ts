@@ -90,7 +90,7 @@ describe('a stream that the transmitter’s operator made', () => {
     await revoke(site)
   })
 
-  test('tells tokens that are meant for somebody else', async () => {
+  test('refuses tokens for another audience', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
     await site.connect(draftOf(await makeAsOperator(site), { audience: ['hub.example'] }))
     site.transmitter.send({ type: 'session-revoked', subject: ada })
@@ -116,8 +116,8 @@ describe('a stream that the transmitter’s operator made', () => {
       { existing: { stream_id: 's', poll_url: 'https://idp.example/', secret: 'x' } },
       'existing.secret: is not known',
     ],
-    [{ events_requested: ['urn:a'] }, 'events_requested: is for the transmitter’s operator'],
-    [{ subjects: 'listed' }, 'subjects: is for the transmitter’s operator'],
+    [{ events_requested: ['urn:a'] }, 'events_requested: cannot be set for an existing stream'],
+    [{ subjects: 'listed' }, 'subjects: cannot be set for an existing stream'],
   ])('%j is refused', async (over, message) => {
     await using site = await startStreamSite()
     const made = { stream_id: 's', aud: 'a', delivery: { endpoint_url: 'https://idp.example/poll' } }
