@@ -7,18 +7,18 @@ import { megabytes, progressOn } from './progress.ts'
 import { transferFailure, transferPlace } from './transfer-place.ts'
 
 const help = `
-The copy is of one moment, whether or not a hub is running, and no hub waits for it. Until it is done the hub's
-write-ahead log grows by what is written meanwhile.
+The copy is a consistent snapshot. A hub may run meanwhile and is not delayed; its write-ahead log grows until the copy is
+done.
 
-The copy holds the hub's secrets: hashes of API tokens, and keys and passwords encrypted with the hub's secret key. It is
-made for its owner's eyes alone (mode 0600). Keep the secret key with your secrets, not beside the copy; without it what is
-encrypted is lost. It is secret.key in the hub's folder, or what WATCHBELL_SECRET_KEY holds.
+The copy holds the hub's secrets: hashes of API tokens, and keys and passwords encrypted with the hub's secret key. Only
+its owner can read it (mode 0600). Keep the secret key with your secrets, not beside the copy; without it the encrypted
+data is lost. The secret key is the file secret.key in the hub's folder, or the value of WATCHBELL_SECRET_KEY.
 
-A hub that starts on the copy is a standby: it leaves transmitters, streams and what is old alone, so that a drill takes
-nothing from the hub that was copied. --standby false makes it the hub itself, once and for all.
+A hub that starts on the copy is a standby: it does not contact transmitters, change streams or delete old data, so that a
+drill does not disturb the original hub. --standby false makes it the active hub, permanently.
 
-To restore: stop the hub; make an empty folder; put the copy there as watchbell.db, and the key as secret.key, readable by
-the hub's user; start the hub on that folder.
+To restore: stop the hub; make an empty folder; put the copy there as watchbell.db and the secret key as secret.key,
+readable by the hub's user; start the hub with that folder.
 
 Examples:
   $ watchbell backup --data /var/lib/watchbell /backup/watchbell-$(date +%F).db
@@ -29,9 +29,9 @@ Examples:
 /** `watchbell backup`: a copy of the embedded database while a hub runs on it. */
 export function registerBackup(program: Command, io: CliIo): void {
   localOptions(program.command('backup'))
-    .description('Copy the embedded database to a new file while the hub goes on.')
+    .description('Copy the embedded database to a new file; the hub may run meanwhile.')
     .helpGroup(localGroup)
-    .argument('<file>', 'the copy; a file that exists is never overwritten')
+    .argument('<file>', 'file of the copy; an existing file is never overwritten')
     .addHelpText('after', help)
     .action((file: string, options: LocalOptions) => backup(io, file, options))
 }

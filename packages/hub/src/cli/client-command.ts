@@ -9,6 +9,7 @@ import { generateSigningKey, publicJwk, type SigningKey } from '@watchbell/recei
 import { journaled } from '../journal/journal.ts'
 import { privateJwk } from '../testing/transmitter-keys.ts'
 import { jsonText, printResult, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { readJsonInput } from './input.ts'
 import {
   localGroup,
@@ -38,27 +39,32 @@ export function registerClient(program: Command, io: CliIo): void {
   const client = program
     .command('client')
     .description(
-      'Service apps: programs that get OAuth access tokens with a key of their own (private_key_jwt).',
+      'Register, list and delete service apps: programs that get OAuth access tokens with their own key (private_key_jwt).',
     )
+    .addHelpText('after', examples('watchbell client list', 'watchbell client create --help'))
     .helpGroup(localGroup)
 
   localOptions(client.command('create'))
-    .description('Register a service app, with its public keys or with a pair made for it.')
-    .requiredOption('--name <name>', 'what to call it')
-    .requiredOption('--scope <scope>', 'what it may do; repeat it, or give several in quotes', gatherList)
-    .option('--jwks <file>', 'its public keys: a file with a JWK Set or one JWK; - is standard input')
-    .option('--jwks-uri <url>', 'where it publishes its public keys')
-    .option('--generate', 'make a key pair; the private key is printed this once and not kept')
+    .description('Register a service app, with its public keys or with a generated key pair.')
+    .requiredOption('--name <name>', 'name of the service app')
+    .requiredOption(
+      '--scope <scope>',
+      'scope of the service app; repeat it, or give several in quotes',
+      gatherList,
+    )
+    .option('--jwks <file>', 'public keys: a file with a JWK Set or one JWK; - is standard input')
+    .option('--jwks-uri <url>', 'URL of its public keys')
+    .option('--generate', 'make a key pair; the private key is printed only once and not stored')
     .option(
       '--pem',
-      "print it as PEM (PKCS #8), as Terraform's private_key and Okta's SDKs (Go from 5 on) take it, instead of as a JWK",
+      "print the private key as PEM (PKCS #8) instead of a JWK: for Terraform's private_key and Okta's SDKs (Go from 5 on)",
     )
-    .option('--dpop', 'its access tokens must be bound to a key (DPoP, RFC 9449)')
+    .option('--dpop', 'bind its access tokens to a key (DPoP, RFC 9449)')
     .addHelpText('after', createHelp)
     .action(async (options: CreateOptions) => {
       if (options.pem === true && options.generate !== true) {
         throw wrongUsage(
-          '--pem says how to print the key that --generate makes: give both, or leave --pem out.',
+          '--pem is the format of the key that --generate makes: give both, or leave --pem out.',
         )
       }
       const generated = options.generate === true ? await generateSigningKey(keyAlgorithm) : undefined
@@ -81,12 +87,13 @@ export function registerClient(program: Command, io: CliIo): void {
 
   localOptions(client.command('list'))
     .description('List service apps.')
+    .addHelpText('after', examples('watchbell client list'))
     .action(async (options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       const apps = await listAll(appsOf(io, hub))
       printResult(io, options, apps.map(appBody), () => {
         if (apps.length === 0)
-          return 'There are no service apps; `watchbell client create --help` tells how to add one.'
+          return 'There are no service apps; `watchbell client create --help` shows how to add one.'
         const rows = apps.map(({ clientId, name, dpopBound, scopes }) => [
           clientId,
           name,
@@ -98,7 +105,8 @@ export function registerClient(program: Command, io: CliIo): void {
     })
 
   localOptions(client.command('revoke'))
-    .description('Remove a service app. A running hub refuses it and its access tokens from then on.')
+    .description('Delete a service app. A running hub refuses it and its access tokens at once.')
+    .addHelpText('after', examples('watchbell client revoke 0oa1Ab2Cd3Ef4Gh5Ij6K'))
     .argument('<client-id>')
     .action(async (clientId: string, options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
@@ -156,7 +164,7 @@ async function listAll(apps: ServiceApps): Promise<readonly ServiceApp[]> {
   }
 }
 
-/** In the words of RFC 7591. */
+/** The service app with the member names of RFC 7591. */
 function appBody({ clientId, name, keys, scopes, dpopBound, createdAt }: ServiceApp): object {
   return {
     client_id: clientId,

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander'
 import { erasureStates } from '../subjects/erasure-store.ts'
 import type { ErasureBody, ErasurePageBody } from '../wire/erasures.ts'
 import { CliError, printResult, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import {
   HubAnswerError,
   hubOptions,
@@ -29,11 +30,13 @@ const askEveryMs = { first: 100, last: 2_000 }
 export function registerErasure(program: Command, io: CliIo): void {
   const erasure = program
     .command('erasure')
-    .description('Erasures of subjects: which wait, how far they are, what went.')
+    .description('List and show erasures of subjects: waiting, running and done.')
+    .addHelpText('after', examples('watchbell erasure list'))
     .helpGroup('Commands that talk to a running hub:')
 
   hubOptions(erasure.command('list'))
-    .description('List erasures, newest first. Those that are done are kept as long as the System Log.')
+    .description('List erasures, newest first. Finished ones are kept as long as the System Log.')
+    .addHelpText('after', examples('watchbell erasure list', 'watchbell erasure list --json'))
     .addOption(new Option('--state <state>', 'only with this state').choices(erasureStates))
     .option('--limit <count>', 'how many at most', integerFrom(1, 100_000), listedDefault)
     .action(async (options: ListOptions) => {
@@ -54,8 +57,9 @@ export function registerErasure(program: Command, io: CliIo): void {
     })
 
   hubOptions(erasure.command('show'))
-    .description('Show how far an erasure is, who asked for it, and what went.')
-    .argument('<id>', 'id of the erasure, as `subject erase` tells it')
+    .description('Show the progress of an erasure, who requested it, and what was erased.')
+    .addHelpText('after', examples('watchbell erasure show ID'))
+    .argument('<id>', 'id of the erasure, as `watchbell subject erase` prints it')
     .action(async (id: string, options: HubOptions) => {
       const found = await getErasure(openHub(io, options), id)
       printResult(io, options, found, () => described(io, found))
@@ -69,7 +73,7 @@ async function getErasure(hub: HubClient, id: string): Promise<ErasureBody> {
   } catch (error) {
     if (!(error instanceof HubAnswerError) || error.status !== 404) throw error
     throw new CliError(
-      `There is no erasure '${id}', or it is forgotten: \`watchbell erasure list\` shows all.`,
+      `There is no erasure '${id}', or it was deleted: \`watchbell erasure list\` shows all.`,
     )
   }
 }

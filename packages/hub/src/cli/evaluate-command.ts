@@ -1,6 +1,7 @@
 import type { Command } from 'commander'
 import type { DecisionBody, OpinionBody } from '../wire/evaluation.ts'
 import { printResult, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { painter, wrap, type Style } from './table.ts'
 
@@ -20,20 +21,24 @@ const styles: Record<OpinionBody['outcome'], Style> = { allow: 'green', challeng
 
 export function registerEvaluate(program: Command, io: CliIo): void {
   hubOptions(program.command('evaluate'))
-    .description('Ask whether a user may come in now, as a sign-in does; the answer tells why.')
+    .description('Ask whether a user may sign in now, and why: allow, challenge or deny.')
+    .addHelpText(
+      'after',
+      examples(
+        'watchbell evaluate ada@example.com',
+        'watchbell evaluate ada@example.com --ip 203.0.113.7 --device laptop-7',
+      ),
+    )
     .helpGroup('Commands that talk to a running hub:')
     .requiredOption('--user <user>', 'sign-in name, email address or entity id')
-    .option(
-      '--user-issuer <issuer>',
-      'whose id of the user that is, where it means something to one issuer only',
-    )
-    .option('--ip <address>', 'the address that the user comes from')
-    .option('--device <id>', 'the device')
-    .option('--session <id>', 'the session')
+    .option('--user-issuer <issuer>', 'issuer of the id, when the user is an id of one issuer')
+    .option('--ip <address>', 'address of the client')
+    .option('--device <id>', 'id of the device')
+    .option('--session <id>', 'id of the session')
     .option('--issued-at <time>', 'when the session began, such as 2026-01-31T12:00:00Z')
-    .option('--user-agent <text>', 'the browser, for the System Log')
-    .option('--action <name>', 'what the user wants to do', 'authenticate')
-    .option('--resource <id>', 'what the user wants to do it with', 'watchbell evaluate')
+    .option('--user-agent <text>', 'browser, for the System Log')
+    .option('--action <name>', 'action of the question', 'authenticate')
+    .option('--resource <id>', 'resource of the question', 'watchbell evaluate')
     .action(async (options: EvaluateOptions) => {
       const { user, userIssuer, ip, device, session, issuedAt, userAgent, action, resource } = options
       const answer = await openHub(io, options).call('POST /access/v1/evaluation', {

@@ -9,25 +9,25 @@ import { countOf, megabytes, progressOn } from './progress.ts'
 import { transferFailure, openSource, transferPlace, type TransferPlace } from './transfer-place.ts'
 
 const help = `
-Each line is a JSON object: first a header, then one for every row, and at the end the counts, so that a file that was cut
-off is noticed. All of it is of one moment; hubs may run meanwhile and do not wait. What is only of the moment, which node
-works on what, is left out.
+Each line is a JSON object: first a header, then one for each row, and last the counts, so that a truncated file is
+noticed. The export is a consistent snapshot; hubs may run meanwhile and are not delayed. Temporary data, such as the
+locks of nodes, is not exported.
 
-It holds the hub's secrets: hashes of API tokens, and keys and passwords encrypted with the hub's secret key. A file is
-made for its owner's eyes alone (mode 0600). The secret key is not in it, and the hub that goes on needs the same one.
+It holds the hub's secrets: hashes of API tokens, and keys and passwords encrypted with the hub's secret key. Only its
+owner can read the file (mode 0600). The secret key is not in it; the new hub needs the same secret key.
 
---data beats WATCHBELL_DATABASE_URL, so that one can move from the one to the other.
+--data overrides WATCHBELL_DATABASE_URL, so that you can move from one database to the other.
 
 Examples:
   $ watchbell export --data /var/lib/watchbell hub.jsonl
   $ watchbell export --env-file hub.env - | gzip > hub.jsonl.gz
   $ watchbell export --data /var/lib/watchbell - | watchbell import --env-file postgres.env -`
 
-/** `watchbell export`: everything of a hub as JSON Lines, from either database. */
+/** `watchbell export`: all data of a hub as JSON Lines, from either database. */
 export function registerExport(program: Command, io: CliIo): void {
   localOptions(program.command('export'))
     .description(
-      'Write everything that the hub keeps as JSON Lines, to be imported into the same or the other database.',
+      'Export all data of the hub as JSON Lines, for `watchbell import` into the same or the other kind of database.',
     )
     .helpGroup(localGroup)
     .argument('[file]', 'a new file, or - for standard output, which is the default')

@@ -3,6 +3,7 @@ import { settingEntries, SettingProblem } from '../config/settings.ts'
 import { printable } from '@watchbell/receiver/base'
 import { pathOf } from '../wire/operation.ts'
 import { CliError, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOrigin, noAnswer } from './hub-client.ts'
 import { countOf } from './progress.ts'
 
@@ -11,20 +12,24 @@ interface HealthOptions {
   readonly live?: boolean
 }
 
-/** After this long without an answer the hub is not well. */
+/** Without an answer in this time the hub counts as down. */
 export const healthTimeoutMs = 5_000
 
 /** `watchbell health`: for container engines and scripts, which read the exit code and have no curl. */
 export function registerHealth(program: Command, io: CliIo): void {
   program
     .command('health')
-    .description('Ask the hub on this machine whether it is well: exit code 0 when it is, 1 when it is not.')
+    .description('Check the hub on this machine: exit code 0 when it is ready, 1 when it is not.')
+    .addHelpText(
+      'after',
+      examples('watchbell health', 'watchbell health --live', 'watchbell health --url https://hub.example'),
+    )
     .helpGroup('Commands that talk to a running hub:')
     .option(
       '--url <origin>',
       'where the hub is (WATCHBELL_URL, else where WATCHBELL_LISTEN says, else http://127.0.0.1:8080)',
     )
-    .option('--live', 'only whether it answers at all, not whether its database does')
+    .option('--live', 'check only whether the hub answers, not its database')
     .action(async ({ url, live }: HealthOptions) => {
       const origin = hubOrigin(io, url || io.env['WATCHBELL_URL'] || ownOrigin(io.env['WATCHBELL_LISTEN']))
       const { status, text } = await ask(io, origin, pathOf(live === true ? 'GET /healthz' : 'GET /readyz'))
@@ -43,7 +48,7 @@ export function registerHealth(program: Command, io: CliIo): void {
     })
 }
 
-/** The hub as this machine reaches it: its public origin may be a load balancer's, which asks other nodes too. */
+/** The local address of the hub: its public origin may belong to a load balancer before several nodes. */
 function ownOrigin(listen: string | undefined): string | undefined {
   if (listen === undefined || listen === '') return 'http://127.0.0.1:8080'
   try {

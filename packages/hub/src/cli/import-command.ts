@@ -16,15 +16,15 @@ import {
 } from './transfer-place.ts'
 
 const help = `
-The database must be empty: a new folder for the embedded one, a new database for PostgreSQL. Its tables are made here. No
-hub may run on it meanwhile; one that starts waits, and then gives up.
+The database must be empty: a new folder for the embedded database, or a new PostgreSQL database. The command makes its
+tables. No hub may run on it meanwhile; a hub that starts waits, and then gives up.
 
-All or nothing: every line is checked, all rows come in with one transaction, and whatever goes wrong leaves the database
-empty. Standard input must therefore come to its end.
+All or nothing: every line is checked and all rows are stored in one transaction, so a failure leaves the database empty.
+Standard input must therefore end.
 
-The hub needs the secret key of the one that was exported: its secret.key in the new folder, or in WATCHBELL_SECRET_KEY.
-Another one is refused and nothing is imported, unless --other-secret-key says that the right one is gone for good.
-What was sent to the old hub after the export is not in the new one, so stop the old one first when you move for good.
+The new hub needs the secret key of the exported hub: as secret.key in the new folder, or in WATCHBELL_SECRET_KEY. With
+another secret key nothing is imported, unless --other-secret-key says that the right one is lost.
+The new hub does not have what the old hub received after the export, so stop the old hub first when you move.
 
 Examples:
   $ watchbell import --data /var/lib/watchbell-new hub.jsonl
@@ -33,15 +33,15 @@ Examples:
 
 const readBytes = 1_048_576
 
-/** `watchbell import`: what `watchbell export` wrote, into an empty database of either kind. */
+/** `watchbell import`: an export into an empty database of either kind. */
 export function registerImport(program: Command, io: CliIo): void {
   localOptions(program.command('import'))
-    .description('Fill an empty database with what `watchbell export` wrote.')
+    .description('Import the file of `watchbell export` into an empty database.')
     .helpGroup(localGroup)
     .argument('<file>', 'the export, or - for standard input')
     .option(
       '--other-secret-key',
-      'import although the secret key here is not the one of the hub that was exported: what it encrypted stays closed',
+      'import although the secret key is not that of the exported hub: encrypted data stays unreadable',
     )
     .addHelpText('after', help)
     .action((file: string, options: ImportOptions) => importAll(io, file, options))

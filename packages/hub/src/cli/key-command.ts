@@ -6,26 +6,29 @@ import { createSecretBox } from '../base/secret-box.ts'
 import { hasSecretKey, secretKey } from '../config/secret-key.ts'
 import { journaled } from '../journal/journal.ts'
 import { CliError, printResult, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { localGroup, localOptions, localSettings, openLocalHub, type LocalOptions } from './local-hub.ts'
 
 const otherSecretKey =
-  "The hub's keys are sealed with another secret key. Give the hub's WATCHBELL_SECRET_KEY, in the environment or with " +
-  '--env-file; if that is gone for good, give --lost-secret-key.'
+  "The hub's keys are encrypted with another secret key. Set the hub's WATCHBELL_SECRET_KEY, in the environment or with " +
+  '--env-file; if that key is lost, give --lost-secret-key.'
 
 /** `watchbell key`: the keys that sign the hub's own access tokens. */
 export function registerKey(program: Command, io: CliIo): void {
   const key = program
     .command('key')
-    .description('The keys that sign access tokens (GET /oauth2/v1/keys): rotate them.')
+    .description('Rotate the keys that sign access tokens (GET /oauth2/v1/keys).')
+    .addHelpText('after', examples('watchbell key rotate'))
     .helpGroup(localGroup)
 
   localOptions(key.command('rotate'))
     .description(
-      'Make a new key sign from now on. Tokens signed before stay good until they expire, an hour at most. A running hub takes part at once.',
+      'Make a new signing key. Earlier tokens stay valid until they expire, at most an hour. A running hub uses the key at once.',
     )
+    .addHelpText('after', examples('watchbell key rotate', 'watchbell key rotate --lost-secret-key'))
     .option(
       '--lost-secret-key',
-      'the secret key that sealed the old one is gone for good: put the old one aside unread',
+      'the secret key that encrypted the old signing key is lost: retire the old key unread',
     )
     .action(async (options: LocalOptions & { readonly lostSecretKey?: true }) => {
       await using hub = await openLocalHub(io, options)

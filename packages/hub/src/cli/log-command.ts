@@ -23,28 +23,28 @@ const intervalSDefault = 1
 export function registerLog(program: Command, io: CliIo): void {
   const time = timeAsIso(() => io.world.now())
   hubOptions(program.command('log'))
-    .description('The System Log: what was done, by whom, and what the hub decided; newest first.')
+    .description('List the System Log, newest first: what happened, who did it, and what the hub decided.')
     .helpGroup('Commands that talk to a running hub:')
     .option(
       '--filter <expression>',
-      'only what this expression of Okta’s System Log API matches (examples below)',
+      'only entries that match this filter of Okta’s System Log API (examples below)',
     )
-    .option('--search <words>', 'only what contains all of these words')
+    .option('--search <words>', 'only entries that contain all of these words')
     .option(
       '--since <time>',
-      'only since then: 2026-01-31T12:00:00Z, or how long ago: 15m, 2h, 3d; 7d unless given',
+      'only entries since a time, 2026-01-31T12:00:00Z, or a duration, 15m, 2h, 3d; 7d unless given',
       time,
     )
-    .option('--until <time>', 'only before then', time)
+    .option('--until <time>', 'only entries before this time', time)
     .option(
       '--limit <count>',
-      'how many; with --follow, how many of those already there',
+      'number of entries; with --follow, number of earlier entries',
       integerFrom(0, 100_000),
       limitDefault,
     )
-    .option('-f, --follow', 'go on showing new ones as they come, oldest first, until Ctrl-C')
-    .option('--interval <seconds>', 'how often --follow asks', integerFrom(1, 3_600), intervalSDefault)
-    .addHelpText('after', examples)
+    .option('-f, --follow', 'keep showing new entries, oldest first, until Ctrl-C')
+    .option('--interval <seconds>', 'how often --follow polls', integerFrom(1, 3_600), intervalSDefault)
+    .addHelpText('after', logExamples)
     .action(async (options: LogOptions) => {
       if (options.follow === true && options.until !== undefined) {
         throw wrongUsage('--until ends a list, and --follow has no end: give one of them.')
@@ -54,7 +54,7 @@ export function registerLog(program: Command, io: CliIo): void {
     })
 }
 
-const examples = `
+const logExamples = `
 Examples:
   $ watchbell log --filter 'eventType eq "user.risk.detect"' --since 1h
   $ watchbell log --filter 'target.id eq "sse1Ab2Cd3Ef4Gh5Ij6K"'

@@ -69,7 +69,7 @@ test.each([
   ['client create', 'okta.logs.read'],
   ['client list', '--data'],
   ['client revoke', 'client-id'],
-  ['set decode', 'without believing any of it'],
+  ['set decode', 'without verifying it'],
   ['set verify', 'WATCHBELL_OUTBOUND_ALLOW'],
 ])('%s has a help text', async (command, content) => {
   const { exitCode, stdout } = await watchbell([...command.split(' '), '--help'])

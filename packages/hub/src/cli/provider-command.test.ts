@@ -29,10 +29,10 @@ describe('providers over a real hub', () => {
 
     expect((await run(hub, 'show', id)).stdout).toContain('https://mdm.example/jwks.json')
     expect((await run(hub, 'deactivate', 'MDM')).stdout).toBe(
-      `MDM (${id}) is INACTIVE: the hub refuses its events.\n`,
+      `MDM (${id}) is INACTIVE: the hub refuses its SETs.\n`,
     )
     expect((await run(hub, 'list')).stdout).toMatch(new RegExp(`${id} +INACTIVE +MDM +https://mdm.example`))
-    expect((await run(hub, 'activate', id)).stdout).toBe(`MDM (${id}) is ACTIVE: the hub takes its events.\n`)
+    expect((await run(hub, 'activate', id)).stdout).toBe(`MDM (${id}) is ACTIVE: the hub accepts its SETs.\n`)
     expect((await run(hub, 'delete', 'MDM')).stdout).toBe(`MDM (${id}) is deleted.\n`)
     expect((await run(hub, 'list')).stdout).toContain('There are no providers yet')
     expect(JSON.parse((await run(hub, 'list', '--json')).stdout)).toEqual([])

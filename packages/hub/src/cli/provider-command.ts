@@ -8,6 +8,7 @@ import type {
   ProviderRequestBody,
 } from '../wire/providers.ts'
 import { CliError, printResult, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findAll, findOne, type Lookup } from './find-one.ts'
 import { registerProviderTrust } from './provider-trust-command.ts'
@@ -25,11 +26,13 @@ interface CreateOptions extends HubOptions {
 export function registerProvider(program: Command, io: CliIo): void {
   const provider = program
     .command('provider')
-    .description('Who may send security events: register, look at, switch off and remove transmitters.')
+    .description('Register, show, deactivate and delete the providers of security events.')
+    .addHelpText('after', examples('watchbell provider list', 'watchbell provider create --help'))
     .helpGroup('Commands that talk to a running hub:')
 
   hubOptions(provider.command('list'))
     .description('List all providers.')
+    .addHelpText('after', examples('watchbell provider list', 'watchbell provider list --json'))
     .action(async (options: HubOptions) => {
       const providers = await listProviders(openHub(io, options))
       printResult(io, options, providers, () => {
@@ -42,14 +45,14 @@ export function registerProvider(program: Command, io: CliIo): void {
 
   hubOptions(provider.command('create'))
     .description(
-      'Register a provider, by the URL of its metadata or by its issuer and JWKS URL. It is active at once.',
+      'Register a provider by the URL of its metadata, or by its issuer and JWKS URL. It is active at once.',
     )
     .requiredOption('--name <name>', 'what to call it; unique, 100 characters at most')
-    .option('--type <type>', 'what kind of application it is, any word (okta, Google, Netskope …)', 'custom')
-    .option('--well-known-url <url>', 'its metadata; the hub reads issuer and JWKS URL there')
-    .option('--issuer <issuer>', 'the `iss` of its tokens, character for character')
-    .option('--jwks-url <url>', 'where it publishes its keys')
-    .option('--log-only', 'what it says is shown and logged, and keeps nobody out, until you let it count')
+    .option('--type <type>', 'kind of the application, any word (okta, Google, Netskope …)', 'custom')
+    .option('--well-known-url <url>', 'URL of its metadata; the hub reads issuer and JWKS URL from it')
+    .option('--issuer <issuer>', 'the `iss` of its SETs, character for character')
+    .option('--jwks-url <url>', 'URL of its keys')
+    .option('--log-only', 'show and log its statements, but do not enforce them yet')
     .addHelpText('after', createExamples)
     .action(async (options: CreateOptions) => {
       const hub = openHub(io, options)
@@ -68,7 +71,15 @@ export function registerProvider(program: Command, io: CliIo): void {
 
   hubOptions(provider.command('action'))
     .description(
-      'Show or set what the word of a provider counts for. A change counts at once, for what it said before too.',
+      'Show or set what the statements of a provider count for. A change applies at once, also to earlier statements.',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'watchbell provider action edr',
+        'watchbell provider action edr log_only',
+        'watchbell provider action edr enforce_and_log',
+      ),
     )
     .argument('<provider>', providerNames)
     .addArgument(new Argument('[action]', 'what it is to count for from now on').choices(riskActions))
@@ -81,6 +92,10 @@ export function registerProvider(program: Command, io: CliIo): void {
 
   hubOptions(provider.command('show'))
     .description('Show one provider.')
+    .addHelpText(
+      'after',
+      examples('watchbell provider show edr', 'watchbell provider show https://idp.example'),
+    )
     .argument('<id-or-name>', providerNames)
     .action(async (wanted: string, options: HubOptions) => {
       const found = await findProvider(openHub(io, options), wanted)
@@ -88,9 +103,10 @@ export function registerProvider(program: Command, io: CliIo): void {
     })
 
   hubOptions(provider.command('keys'))
-    .description('Show the keys that the hub checks the events of a provider with, and fetch them anew.')
+    .description('Show the keys that verify the SETs of a provider, or fetch them again.')
+    .addHelpText('after', examples('watchbell provider keys edr', 'watchbell provider keys edr --refresh'))
     .argument('<id-or-name>', providerNames)
-    .option('--refresh', 'fetch them now: they were replaced, and the hub need not wait')
+    .option('--refresh', 'fetch the keys now, after the provider replaced them')
     .addHelpText(
       'after',
       '\nOn one database each hub has its own keys: `--url` names the one that is asked. The exit code is 1 when the latest fetch failed.',
@@ -109,6 +125,7 @@ export function registerProvider(program: Command, io: CliIo): void {
   for (const [verb, description, result] of lifecycles) {
     hubOptions(provider.command(verb))
       .description(description)
+      .addHelpText('after', examples(`watchbell provider ${verb} edr`))
       .argument('<id-or-name>', providerNames)
       .action(async (wanted: string, options: HubOptions) => {
         const hub = openHub(io, options)
@@ -123,7 +140,8 @@ export function registerProvider(program: Command, io: CliIo): void {
   registerProviderTrust(provider, io, providerNames)
 
   hubOptions(provider.command('delete'))
-    .description('Remove a provider for good. What it sent stays; what it sends from now on is refused.')
+    .description('Delete a provider. Its earlier signals stay; its new SETs are refused.')
+    .addHelpText('after', examples('watchbell provider delete edr'))
     .argument('<id-or-name>', providerNames)
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
@@ -164,8 +182,8 @@ function knownAction(answer: Partial<ProviderActionBody> | undefined): RiskActio
 }
 
 const lifecycles = [
-  ['activate', 'Take security events from a provider again.', 'the hub takes its events.'],
-  ['deactivate', 'Refuse whatever a provider sends, at once.', 'the hub refuses its events.'],
+  ['activate', 'Accept the SETs of a provider again.', 'the hub accepts its SETs.'],
+  ['deactivate', 'Refuse all SETs of a provider, at once.', 'the hub refuses its SETs.'],
 ] as const
 
 const createExamples = `

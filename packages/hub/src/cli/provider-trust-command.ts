@@ -14,11 +14,13 @@ interface TrustOptions extends HubOptions {
 /** `watchbell provider trust`. @param providerNames - what a provider may be named by, for the help */
 export function registerProviderTrust(provider: Command, io: CliIo, providerNames: string): void {
   hubOptions(provider.command('trust'))
-    .description('Show or set of whom a provider may speak, and what it may join that others vouch for.')
+    .description(
+      'Show or set the trust in a provider: the subjects that it may speak of, and the identifiers that it may join.',
+    )
     .argument('<provider>', providerNames)
     .option(
       '--set <file>',
-      'a JSON file with what is to hold, or - for standard input; what it leaves out is as at the start',
+      'a JSON file with the new trust, or - for standard input; missing members get their default',
     )
     .addHelpText('after', trustExamples)
     .action(async (wanted: string, { set, ...options }: TrustOptions) => {
@@ -35,7 +37,7 @@ export function registerProviderTrust(provider: Command, io: CliIo, providerName
 async function readTrust(io: CliIo, file: string): Promise<ProviderTrustRequestBody> {
   const trust = await readJsonInput(io, file)
   if (isJsonObject(trust)) return trust // the hub says what is wrong with it
-  throw wrongUsage('What is to hold must be a JSON object: `watchbell provider trust --help` has examples.')
+  throw wrongUsage('The new trust must be a JSON object: `watchbell provider trust --help` has examples.')
 }
 
 const trustExamples = `

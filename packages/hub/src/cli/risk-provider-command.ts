@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { riskActions, type RiskAction } from '../risk/risk-action.ts'
 import type { RiskEventCountsBody, RiskProviderBody } from '../wire/risk.ts'
 import { printResult, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { findOne, type Lookup } from './find-one.ts'
 import { facts, table } from './table.ts'
@@ -15,11 +16,13 @@ interface CreateOptions extends HubOptions {
 export function registerRiskProvider(program: Command, io: CliIo): void {
   const riskProvider = program
     .command('risk-provider')
-    .description('Service apps that report risky addresses: register, look at and remove them.')
+    .description('Register, show and delete risk providers: service apps that report risky addresses.')
+    .addHelpText('after', examples('watchbell risk-provider list', 'watchbell risk-provider create --help'))
     .helpGroup('Commands that talk to a running hub:')
 
   hubOptions(riskProvider.command('list'))
     .description('List all risk providers.')
+    .addHelpText('after', examples('watchbell risk-provider list'))
     .action(async (options: HubOptions) => {
       const all = await listRiskProviders(openHub(io, options))
       printResult(io, options, all, () => {
@@ -32,11 +35,11 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     })
 
   hubOptions(riskProvider.command('create'))
-    .description('Let a service app report risky addresses.')
+    .description('Register a service app as a risk provider, which may report risky addresses.')
     .requiredOption('--name <name>', 'what to call it; unique, 50 characters at most')
     .requiredOption(
       '--client <client-id>',
-      'the service app that will send; `watchbell client create` makes one',
+      'client id of the service app that will send; `watchbell client create` makes one',
     )
     .addOption(
       new Option('--action <action>', 'what its word counts for').choices(riskActions).default('log_only'),
@@ -50,7 +53,8 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     })
 
   hubOptions(riskProvider.command('show'))
-    .description('Show one risk provider, and how many events it has sent.')
+    .description('Show one risk provider, and how many events it sent.')
+    .addHelpText('after', examples('watchbell risk-provider show Partner'))
     .argument('<id-or-name>', 'id, name, or the client id of its service app')
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
@@ -60,7 +64,8 @@ export function registerRiskProvider(program: Command, io: CliIo): void {
     })
 
   hubOptions(riskProvider.command('delete'))
-    .description('Remove a risk provider. What it has said counts for nothing from then on.')
+    .description('Delete a risk provider. Its earlier reports no longer count.')
+    .addHelpText('after', examples('watchbell risk-provider delete Partner'))
     .argument('<id-or-name>', 'id, name, or the client id of its service app')
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)

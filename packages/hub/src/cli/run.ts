@@ -23,18 +23,18 @@ import { registerStream } from './stream-command.ts'
 import { registerSubject } from './subject-command.ts'
 import { registerToken } from './token-command.ts'
 
-/** Runs one command line. @returns the exit code: 0 all is well, 1 the hub or the command said no, 2 wrong usage */
+/** Runs one command line. @returns the exit code: 0 success, 1 refused or failed, 2 wrong usage or settings */
 export async function runCli(args: readonly string[], given: CliIo): Promise<number> {
   const io = terminalSafe(given)
   try {
     await createProgram(io).parseAsync(args, { from: 'user' })
     return 0
   } catch (error) {
-    return tell(error, io)
+    return report(error, io)
   }
 }
 
-function createProgram(io: CliIo): Command {
+export function createProgram(io: CliIo): Command {
   const program = new Command('watchbell')
     .description('A self-hosted Shared Signals hub that speaks Okta’s public API.')
     .version(ownVersion(), '-V, --version')
@@ -50,7 +50,7 @@ function createProgram(io: CliIo): Command {
     })
     .helpCommand(false)
     .showHelpAfterError('Add --help to see what can be given.')
-    .addHelpText('after', examples)
+    .addHelpText('after', programHelp)
   program.commandsGroup('The hub itself:')
   registerServe(program, io)
   registerHealth(program, io)
@@ -74,16 +74,18 @@ function createProgram(io: CliIo): Command {
   return program
 }
 
-const examples = `
+const programHelp = `
 Examples:
-  $ watchbell send session-revoked --register   sends a hub a signed event
-  $ watchbell signals --follow                  shows what arrives, and its verdict
-  $ watchbell set decode token.jwt              shows what is in a token
+  $ watchbell serve                             run a hub
+  $ watchbell send session-revoked --register   send a signed event to the hub
+  $ watchbell signals --follow                  show each event that arrives, and its verdict
+  $ watchbell set decode token.jwt              show the contents of a token
 
-Exit codes: 0 all is well, 1 the hub or the command said no, 2 wrong usage or settings.`
+Add --help to any command for its options and examples.
+Exit codes: 0 success, 1 the hub or the command refused or failed, 2 wrong usage or settings.`
 
-function tell(error: unknown, io: CliIo): number {
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage // it has told already
+function report(error: unknown, io: CliIo): number {
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : exitWrongUsage // commander has printed it
   const debug = io.env['WATCHBELL_LOG_LEVEL'] === 'debug' && error instanceof Error
   const say = (message: string): void => {
     printLine(io.stderr, `watchbell: ${debug ? (error.stack ?? message) : message}`)
@@ -101,6 +103,6 @@ function tell(error: unknown, io: CliIo): number {
     return exitRefused
   }
   const message = error instanceof Error ? error.message : String(error)
-  say(`this should not happen: ${message}${debug ? '' : ' (WATCHBELL_LOG_LEVEL=debug tells where)'}`)
+  say(`this should not happen: ${message}${debug ? '' : ' (WATCHBELL_LOG_LEVEL=debug shows where)'}`)
   return exitRefused
 }

@@ -68,32 +68,35 @@ export function registerSend(program: Command, io: CliIo): void {
   program
     .command('send')
     .description(
-      'A test transmitter: makes a key, serves its metadata and keys, and pushes signed events, sound or broken on purpose.',
+      'Run a test transmitter: make a key, serve metadata and keys, and push signed events, valid or invalid on purpose.',
     )
     .helpGroup('Commands that talk to a running hub:')
     .argument(
       '[events...]',
-      `what to send: names of the catalogue (--list), or any URI; ${eventDefault} unless given`,
+      `event types to send: names of the catalogue (--list), or any URI; ${eventDefault} unless given`,
     )
     .option(
       '--to <url>',
-      'the hub, or the whole URL of another receiver (WATCHBELL_URL, else http://127.0.0.1:8080)',
+      'origin of the hub, or the full URL of another receiver (WATCHBELL_URL, else http://127.0.0.1:8080)',
     )
     .option('--aud <audience>', 'the `aud` of the tokens; the origin of --to unless given')
-    .option('--register', 'be a provider of the hub: the one of the last time, else a new one; needs --token')
+    .option(
+      '--register',
+      'register as a provider of the hub, or update the earlier registration; needs --token',
+    )
     .option('--token <token>', 'an API token of the hub (WATCHBELL_TOKEN, else WATCHBELL_ADMIN_TOKEN)')
     .option(
       '--subject <format:value>',
-      'about whom, such as email:ada@example.com or opaque:device-7',
+      'subject of the events, such as email:ada@example.com or opaque:device-7',
       subjectIdentifier,
     )
-    .option('--subject-json <json>', 'the same as a subject identifier of RFC 9493', jsonObject)
-    .option('--claims <json>', "members of the event, beside or in place of the catalogue's", jsonObject)
-    .option('--count <n>', 'how many times', integerFrom(1, countMax), 1)
-    .option('--rate <n>', 'how many a second at most', integerFrom(1, rateMax))
+    .option('--subject-json <json>', 'subject of the events as JSON (RFC 9493)', jsonObject)
+    .option('--claims <json>', 'members of the event; they replace those of the catalogue', jsonObject)
+    .option('--count <n>', 'how often to send each event', integerFrom(1, countMax), 1)
+    .option('--rate <n>', 'events per second at most', integerFrom(1, rateMax))
     .option(
       '--break <name>',
-      'break the token in this way (below); may be repeated, `all` is all of them',
+      'break the token in this way (below); may be repeated; `all` sends one of each',
       gatherList,
     )
     .addOption(
@@ -101,20 +104,23 @@ export function registerSend(program: Command, io: CliIo): void {
         setAlgorithms,
       ),
     )
-    .option('--issuer <issuer>', 'the `iss` of the tokens; where this transmitter is reached unless given')
+    .option('--issuer <issuer>', 'the `iss` of the tokens; the origin of this transmitter unless given')
     .option(
       '--key <file>',
-      'its private key (a JWK): keeps one identity between runs; made when it is not there',
+      'file of the private key (a JWK), to keep one identity between runs; made when it does not exist',
     )
     .addOption(
       new Option('--listen <host:port>', 'where to serve metadata and keys')
         .argParser(listenAddress)
         .default(listenAddress(listenDefault), listenDefault),
     )
-    .option('--origin <url>', 'where the hub reaches that, if it is somewhere else')
-    .option('--serve', 'go on serving until Ctrl-C; without events it only serves')
-    .option('--ssf', 'be a whole SSF transmitter: streams, push and poll, OAuth tokens; serves until Ctrl-C')
-    .option('--misbehave <name>', 'with --ssf: do this wrong (below); may be repeated', gatherList)
+    .option('--origin <url>', 'where the hub reaches this transmitter, if not at --listen')
+    .option('--serve', 'keep serving until Ctrl-C; without events, only serve')
+    .option(
+      '--ssf',
+      'run a complete SSF transmitter: streams, push and poll, OAuth tokens; serves until Ctrl-C',
+    )
+    .option('--misbehave <name>', 'with --ssf: make this fault (below); may be repeated', gatherList)
     .option('--list', 'show the catalogue of events, and send nothing')
     .option('--json', 'print JSON for machines, one object a line')
     .addHelpText('after', help)
@@ -132,7 +138,7 @@ started with WATCHBELL_OUTBOUND_ALLOW=127.0.0.1.
 Ways to break a token:
 ${breakageNames.map((name) => `  ${name.padEnd(18)}${breakages[name].broken}`).join('\n')}
 
-What --ssf can do wrong:
+Faults of --ssf:
 ${misbehaviourNames.map((name) => `  ${name.padEnd(22)}${misbehaviours[name]}`).join('\n')}
 
 Examples:
@@ -141,7 +147,7 @@ Examples:
   $ watchbell send --serve --listen 127.0.0.1:9000 --key transmitter.jwk
   $ watchbell send session-revoked --ssf --listen 127.0.0.1:9000 --count 100 --rate 2
 
-Exit code 0 when sound tokens were taken and broken ones refused.`
+Exit code 0 when the receiver accepted valid tokens and refused broken ones.`
 
 function printCatalogue(io: CliIo, options: SendOptions): void {
   printResult(io, options, eventCatalogue, () => {

@@ -5,26 +5,26 @@ import { StartError } from '../config/start-error.ts'
 import type { RunningHub } from '../run/run-hub.ts'
 import { CliError, exitRefused, printLine, type CliIo } from './cli-io.ts'
 
-/** After this long a stop is no longer graceful. What was accepted is on disk all the same. */
+/** A graceful stop ends after this time. Accepted SETs are on disk in any case. */
 export const stopMaxMs = 10_000
 
 const help = `
-Every flag is also an environment variable (--listen is WATCHBELL_LISTEN) and may stand in the file that --env-file
-names. A flag beats the environment, which beats the file. docs/configuration.md lists them all.
+Every flag is also an environment variable (--listen is WATCHBELL_LISTEN) and a line of the file that --env-file names.
+A flag overrides the environment, and the environment overrides the file. docs/configuration.md lists all settings.
 
 Examples:
   $ watchbell serve
   $ watchbell serve --listen 0.0.0.0:8080 --origin https://hub.example --data /var/lib/watchbell
 
-Stop it with Ctrl-C or SIGTERM: it lets requests under way end, stores what waits, and is gone within 10 seconds.`
+Stop it with Ctrl-C or SIGTERM: it finishes running requests, stores everything in memory, and ends within 10 seconds.`
 
 /** `watchbell serve`: the hub itself. */
 export function registerServe(program: Command, io: CliIo): void {
   const command = program
     .command('serve')
-    .description('Run the hub: receive security events, and answer the API.')
+    .description('Run the hub: receive security events and serve the API.')
     .option('--env-file <file>', 'file of NAME=value lines with settings')
-    .option('--json', 'say where it listens as one line of JSON')
+    .option('--json', 'print where it listens as one line of JSON')
     .addHelpText('after', help)
   for (const { flag, meaning, default: shown, whenBare } of givenEntries) {
     command.option(

@@ -14,6 +14,7 @@ import {
   type KeySource,
 } from '@watchbell/receiver/set'
 import { CliError, jsonText, printLine, printResult, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { readInput, readJsonInput } from './input.ts'
 import { gatherList } from './option-readers.ts'
 import { subjectText } from './signals-command.ts'
@@ -32,13 +33,14 @@ const connectTimeoutMs = 5_000
 export function registerSet(program: Command, io: CliIo): void {
   const set = program
     .command('set')
-    .description('Security event tokens: look into one, or verify it as the hub would.')
+    .description('Decode or verify a security event token (SET), as the hub would.')
+    .addHelpText('after', examples('watchbell set decode token.jwt', 'watchbell set verify --help'))
     .helpGroup('Commands that need no hub:')
 
   set
     .command('decode')
     .description(
-      'Show header and claims of a token, without believing any of it, and whether it is a SET at all.',
+      'Show header and claims of a token without verifying it, and whether it has the form of a SET.',
     )
     .argument('[file]', 'the token; - or nothing is standard input')
     .option('--json', 'print JSON for machines')
@@ -65,14 +67,14 @@ export function registerSet(program: Command, io: CliIo): void {
 
   set
     .command('verify')
-    .description('Verify a token as the hub would: shape, key, signature, issuer, audience, time and events.')
+    .description('Verify a token as the hub would: form, key, signature, issuer, audience, time and events.')
     .argument('[file]', 'the token; - or nothing is standard input')
     .requiredOption(
       '--jwks <file-or-url>',
       "the transmitter's keys: a file with a JWK Set, or where to fetch it",
     )
-    .requiredOption('--issuer <issuer>', 'whose token it must be')
-    .requiredOption('--audience <audience>', 'for whom it must be meant; may be repeated', gatherList)
+    .requiredOption('--issuer <issuer>', 'the expected `iss`')
+    .requiredOption('--audience <audience>', 'the expected `aud`; may be repeated', gatherList)
     .option('--json', 'print JSON for machines')
     .addHelpText('after', verifyHelp)
     .action(async (file: string | undefined, options: VerifyOptions) => {
@@ -99,7 +101,7 @@ export function registerSet(program: Command, io: CliIo): void {
 }
 
 const verifyHelp = `
-Keys are fetched from public https addresses; WATCHBELL_OUTBOUND_ALLOW permits others, and http.
+Keys are fetched from public https addresses only; WATCHBELL_OUTBOUND_ALLOW permits others, and http.
 
 Example:
   $ watchbell set verify token.jwt --issuer https://idp.example \\
@@ -111,7 +113,7 @@ function refusalBody(verdict: { readonly ok: true } | Refused): object {
   return verdict.ok ? {} : { code: verdict.code, reason: verdict.reason }
 }
 
-/** Header and claims as they stand. @throws CliError when there are none to show */
+/** Decodes header and claims without verification. @throws CliError when the token is not a JWS */
 function decode(body: Buffer): { header: unknown; claims: unknown } {
   const [header, claims, ...rest] = body.toString('latin1').trim().replace(/^"|"$/g, '').split('.')
   if (header === undefined || claims === undefined || rest.length !== 1) {
@@ -152,7 +154,7 @@ async function verify(
   }
 }
 
-/** What is not about the token is no verdict on it. */
+/** The verdict of a SET error; other errors are thrown again. */
 function refused(error: unknown): Refused {
   if (!isHubError(error) || !error.code.startsWith('set.')) throw error
   return { ok: false, code: error.code, reason: error.detail }

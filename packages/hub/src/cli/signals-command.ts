@@ -2,6 +2,7 @@ import { Option, type Command } from 'commander'
 import { isJsonObject } from '@watchbell/receiver/base'
 import type { SignalBody } from '../wire/signals.ts'
 import { jsonText, printResult, printLine, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { integerFrom, timeAsIso } from './option-readers.ts'
 import { findProvider, providerNames } from './provider-command.ts'
@@ -34,16 +35,17 @@ const intervalSDefault = 1
 export function registerSignals(program: Command, io: CliIo): void {
   const time = timeAsIso(() => io.world.now())
   const signals = hubOptions(program.command('signals'))
-    .description(
-      'What arrived, and the verdict on it: every token that reached the hub, accepted or refused and why.',
-    )
+    .description('List signals: every SET that reached the hub, accepted or refused, and why.')
     .helpGroup('Commands that talk to a running hub:')
     .enablePositionalOptions()
-    .option('--provider <provider>', `only from this provider: ${providerNames}`)
-    .option('--iss <issuer>', 'only with this issuer')
-    .option('--jti <id>', 'only the token with this jti')
-    .option('--type <event>', 'only with an event of this type: a name such as session-revoked, or a URI')
-    .option('--subject <identifier>', 'only about this subject: an address, a sub, an opaque id …')
+    .option('--provider <provider>', `only signals of this provider: ${providerNames}`)
+    .option('--iss <issuer>', 'only signals with this issuer')
+    .option('--jti <id>', 'only the signal with this jti')
+    .option(
+      '--type <event>',
+      'only signals with an event of this type: a name such as session-revoked, or a URI',
+    )
+    .option('--subject <identifier>', 'only signals about this subject: an address, a sub, an opaque id …')
     .addOption(
       new Option('--outcome <outcome>', 'only with this outcome').choices([
         'pending',
@@ -55,24 +57,24 @@ export function registerSignals(program: Command, io: CliIo): void {
     .addOption(
       new Option(
         '--proven <yes-or-no>',
-        'only refused ones that the provider itself sent (yes), or that anybody may have sent in its name (no)',
+        'only refused signals whose signature proves the provider (yes), or that anybody may have sent (no)',
       ).choices(['yes', 'no']),
     )
     .option(
       '--since <time>',
-      'only received since then: 2026-01-31T12:00:00Z, or how long ago: 15m, 2h, 3d',
+      'only signals received since a time, 2026-01-31T12:00:00Z, or a duration, 15m, 2h, 3d',
       time,
     )
-    .option('--until <time>', 'only received before then', time)
+    .option('--until <time>', 'only signals received before this time', time)
     .option(
       '--limit <count>',
-      'how many; with --follow, how many of those already there',
+      'number of signals; with --follow, number of earlier signals',
       integerFrom(0, 100_000),
       limitDefault,
     )
-    .option('-f, --follow', 'go on showing new ones as they come, oldest first, until Ctrl-C')
-    .option('--interval <seconds>', 'how often --follow asks', integerFrom(1, 3_600), intervalSDefault)
-    .addHelpText('after', examples)
+    .option('-f, --follow', 'keep showing new signals, oldest first, until Ctrl-C')
+    .option('--interval <seconds>', 'how often --follow polls', integerFrom(1, 3_600), intervalSDefault)
+    .addHelpText('after', signalExamples)
     .action(async (options: SignalsOptions) => {
       const hub = openHub(io, options)
       const filters = await filtersOf(hub, options)
@@ -80,9 +82,16 @@ export function registerSignals(program: Command, io: CliIo): void {
     })
 
   hubOptions(signals.command('show'))
-    .description('Show one signal whole.')
-    .argument('<id>', 'its id, as `watchbell signals` shows it')
-    .option('--include-token', 'show the token that came, too: it is the evidence')
+    .description('Show one signal in full.')
+    .addHelpText(
+      'after',
+      examples(
+        'watchbell signals show rfsXz1a2B3c4D5e6F7g8',
+        'watchbell signals show rfsXz1a2B3c4D5e6F7g8 --include-token',
+      ),
+    )
+    .argument('<id>', 'id of the signal, as `watchbell signals` shows it')
+    .option('--include-token', 'also show the received token, as evidence')
     .action(async (id: string, options: ShowOptions) => {
       const signal = await openHub(io, options).call('GET /v1/signals/:id', {
         params: { id },
@@ -92,7 +101,7 @@ export function registerSignals(program: Command, io: CliIo): void {
     })
 }
 
-const examples = `
+const signalExamples = `
 Examples:
   $ watchbell signals --outcome refused --since 1h
   $ watchbell signals --follow --subject ada@example.com

@@ -4,6 +4,7 @@ import { dialectNames } from '@watchbell/receiver/set'
 import type { ProviderBody } from '../wire/providers.ts'
 import type { StreamBody } from '../wire/streams.ts'
 import { printResult, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubOptions } from './hub-client.ts'
 import { gatherList, integerFrom, jsonObject, subjectIdentifier } from './option-readers.ts'
 import { listProviders } from './provider-command.ts'
@@ -26,13 +27,22 @@ import { facts, table } from './table.ts'
 export function registerStream(program: Command, io: CliIo): void {
   const stream = program
     .command('stream')
-    .description('Streams: let the hub set itself up with a transmitter, by push or by poll.')
+    .description('Connect the hub to transmitters with SSF streams, by push or poll.')
+    .addHelpText(
+      'after',
+      examples(
+        'watchbell stream connect https://idp.example/.well-known/ssf-configuration',
+        'watchbell stream list',
+        'watchbell stream doctor',
+      ),
+    )
     .helpGroup('Commands that talk to a running hub:')
 
   registerStreamConnect(stream, io)
 
   hubOptions(stream.command('list'))
-    .description('List all streams, and what is wrong with them as far as the hub has noticed.')
+    .description('List all streams and their known problems.')
+    .addHelpText('after', examples('watchbell stream list'))
     .action(async (options: HubOptions) => {
       const hub = openHub(io, options)
       const streams = await listStreams(hub)
@@ -55,6 +65,7 @@ export function registerStream(program: Command, io: CliIo): void {
 
   hubOptions(stream.command('show'))
     .description('Show the stream of a provider.')
+    .addHelpText('after', examples('watchbell stream show edr'))
     .argument('<provider>', providerOrStream)
     .action(async (wanted: string, options: HubOptions) => {
       const hub = openHub(io, options)
@@ -65,9 +76,10 @@ export function registerStream(program: Command, io: CliIo): void {
     })
 
   hubOptions(stream.command('verify'))
-    .description('Ask for a verification event and wait until it came.')
+    .description('Request a verification event and wait for it.')
+    .addHelpText('after', examples('watchbell stream verify edr', 'watchbell stream verify edr --wait 60'))
     .argument('<provider>', providerOrStream)
-    .option('--wait <seconds>', 'how long to wait', integerFrom(0, 600), waitDefaultS)
+    .option('--wait <seconds>', 'how long to wait for the event', integerFrom(0, 600), waitDefaultS)
     .action(async (wanted: string, options: HubOptions & { readonly wait: number }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
@@ -86,8 +98,9 @@ export function registerStream(program: Command, io: CliIo): void {
   for (const [verb, status, description] of statusVerbs) {
     hubOptions(stream.command(verb))
       .description(description)
+      .addHelpText('after', examples(`watchbell stream ${verb} edr`))
       .argument('<provider>', providerOrStream)
-      .option('--reason <text>', 'told to the transmitter')
+      .option('--reason <text>', 'reason for the transmitter')
       .action(async (wanted: string, options: HubOptions & { readonly reason?: string }) => {
         const hub = openHub(io, options)
         const provider = await findStreamProvider(hub, wanted)
@@ -102,6 +115,7 @@ export function registerStream(program: Command, io: CliIo): void {
   for (const [verb, operation, description] of subjectVerbs) {
     hubOptions(stream.command(verb))
       .description(description)
+      .addHelpText('after', examples(`watchbell stream ${verb} edr --subject email:ada@example.com`))
       .argument('<provider>', providerOrStream)
       .option('--subject <subject>', 'FORMAT:VALUE, such as email:ada@example.com', subjectIdentifier)
       .option('--subject-json <json>', 'any subject identifier', jsonObject)
@@ -129,10 +143,17 @@ export function registerStream(program: Command, io: CliIo): void {
 
   hubOptions(stream.command('rotate-authorization'))
     .description(
-      'Give the transmitter a new Authorization value to push with; the old one stays good for a while.',
+      'Give the transmitter a new Authorization value for its pushes; the old one stays valid for a while.',
+    )
+    .addHelpText(
+      'after',
+      examples(
+        'watchbell stream rotate-authorization edr',
+        'watchbell stream rotate-authorization edr --overlap 600',
+      ),
     )
     .argument('<provider>', providerOrStream)
-    .option('--overlap <seconds>', 'for how long the old one stays good', integerFrom(0, 604_800), 3_600)
+    .option('--overlap <seconds>', 'how long the old value stays valid', integerFrom(0, 604_800), 3_600)
     .action(async (wanted: string, options: HubOptions & { readonly overlap: number }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
@@ -150,9 +171,13 @@ export function registerStream(program: Command, io: CliIo): void {
     })
 
   hubOptions(stream.command('disconnect'))
-    .description('Delete the stream, at the transmitter first. The provider stays.')
+    .description('Delete a stream, at the transmitter first. The provider stays.')
+    .addHelpText(
+      'after',
+      examples('watchbell stream disconnect edr', 'watchbell stream disconnect edr --force'),
+    )
     .argument('<provider>', providerOrStream)
-    .option('--force', 'delete it here even when the transmitter cannot or will not')
+    .option('--force', 'delete the stream here even when the transmitter does not')
     .action(async (wanted: string, options: HubOptions & { readonly force?: boolean }) => {
       const hub = openHub(io, options)
       const provider = await findStreamProvider(hub, wanted)
@@ -168,12 +193,16 @@ export function registerStream(program: Command, io: CliIo): void {
     })
 
   hubOptions(stream.command('dialects'))
-    .description('Show in which ways a provider may differ from the standards, or say so.')
+    .description('Show or set the dialects of a provider: how it differs from the standards.')
+    .addHelpText(
+      'after',
+      examples('watchbell stream dialects edr', 'watchbell stream dialects edr --set google-risc'),
+    )
     .argument('<provider>', providerOrStream)
     .option('--set <names>', `none, or some of ${dialectNames.join(', ')}`, gatherList)
     .option(
       '--audience <aud>',
-      'what aud must be where there is no stream; none is the hub itself',
+      'the expected aud of SETs outside a stream; none is the origin of the hub',
       gatherList,
     )
     .action(
@@ -206,20 +235,20 @@ function nameOfProvider(providers: readonly ProviderBody[], { provider_id: id }:
 }
 
 const statusVerbs = [
-  ['pause', 'paused', 'Ask the transmitter to hold its events back.'],
-  ['resume', 'enabled', 'Ask the transmitter to deliver (again).'],
-  ['disable', 'disabled', 'Ask the transmitter to neither deliver nor keep events.'],
+  ['pause', 'paused', 'Ask the transmitter to pause: it keeps its events for later.'],
+  ['resume', 'enabled', 'Ask the transmitter to deliver events (again).'],
+  ['disable', 'disabled', 'Ask the transmitter to disable the stream: it drops its events.'],
 ] as const
 
 const subjectVerbs = [
   [
     'add-subject',
     'POST /v1/providers/:id/stream/subjects',
-    'Ask the transmitter for the events about a subject.',
+    'Ask the transmitter to send events about a subject.',
   ],
   [
     'remove-subject',
     'POST /v1/providers/:id/stream/subjects/remove',
-    'Ask the transmitter for no more events about a subject.',
+    'Ask the transmitter to stop sending events about a subject.',
   ],
 ] as const

@@ -20,49 +20,49 @@ import {
 export function registerStreamConnect(stream: Command, io: CliIo): void {
   hubOptions(stream.command('connect'))
     .description(
-      'Create the stream at a transmitter, or adopt and repair the one that is there, and see it verified. Registers ' +
-        'the provider first when there is none.',
+      'Create a stream at a transmitter, or adopt and repair an existing one, and verify it. Registers the provider ' +
+        'first when there is none.',
     )
     .argument('<transmitter>', `the URL of its metadata, its issuer URL, or a provider: ${providerNames}`)
-    .option('--push', 'the transmitter sends to us (the default)')
-    .option('--poll', 'we ask the transmitter; nothing has to reach this hub')
+    .option('--push', 'the transmitter pushes events to the hub (the default)')
+    .option('--poll', 'the hub polls the transmitter, which need not reach the hub')
     .option(
       '--stream-id <id>',
-      'with --poll: take over this stream, which its operator made, and manage nothing of it',
+      'with --poll: use this stream, which the operator of the transmitter made and manages',
     )
-    .option('--poll-url <url>', 'where that stream is polled; needs --audience too')
+    .option('--poll-url <url>', 'URL to poll that stream at; also needs --audience')
     .option(
       '--polling <kind>',
       'long: the transmitter may hold a poll open (the default); short: it answers at once',
       oneOf(['long', 'short']),
     )
-    .option('--name <name>', 'what to call a provider that is registered now; its host unless given')
-    .option('--type <type>', 'what kind of application that is; custom unless given')
+    .option('--name <name>', 'name of a newly registered provider; its host unless given')
+    .option('--type <type>', 'kind of application of a newly registered provider; custom unless given')
     .option('--auth <method>', authMethods.join(', '), oneOf(authMethods))
-    .option('--client-id <id>', 'our client at its authorization server')
+    .option('--client-id <id>', "the hub's client at the authorization server of the transmitter")
     .option('--secret <secret>', 'the client secret, or the bearer token')
-    .option('--secret-file <file>', 'the same from a file; - is standard input')
+    .option('--secret-file <file>', 'a file with the secret; - is standard input')
     .option(
       '--client-key <file>',
       'the private key of private_key_jwt: PEM, a JWK or a JWK Set; - is standard input',
     )
-    .option('--token-url <url>', 'its token endpoint; discovered unless given')
-    .option('--authorization-server <issuer>', 'the issuer of its authorization server, for discovery')
-    .option('--scope <scope>', 'scopes to ask for')
+    .option('--token-url <url>', 'token endpoint of the authorization server; discovered unless given')
+    .option('--authorization-server <issuer>', 'issuer of the authorization server, for discovery')
+    .option('--scope <scope>', 'scopes to request')
     .option('--dpop', 'bind access tokens to a key (RFC 9449)')
     .option(
       '--events <types>',
-      'event types wanted; every one that the hub understands unless given',
+      'event types to request; all that the hub understands unless given',
       gatherList,
     )
-    .option('--description <text>', 'what the transmitter shall call the stream')
+    .option('--description <text>', 'description of the stream at the transmitter')
     .option(
       '--subjects <policy>',
-      'all, or listed: only those added one by one',
+      'all subjects, or listed: only subjects that were added',
       oneOf(['all', 'listed']),
       'all',
     )
-    .option('--audience <aud>', 'what the tokens’ aud must be', gatherList)
+    .option('--audience <aud>', 'the expected aud of the SETs', gatherList)
     .option(
       '--credential-hosts <hosts>',
       'private hosts besides the issuer’s own that may get the credentials: host or host:port',

@@ -3,6 +3,7 @@ import { printable } from '@watchbell/receiver/base'
 import type { ProviderBody } from '../wire/providers.ts'
 import type { StreamHealthBody } from '../wire/streams.ts'
 import { CliError, printLine, printResult, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { listProviders } from './provider-command.ts'
 import {
@@ -18,8 +19,9 @@ import { lineWidth, oneLine, painter, type Style } from './table.ts'
 export function registerStreamDoctor(stream: Command, io: CliIo): void {
   hubOptions(stream.command('doctor'))
     .description(
-      'Look at everything that a stream needs, and say what is wrong and what to do; without a provider, at every stream.',
+      'Check everything that a stream needs, and report problems with their fix. Without a provider, check all streams.',
     )
+    .addHelpText('after', examples('watchbell stream doctor', 'watchbell stream doctor edr'))
     .argument('[provider]', providerOrStream)
     .action(async (wanted: string | undefined, options: HubOptions) => {
       const hub = openHub(io, options)

@@ -13,6 +13,7 @@ import type {
   UserRequestBody,
 } from '../wire/subjects.ts'
 import { CliError, printResult, printLine, wrongUsage, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import { awaitErasure } from './erasure-command.ts'
 import { HubAnswerError, hubOptions, openHub, type HubClient, type HubOptions } from './hub-client.ts'
 import { readInput } from './input.ts'
@@ -41,13 +42,15 @@ const messageCharsMax = 1_000
 export function registerSubject(program: Command, io: CliIo): void {
   const subject = program
     .command('subject')
-    .description('Users, devices, sessions and addresses: load users, look at them, erase them.')
+    .description('Load users; list, show and erase users, devices, sessions and addresses.')
+    .addHelpText(
+      'after',
+      examples('watchbell subject list --search example.com', 'watchbell subject show ada@example.com'),
+    )
     .helpGroup('Commands that talk to a running hub:')
 
   hubOptions(subject.command('load'))
-    .description(
-      'Make users known, from a JSON array or JSON Lines; users loaded before are brought up to date.',
-    )
+    .description('Load users from a JSON array or JSON Lines; users that were loaded before are updated.')
     .argument('<file>', 'the file, or - for standard input')
     .addHelpText('after', loadExample)
     .action(async (file: string, options: HubOptions) => {
@@ -62,14 +65,18 @@ export function registerSubject(program: Command, io: CliIo): void {
     })
 
   hubOptions(subject.command('list'))
-    .description('List what the hub has heard of, newest first.')
+    .description('List all known subjects, newest first.')
+    .addHelpText(
+      'after',
+      examples('watchbell subject list', 'watchbell subject list --search example.com --limit 20'),
+    )
     .addOption(new Option('--kind <kind>', 'only of this kind').choices(subjectKinds))
     .addOption(
       new Option('--level <level>', 'only with this risk level').choices(
         riskLevels.filter((level) => level !== 'NONE'),
       ),
     )
-    .option('--search <text>', 'only with this text in an identifier')
+    .option('--search <text>', 'only subjects with this text in an identifier')
     .option('--limit <count>', 'how many at most', integerFrom(1, 100_000), listedDefault)
     .action(async (options: ListOptions) => {
       const subjects = await listSubjects(openHub(io, options), options)
@@ -87,7 +94,8 @@ export function registerSubject(program: Command, io: CliIo): void {
     })
 
   hubOptions(subject.command('show'))
-    .description('Show one with all its identifiers, its risk, and what was said of it before.')
+    .description('Show one subject with its identifiers, its risk and its history.')
+    .addHelpText('after', examples('watchbell subject show ada@example.com'))
     .argument('<id-or-name>', nameHelp)
     .action(async (wanted: string, options: HubOptions) => {
       const found = await fetchSubject(openHub(io, options), wanted)
@@ -96,10 +104,11 @@ export function registerSubject(program: Command, io: CliIo): void {
 
   hubOptions(subject.command('erase'))
     .description(
-      'Erase every trace that tells who it is, in signals, risk and System Log. There is no way back.',
+      'Erase everything that identifies a subject in signals, risk and System Log. This cannot be undone.',
     )
+    .addHelpText('after', examples('watchbell subject erase ada@example.com'))
     .argument('<id-or-name>', nameHelp)
-    .option('--no-wait', 'do not wait until it is done')
+    .option('--no-wait', 'do not wait until the erasure is done')
     .action(async (wanted: string, options: EraseOptions) => {
       const hub = openHub(io, options)
       const begun = await requestErasure(hub, wanted)

@@ -4,6 +4,7 @@ import { createApiTokens, tokenLifetimeDaysMax, type ApiTokens } from '../access
 import { silentLogger } from '@watchbell/receiver/base'
 import { journaled } from '../journal/journal.ts'
 import { printResult, printLine, type CliIo } from './cli-io.ts'
+import { examples } from './help-examples.ts'
 import {
   localGroup,
   localOptions,
@@ -25,21 +26,22 @@ export function registerToken(program: Command, io: CliIo): void {
   const token = program
     .command('token')
     .description(
-      'API tokens (SSWS): make, list and revoke them. Works on the database, so no hub and no token is needed.',
+      'Create, list and revoke API tokens (SSWS), in the database: without a running hub and without a token.',
     )
+    .addHelpText('after', examples('watchbell token create --name cli', 'watchbell token list'))
     .helpGroup(localGroup)
 
   localOptions(token.command('create'))
-    .description('Make an API token. Its secret is printed this once, alone on standard output.')
-    .requiredOption('--name <name>', 'what to call it; unique among live tokens')
+    .description('Create an API token. Its secret is printed only once, alone on standard output.')
+    .requiredOption('--name <name>', 'name of the token; unique among valid tokens')
     .addOption(
-      new Option('--role <role>', 'admin may do everything, read_only may look at everything')
+      new Option('--role <role>', 'admin may read and change everything, read_only may read everything')
         .choices(['admin', 'read_only'])
         .default('admin'),
     )
     .option(
       '--expires <when>',
-      `when it stops working: in 90d (s, m, h, d), or at a time such as 2027-01-31T12:00:00Z; ${tokenLifetimeDaysMax} days at most. Never unless given`,
+      `when it expires: after a duration such as 90d (s, m, h, d), or at a time such as 2027-01-31T12:00:00Z; at most ${tokenLifetimeDaysMax} days. Never unless given`,
       timeAhead(() => io.world.now()),
     )
     .addHelpText('after', createExamples)
@@ -58,8 +60,9 @@ export function registerToken(program: Command, io: CliIo): void {
 
   localOptions(token.command('list'))
     .description(
-      'List API tokens, newest first, revoked ones too. Secrets are not kept, so they are not shown.',
+      'List API tokens, newest first, including revoked ones. Secrets are not stored and not shown.',
     )
+    .addHelpText('after', examples('watchbell token list', 'watchbell token list --data /var/lib/watchbell'))
     .action(async (options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
       const tokens = await tokensOf(io, hub).list()
@@ -72,7 +75,8 @@ export function registerToken(program: Command, io: CliIo): void {
     })
 
   localOptions(token.command('revoke'))
-    .description('Revoke an API token. A running hub refuses it from then on.')
+    .description('Revoke an API token. A running hub refuses it at once.')
+    .addHelpText('after', examples('watchbell token revoke cli'))
     .argument('<id-or-name>')
     .action(async (wanted: string, options: LocalOptions) => {
       await using hub = await openLocalHub(io, options)
