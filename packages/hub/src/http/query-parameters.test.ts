@@ -33,7 +33,12 @@ test('parameters are read, and a page has 50 entries by default', () => {
   })
 })
 
+test('a whole number is taken up to the largest that the refusal of larger ones names', () => {
+  expect(read('after=9007199254740991')).toMatchObject({ after: Number.MAX_SAFE_INTEGER })
+})
+
 test.each([
+  ['after=9007199254740992', "after: '9007199254740992' is not a whole number from 1 to 9007199254740991"],
   ['nam=a', 'nam: There is no such parameter; known are name, state, since, limit, after'],
   ['name=a&name=b', 'name: The parameter may be given once'],
   ['state=', 'state: The parameter is empty; give it a value or leave it out'],

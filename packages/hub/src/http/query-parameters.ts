@@ -40,7 +40,7 @@ export function readParameters(query: URLSearchParams, known: readonly string[])
   function integer(name: string, min: number, max: number): number | undefined {
     const value = text(name)
     if (value === undefined) return undefined
-    const number = /^\d{1,15}$/.test(value) ? Number(value) : Number.NaN
+    const number = /^\d{1,16}$/.test(value) ? Number(value) : Number.NaN
     if (number >= min && number <= max) return number
     return refuse(name, `'${value}' is not a whole number from ${min} to ${max}`)
   }
