@@ -10,22 +10,22 @@ import type { Dialect } from './set/dialect.ts'
 import { parseToken } from './set/parse-token.ts'
 import { createSetVerifier } from './set/set-verifier.ts'
 
-/** A transmitter whose tokens are taken. */
+/** A transmitter whose tokens are accepted. */
 export interface ReceivedFrom {
   /** Compared with a token's `iss` character for character. */
   readonly issuer: string
   /** Where the transmitter publishes its keys: an https URL, or one of this machine. */
   readonly jwksUrl: string
-  /** What `aud` may be; one of them must stand there. */
+  /** The audiences of this receiver; `aud` must contain at least one. */
   readonly audiences: readonly string[]
-  /** Ways of writing tokens beside the specification's that this transmitter uses; none unless given. */
+  /** Deviations from the specifications that this transmitter may use; none by default. */
   readonly dialects?: readonly Dialect[]
 }
 
 /** A token whose signature, issuer, audience and time held, with its events decoded. */
 export interface ReceivedSet {
   readonly iss: string
-  /** With `iss` it names the token: a transmitter may send one token several times. */
+  /** Identifies the token together with `iss`: a transmitter may send one token several times. */
   readonly jti: string
   readonly issuedAt: Date
   readonly events: readonly SecurityEvent[]
@@ -55,9 +55,9 @@ const issuerShownCharsMax = 256
 const noDialects: ReadonlySet<Dialect> = new Set()
 
 /**
- * A receiver without storage: it remembers the transmitters' keys and nothing else. Whoever uses it keeps what it received,
- * and knows a repeated token by `iss` and `jti`.
- * @throws TypeError when a transmitter cannot be trusted as it is described
+ * A receiver without storage: it remembers only the transmitters' keys. The caller stores the received tokens, and
+ * recognizes a repeated token by `iss` and `jti`.
+ * @throws TypeError when the settings of a transmitter are not safe
  */
 export function createReceiver(options: ReceiverOptions): Receiver {
   const { transmitters, logger = silentLogger } = options
@@ -99,7 +99,7 @@ const fetchWithoutRedirects: typeof globalThis.fetch = (input, init) =>
 
 const thisMachine = new Set(['localhost', '127.0.0.1', '[::1]'])
 
-/** Whether nobody on the way reads or changes what goes there: an https URL, or one of this machine. */
+/** Whether requests to the URL are protected on the way: an https or loopback URL. */
 export function isSafeUrl(text: string): boolean {
   const url = URL.parse(text)
   return url?.protocol === 'https:' || (url?.protocol === 'http:' && thisMachine.has(url.hostname))

@@ -21,7 +21,7 @@ export interface AccessJournal {
   serviceAppChanged(change: ServiceAppChange): Promise<void>
 }
 
-/** Whoever runs the hub: at its command line, or through its settings. */
+/** The operator of the hub: at its command line, or through its settings. */
 export const operator: Actor = {
   id: 'operator',
   type: 'SystemPrincipal',

@@ -41,7 +41,7 @@ export interface AccessRoom {
   issueToken(request: AccessTokenRequest): Promise<IssuedToken>
   /** Forgets what can no longer matter. */
   readonly housekeeping: Worker
-  /** Tells other nodes what was counted here; undefined where there are none. */
+  /** Exchanges the counts with other nodes; undefined when there is only one node. */
   readonly rateExchange: Worker | undefined
 }
 

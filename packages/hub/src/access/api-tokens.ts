@@ -13,7 +13,7 @@ export interface ApiTokensDeps {
   readonly logger: Logger
 }
 
-/** A token as it is told to its owner, this one time. */
+/** A new token with its secret, which is shown only once. */
 export interface NewApiToken {
   readonly token: ApiToken
   readonly secret: string
@@ -25,7 +25,7 @@ export interface WantedToken {
   readonly expiresAt?: Date | undefined
 }
 
-/** The verbs for API tokens. Only whoever runs the hub has them; each change is journaled as the operator's. */
+/** Creates, lists and revokes API tokens. Only the operator can do so; each change is journaled as the operator's. */
 export interface ApiTokens {
   /**
    * @param wanted - `expiresAt` must lie in the future, `tokenLifetimeDaysMax` at most; undefined is never

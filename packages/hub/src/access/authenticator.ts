@@ -30,7 +30,7 @@ export interface AuthenticatorDeps {
 
 export interface Authenticator {
   /**
-   * Finds out who calls and whether they may do what is needed (OKTA-X10 to OKTA-X16, OKTA-O1, OKTA-O2, OKTA-O16, OKTA-O24).
+   * Authenticates the caller and checks its permissions (OKTA-X10 to OKTA-X16, OKTA-O1, OKTA-O2, OKTA-O16, OKTA-O24).
    *
    * Reads token and service app anew each time: a revocation, a deleted client or a scope taken away counts at once.
    * The facts of `oauth_token_invalid`, `dpop_invalid` and `scope_missing` are `scheme` (Bearer or DPoP), `scope`

@@ -4,7 +4,7 @@ import type { Scope } from './scopes.ts'
 
 declare const authenticated: unique symbol
 
-/** Whoever calls, with credentials that held. Only the authenticator makes one. */
+/** An authenticated caller. Only the authenticator makes one. */
 export type Caller = (TokenCaller | ClientCaller) & { readonly [authenticated]: true }
 
 /** Holder of an API token (`SSWS`). */
@@ -24,7 +24,7 @@ export interface ClientCaller {
   readonly scopes: readonly Scope[]
 }
 
-/** Where a request came from, as the System Log tells it. */
+/** Where a request came from, as the System Log shows it. */
 export interface RequestFacts {
   readonly ip: string
   readonly userAgent: string | undefined

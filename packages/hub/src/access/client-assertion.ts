@@ -91,7 +91,7 @@ async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: Unch
 
 /** @returns from when on the assertion is refused as expired */
 function checkClaims({ claims }: UncheckedJwt, audiences: readonly string[], nowS: number): Date {
-  // A list with somebody else in it could have been made for them: they would be the client here (RFC 7523bis §2).
+  // An assertion with several audiences may be meant for another server, which could replay it here (RFC 7523bis §2).
   const named = [claims['aud']].flat()
   if (named.length === 0 || !named.every((one) => typeof one === 'string' && audiences.includes(one))) {
     throw refused(

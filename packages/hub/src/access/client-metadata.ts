@@ -14,7 +14,7 @@ import { isScope, scopeNames, type Scope } from './scopes.ts'
 import type { ClientKeySet, ServiceApp } from './service-app.ts'
 
 declare const checked: unique symbol
-/** What somebody asks a service app to be. Only readClientMetadata makes one. */
+/** Validated client metadata of a service app. Only readClientMetadata makes one. */
 export type ServiceAppDraft = Pick<ServiceApp, 'name' | 'keys' | 'scopes' | 'dpopBound'> & {
   readonly [checked]: true
 }

@@ -1,6 +1,6 @@
 /** How often something happened within one window. */
 export interface RateCount {
-  /** What is counted, as the one who counts calls it. */
+  /** Key of the count, chosen by the limit. */
   readonly key: string
   readonly count: number
   /** The end of the window. */

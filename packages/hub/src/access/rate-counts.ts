@@ -3,7 +3,7 @@ import { RateLimiterMemory, RateLimiterRes } from 'rate-limiter-flexible'
 import type { World } from '../base/world.ts'
 import type { RateCountStore } from './rate-count-store.ts'
 
-/** Where a key stands in its window. */
+/** The count of a key in its window. */
 export interface Used {
   readonly limit: number
   readonly consumed: number
@@ -23,9 +23,9 @@ export interface RateCounts {
   /** @param name - tells its keys apart from those of the others @returns undefined when `limit` is 0: no limit */
   counter(name: string, limit: number): RateCounter | undefined
   /**
-   * Tells the others what was counted here, and learns what they counted of the same keys: from then on this node
+   * Sends this node's counts and reads the other nodes' counts of the same keys: from then on this node
    * decides by the sum. So no more passes a limit than what nodes let through between two of their exchanges.
-   * @throws HubError `hub.unavailable`; what was to be told is told the next time
+   * @throws HubError `hub.unavailable`; the next exchange then includes the same counts
    */
   exchange(): Promise<void>
 }
@@ -37,10 +37,10 @@ export interface RateCountsDeps {
 }
 
 const windowS = 60
-/** Keys told in one exchange; the others follow in the next. */
+/** Maximum number of keys in one exchange; the others follow in the next. */
 export const keysPerExchangeMax = 5_000
 
-/** What was counted here of a key and not told yet. */
+/** This node's count of a key since the last exchange. */
 interface Share {
   readonly count: number
   /** The end of its window, in ms since 1970. */
@@ -69,7 +69,7 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
     unreported.set(key, same ? { ...known, count: known.count + amount } : { count: amount, until })
   }
 
-  /** Takes what is to be told now, without the windows that are over. */
+  /** Takes the counts for the next exchange, without expired windows. */
   function take(): readonly ShareReport[] {
     const at = now()
     const reports: ShareReport[] = []
@@ -89,7 +89,7 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
     unreported.set(key, { count: count + (later?.count ?? 0), until: later?.until ?? until })
   }
 
-  /** What all counted, and what was counted here since that was told. */
+  /** The count of all nodes at the last exchange plus this node's count since. */
   async function learn({ counter, key }: ShareReport, count: number, until: Date): Promise<void> {
     const leftMs = until.getTime() - now()
     const { limiter, unreported } = counter
@@ -109,7 +109,7 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
         })
         const { consumedPoints: consumed, msBeforeNext } = used
         const endsAt = now() + msBeforeNext
-        // Who is over the limit anyway costs the database nothing.
+        // A caller over the limit causes no database access.
         if (shared !== undefined && consumed - amount <= limit) note(counter, key, amount, endsAt)
         return { limit, consumed, endsAt }
       }

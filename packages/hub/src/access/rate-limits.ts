@@ -20,7 +20,7 @@ export interface RateSubject {
   readonly id: string
 }
 
-/** Where somebody stands in the minute: the numbers of the X-Rate-Limit headers (OKTA-Q1). */
+/** The state of a caller's limit: the numbers of the X-Rate-Limit headers (OKTA-Q1). */
 export interface RateState {
   readonly limit: number
   readonly remaining: number
@@ -92,7 +92,7 @@ export const defaultRefusalLimits: RefusalLimitSettings = { perIssuer: 600, perA
 export interface RefusalLimiter {
   /** Counts one refused SET. @returns where its sender or its issuer stands that is over the limit; undefined while neither is */
   count(issuer: string | undefined, sourceAddress: string): Promise<RateState | undefined>
-  /** The same for a SET that its issuer sent itself: nobody else can spend this budget. */
+  /** The same for a verified SET: only its issuer can spend this budget. */
   countProven(providerId: string): Promise<RateState | undefined>
   /** Where the sender stands, counting nothing; undefined while it is not over its limit. */
   overLimit(sourceAddress: string): Promise<RateState | undefined>
@@ -163,7 +163,7 @@ export function createIntakeLimiter(
   }
 }
 
-/** Who an address is: an IPv4 address, or the /64 that one IPv6 subscriber has for itself. */
+/** The counted address: an IPv4 address, or the /64 network of an IPv6 subscriber. */
 export function networkOf(address: string): string {
   if (!ipaddr.isValid(address)) return address
   const parsed = ipaddr.process(address)

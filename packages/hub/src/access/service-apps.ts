@@ -7,7 +7,7 @@ import type { ServiceAppDraft } from './client-metadata.ts'
 import { permits, type Scope } from './scopes.ts'
 import type { ServiceApp } from './service-app.ts'
 
-/** Who changes a service app: a caller, or whoever runs the command line on the hub's own machine. */
+/** Who changes a service app: a caller, or the operator at the command line of the hub's machine. */
 export type Registrar = Caller | 'operator'
 
 /**
@@ -90,7 +90,7 @@ function requireMayGrant(by: Registrar, wanted: readonly Scope[]): void {
   })
 }
 
-/** Whoever gives an app new keys acts as that app, whatever scopes it leaves to it. */
+/** A caller that can replace an app's keys can act as that app with all its scopes. */
 async function requireMayTouch(by: Registrar, app: ServiceApp, { riskProviders }: AppDuties): Promise<void> {
   const missing = lacking(by, app.scopes)
   if (missing.length > 0) {

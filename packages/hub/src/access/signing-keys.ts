@@ -50,7 +50,7 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
     return key
   }
 
-  /** Puts a new key in the place of the one with the kid `former`, unless somebody else was faster. */
+  /** Replaces the key with the kid `former` by a new one, unless another node already has. */
   async function succeed(former: string | undefined): Promise<string | undefined> {
     const pair = await generateKeyPair(signingAlgorithm, { modulusLength: 2048, extractable: true })
     const publicJwk = await exportJWK(pair.publicKey)
@@ -98,7 +98,7 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
       const former = await signing()
       if (lost === undefined) await box.open(former.sealedPrivateJwk) // whoever can open it goes on signing with it
       const kid = await succeed(former.kid)
-      // Somebody else rotated at the same moment: their new key is as good as ours.
+      // Another node rotated at the same moment; its new key serves as well.
       return { kid: kid ?? (await signing()).kid }
     },
   }

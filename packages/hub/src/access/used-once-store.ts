@@ -2,7 +2,7 @@
 export interface UsedOnceStore {
   /**
    * Uses a key up, durably; of several callers at once exactly one gets true.
-   * @param expiresAt from when on nobody would take the key any more, whether it was used or not
+   * @param expiresAt from then on the key is expired, whether it was used or not
    */
   useOnce(key: string, expiresAt: Date): Promise<boolean>
   /** Forgets at most `limit` keys that expired before `now`. @returns how many */

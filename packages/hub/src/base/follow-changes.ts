@@ -8,7 +8,7 @@ export interface Remembered {
 }
 
 export interface FollowChangesDeps {
-  /** Tells which table has changed, or `all`; where one process is all there is, nobody does. See Storage. */
+  /** Reports the table that changed, or `all`; never called when there is only one process. See Storage. */
   readonly source: { onChange?(listener: (table: string) => void): AsyncDisposable }
   readonly remembered: readonly Remembered[]
   readonly logger: Pick<Logger, 'debug' | 'warn'>

@@ -21,10 +21,10 @@ export interface GroupCommit<Item, Result> extends AsyncDisposable {
 export interface GroupCommitOptions<Item, Result> {
   /** Stores items durably, all in one commit; gives one result for each, in their order. */
   readonly commit: (items: readonly Item[]) => Promise<readonly Result[]>
-  /** What the caller is told when storing failed. */
+  /** The error for the caller when storing fails. */
   readonly unavailable: string
   readonly limits: GroupCommitLimits
-  /** What the items are, for whoever counts commits. */
+  /** Kind of the items, for metrics. */
   readonly kind: CommitKind
   readonly meter?: Pick<Meter, 'now' | 'committed'> | undefined
 }

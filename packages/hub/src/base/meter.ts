@@ -2,7 +2,7 @@ import type { KeyFetchObserver } from '@watchbell/receiver/jwks'
 import type { Deleted } from './deleted.ts'
 import type { HubErrorCode } from './hub-error.ts'
 
-/** Why a poll led to nothing: what somebody would look at first. */
+/** Why a poll failed, by the place to look at first. */
 export type PollFailure =
   | 'unreachable'
   | 'refused'
@@ -50,9 +50,9 @@ export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
   ): void
   evaluated(outcome: 'allow' | 'challenge' | 'deny' | 'failed', began: number): void
   polled(providerId: string, round: PollRound): void
-  /** A step of retention; those that deleted nothing are told too. */
+  /** A step of retention, even if it deleted nothing. */
   deleted(what: Perishable, deleted: Deleted): void
-  /** What a poll request told the transmitter, once it was answered. */
+  /** The acknowledgements and errors of a poll request, once it was answered. */
   pollReported(providerId: string, reported: { readonly acks: number; readonly setErrs: number }): void
 }
 

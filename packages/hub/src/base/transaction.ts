@@ -1,4 +1,4 @@
-/** What work in a transaction is given: the stores, and the journal that tells the System Log of changes in the same commit. */
+/** The stores of a transaction, and the journal that writes System Log entries in the same commit. */
 export interface Transaction<Stores, Journal = unknown> {
   readonly stores: Stores
   readonly journal: Journal

@@ -57,7 +57,7 @@ export function createWorker(options: WorkerOptions): Worker {
 
   let failures = 0
   let complainedAt = 0
-  /** An outage is told once a minute, not once a round. */
+  /** An outage is logged once a minute, not once a round. */
   const failed = (error: unknown): void => {
     failures += 1
     if (failures > 1 && performance.now() - complainedAt < complaintEveryMs) return

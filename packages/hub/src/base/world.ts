@@ -24,7 +24,7 @@ export interface World extends ReceiverWorld {
   /** The prefix and letters and digits: 20 characters, as Okta's ids have (OKTA-A3); 25 of `oae`, an error (OKTA §9.1). */
   newId(prefix: IdPrefix): string
   newUuid(): string
-  /** A random value that nobody can guess, base64url. */
+  /** An unguessable random value, base64url. */
   newSecret(bytes: number): string
   /** From 0 up to but not including 1; for jitter, never for secrets. */
   random(): number

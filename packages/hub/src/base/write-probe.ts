@@ -14,10 +14,10 @@ export interface WriteProbeDeps {
   readonly write: () => Promise<unknown>
 }
 
-/** For how long a write tells how the next would come out. A failure tells for less: what works again is used again soon. */
+/** How long the result of a write counts. A failure counts for less, so that recovery shows soon. */
 const tellsForMs = { succeeded: 5_000, failed: 250 }
 
-/** However often it is asked, one write of its own is under way at most: one that hangs costs no more than that. */
+/** At most one probe write is under way, however many callers ask. */
 export function createWriteProbe({ world, write }: WriteProbeDeps): WriteProbe {
   let last: { readonly at: number; readonly succeeded: boolean } | undefined
   let own: Promise<boolean> | undefined

@@ -21,7 +21,7 @@ const databaseWaitMs = 2_000
 const riskyLookedAtMax = 100_000
 
 /**
- * Reads what is so rather than counting what happens: at each scrape, with few and bounded questions.
+ * Gauges are read at scrape time, with few and bounded queries.
  * @returns what to call before the metrics are written out; never rejects
  */
 export function createHubState(instruments: Instruments, deps: HubStateDeps): () => Promise<void> {

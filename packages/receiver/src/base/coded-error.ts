@@ -1,6 +1,6 @@
 import { printable } from './printable.ts'
 
-/** Of what is told of an error: it may hold words of whoever caused it. */
+/** Maximum length of a message: it may quote input from outside. */
 const detailCharsMax = 20_000
 
 /** One thing wrong with one field. `field` is a dotted path (`settings.jwks_url`), or '' for the whole. */
@@ -13,16 +13,16 @@ export interface CodedErrorOptions<Code extends string> {
   /** What exactly is wrong and what would be right, for a person. Never holds a secret or a whole token. */
   readonly detail?: string
   readonly problems?: readonly FieldProblem[]
-  /** What else stands in the way of the same request, so that nobody learns of it only at the next try. */
+  /** All further problems of the same request, so that one answer reports them together. */
   readonly also?: readonly Code[]
-  /** After how many seconds another try makes sense (503 and 429). */
+  /** Seconds until the client should try again (503 and 429). */
   readonly retryAfterS?: number
   /** Further facts that the answer of one code needs. */
   readonly facts?: Readonly<Record<string, string>>
   readonly cause?: unknown
 }
 
-/** An error with a code of a closed list. Programs read the code, people read the message. */
+/** An error with a code of a closed list. Programs use the code, people read the message. */
 export abstract class CodedError<Code extends string> extends Error {
   override readonly name: string = 'CodedError'
   readonly code: Code

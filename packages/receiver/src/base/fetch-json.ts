@@ -10,7 +10,7 @@ export interface FetchedJson {
 
 /**
  * GETs a JSON document: status 200, `application/json` or `…+json`, and JSON that everyone reads alike (RFC 7493),
- * but for numbers that a double does not hold: they become texts, as they mostly stand where nobody reads them.
+ * except that numbers too large or precise for a double become strings.
  *
  * @throws ReceiverError `outbound.refused`, `outbound.failed`
  */

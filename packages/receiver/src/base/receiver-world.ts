@@ -1,7 +1,7 @@
-/** What the receiver takes from outside, so that a test can hold it still: the clock and the network. */
+/** The receiver's clock and network access. */
 export interface ReceiverWorld {
   now(): Date
-  /** Of a clock that nobody sets and that only goes on: for how long something took or waits, within this process. */
+  /** Milliseconds of a monotonic clock, to measure durations within this process. */
   monotonicMs(): number
   /** Where keys are fetched from. A server should give one that refuses private addresses and redirects. */
   fetch: typeof globalThis.fetch

@@ -5,20 +5,20 @@ import { setBytesMax } from '../set/parse-token.ts'
 import { receiverSetErrOf } from '../set/set-err.ts'
 
 export interface PushEndpointOptions {
-  /** Keeps what was received. The transmitter is told 202 when it resolves, and asked to try again when it rejects. */
+  /** Keeps the token. The endpoint answers 202 when it resolves, and 503 when it rejects. */
   readonly accept: (set: ReceivedSet) => Promise<void>
-  /** The value of `Authorization` that the transmitter was told to send; others are refused with 401. */
+  /** The value of `Authorization` agreed with the transmitter; other values are refused with 401. */
   readonly authorization?: string
-  /** Given what `accept` rejects with, and other faults that are not the sender's. */
+  /** Receives the error that `accept` rejects with, and other errors that are not the sender's fault. */
   readonly onFault?: (error: unknown) => void
 }
 
-/** After how many seconds a transmitter is asked to try again. */
+/** Value of Retry-After, in seconds. */
 const retryAfterS = 10
 
 /**
- * An endpoint that transmitters push to (RFC 8935), for anything that speaks Fetch: 202 once the token is kept, 400 with `err`
- * when the token is refused, 503 when the fault is not the transmitter's. The endpoint never rejects.
+ * An endpoint for pushed tokens (RFC 8935), as a function from a Fetch Request to a Response: 202 once the token is
+ * kept, 400 with `err` when the token is refused, 503 when the fault is not the transmitter's. It never rejects.
  * @throws TypeError when `authorization` is empty
  */
 export function createPushEndpoint(
@@ -71,7 +71,7 @@ function mediaTypeOf({ headers }: Request): string {
   return (headers.get('content-type')?.split(';')[0] ?? '').trim().toLowerCase()
 }
 
-/** The body, or undefined as soon as it grows too large; the rest is then not read. */
+/** The body, or undefined as soon as it is too large; the rest is not read. */
 async function bodyOf({ body }: Request): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let bytes = 0
@@ -97,7 +97,7 @@ function refusal(
   return Response.json({ err, description }, { status, headers: { 'content-language': 'en', ...headers } })
 }
 
-/** Compares without telling by its time how much of the secret was right. */
+/** Compares in constant time. */
 function sameSecret(given: string, secret: string): boolean {
   const [one, other] = [given, secret].map((text) => createHash('sha256').update(text).digest())
   return one !== undefined && other !== undefined && timingSafeEqual(one, other)

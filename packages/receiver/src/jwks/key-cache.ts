@@ -7,30 +7,31 @@ import {
   type ProviderKeysDeps,
 } from './provider-keys.ts'
 
-/** The keys of every provider. Disposing gives up what is being fetched. */
+/** The keys of every provider. Disposing aborts the fetches under way. */
 export interface KeyCache extends AsyncDisposable {
   /** The provider's keys, one entry per id; what was kept is dropped when its `jwksUrl` has changed. */
   keysOf(provider: KeySetPlace): KeySource
   /** Fetches the provider's keys now. @returns how they are doing then; `lastError` when that failed */
   refresh(provider: KeySetPlace): Promise<KeyStatus>
   forget(providerId: string): void
-  /** Forgets the keys of everybody else. */
+  /** Forgets the keys of all other providers. */
   keepOnly(providers: readonly Pick<KeySetPlace, 'id'>[]): void
-  /** Undefined while nobody has asked for a key of this provider. */
+  /** Undefined until the first request for a key of this provider. */
   status(providerId: string): KeyStatus | undefined
-  /** Of every provider that somebody asked a key of, by its id. */
+  /** The states of all providers whose keys were requested, by provider id. */
   statuses(): readonly (readonly [providerId: string, status: KeyStatus])[]
   /** Resolves when nothing is being fetched, in the background or for a SET. */
   settled(): Promise<void>
 }
 
 /**
- * Caches key sets per provider. A key that is there is returned at once and without a promise. One fetch serves all
- * who wait for it. An unknown `kid` causes a fetch, with a small
- * allowance, and so does a signature that does not verify, as its key may have been replaced under the same `kid`; once that is
- * spent, the set proves for a moment that it holds nothing else, and then one that nobody looked for is to be asked for again later. Old keys serve while they are fetched again,
- * also while that fails, up to `keysStaleMaxMs`; from then on, and with no keys at all, the answer is no. A set that
- * cannot be used does not replace a good one; a key that is no longer in a good one is gone with it.
+ * Caches key sets per provider. A cached key is returned at once, without a promise. All callers that wait for a
+ * provider's keys share one fetch. An unknown `kid` causes a fetch, up to a small allowance; so does a signature that
+ * does not verify, because the transmitter may have replaced the key under the same `kid`. Once the allowance is
+ * spent, the cached set decides for a moment that a `kid` is unknown; after that, `keys.unavailable` asks the sender to
+ * try again later. Old keys stay in use while they are fetched again, even if the fetches fail, up to
+ * `keysStaleMaxMs`; after that, as without any keys, nothing verifies. An unusable set does not replace a usable one;
+ * a key that is missing in a usable new set is dropped.
  */
 export function createKeyCache(deps: ProviderKeysDeps): KeyCache {
   const entries = new Map<string, ProviderKeys>()

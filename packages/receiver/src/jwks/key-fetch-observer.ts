@@ -1,4 +1,4 @@
-/** What becomes of each fetch of a key set, for whoever counts and traces. */
+/** Observes each fetch of a key set, for metrics and traces. */
 export interface KeyFetchObserver {
   keySetFetched(providerId: string, outcome: 'usable' | 'unusable' | 'refused' | 'failed'): void
   /** Does the work as a part of the work that called. What it throws, or its promise rejects with, is thrown on. */

@@ -12,19 +12,19 @@ import { silentObserver, type KeyFetchObserver } from './key-fetch-observer.ts'
 import { fetchKeySet, type KeySetLimits } from './key-set.ts'
 
 export interface KeyLimits extends KeySetLimits {
-  /** Older keys are fetched again while they go on serving. */
+  /** Older keys are fetched again in the background and stay in use meanwhile. */
   readonly keysAgeMaxMs: number
   /** Cache-Control may shorten `keysAgeMaxMs` down to this. */
   readonly keysAgeMinMs: number
-  /** Keys that could not be fetched again for so long are trusted no more. */
+  /** Keys older than this are no longer trusted. */
   readonly keysStaleMaxMs: number
   /** How many fetches unknown `kid`s may cause in a row … */
   readonly unknownKidRefreshesMax: number
   /** … and how long it takes until there may be one more. */
   readonly unknownKidCoolDownMs: number
-  /** For how long a set proves, once the allowance is spent, that it holds nothing else: less than anybody takes to rotate. */
+  /** How long the cached set decides that a `kid` is unknown once the allowance is spent: shorter than any rotation. */
   readonly provesAbsenceMs: number
-  /** How long nothing is fetched after a failure; doubles with each further one. */
+  /** Pause between fetches after a failure; doubles with each further failure. */
   readonly fetchFailureHoldMs: number
   readonly fetchFailureHoldMaxMs: number
   /** How many SETs of one provider may wait for its keys. */
@@ -45,7 +45,7 @@ export const defaultKeyLimits: KeyLimits = {
   waitersMax: 1_000,
 }
 
-/** How a provider's keys are doing, for people. */
+/** The state of a provider's keys, for display. */
 export interface KeyStatus {
   readonly jwksUrl: string
   readonly keys: readonly KeyReport[]
@@ -61,7 +61,7 @@ export interface KeyStatus {
 export interface KeyReport {
   readonly kid: string | undefined
   readonly algorithms: readonly SetAlgorithm[]
-  /** Why it checks no signatures, in words that go behind "The key …"; undefined when it does. */
+  /** Why the key is unusable, as a phrase that follows "The key …"; undefined for a usable key. */
   readonly unusable: string | undefined
 }
 
@@ -73,7 +73,7 @@ export interface ProviderKeys {
   status(): KeyStatus
   /** The fetch under way, if any; never rejects. */
   fetching(): Promise<void> | undefined
-  /** Gives up the fetch under way. */
+  /** Aborts the fetch under way. */
   stop(): void
 }
 
@@ -104,7 +104,7 @@ export function createProviderKeys(
 ): ProviderKeys {
   const stopped = new AbortController()
   const now = (): number => world.now().getTime()
-  /** The last set that was good. */
+  /** The last usable set. */
   let good: GoodKeys | undefined
   /** Of the latest fetch. */
   let failure: { readonly message: string; readonly at: number; readonly holdMs: number } | undefined
@@ -134,7 +134,7 @@ export function createProviderKeys(
     return set === undefined ? get(kid, alg) : pickVerificationKey(set.keys, kid, alg)
   }
 
-  /** After a long silence a key may have been withdrawn meanwhile: asked first, trusted then. */
+  /** After a long pause a key may have been withdrawn, so the set is fetched before it is used. */
   async function getRefreshed(kid: string, alg: SetAlgorithm): Promise<VerificationKey> {
     waiters++
     try {
@@ -194,7 +194,7 @@ export function createProviderKeys(
       if (fetching === undefined && !free && !takeAllowance(at)) {
         if (set !== undefined && ((kid !== undefined && isAbsent(kid, at)) || provesAbsence(set, at)))
           return set
-        // Nobody looked whether this one is published: to call it unknown would lose a SET that is signed with a new key.
+        // No fetch has looked for this `kid`: "unknown" would lose a SET that is signed with a new key.
         const reason = 'it was fetched for several unknown keys just now'
         throw unavailable(at, reason, allowanceAt + limits.unknownKidCoolDownMs - at)
       }
@@ -208,12 +208,12 @@ export function createProviderKeys(
     }
   }
 
-  /** The good set, unless it is so old that it may be trusted no more. */
+  /** The usable set, unless it is older than `keysStaleMaxMs`. */
   function trusted(at: number): GoodKeys | undefined {
     return good !== undefined && at - good.fetchedAt <= limits.keysStaleMaxMs ? good : undefined
   }
 
-  /** How long still nothing is fetched. A clock that was set back does not prolong it. */
+  /** The rest of the pause after a failure, in ms. A clock that was set back does not prolong it. */
   function heldForMs(at: number): number {
     if (failure === undefined || at < failure.at) return 0
     return Math.max(0, failure.at + failure.holdMs - at)
@@ -246,7 +246,7 @@ export function createProviderKeys(
     return true
   }
 
-  /** Never rejects: a failure is kept, and told to those who need the keys. */
+  /** Never rejects: a failure is stored and thrown to the callers that need the keys. */
   function fetchAgain(at: number): Promise<void> {
     const number = ++begun
     fetching = fetchOnce(at).finally(() => {
@@ -329,7 +329,7 @@ function holds({ keys }: GoodKeys, kid: string): boolean {
   return keys.some((key) => key.kid === kid)
 }
 
-/** Keys from the future are old too: the clock was set back, and nobody knows their age. */
+/** Keys from the future count as old: the clock was set back, so their age is unknown. */
 function isOld({ fetchedAt, ageMaxMs }: GoodKeys, at: number): boolean {
   return at < fetchedAt || at - fetchedAt > ageMaxMs
 }

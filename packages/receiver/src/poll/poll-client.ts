@@ -6,24 +6,24 @@ import { jtiCharsMax } from '../set/parse-token.ts'
 import { readPollAnswer } from './poll-answer.ts'
 
 export interface PollClientOptions {
-  /** The transmitter's poll endpoint (RFC 8936 §2): an https URL, or one of this machine, as credentials go there. */
+  /** The transmitter's poll endpoint (RFC 8936 §2): an https or loopback URL, because requests carry credentials. */
   readonly url: string
-  /** The value of `Authorization`, asked for with every request. */
+  /** Returns the value of `Authorization`; called before every request. */
   readonly authorization: () => Promise<string> | string
-  /** Keeps what was received. The token is acknowledged when it resolves, and delivered again when it rejects. */
+  /** Keeps the token. It is acknowledged when this resolves, and delivered again when this rejects. */
   readonly accept: (set: ReceivedSet) => Promise<void>
   /**
-   * Given what `accept` rejects with, why a token could not be checked for now, and in `run` why a poll failed. The token is
-   * delivered again, and the poll repeated.
+   * Receives the error that `accept` rejects with, the error that kept a token from being checked, and in `run` the error
+   * of a failed poll. The transmitter delivers the token again; `run` repeats the poll.
    */
   readonly onFault?: (error: unknown) => void
   readonly fetch?: typeof globalThis.fetch
-  /** Tokens in one answer. */
+  /** Maximum number of tokens in one answer. */
   readonly eventsMax?: number
-  /** Of an answer, after decompression. */
+  /** Maximum size of an answer, after decompression. */
   readonly bytesMax?: number
   readonly timeoutMs?: number
-  /** JSON values in an answer: millions of tiny ones would keep everybody else waiting. */
+  /** Maximum number of JSON values in an answer: parsing millions of tiny values would block the process. */
   readonly valuesMax?: number
 }
 
@@ -35,26 +35,26 @@ export interface PolledTokens {
 
 export interface PollClient {
   /**
-   * Asks once, and tells with it what became of the tokens of earlier answers.
-   * @returns how many tokens came, of how many it is settled what becomes of them, and whether more are waiting
-   * @throws ReceiverError `outbound.failed`, `outbound.refused` when the transmitter could not be asked or its answer is of no use
+   * Polls once. The request acknowledges or refuses the tokens of earlier answers.
+   * @returns how many tokens were received, how many of them are settled, and whether more are waiting
+   * @throws ReceiverError `outbound.failed`, `outbound.refused` when the request fails or its answer is unusable
    */
   pollOnce(signal?: AbortSignal): Promise<PolledTokens>
   /**
-   * Polls until the signal is given, and tells then what is untold. Waits `pauseMs` when nothing more waits, when nothing could
-   * be settled, and after a poll that failed: then longer with each further failure, up to 5 minutes.
+   * Polls until the signal aborts, then sends the remaining acknowledgements. Waits `pauseMs` when no token waits, when
+   * no token could be settled, and after a failed poll: longer with each further failure, up to 5 minutes.
    */
   run(signal: AbortSignal, pauseMs: number): Promise<void>
 }
 
 /** Of an answer with more tokens than were asked for; the others are left with the transmitter. */
 const tokensTakenMax = 1_000
-/** The longest pause after polls that failed. */
+/** The longest pause after failed polls. */
 const pauseMsMax = 5 * 60_000
 
 /**
- * Fetches tokens (RFC 8936), and acknowledges those alone that were kept.
- * @throws TypeError when credentials would go over the network in the clear
+ * Fetches tokens (RFC 8936) and acknowledges only the tokens that were kept.
+ * @throws TypeError when credentials would be sent unencrypted over the network
  */
 export function createPollClient(receiver: Receiver, options: PollClientOptions): PollClient {
   const { url, authorization, accept, onFault = () => undefined, eventsMax = 100 } = options
@@ -100,7 +100,7 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
     return { received: read.sets.length, settled, moreAvailable }
   }
 
-  /** Takes one token. @returns false when it is left with the transmitter */
+  /** Processes one token. @returns false when the transmitter has to deliver it again */
   async function settle(name: string, token: unknown): Promise<boolean> {
     let set: ReceivedSet
     try {
@@ -128,7 +128,7 @@ export function createPollClient(receiver: Receiver, options: PollClientOptions)
     return true
   }
 
-  /** Tells what became of the last tokens. Best effort: the transmitter delivers them again otherwise. */
+  /** Acknowledges the last tokens. Best effort: otherwise the transmitter delivers them again. */
   async function sayLast(): Promise<void> {
     if (acks.size + setErrs.size > 0) await ask(0, undefined).catch(onFault)
   }
