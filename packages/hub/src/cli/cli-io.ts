@@ -3,36 +3,36 @@ import type { World } from '../base/world.ts'
 
 export interface TextOutput {
   write(text: string): unknown
-  /** As it is, to programs: for data that must not change on its way. Undefined on a terminal. */
+  /** Writes data unchanged, for programs. Undefined on a terminal. */
   readonly raw?: ((text: string) => unknown) | undefined
-  /** Resolves when the reader has kept up: whoever writes much waits for it, else memory fills. */
+  /** Resolves when the reader has caught up. Await it when writing much, to bound memory. */
   drained(): Promise<void>
   readonly isTTY: boolean
   /** Width of the terminal, when it is one. */
   readonly columns: number
 }
 
-/** All that a command touches of the process that it runs in; tests hand in their own. */
+/** Everything that a command uses of its process; tests give their own. */
 export interface CliIo {
   readonly stdout: TextOutput
   readonly stderr: TextOutput
   readonly stdin: AsyncIterable<Uint8Array>
   readonly env: Readonly<Record<string, string | undefined>>
   readonly world: World
-  /** Aborted by Ctrl-C or SIGTERM. From the first call on these no longer end the process by themselves. */
+  /** Aborted by Ctrl-C or SIGTERM, which do not end the process after the first call. */
   stopSignal(): AbortSignal
 }
 
 const columnsUnknown = 80
 
-/** Width of a terminal, or what it is taken for: a serial line or a container's terminal that nobody told says 0. */
+/** Width of a terminal. Serial lines and containers may report 0: then 80. */
 export function columnsOf({ isTTY, columns }: Pick<NodeJS.WriteStream, 'isTTY' | 'columns'>): number {
   return isTTY && columns > 0 ? columns : columnsUnknown
 }
 
-/** The hub or the command said no. */
+/** Exit code: the hub or the command refused or failed. */
 export const exitRefused = 1
-/** The command line or a setting is wrong. */
+/** Exit code: the command line or a setting is wrong. */
 export const exitWrongUsage = 2
 
 /** Ends a command with a message for its user, which names the fix. Only the command line throws it. */
@@ -55,7 +55,7 @@ export function printLine({ write }: Pick<TextOutput, 'write'>, text = ''): void
   write(`${text}\n`)
 }
 
-/** What a command found or did: with `--json` the value, else the text that says it. */
+/** Prints the result of a command: with `--json` the value, else the text. */
 export function printResult(
   io: Pick<CliIo, 'stdout'>,
   options: { readonly json?: boolean | undefined },
@@ -65,12 +65,12 @@ export function printResult(
   printLine(io.stdout, options.json === true ? jsonText(value, 2) : text())
 }
 
-/** JSON that cannot steer a terminal, whatever stands in it: what is not printable is written as an escape. */
+/** JSON that cannot control a terminal: unprintable characters are escaped. */
 export function jsonText(value: unknown, indent?: number): string {
   return printableJson(JSON.stringify(value, undefined, indent))
 }
 
-/** The same surroundings, but that nothing written to them steers a terminal, whoever's words a command shows. */
+/** The same with outputs that cannot control a terminal, whatever text a command shows. */
 export function terminalSafe(io: CliIo): CliIo {
   return { ...io, stdout: safeOutput(io.stdout), stderr: safeOutput(io.stderr) }
 }

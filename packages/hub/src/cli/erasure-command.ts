@@ -23,7 +23,7 @@ interface ListOptions extends HubOptions {
 
 const listedDefault = 50
 const pageMax = 200
-/** A hub with a million signals needs longer: then the command says where to look. */
+/** With a million signals an erasure takes longer: the command then says how to follow it. */
 const waitMaxMs = 60_000
 const askEveryMs = { first: 100, last: 2_000 }
 
@@ -66,7 +66,7 @@ export function registerErasure(program: Command, io: CliIo): void {
     })
 }
 
-/** @throws CliError when the hub knows no such erasure */
+/** @throws CliError when the hub has no erasure with this id */
 async function getErasure(hub: HubClient, id: string): Promise<ErasureBody> {
   try {
     return await hub.call('GET /v1/erasures/:id', { params: { id } })
@@ -78,7 +78,7 @@ async function getErasure(hub: HubClient, id: string): Promise<ErasureBody> {
   }
 }
 
-/** Waits until an erasure is done, a minute at most, and tells how far it is. @returns how it stands then */
+/** Waits at most a minute until an erasure is done, and prints its progress. @returns its last state */
 export async function awaitErasure(io: CliIo, hub: HubClient, begun: ErasureBody): Promise<ErasureBody> {
   const tell = progressOn(io)
   const until = io.world.monotonicMs() + waitMaxMs
@@ -90,7 +90,7 @@ export async function awaitErasure(io: CliIo, hub: HubClient, begun: ErasureBody
     try {
       last = await getErasure(hub, begun.id)
     } catch (error) {
-      if (!isPassingHubError(error)) throw error // it goes on at the hub, whatever happens on the way there
+      if (!isPassingHubError(error)) throw error // The hub continues the erasure even when it cannot be reached.
     }
     const { state, progress } = last
     tell(() => `The erasure ${last.id} is ${state}${progress === null ? '' : `: ${placeText(progress)}`}.`)
@@ -106,7 +106,7 @@ async function listErasures(hub: HubClient, { state, limit }: ListOptions): Prom
   while (parameters !== undefined && erasures.length < limit) {
     const page: ErasurePageBody = await hub.call('GET /v1/erasures', { query: parameters })
     erasures.push(...page.erasures)
-    // Only its query: the hub's public origin may not be how it is reached from here.
+    // Only its query: this machine may not reach the hub at its public origin.
     parameters = page.next === null ? undefined : new URL(page.next).searchParams
   }
   return erasures.slice(0, limit)

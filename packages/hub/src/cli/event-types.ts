@@ -2,7 +2,7 @@ import { eventCatalogue } from '@watchbell/receiver/events'
 import { findEventType } from '../testing/set-draft.ts'
 import { wrongUsage } from './cli-io.ts'
 
-/** The URI of an event type that is given by name or URI. @throws CliError when it is neither */
+/** The URI of an event type, given by name or URI. @throws CliError for an unknown name */
 export function typeUri(name: string): string {
   const known = findEventType(name)?.type
   if (known !== undefined) return known

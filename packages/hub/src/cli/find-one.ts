@@ -1,11 +1,11 @@
 import { printable } from '@watchbell/receiver/base'
 import { CliError } from './cli-io.ts'
 
-/** How a command finds the one thing that its user means. */
+/** How a command finds one thing by a name. */
 export interface Lookup<T> {
-  /** What one of them is called, such as `provider`. */
+  /** The noun for messages, such as `provider`. */
   readonly noun: string
-  /** Shows them all. */
+  /** The command that lists all of them. */
   readonly listCommand: string
   /** The words for the kinds of name that are compared, such as `id, name or issuer`. */
   readonly by: string
@@ -41,7 +41,7 @@ export function findOne<T>(all: readonly T[], wanted: string, lookup: Lookup<T>)
   )
 }
 
-/** One spelling for all those of a URL that name the same place; undefined when it is no http(s) URL. */
+/** The normal form of an http(s) URL; undefined for other texts. */
 function sameUrl(text: string): string | undefined {
   const url = URL.parse(text)
   if (url === null || !/^https?:$/.test(url.protocol)) return undefined

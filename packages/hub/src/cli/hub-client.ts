@@ -17,12 +17,12 @@ export interface HubOptions {
   readonly json?: boolean
 }
 
-/** Speaks the hub's API. */
+/** A client of the hub's API. */
 export interface HubClient {
   readonly origin: string
   /**
    * The JSON of the answer; undefined when it has no body.
-   * @throws HubAnswerError when the hub says no, CliError when there is no hub
+   * @throws HubAnswerError when the hub refuses, CliError when no hub answers
    */
   call<Name extends CallableOperation>(name: Name, ...call: CallArguments<Name>): Promise<ResultOf<Name>>
   /** One page of a list, and the query of the next one as the Link header has it. @throws like `call` */
@@ -35,11 +35,11 @@ export interface HubClient {
 export interface HubPage<Body> {
   /** The JSON of the answer. */
   readonly body: Body
-  /** Only the query, because the hub's public origin may not be how it is reached from here. */
+  /** Only the query: this machine may not reach the hub at its public origin. */
   readonly next: URLSearchParams | undefined
 }
 
-/** The hub said no. */
+/** The hub answered with an error. */
 export class HubAnswerError extends CliError {
   readonly status: number
 
@@ -52,7 +52,7 @@ export class HubAnswerError extends CliError {
 /** No answer came. */
 export class NoHubError extends CliError {}
 
-/** A hub that starts anew, or has too much to do, will be back. */
+/** Whether the error passes: the hub restarts or is overloaded. */
 export function isPassingHubError(error: unknown): error is NoHubError | HubAnswerError {
   return (
     error instanceof NoHubError ||
@@ -80,12 +80,12 @@ function tokenOf({ env }: Pick<CliIo, 'env'>, given: string | undefined): string
   return firstGiven(given) ?? givenToken(env, 'WATCHBELL_TOKEN') ?? givenToken(env, 'WATCHBELL_ADMIN_TOKEN')
 }
 
-/** Whether there is a token to open a hub with. */
+/** Whether a token is configured. */
 export function hasToken(io: Pick<CliIo, 'env'>, given: string | undefined): boolean {
   return tokenOf(io, given) !== undefined
 }
 
-/** @throws CliError when no token was given, or the URL is none */
+/** @throws CliError when no token is configured, or the URL is invalid */
 export function openHub(io: CliIo, options: HubOptions): HubClient {
   const token = tokenOf(io, options.token)
   if (token === undefined) {
@@ -111,7 +111,7 @@ export function openHub(io: CliIo, options: HubOptions): HubClient {
   }
 }
 
-/** @throws CliError when the file that is to hold it does not */
+/** @throws CliError when the file has no token */
 function givenToken(env: CliIo['env'], variable: string): string | undefined {
   const token = firstGiven(env[variable])
   const file = firstGiven(env[`${variable}_FILE`])
@@ -128,7 +128,7 @@ function givenToken(env: CliIo['env'], variable: string): string | undefined {
 
 const tokenFileBytesMax = 4_096
 
-/** Where the hub is. @throws CliError when that is no URL */
+/** The origin of the hub. @throws CliError when it is not a URL */
 export function hubOrigin({ env }: Pick<CliIo, 'env'>, given: string | undefined): string {
   const text = firstGiven(given, env['WATCHBELL_URL'], env['WATCHBELL_ORIGIN']) ?? 'http://127.0.0.1:8080'
   const url = URL.parse(text)
@@ -140,7 +140,7 @@ export function hubOrigin({ env }: Pick<CliIo, 'env'>, given: string | undefined
   return url.origin
 }
 
-/** What went wrong on the way to a host, in words. */
+/** The error for a hub that does not answer. */
 export function noAnswer(error: unknown, origin: string): NoHubError {
   const { detail } = outboundError(error, new URL(origin).host)
   return new NoHubError(
@@ -205,7 +205,7 @@ function refusal(status: number, text: string, origin: string): string {
   return `The hub at ${origin} says ${status}: ${withStop(answerMessage(text) ?? 'nothing more')}${fix}`
 }
 
-/** Okta's error object: its causes say more than its summary. */
+/** The message of Okta's error object: its causes, which say more than its summary. */
 function answerMessage(text: string): string | undefined {
   let body: unknown
   try {

@@ -5,7 +5,7 @@ import { wrongUsage, type CliIo } from './cli-io.ts'
 const inputBytesMax = 1_048_576
 
 /**
- * All of a file, or of standard input for `-` and when no file is named.
+ * Reads a whole file, or standard input for `-` and when no file is given.
  * @param bytesMax - of standard input, which may never end
  * @throws CliError when it cannot be read
  */
@@ -31,7 +31,7 @@ export async function readInput(
   return Buffer.concat(chunks)
 }
 
-/** @throws CliError when it cannot be read, or is no JSON that everyone reads alike */
+/** @throws CliError when it cannot be read, or is not I-JSON (RFC 7493) */
 export async function readJsonInput(io: Pick<CliIo, 'stdin'>, file: string | undefined): Promise<JsonValue> {
   const parsed = parseIJson(await readInput(io, file))
   if (parsed.ok) return parsed.value

@@ -5,8 +5,8 @@ import { readInput } from './input.ts'
 
 /**
  * A private key as a JWK, from a file or standard input (`-`) that holds PEM, a JWK, or a JWK Set with one private key.
- * Whether the key can sign is for whoever uses it to say.
- * @throws CliError that says nothing of the key itself
+ * The caller checks whether the key can sign.
+ * @throws CliError without any part of the key
  */
 export async function readPrivateJwk(io: Pick<CliIo, 'stdin'>, file: string): Promise<JsonObject> {
   const where = file === '-' ? 'Standard input' : file

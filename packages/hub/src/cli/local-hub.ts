@@ -21,7 +21,7 @@ export interface LocalHub extends AsyncDisposable {
 
 export const localGroup = 'Commands on the database of a hub, on its own machine:'
 
-/** The options of every command that works on the database itself. */
+/** Adds the options of every command that works on the database. */
 export function localOptions(command: Command): Command {
   return command
     .option('--data <folder>', "the hub's folder (WATCHBELL_DATA, else ./watchbell-data)")
@@ -35,8 +35,8 @@ export function localSettings({ env }: Pick<CliIo, 'env'>, { data, envFile }: Lo
 }
 
 /**
- * Opens the database that the settings name; both kinds let that happen beside running hubs.
- * @throws SettingsError, CliError when it cannot be used, or when its folder has none: another folder was meant
+ * Opens the database that the settings name, also while hubs run on it.
+ * @throws SettingsError, CliError when it cannot be used, or when the folder has no database
  */
 export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
   const { databaseUrl, extraCa, folder } = databasePlace(io, options)
@@ -51,8 +51,8 @@ export async function openLocalHub(io: CliIo, options: LocalOptions): Promise<Lo
 }
 
 /**
- * The same for what may be there before the hub is: a folder without a database gets one. The user is told which folder
- * it is, because a token that was made in another is none to the hub.
+ * The same for commands that may run before the first start of a hub: makes a missing database. Prints the folder,
+ * because the hub does not know a token that was made in another folder.
  */
 export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Promise<LocalHub> {
   const { databaseUrl, extraCa, folder } = databasePlace(io, options)
@@ -68,7 +68,7 @@ export async function openOrMakeLocalHub(io: CliIo, options: LocalOptions): Prom
   return hub
 }
 
-/** What stands on the command line is meant: `--data` beats WATCHBELL_DATABASE_URL, as it does for export and import. */
+/** `--data` overrides WATCHBELL_DATABASE_URL, as for export and import. */
 function databasePlace(
   io: CliIo,
   options: LocalOptions,
@@ -82,7 +82,7 @@ function databasePlace(
   return { databaseUrl, extraCa: caFile, folder: data }
 }
 
-/** What else keeps one from a database is told when it is opened. */
+/** Other problems are reported when the database is opened. */
 async function hasNoDatabase(folder: string): Promise<boolean> {
   const { databaseFile } = await import('../storage/sqlite/connection.ts') // loads the driver
   try {

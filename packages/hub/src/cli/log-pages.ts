@@ -10,7 +10,7 @@ interface LogPage {
 
 const pageEntriesMax = 1_000
 
-/** The newest `limit` entries that fit, newest first, over as many pages as that takes. */
+/** The newest `limit` matching entries, newest first, from as many pages as needed. */
 export async function newestEntries(
   hub: HubClient,
   filters: URLSearchParams,
@@ -32,21 +32,21 @@ export async function newestEntries(
 export interface FollowLogOptions {
   /** `filter`, `q` and `since` of Okta's System Log API. */
   readonly filters: URLSearchParams
-  /** How many of those that are there already come first. */
+  /** How many existing entries come first. */
   readonly limit: number
   readonly intervalMs: number
   readonly stopped: AbortSignal
-  /** Told once when the hub stops answering, and once when it answers again. */
+  /** Called once when the hub stops answering, and once when it answers again. */
   readonly onTrouble: (trouble: string | undefined) => void
 }
 
-/** Entries as they come, oldest first, each of them once. Ends when `stopped`; outlasts a hub that is away for a while. */
+/** New entries, oldest first, each once, until `stopped`. Keeps trying while the hub does not answer. */
 export async function* followEntries(
   hub: HubClient,
   options: FollowLogOptions,
 ): AsyncGenerator<LogEntryBody> {
   const { filters, limit, intervalMs, stopped, onTrouble } = options
-  // The place in the log first, then the newest entries: what is stored in between comes twice, and is shown once.
+  // First the position in the log, then the newest entries: entries stored in between are returned twice, and shown once.
   let query = await endOfLog(hub, filters)
   const latest = await newestEntries(hub, filters, limit)
   const shown = new Set(latest.map(({ uuid }) => uuid))
@@ -70,7 +70,7 @@ export async function* followEntries(
   }
 }
 
-/** A polling query that goes on behind the last entry. */
+/** A polling query that continues after the last entry. */
 async function endOfLog(hub: HubClient, filters: URLSearchParams): Promise<URLSearchParams> {
   const [newest] = await newestEntries(hub, new URLSearchParams(), 1)
   const from = new URLSearchParams(filters)

@@ -1,5 +1,5 @@
 #!/usr/bin/env node
-// It must parse and run on every Node.js that knows modules: an old one would stop at the first import with a stack trace.
+// Must parse and run on old versions of Node.js, which would otherwise fail at the first import with a stack trace.
 const needed = 24
 const version = process.versions.node
 if (Number(version.split('.')[0]) < needed) {

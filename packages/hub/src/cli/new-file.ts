@@ -2,15 +2,15 @@ import { access, link, open, rename, rm } from 'node:fs/promises'
 import { dirname, resolve } from 'node:path'
 import { CliError, wrongUsage, type CliIo } from './cli-io.ts'
 
-/** A file that gets its name only when it is whole. Disposing it before that leaves nothing behind. */
+/** A file that gets its name only when it is complete. Disposed before that, it is deleted. */
 export interface NewFile extends AsyncDisposable {
-  /** Where it is meanwhile; empty, and for its owner alone. */
+  /** The path while it is written: an empty file that only its owner can read. */
   readonly temporaryPath: string
-  /** Puts it on disk and gives it its name. @throws CliError when there is a file of that name by now */
+  /** Flushes it to disk and gives it its name. @throws CliError when a file with that name exists now */
   keep(): Promise<void>
 }
 
-/** @throws CliError when there is such a file, or none can be made there */
+/** @throws CliError when the file exists, or cannot be made */
 export async function newFile({ world }: Pick<CliIo, 'world'>, path: string): Promise<NewFile> {
   await requireFree(path)
   const temporaryPath = `${path}.${world.newUuid().slice(0, 8)}.partial`
@@ -39,7 +39,7 @@ async function requireFree(path: string): Promise<void> {
   if (isThere) throw new CliError(`${path} exists already, and is left as it is; choose another name.`)
 }
 
-/** A link never takes another file's place; a few file systems have none. */
+/** A hard link never overwrites a file; some file systems have no links. */
 async function giveName(temporaryPath: string, path: string): Promise<void> {
   try {
     await link(temporaryPath, path)

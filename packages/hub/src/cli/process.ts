@@ -5,7 +5,7 @@ import { columnsOf, type CliIo, type TextOutput } from './cli-io.ts'
 import { runCli } from './run.ts'
 
 function output(stream: NodeJS.WriteStream): TextOutput {
-  // Whoever read our output may have seen enough: `watchbell signals | head`.
+  // The reader may close the pipe early: `watchbell signals | head`.
   stream.on('error', (error: NodeJS.ErrnoException) => {
     if (error.code === 'EPIPE') process.exit(process.exitCode)
     throw error
@@ -29,7 +29,7 @@ let stop: AbortController | undefined
 function stopSignal(): AbortSignal {
   if (stop === undefined) {
     const controller = new AbortController()
-    // Once: a second Ctrl-C ends the process in the ordinary way.
+    // Once: a second Ctrl-C ends the process at once.
     for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => controller.abort())
     stop = controller
   }

@@ -1,15 +1,15 @@
 import { printLine, type CliIo } from './cli-io.ts'
 
-/** Short work says nothing, long work now and then how far it has come. */
+/** Time between two progress messages: short work prints none. */
 const everyMs = 5_000
 
-/** Tells people on standard error how far a command has come. To be called often. */
+/** Prints the progress of a command on standard error. Call it often. */
 export function progressOn({ stderr, world }: Pick<CliIo, 'stderr' | 'world'>): (text: () => string) => void {
-  let toldAt = world.now().getTime()
+  let printedAt = world.now().getTime()
   return (text) => {
     const now = world.now().getTime()
-    if (now - toldAt < everyMs) return
-    toldAt = now
+    if (now - printedAt < everyMs) return
+    printedAt = now
     printLine(stderr, text())
   }
 }

@@ -61,7 +61,7 @@ const eventDefault = 'session-revoked'
 const listenDefault = '127.0.0.1:0'
 const countMax = 1_000_000
 const rateMax = 10_000
-/** When more are sent, what became of them is not looked up: asking for each would slow down the sending. */
+/** Above this number of events the command does not look up verdicts: that would slow down the sending. */
 const verdictsMax = 20
 
 export function registerSend(program: Command, io: CliIo): void {
@@ -156,7 +156,7 @@ function printCatalogue(io: CliIo, options: SendOptions): void {
   })
 }
 
-/** One push to be made: a sound event, or a broken token. */
+/** One push: a valid event, or a broken token. */
 interface Order {
   readonly type: string
   readonly breakage: BreakageName | undefined
@@ -269,7 +269,7 @@ function originOf(text: string): string {
   return url.origin
 }
 
-/** The key in the file; made and put there when there is no such file. */
+/** The key in the file; makes key and file when the file does not exist. */
 async function openKey(file: string, alg: SetAlgorithm | undefined): Promise<SigningKey> {
   const text = orWrongUsage('--key', () => (existsSync(file) ? readFileSync(file, 'utf8') : undefined))
   if (text === undefined) {
@@ -300,7 +300,7 @@ function introduce(io: CliIo, { issuer, jwksUrl, wellKnownUrl }: Transmitter, { 
   printLine(io.stderr, `Transmitter ${issuer}, keys at ${jwksUrl}`)
 }
 
-/** The hub that is sent to, where no other receiver was named and there is a token for it. */
+/** The hub that receives the events; undefined for another receiver, or without a token. */
 function ownHub(io: CliIo, { to, token }: SendOptions): HubClient | undefined {
   if (to !== undefined || !hasToken(io, token)) return undefined
   return openHub(io, { ...(token !== undefined && { token }) })
@@ -309,8 +309,8 @@ function ownHub(io: CliIo, { to, token }: SendOptions): HubClient | undefined {
 const providerType = 'watchbell-send'
 
 /**
- * The provider that an earlier `send --register` made for a transmitter at this place that is gone by now: the new one
- * takes its issuer over. Undefined when there is none, and where --issuer says who this transmitter is.
+ * The provider of an earlier `send --register` whose transmitter has ended: this transmitter takes over its issuer.
+ * Undefined when there is none, or --issuer is given.
  */
 async function earlierProvider(
   io: CliIo,
@@ -330,7 +330,7 @@ async function earlierProvider(
 
 const servedTimeoutMs = 2_000
 
-/** Whether somebody publishes keys there: another transmitter that still runs. */
+/** Whether a transmitter still serves its keys at this URL. */
 async function isServed({ world }: CliIo, url: string): Promise<boolean> {
   try {
     const response = await world.fetch(url, {
@@ -344,7 +344,7 @@ async function isServed({ world }: CliIo, url: string): Promise<boolean> {
   }
 }
 
-/** Makes the hub know this transmitter under its present URLs; a provider with its issuer is brought up to date. */
+/** Registers this transmitter with its present URLs; an existing provider with its issuer is updated. */
 async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Promise<void> {
   const { issuer, jwksUrl, wellKnownUrl, origin } = transmitter
   const settings = issuer === origin ? { well_known_url: wellKnownUrl } : { issuer, jwks_url: jwksUrl }
@@ -372,16 +372,16 @@ async function register(io: CliIo, hub: HubClient, transmitter: Transmitter): Pr
   )
 }
 
-/** What every push of one command has in common. */
+/** The common parts of all pushes of one command. */
 interface Sending {
   readonly io: CliIo
   readonly transmitter: Transmitter
   readonly to: string
-  /** Undefined where nobody can ask the hub. */
+  /** Undefined without access to the hub's API. */
   readonly verdicts: ReadVerdict | undefined
 }
 
-/** @returns whether the answer is the right one: a sound token taken, a broken one refused */
+/** @returns whether the answer is right: a valid token was accepted, or a broken one refused */
 async function pushOne(
   { io, transmitter, to, verdicts }: Sending,
   { type, breakage }: Order,
@@ -444,7 +444,7 @@ function pushText(io: CliIo, { answer, what, breakage, expected, jti, verdict }:
   return lines.join('\n')
 }
 
-/** What to do about an answer that should have been another one. */
+/** The advice after a wrong answer. */
 function advice({ status, err, retryAfterS }: PushAnswer, breakage: BreakageName | undefined): string {
   if (breakage !== undefined && status < 400) return 'A receiver must not take this token.'
   if (err === 'invalid_issuer') return 'The hub does not know this transmitter: add --register.'

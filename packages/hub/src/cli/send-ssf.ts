@@ -11,19 +11,19 @@ import { jsonText, printLine, wrongUsage, type CliIo } from './cli-io.ts'
 import { table } from './table.ts'
 
 export interface SsfPlan {
-  /** Sent to every stream that wants them, in this order, from when there is a stream. */
+  /** Sent in this order to every stream that requests them, once a stream exists. */
   readonly drafts: readonly EmulatedDraft[]
   readonly count: number
   readonly perSecond: number
   readonly json: boolean
 }
 
-/** How often it is looked whether a receiver has made a stream. */
+/** How often to check whether a receiver has made a stream. */
 const lookMs = 100
 const ssfClient = { id: 'receiver', secret: 'receiver' } as const
 const ssfBearerToken = 'static-token'
 
-/** @throws CliError when a name is none */
+/** @throws CliError when a name is unknown */
 export function misbehaviourOf(name: string): MisbehaviourName {
   if (isMisbehaviourName(name)) return name
   throw wrongUsage(`--misbehave: there is no '${name}'; take ${misbehaviourNames.join(', ')}.`)
@@ -34,7 +34,7 @@ export function startSsf(options: EmulatedTransmitterOptions): Promise<EmulatedT
   return startEmulatedTransmitter({ ...options, clients: [ssfClient], bearerTokens: [ssfBearerToken] })
 }
 
-/** `watchbell send --ssf`: a whole transmitter that serves until it is stopped, and sends events meanwhile. */
+/** `watchbell send --ssf`: a complete transmitter that serves and sends events until it is stopped. */
 export async function serveSsf(io: CliIo, transmitter: EmulatedTransmitter, plan: SsfPlan): Promise<void> {
   const stopped = io.stopSignal()
   introduce(io, transmitter, plan)
@@ -75,7 +75,7 @@ async function sendAll(
   }
 }
 
-/** What became of the SETs of each stream. */
+/** The results of the SETs of each stream. */
 function conclude(io: CliIo, streams: readonly EmulatedStream[], { json }: SsfPlan): void {
   const counts = streams.map(({ id, receiver, status, acked, pushes, setErrs, waiting }) => ({
     stream_id: id,

@@ -4,21 +4,21 @@ import type { SignalBody } from '../wire/signals.ts'
 import { HubAnswerError, type HubClient } from './hub-client.ts'
 import { outcomeText, shownReasons } from './signal-pages.ts'
 
-/** What the hub made of a token that it took. */
+/** The hub's verdict on an accepted token. */
 export interface SetVerdict {
   readonly outcome: SignalBody['outcome'] | 'unknown'
   readonly about_nobody?: boolean
-  /** Why it is not simply handled. */
+  /** Why the outcome is not plain `handled`. */
   readonly reason?: string
 }
 
 export type ReadVerdict = (issuer: string, jti: string) => Promise<SetVerdict>
 
-/** A hub handles what it took within milliseconds, unless it has very much to do. */
+/** A hub handles accepted tokens within milliseconds, except under high load. */
 const verdictWaitMs = 5_000
 const askAgainMs = 20
 
-/** Asks the hub what became of tokens that it took; undefined without a hub. */
+/** Looks up the verdicts on accepted tokens; undefined without a hub. */
 export function verdictReader(hub: HubClient | undefined): ReadVerdict | undefined {
   if (hub === undefined) return undefined
   return async (issuer, jti) => {

@@ -2,7 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises'
 import type { SignalBody, SignalPageBody } from '../wire/signals.ts'
 import { isPassingHubError, type HubClient } from './hub-client.ts'
 
-/** The verdict in a word or three: what changed nothing for anybody is not called handled alone. */
+/** The verdict in one to three words, which also say when a handled signal changed no subject. */
 export function outcomeText({
   outcome,
   about_nobody,
@@ -13,7 +13,7 @@ export function outcomeText({
   return about_nobody === true ? `${outcome}, about nobody` : outcome
 }
 
-/** Why it was refused or failed, or why its events changed nothing. */
+/** Why the signal was refused or failed, or why its events changed nothing. */
 export function shownReasons({ reason, events }: SignalBody): readonly string[] {
   const unmatched = events.flatMap(({ unmatched_reason: why }) => (why === undefined ? [] : [why]))
   return [...new Set([...(reason === undefined ? [] : [reason]), ...unmatched])]
@@ -21,7 +21,7 @@ export function shownReasons({ reason, events }: SignalBody): readonly string[] 
 
 const pageSignalsMax = 200
 
-/** The newest `limit` signals that fit, newest first, over as many pages as that takes. */
+/** The newest `limit` matching signals, newest first, from as many pages as needed. */
 export async function newestSignals(
   hub: HubClient,
   filters: URLSearchParams,
@@ -46,34 +46,34 @@ async function* pages(
   while (query !== undefined) {
     const page: SignalPageBody = await hub.call('GET /v1/signals', { query })
     yield page.signals
-    // Only its query: the hub's public origin may not be how it is reached from here.
+    // Only its query: this machine may not reach the hub at its public origin.
     query = page.next === null ? undefined : new URL(page.next).searchParams
   }
 }
 
 export interface FollowOptions {
   readonly filters: URLSearchParams
-  /** How many of those that are there already come first. */
+  /** How many existing signals come first. */
   readonly limit: number
   readonly intervalMs: number
   readonly stopped: AbortSignal
-  /** Told once when the hub stops answering, and once when it answers again. */
+  /** Called once when the hub stops answering, and once when it answers again. */
   readonly onTrouble: (trouble: string | undefined) => void
 }
 
 /**
- * How long before the newest one that we have seen a signal may have been received and yet be stored after it. Signals
- * come in the order in which they were stored.
+ * A signal may be stored after one that was received up to this much later. The list has the order of storage, not of
+ * receipt.
  */
 const storedLateMaxMs = 10_000
-/** How long a signal whose outcome is still pending is held back, so that it can be shown with its verdict. */
+/** How long to hold back a pending signal, to show it with its verdict. */
 const verdictWaitMs = 5_000
 
-/** Signals as they come, oldest first, each of them once. Ends when `stopped`; outlasts a hub that is away for a while. */
+/** New signals, oldest first, each once, until `stopped`. Keeps trying while the hub does not answer. */
 export async function* followSignals(hub: HubClient, options: FollowOptions): AsyncGenerator<SignalBody> {
   const { filters, intervalMs, stopped, onTrouble } = options
   const start = await walkBack(hub, options)
-  /** Those seen that a later round may meet again, with when they were received. */
+  /** Seen signals that a later round may return again, with their time of receipt. */
   const seen = new Map(start.older.map((signal) => [signal.id, receivedMs(signal)]))
   let floorMs = start.floorMs
   const pendingSince = new Map<string, number>()
@@ -94,7 +94,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
     for (const [id, at] of seen) if (at < floorMs) seen.delete(id)
   }
 
-  /** What is new since the last round, oldest first; nothing while the hub is away. */
+  /** New signals since the last round, oldest first; none while the hub does not answer. */
   async function round(): Promise<readonly SignalBody[]> {
     try {
       const fresh = await unseenSince(hub, filters, floorMs, seen)
@@ -112,7 +112,7 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
   let fresh = start.latest
   while (!stopped.aborted) {
     for (const signal of fresh) {
-      if (isHeldBack(signal)) break // the later ones wait with it, so that the order stays
+      if (isHeldBack(signal)) break // Later ones wait too, to keep the order.
       remember(signal)
       yield signal
     }
@@ -122,11 +122,11 @@ export async function* followSignals(hub: HubClient, options: FollowOptions): As
 }
 
 interface Start {
-  /** The first to show, oldest first. */
+  /** The first signals to show, oldest first. */
   readonly latest: readonly SignalBody[]
-  /** Those before them that must not pass for new ones. */
+  /** Earlier signals, which are not new. */
   readonly older: readonly SignalBody[]
-  /** Whatever comes from now on was received later than this. */
+  /** All later signals were received after this time. */
   readonly floorMs: number
 }
 
@@ -154,7 +154,7 @@ async function unseenSince(
   for await (const page of pages(hub, sinceFloor, pageSignalsMax)) {
     const unseen = page.filter(({ id }) => !seen.has(id))
     fresh.push(...unseen)
-    if (unseen.length === 0) break // the rest was stored before what we have seen
+    if (unseen.length === 0) break // The rest was stored before the seen signals.
   }
   return fresh.toReversed()
 }

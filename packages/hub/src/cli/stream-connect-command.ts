@@ -186,7 +186,7 @@ async function authOf(io: CliIo, options: ConnectOptions): Promise<StreamRequest
   return method === 'bearer' ? { method, token: secret } : { method, ...client, client_secret: secret }
 }
 
-/** The provider with this id, name, metadata or issuer; registered now when it is a URL that nobody has. */
+/** The provider with this id, name, metadata URL or issuer; registers a URL that no provider has. */
 async function findOrRegister(
   hub: HubClient,
   transmitter: string,
@@ -205,7 +205,7 @@ async function findOrRegister(
   return hub.call('POST /api/v1/security-events-providers', { body })
 }
 
-/** An issuer has one provider, and that has one stream: nobody is to believe that they made another one. */
+/** An issuer has one provider, and a provider one stream: refuses options that ask for another one. */
 function requireSame(option: string, wanted: string | undefined, known: string): void {
   if (wanted === undefined || wanted === known) return
   throw wrongUsage(
@@ -214,7 +214,7 @@ function requireSame(option: string, wanted: string | undefined, known: string):
   )
 }
 
-/** Does work while the provider speaks these dialects; what it spoke before is put back when the work fails. */
+/** Sets the dialects of the provider for some work, and restores the earlier ones when the work fails. */
 async function speaking<T>(
   hub: HubClient,
   provider: ProviderBody,

@@ -62,7 +62,7 @@ async function examine(hub: HubClient, provider: ProviderBody): Promise<StreamHe
   return askStream(provider, hub.call('GET /v1/providers/:id/stream/health', { params }))
 }
 
-/** Somebody deleted the stream or its provider since it was listed. */
+/** Whether the stream or its provider was deleted since it was listed. */
 function goneMeanwhile(error: unknown): undefined {
   if (error instanceof NoStreamError) return undefined
   throw error

@@ -33,7 +33,7 @@ export async function findStreamProvider(hub: HubClient, wanted: string): Promis
 
 /**
  * The answer to a request about the stream of a provider that was just found.
- * @throws CliError when the provider has none, in other words than the hub, which knows it by its id
+ * @throws CliError when the provider has no stream, with the name of the provider instead of its id
  */
 export async function askStream<T>(provider: ProviderBody, answer: Promise<T>): Promise<T> {
   try {
@@ -68,7 +68,7 @@ export function describedStream(io: CliIo, provider: ProviderBody, stream: Strea
   })
 }
 
-/** @returns the stream as it is once the verification event came, or the wait is over */
+/** @returns the stream after the verification event came, or the wait ended */
 export async function lookForVerification(
   hub: HubClient,
   provider: ProviderBody,
@@ -83,7 +83,7 @@ export async function lookForVerification(
   return seen
 }
 
-/** Also when the transmitter has nothing to ask for one at. */
+/** Also true when the transmitter has no verification endpoint. */
 function isVerified(stream: StreamBody): boolean {
   const { verification_asked_at: at, verified_at: came, transmitter } = stream
   return transmitter?.verification_endpoint === null || (came !== null && (at === null || came >= at))
@@ -101,7 +101,7 @@ export function requireVerified({ name, id }: ProviderBody, stream: StreamBody, 
   )
 }
 
-/** Changes what is given of a provider's dialects; the word `none` empties a list. @returns what they are now */
+/** Changes the given dialects of a provider; `none` empties a list. @returns the dialects after the change */
 export async function setDialects(
   hub: HubClient,
   { id }: ProviderBody,

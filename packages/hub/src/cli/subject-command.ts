@@ -34,7 +34,7 @@ interface EraseOptions extends HubOptions {
 const inputBytesMax = 256 * 1_048_576
 const listedDefault = 50
 const pageMax = 200
-/** Together somewhat more than the minute that the hub counts requests in. */
+/** Together a little more than the minute of the hub's rate limit. */
 const attemptsMax = 15
 const againAfterMs = 5_000
 const messageCharsMax = 1_000
@@ -133,12 +133,12 @@ Examples:
   $ watchbell subject load users.json
   $ export-users | watchbell subject load -`
 
-/** @throws CliError when the hub has never heard of it */
+/** @throws CliError when the hub does not know the subject */
 export async function fetchSubject(hub: HubClient, wanted: string): Promise<SubjectDetailsBody> {
   return unlessUnknown(wanted, hub.call('GET /v1/subjects/:id', { params: { id: wanted } }))
 }
 
-/** @throws CliError when the hub has never heard of the subject, or not since it was erased */
+/** @throws CliError when the hub does not know the subject, or not since its erasure */
 async function requestErasure(hub: HubClient, wanted: string): Promise<ErasureBody> {
   return unlessUnknown(wanted, hub.call('DELETE /v1/subjects/:id', { params: { id: wanted } }))
 }
@@ -152,7 +152,7 @@ async function unlessUnknown<T>(wanted: string, answer: Promise<T>): Promise<T> 
   }
 }
 
-/** One user of a file, or why it is none. */
+/** One user of a file, or why it is invalid. */
 interface Entry {
   /** For people: `line 3`, or `entry 3` of an array. */
   readonly place: string
@@ -160,7 +160,7 @@ interface Entry {
   readonly problem: string | undefined
 }
 
-/** @throws CliError when it is an array that is no JSON, or nothing at all */
+/** @throws CliError when the array is not valid JSON, or the file is empty */
 function readEntries(bytes: Buffer): readonly Entry[] {
   if (!isUtf8(bytes)) throw wrongUsage('It is not valid UTF-8.')
   const text = bytes.toString('utf8')
@@ -189,7 +189,7 @@ interface Loaded {
   readonly failed: readonly { readonly place: string; readonly reason: string }[]
 }
 
-/** One after the other. What is wrong with one user holds up no other; what would be wrong with all ends it. */
+/** Loads users one after the other. An invalid user does not stop the others; an error that all would have ends the load. */
 async function loadAll(hub: HubClient, entries: readonly Entry[]): Promise<Loaded> {
   const failed: { place: string; reason: string }[] = []
   for (const { place, user, problem } of entries) {
@@ -208,7 +208,7 @@ async function loadAll(hub: HubClient, entries: readonly Entry[]): Promise<Loade
   return { loaded: entries.length - failed.length, failed }
 }
 
-/** A hub that takes so many requests a minute is asked again until the minute is over. */
+/** Retries a rate-limited request until the minute is over. */
 async function patiently<T>(ask: () => Promise<T>): Promise<T> {
   for (let attempt = 1; ; attempt += 1) {
     try {
@@ -231,7 +231,7 @@ async function listSubjects(hub: HubClient, options: ListOptions): Promise<reado
   while (parameters !== undefined && subjects.length < limit) {
     const page: SubjectPageBody = await hub.call('GET /v1/subjects', { query: parameters })
     subjects.push(...page.subjects)
-    // Only its query: the hub's public origin may not be how it is reached from here.
+    // Only its query: this machine may not reach the hub at its public origin.
     parameters = page.next === null ? undefined : new URL(page.next).searchParams
   }
   return subjects.slice(0, limit)
@@ -263,7 +263,7 @@ function saidIn(io: CliIo, message: string): string {
   return `  ${wrap(`“${printable(message, messageCharsMax)}”`, lineWidth(io) - 2, '  ').trim()}`
 }
 
-/** Why a level is what it is; below each reason the text that came with it. */
+/** The reasons of a level, each with the text of its source below. */
 export function reasonTable(io: CliIo, reasons: readonly ReasonBody[]): string {
   const rows = reasons.map((reason) => [
     reason.level,

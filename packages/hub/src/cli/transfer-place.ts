@@ -20,7 +20,7 @@ export interface TransferPlace {
   readonly secretKey: Uint8Array | undefined
 }
 
-/** The database that the settings name; `--data` beats WATCHBELL_DATABASE_URL, because it stands on the command line. */
+/** The database that the settings name; `--data` overrides WATCHBELL_DATABASE_URL. */
 export function transferPlace(io: Pick<CliIo, 'env'>, options: LocalOptions): TransferPlace {
   const settings = localSettings(io, options)
   const databaseUrl = options.data === undefined ? settings.secrets.databaseUrl : undefined
@@ -77,17 +77,17 @@ async function opened<T>(name: string, open: () => Promise<T>): Promise<T> {
   })
 }
 
-/** What keeps the commands from going on, in words; what was not foreseen stays as it is. */
+/** Converts a TransferError to a message for the user; other errors stay. */
 export function transferFailure(error: unknown): unknown {
   return error instanceof TransferError ? new CliError(error.message) : error
 }
 
-/** Whether the key at a place opens what lies sealed in its database. */
+/** Whether the secret key of a place decrypts the data in its database. */
 export type KeyFit = 'fits' | 'missing' | 'other'
 
 export async function keyFit(place: TransferPlace, { db }: TransferSource): Promise<KeyFit> {
   const sealed = await db.selectFrom('signing_keys').select('sealed_private_jwk').limit(1).executeTakeFirst()
-  if (sealed === undefined) return 'fits' // no hub has sealed anything
+  if (sealed === undefined) return 'fits' // The database has no encrypted data.
   if (!hasSecretKey(place.secretKey, place.folder)) return 'missing'
   try {
     await createSecretBox(secretKey(place.secretKey, place.folder)).open(sealed.sealed_private_jwk)
