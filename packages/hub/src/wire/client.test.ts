@@ -18,14 +18,14 @@ test('a call becomes method, path, query and body', () => {
   })
 })
 
-test('nothing in a parameter leaves its place in the path', () => {
+test('a parameter cannot change the rest of the path', () => {
   const params = { id: '../x?y=1#z', reason: 'a/b%2F:id' }
   expect(requestOf('PUT /v1/subjects/:id/reasons/:reason/dismissal', { params }).path).toBe(
     '/v1/subjects/..%2Fx%3Fy%3D1%23z/reasons/a%2Fb%252F%3Aid/dismissal',
   )
 })
 
-test('what a call needs and gives has the types of the wire', () => {
+test('arguments and results of a call have the types of the wire', () => {
   expectTypeOf<ResultOf<'GET /v1/signals'>>().toEqualTypeOf<SignalPageBody>()
   expectTypeOf<ResultOf<'DELETE /v1/subjects/:id'>>().toEqualTypeOf<ErasureBody>()
   expectTypeOf<ResultOf<'DELETE /v1/providers/:id/stream'>>().toEqualTypeOf<undefined>()

@@ -16,7 +16,7 @@ export type CallableOperation = {
 
 type Good = 200 | 201 | 202 | 204
 
-/** What an operation answers with when it did what was asked; undefined when there is no body. */
+/** The body of a successful answer; undefined when it has none. */
 export type ResultOf<Name extends CallableOperation> = Name extends unknown ? ResultOfOne<Name> : never
 
 type ResultOfOne<Name extends CallableOperation> = {
@@ -35,7 +35,7 @@ type ParameterNames<Path extends string> = Path extends `${string}:${infer Rest}
 
 type PathOfName<Name extends string> = Name extends `${string} ${infer Path}` ? Path : never
 
-/** What belongs to a call: parameters of the path where it has some, a body where one is needed, and a query. */
+/** The arguments of a call: path parameters, body and query, as the operation needs them. */
 export type CallOf<Name extends CallableOperation> = ([ParameterNames<PathOfName<Name>>] extends [never]
   ? object
   : { readonly params: Readonly<Record<ParameterNames<PathOfName<Name>>, string>> }) &
@@ -50,11 +50,11 @@ type BodyPart<O extends Operation> =
       ? { readonly body?: BodyOfRequest<O> }
       : { readonly body: BodyOfRequest<O> }
 
-/** The last arguments of a call: none where nothing belongs to it. */
+/** The last argument of a call; none when the operation needs no arguments. */
 export type CallArguments<Name extends CallableOperation> =
   object extends CallOf<Name> ? [call?: CallOf<Name>] : [call: CallOf<Name>]
 
-/** A request in the words of HTTP; `path` begins with a slash and has the query. */
+/** An HTTP request; `path` begins with a slash and includes the query. */
 export interface WireRequest {
   readonly method: string
   readonly path: string
@@ -62,7 +62,7 @@ export interface WireRequest {
   readonly body: object | undefined
 }
 
-/** What must be sent for a call. */
+/** The HTTP request of a call. */
 export function requestOf<Name extends CallableOperation>(
   name: Name,
   ...[call]: CallArguments<Name>

@@ -17,7 +17,7 @@ function counts<const Name extends string>(
 
 const places: readonly ('files' | ErasurePlace)[] = [...erasurePlaces, 'files']
 
-/** How far an erasure has come. */
+/** The progress of an erasure. */
 export const erasureBody = shape.named(
   'Erasure',
   shape.object({
@@ -55,7 +55,7 @@ export const erasurePage = shape.named(
 )
 export type ErasurePageBody = ShapeOf<typeof erasurePage>
 
-/** What a request for an erasure is answered with. */
+/** The answers to a request for an erasure. */
 export const erasureAnswers = {
   200: {
     description: 'It was asked for before, and is done.',
@@ -72,7 +72,7 @@ export const erasureAnswers = {
 const tag = 'Subjects'
 const read = 'watchbell.subjects.read'
 
-/** Erasures of subjects: how far they have come, and what went. */
+/** Erasures of subjects: their progress, and what was erased. */
 export const erasureOperations = {
   'GET /v1/erasures': {
     id: 'listErasures',

@@ -3,7 +3,7 @@ import { json, type Operations } from './operation.ts'
 import { shape, type ShapeOf } from './schema.ts'
 import { riskLevel } from './subjects.ts'
 
-/** What comes of a question. */
+/** The outcome of a question. */
 export const decisionOutcome = shape.oneOf(outcomes)
 
 export const groundBody = shape.named(
@@ -35,7 +35,7 @@ export type GroundBody = ShapeOf<typeof groundBody>
 export const opinionBody = shape.named('Opinion', shape.object(opinionMembers))
 export type OpinionBody = ShapeOf<typeof opinionBody>
 
-/** The answer to a question that could be read (Authorization API 1.0 §6.2). */
+/** The answer to a valid question (Authorization API 1.0 §6.2). */
 export const decisionBody = shape.named(
   'Decision',
   shape.object({
@@ -50,7 +50,7 @@ export const decisionBody = shape.named(
 )
 export type DecisionBody = ShapeOf<typeof decisionBody>
 
-/** The answer to one of several that could not be read (§7.2.1). */
+/** The answer to an invalid question among several (§7.2.1). */
 export const unreadableDecision = shape.named(
   'UnreadableDecision',
   shape.object({
@@ -131,7 +131,7 @@ export const questionsRequest = shape.named(
 )
 export type QuestionsRequestBody = ShapeOf<typeof questionsRequest>
 
-/** Where to ask (Authorization API 1.0 §9). */
+/** The metadata document of the evaluation API (Authorization API 1.0 §9). */
 export const authzenConfigurationBody = shape.named(
   'AuthzenConfiguration',
   shape.object({
@@ -155,7 +155,7 @@ const verdictHeaders = {
   'X-Watchbell-Error': shape.optional(shape.text('What the proxy did wrong.')),
 } as const
 
-/** The question at sign-in (Authorization API 1.0 §6, §7), and what a reverse proxy asks. */
+/** The question at sign-in (Authorization API 1.0 §6, §7), and the question of a reverse proxy. */
 export const evaluationOperations = {
   'POST /access/v1/evaluation': {
     id: 'evaluate',

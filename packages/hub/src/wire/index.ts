@@ -1,6 +1,6 @@
 /**
- * The door for programs that call a hub, in browsers too: what is sent for a call, and the types of what is sent and
- * comes back. It loads nothing but two short files.
+ * For programs that call a hub, also in browsers: builds requests, and types requests and answers. It loads only two short
+ * files.
  */
 export { requestOf } from './client.ts'
 export { pathOf } from './operation.ts'

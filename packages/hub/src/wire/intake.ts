@@ -19,7 +19,7 @@ const verified = [
   'hub.overloaded',
 ] as const
 
-/** Where transmitters push SETs to (RFC 8935). */
+/** The endpoints to which transmitters push SETs (RFC 8935). */
 export const intakeOperations = {
   'POST /security/api/v1/security-events': {
     id: 'publishSecurityEventToken',

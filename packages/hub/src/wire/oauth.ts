@@ -91,7 +91,7 @@ export const clientBody = shape.named(
 )
 export type ClientBody = ShapeOf<typeof clientBody>
 
-/** Client metadata (RFC 7591 §2); what is left out or null is as a service app has it anyway. */
+/** Client metadata (RFC 7591 §2); missing and null members get the values of a service app. */
 export const clientRequest = shape.named(
   'ClientRequest',
   shape.openObject({
@@ -109,7 +109,7 @@ export const clientRequest = shape.named(
 )
 export type ClientRequestBody = ShapeOf<typeof clientRequest>
 
-/** The user whom an API token stands for (OKTA-O31). */
+/** The user of an API token (OKTA-O31). */
 export const currentUserBody = shape.named(
   'CurrentUser',
   shape.object({
@@ -141,7 +141,7 @@ const read = 'okta.clients.read'
 const manage = 'okta.clients.manage'
 const client = { description: 'The service app.', ...json(clientBody) }
 
-/** Access tokens, the service apps that get them, and what clients ask about the hub before. */
+/** Access tokens, service apps, and the metadata that clients read first. */
 export const oauthOperations = {
   'POST /oauth2/v1/token': {
     id: 'issueToken',

@@ -7,32 +7,32 @@ export type Method = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE'
 /** `GET /v1/signals/:id` */
 export type OperationName = `${Method | 'ALL'} /${string}`
 
-/** Everything that can be asked of the hub in one way: who may, with what, and what comes back. */
+/** One operation of an API: credentials, request and answers. */
 export interface Operation {
-  /** Unique; what generated clients call it. */
+  /** Unique; generated clients use it as the name. */
   readonly id: string
   readonly tag: Tag
   readonly summary: string
   readonly description?: string
-  /** The scope that is needed, or what else opens it. */
+  /** The required scope, or another kind of credential. */
   readonly access: Scope | OpenAccess
-  /** Not taken from any budget (OKTA-Q6). */
+  /** Without a rate limit (OKTA-Q6). */
   readonly unlimited?: true
-  /** The budget it is taken from, other than that of the whole API. */
+  /** Its own rate limit, instead of that of the whole API. */
   readonly budget?: 'risk_events'
-  /** Answered apart from the route table, which would ask whether the client accepts JSON. */
+  /** Outside the route table, which would require that the client accepts JSON. */
   readonly apart?: true
-  /** Where it is served, other than with everything else. */
+  /** Its own listener, instead of the common one. */
   readonly listener?: 'metrics'
-  /** How refusals look, other than Okta's error object. */
+  /** The form of refusals, instead of Okta's error object. */
   readonly refusals?: 'set' | 'oauth' | 'authzen'
   readonly query?: WireMembers
   readonly headers?: WireMembers
   readonly body?: RequestBody
   readonly answers: Readonly<Record<number, OperationAnswer>>
-  /** Of every answer, refusals too. */
+  /** Headers of every answer, including refusals. */
   readonly answerHeaders?: WireMembers
-  /** What it may be refused with, beside what everything like it may be. */
+  /** Its own error codes, besides the common ones. */
   readonly errors?: readonly HubErrorCode[]
 }
 
@@ -49,25 +49,25 @@ export type Tag =
   | 'Service'
 
 /**
- * `anyone`: nothing has to be shown. `signed_token`: the body is a token, whose signature is the credential. `push_authorization`:
- * the Authorization value that was agreed on with the transmitter. `client_assertion`: a JWT in the form (RFC 7523).
+ * `anyone`: no credential. `signed_token`: the signature of the token in the body. `push_authorization`: the Authorization
+ * value that the transmitter was given. `client_assertion`: a JWT in the form (RFC 7523).
  * `trusted_proxy`: the address of the connection, and a token where one is set.
  */
 export type OpenAccess =
   'anyone' | 'signed_token' | 'push_authorization' | 'client_assertion' | 'trusted_proxy'
 
-/** Which media types a body may have, and what is in it. */
+/** The media types of a body and their schemas. */
 export interface RequestBody {
   readonly content: Readonly<Record<string, WireSchema>>
-  /** Whether a request without one is as good as any. */
+  /** Whether the body is optional. */
   readonly optional?: true
 }
 
 export interface OperationAnswer {
   readonly description: string
-  /** By media type; an answer without has no body. */
+  /** Schemas by media type; no body when undefined. */
   readonly content?: Readonly<Record<string, WireSchema>>
-  /** Beside those that every answer has. */
+  /** Headers besides those of every answer. */
   readonly headers?: WireMembers
 }
 
@@ -83,14 +83,14 @@ export interface JsonContent<Shape> extends Readonly<Record<string, WireSchema>>
   readonly 'application/json': WireSchema<Shape>
 }
 
-/** What a JSON answer with this status holds; undefined when it has no body. */
+/** The JSON body of the answer with this status; undefined when it has none. */
 export type BodyOfAnswer<A extends OperationAnswer> = A extends {
   readonly content: { readonly 'application/json': WireSchema<infer Shape> }
 }
   ? Shape
   : undefined
 
-/** What a JSON request holds; undefined when it has no body. */
+/** The JSON body of a request; undefined when it has none. */
 export type BodyOfRequest<O extends Operation> = O extends {
   readonly body: { readonly content: { readonly 'application/json': WireSchema<infer Shape> } }
 }

@@ -10,7 +10,7 @@ import { streamOperations } from './streams.ts'
 import { subjectOperations } from './subjects.ts'
 import { systemLogOperations } from './system-log.ts'
 
-/** Everything that the hub answers: the route table, OpenAPI document and typed clients are made of it. */
+/** All operations of the hub: source of the route table, the OpenAPI document and typed clients. */
 export const operations = {
   ...intakeOperations,
   ...providerOperations,

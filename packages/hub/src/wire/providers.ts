@@ -25,7 +25,7 @@ export const providerBody = shape.named(
 )
 export type ProviderBody = ShapeOf<typeof providerBody>
 
-/** What somebody asks a provider to be (OKTA §1.2). */
+/** The body of create and replace (OKTA §1.2). */
 export const providerRequest = shape.named(
   'SecurityEventsProviderRequest',
   shape.openObject({
@@ -66,7 +66,7 @@ export const providerKeysBody = shape.named(
 )
 export type ProviderKeysBody = ShapeOf<typeof providerKeysBody>
 
-/** What the word of a provider counts for. */
+/** The action of a provider: what its statements count for. */
 export const riskAction = shape.oneOf(
   riskActions,
   'What the word of a source counts for: nothing, something to see, or something to act on.',
@@ -90,7 +90,7 @@ const refusedClaim = shape.object({
   identifiers: shape.list(identifierBody, 'What the provider said is one.'),
 })
 
-/** Of whom a provider may speak, and what it may join (docs/trust.md). */
+/** The subjects that a provider may speak of, and what it may join (docs/trust.md). */
 export const providerTrustBody = shape.named(
   'ProviderTrust',
   shape.object({
@@ -140,7 +140,7 @@ const keys = { description: 'The keys as this node has them.', ...json(providerK
 const action = { description: 'The action.', ...json(providerActionBody) }
 const trust = { description: 'What holds.', ...json(providerTrustBody) }
 
-/** Security Events Providers (OKTA §1), and what is ours about them. */
+/** Security Events Providers (OKTA §1), and their members that Okta does not have. */
 export const providerOperations = {
   'GET /api/v1/security-events-providers': {
     id: 'listSecurityEventsProviders',

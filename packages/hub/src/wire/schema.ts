@@ -1,13 +1,13 @@
 /**
- * JSON Schemas as data that TypeScript reads as types: the one description of what travels. A browser imports only the types,
- * and nothing of this file is left of them.
+ * JSON Schemas as data that TypeScript reads as types: the only description of requests and answers. Browsers import only
+ * the types, so that they do not load this file.
  */
 export class WireSchema<out Shape = unknown> {
   /** Of types only. */
   declare readonly shape: Shape
   /** JSON Schema 2020-12; schemas within are instances of this class. */
   readonly json: WireSchemaJson
-  /** What the schema is called in documents that refer to it; undefined for those that stand where they are used. */
+  /** The name of the schema in documents; undefined for inline schemas. */
   readonly name: string | undefined
 
   constructor(json: WireSchemaJson, name?: string) {
@@ -35,7 +35,7 @@ type OptionalNames<M extends WireMembers> = {
   [Name in keyof M]: M[Name] extends OptionalMember ? Name : never
 }[keyof M]
 
-/** What an object with these members is in TypeScript; JSON has no member that is undefined. */
+/** The TypeScript type of an object with these members; JSON has no undefined members. */
 export type ShapeOfMembers<M extends WireMembers> = {
   readonly [Name in Exclude<keyof M, OptionalNames<M>>]: M[Name] extends WireSchema<infer Shape>
     ? Shape
@@ -48,7 +48,7 @@ export type ShapeOfMembers<M extends WireMembers> = {
   ? { [Name in keyof Shape]: Shape[Name] }
   : never
 
-/** What a schema describes, in TypeScript. */
+/** The TypeScript type of a schema. */
 export type ShapeOf<S extends WireSchema> = S['shape']
 
 const described = (description: string | undefined): object =>
@@ -117,7 +117,7 @@ function nullable<Shape>(schema: WireSchema<Shape>): WireSchema<Shape | null> {
   })
 }
 
-/** An object of an answer: nothing that is not described here is in it. */
+/** An object of an answer: it has no other members. */
 function object<const M extends WireMembers>(
   members: M,
   description?: string,
@@ -163,12 +163,12 @@ function dictionary(description?: string): WireSchema<Readonly<Record<string, un
   return new WireSchema({ type: 'object', ...described(description) })
 }
 
-/** Gives a schema a name, under which documents have it once. */
+/** Names a schema, so that documents contain it once. */
 function named<Shape>(name: string, schema: WireSchema<Shape>): WireSchema<Shape> {
   return new WireSchema(schema.json, name)
 }
 
-/** What schemas are made with. */
+/** The builders of schemas. */
 export const shape = {
   anyObject,
   anyOf,

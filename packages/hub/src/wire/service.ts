@@ -46,7 +46,7 @@ const tag = 'Service'
 const open = { access: 'anyone', unlimited: true } as const
 const etag = { ETag: shape.text('Of this version of the document.') } as const
 
-/** Whether the hub is well, and what it is. */
+/** Health, metrics and description of the hub. */
 export const serviceOperations = {
   'GET /': {
     id: 'getHub',
