@@ -160,7 +160,7 @@ export const evaluationOperations = {
   'POST /access/v1/evaluation': {
     id: 'evaluate',
     tag,
-    summary: 'Ask whether a user may come in now',
+    summary: 'Ask whether a user may sign in now',
     access,
     apart: true,
     refusals: 'authzen',
@@ -191,7 +191,7 @@ export const evaluationOperations = {
   'GET /.well-known/authzen-configuration': {
     id: 'getAuthzenConfiguration',
     tag,
-    summary: 'Tell where to ask (Authorization API 1.0 §9)',
+    summary: 'Describe the evaluation API (Authorization API 1.0 §9)',
     access: 'anyone',
     unlimited: true,
     answers: { 200: { description: 'The metadata.', ...json(authzenConfigurationBody) } },
@@ -217,10 +217,13 @@ export const evaluationOperations = {
     answers: {
       200: { description: 'Let the request through.', headers: verdictHeaders },
       401: {
-        description: 'Nobody is signed in, or signing in again is needed: `WWW-Authenticate` says which.',
+        description: 'No user is signed in, or a new sign-in is needed: `WWW-Authenticate` says which.',
         headers: { ...verdictHeaders, 'WWW-Authenticate': shape.text() },
       },
-      403: { description: 'Let nobody through, or the caller is no trusted proxy.', headers: verdictHeaders },
+      403: {
+        description: 'Deny the request, or the caller is not a trusted proxy.',
+        headers: verdictHeaders,
+      },
     },
     errors: ['access.forbidden', 'request.invalid'],
   },

@@ -192,7 +192,7 @@ export const providerOperations = {
     tag,
     summary: 'Delete a Security Events Provider',
     access: manage,
-    answers: { 204: { description: 'It is gone. What it sent stays.' } },
+    answers: { 204: { description: 'Deleted. Its signals stay.' } },
     errors: ['provider.not_found'],
   },
   'POST /api/v1/security-events-providers/:id/lifecycle/activate': {
@@ -214,7 +214,7 @@ export const providerOperations = {
   'GET /v1/providers/:id/keys': {
     id: 'getProviderKeys',
     tag,
-    summary: 'Show the keys that a provider is checked with',
+    summary: 'Show the verification keys of a provider',
     access: read,
     answers: { 200: keys },
     errors: ['provider.not_found'],
@@ -230,7 +230,7 @@ export const providerOperations = {
   'GET /v1/providers/:id/action': {
     id: 'getProviderAction',
     tag,
-    summary: 'Show what the word of a provider counts for',
+    summary: 'Show the action of a provider',
     access: actions,
     answers: { 200: action },
     errors: ['provider.not_found'],
@@ -238,7 +238,7 @@ export const providerOperations = {
   'PUT /v1/providers/:id/action': {
     id: 'setProviderAction',
     tag,
-    summary: 'Set what the word of a provider counts for',
+    summary: 'Set the action of a provider',
     access: actions,
     body: json(providerActionBody),
     answers: { 200: action },
@@ -247,7 +247,7 @@ export const providerOperations = {
   'GET /v1/providers/:id/trust': {
     id: 'getProviderTrust',
     tag,
-    summary: 'Show of whom a provider may speak and what it may join',
+    summary: 'Show the trust in a provider',
     access: actions,
     answers: { 200: trust },
     errors: ['provider.not_found'],
@@ -255,7 +255,7 @@ export const providerOperations = {
   'PUT /v1/providers/:id/trust': {
     id: 'setProviderTrust',
     tag,
-    summary: 'Set of whom a provider may speak and what it may join',
+    summary: 'Set the trust in a provider',
     access: actions,
     body: json(providerTrustRequest),
     answers: { 200: trust },

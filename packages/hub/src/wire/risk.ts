@@ -50,7 +50,7 @@ export const riskEventsRequest = shape.named(
         }),
       ),
     }),
-    'All of them are taken, or none.',
+    'All events are stored, or none.',
     { minItems: 1 },
   ),
 )
@@ -138,7 +138,7 @@ export const riskOperations = {
     ...deprecated,
     summary: 'Delete a Risk Provider',
     access: manage,
-    answers: { 204: { description: 'It is gone; what it said counts for nothing.' } },
+    answers: { 204: { description: 'Deleted. Its reports no longer count.' } },
     errors: ['risk_provider.not_found'],
   },
   'POST /api/v1/risk/events/ip': {

@@ -51,7 +51,7 @@ export const serviceOperations = {
   'GET /': {
     id: 'getHub',
     tag,
-    summary: 'Say what this is',
+    summary: 'Describe this server',
     access: 'anyone',
     apart: true,
     answers: {
@@ -64,26 +64,26 @@ export const serviceOperations = {
   'GET /favicon.ico': {
     id: 'getFavicon',
     tag,
-    summary: 'Browsers ask for it by themselves',
+    summary: 'Answer browsers, which request an icon unasked',
     access: 'anyone',
     apart: true,
-    answers: { 204: { description: 'There is none.' } },
+    answers: { 204: { description: 'The hub has no icon.' } },
   },
   'GET /healthz': {
     id: 'getHealth',
     tag,
-    summary: 'Say whether the hub answers at all',
+    summary: 'Liveness: whether the hub answers',
     ...open,
-    answers: { 200: { description: 'It does.', ...json(healthBody) } },
+    answers: { 200: { description: 'The hub answers.', ...json(healthBody) } },
   },
   'GET /readyz': {
     id: 'getReadiness',
     tag,
-    summary: 'Say whether the hub can take and answer something',
+    summary: 'Readiness: whether the storage answers and accepts writes',
     ...open,
     answers: {
-      200: { description: 'It can.', ...json(readinessBody) },
-      503: { description: 'It cannot.', ...json(unreadinessBody) },
+      200: { description: 'The hub is ready.', ...json(readinessBody) },
+      503: { description: 'The hub is not ready.', ...json(unreadinessBody) },
     },
   },
   'GET /openapi.json': {

@@ -85,7 +85,7 @@ export const signalCounts = shape.named(
         }),
       ),
     },
-    'Since the beginning; deleting old signals takes nothing away.',
+    'Since the first start; deleted signals stay counted.',
   ),
 )
 export type SignalCountsBody = ShapeOf<typeof signalCounts>
