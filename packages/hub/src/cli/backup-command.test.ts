@@ -124,7 +124,7 @@ describe('is refused, and nothing is left behind', () => {
     expect(await readdir(folder.path)).toEqual(['watchbell.db'])
   })
 
-  test('when somebody stops it', async () => {
+  test('when it is stopped', async () => {
     await using folder = await dataFolder()
     const refused = await run([join(folder.path, 'backup.db')], {
       env: { WATCHBELL_DATA: folder.path },
@@ -150,7 +150,7 @@ describe('is refused, and nothing is left behind', () => {
   })
 })
 
-test('long work says on standard error how far it has come', async () => {
+test('long work prints its progress on standard error', async () => {
   await using folder = await dataFolder()
   let hours = 0
   const world = { now: () => new Date(Date.UTC(2026, 0, 1, (hours += 1))) }

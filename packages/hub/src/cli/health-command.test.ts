@@ -22,7 +22,7 @@ describe('a hub that is well', () => {
     })
   })
 
-  test('tells of erasures that are not done', async () => {
+  test('reports unfinished erasures', async () => {
     await using folder = await temporaryFolder()
     const { storage } = await openSqliteInThread(folder.path, new Date())
     const requestedAt = new Date('2026-01-31T12:00:00Z')
@@ -67,7 +67,7 @@ describe('a hub that is well', () => {
     for (const [env, ...args] of ways) expect(await health(env, ...args)).toMatchObject({ exitCode: 0 })
   })
 
-  test('is asked itself, not whoever stands at its public origin, and no token is sent', async () => {
+  test('is asked at its local address, not at its public origin, and without a token', async () => {
     await using hub = await startTestHub()
     await using balancer = await startLocalServer((_request, response) => response.end())
     const env = {
@@ -81,7 +81,7 @@ describe('a hub that is well', () => {
 })
 
 describe('a hub that is not well makes the exit code 1', () => {
-  test('when nobody listens', async () => {
+  test('when nothing listens', async () => {
     await using gone = await startLocalServer(() => undefined)
     const { origin } = gone
     await gone[Symbol.asyncDispose]()
@@ -97,7 +97,7 @@ describe('a hub that is not well makes the exit code 1', () => {
 
   test.each([
     ['with the reason of the hub', 503, '{"status":"unavailable","reason":"The storage does not answer."}'],
-    ['with the status of whoever answered', 503, 'no backend'],
+    ['with the status of another server', 503, 'no backend'],
     ['for a redirect, which is no answer of a hub', 302, ''],
     ['for another server at the address', 404, '<html>'],
   ])('%s', async (_name, status, body) => {

@@ -54,7 +54,7 @@ test('an EC key as openssl writes it, with its parameters before it', async () =
   expect(await read(parameters + sec1)).toEqual(privateKey.export({ format: 'jwk' }))
 })
 
-test('what is no private key is refused, without a word of what it holds', async () => {
+test('a file without a private key is refused, and the error shows none of its content', async () => {
   const { privateKey, publicKey } = pairs.RSA
   const jwk = privateKey.export({ format: 'jwk' })
   const encrypted = { format: 'pem', type: 'pkcs8', cipher: 'aes-256-cbc', passphrase: 'x' } as const

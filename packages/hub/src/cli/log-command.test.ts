@@ -104,7 +104,7 @@ describe('--follow', () => {
     expect(came).toEqual(expected)
   })
 
-  test('a hub that is away for a while is told of once', async () => {
+  test('an outage of the hub is reported once', async () => {
     const stop = new AbortController()
     let asked = 0
     await using hub = await startLocalServer((request, response) => {

@@ -109,7 +109,7 @@ describe('risk and evaluate', () => {
     ])
   })
 
-  test('of whom nothing is known that is said', async () => {
+  test('an unknown subject is reported as unknown', async () => {
     await using hub = await startTestHub()
     expect((await run(hub, 'evaluate', '--user', 'bob@example.com')).stdout).toBe(
       'ALLOW, risk level NONE\nNothing is known of this user.\n',

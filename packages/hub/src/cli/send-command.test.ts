@@ -291,7 +291,7 @@ test('the catalogue is shown without a hub', async () => {
   )
 })
 
-test('no hub there is told in words', async () => {
+test('a missing hub is an error with its address', async () => {
   const { exitCode, stderr } = await runInProcess(['send', '--to', 'http://127.0.0.1:9', '--alg', 'EdDSA'])
   expect(exitCode).toBe(1)
   expect(stderr).toContain('No hub answers at http://127.0.0.1:9')

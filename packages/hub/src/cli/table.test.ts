@@ -49,7 +49,7 @@ describe('table', () => {
     )
   })
 
-  test('what would steer the terminal is shown as what it is not', () => {
+  test('control characters are replaced', () => {
     expect(table(pipe, ['A'], [['x\u001b[2J\ny\u202e']])).toBe('A\nx\u{FFFD}[2J\u{FFFD}y\u{FFFD}')
   })
 })

@@ -74,23 +74,23 @@ const tags: Readonly<Record<Tag, string>> = {
 }
 
 const scopeMeanings: Readonly<Record<Scope, string>> = {
-  'okta.securityEventsProviders.read': 'Look at Security Events Providers and their keys.',
+  'okta.securityEventsProviders.read': 'Read Security Events Providers and their keys.',
   'okta.securityEventsProviders.manage': 'Create, replace and delete Security Events Providers.',
   'okta.logs.read': 'Read the System Log.',
-  'okta.riskProviders.read': 'Look at Risk Providers.',
+  'okta.riskProviders.read': 'Read Risk Providers.',
   'okta.riskProviders.manage': 'Create, replace and delete Risk Providers.',
   'okta.riskEvents.manage': 'Send risk events.',
-  'okta.userRisk.read': 'Look at the risk of users.',
+  'okta.userRisk.read': 'Read the risk of users.',
   'okta.userRisk.manage': 'Set the risk of users.',
-  'okta.clients.read': 'Look at service apps.',
+  'okta.clients.read': 'Read service apps.',
   'okta.clients.manage': 'Register, replace and delete service apps.',
-  'watchbell.signals.read': 'See what arrived, and the verdict on it.',
-  'watchbell.subjects.read': 'Look at users, devices, sessions and addresses.',
+  'watchbell.signals.read': 'Read signals and their verdicts.',
+  'watchbell.subjects.read': 'Read users, devices, sessions and addresses.',
   'watchbell.subjects.manage': 'Load, erase and set the risk of users, devices, sessions and addresses.',
-  'watchbell.providers.manage': 'Say what the word of a provider counts for.',
-  'watchbell.streams.read': 'Look at streams.',
+  'watchbell.providers.manage': 'Set the action of, and the trust in, a provider.',
+  'watchbell.streams.read': 'Read streams.',
   'watchbell.streams.manage': 'Connect, change and delete streams.',
-  'watchbell.access.evaluate': 'Ask whether a user may come in.',
+  'watchbell.access.evaluate': 'Ask whether a user may sign in.',
 }
 
 const securitySchemes: Json = {
@@ -98,7 +98,7 @@ const securitySchemes: Json = {
     type: 'oauth2',
     description:
       'An access token of a service app: `Authorization: Bearer …`, or `DPoP …` with a proof (RFC 9449) when it is bound to a key. ' +
-      'The client shows who it is with private_key_jwt. A `.manage` scope includes the `.read` scope of the same name.',
+      'The client authenticates with private_key_jwt. A `.manage` scope includes the `.read` scope of the same name.',
     flows: {
       clientCredentials: {
         tokenUrl: '/oauth2/v1/token',
