@@ -115,7 +115,7 @@ describe('list, show and erase', () => {
     expect(stdout).toMatch(/^HIGH +Admin Reported User Risk[^]+Before that:[^]+^LOW +Admin/m)
   })
 
-  test('an erased subject is no longer listed', async () => {
+  test('an erased subject is no longer found', async () => {
     await using hub = await startTestHub()
     await run(hub, ['load', '-'], JSON.stringify([ada]))
     expect((await run(hub, ['erase', 'ada'])).stdout).toMatch(/^00u\w+ is erased\.\n$/)
