@@ -16,20 +16,20 @@ function turned(seen: readonly (Date | undefined)[] = []) {
   }
 }
 
-test('a clock that runs on is its own floor', async () => {
+test('a clock that only goes forward equals its floor', async () => {
   const { floor, pass } = turned()
   expect(await floor.at()).toBe(start)
   pass(60_000)
   expect(await floor.at()).toBe(start + 60_000)
 })
 
-test('one that was set back is behind where it would be by the time that has passed', async () => {
+test('a clock that was set back is behind the floor, which grows with the elapsed time', async () => {
   const { floor, pass } = turned()
   pass(60_000, -3_600_000)
   expect(await floor.at()).toBe(start + 60_000)
 })
 
-test('what was seen before the start counts, and runs on', async () => {
+test('times seen before the start raise the floor, which then grows with the elapsed time', async () => {
   const { floor, pass } = turned([undefined, new Date(start - 1), new Date(start + 900_000)])
   expect(await floor.at()).toBe(start + 900_000)
   pass(1_000)

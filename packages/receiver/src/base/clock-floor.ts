@@ -1,6 +1,6 @@
 import type { ReceiverWorld } from './receiver-world.ts'
 
-/** The earliest time that it can be, going by all that the hub has seen: a clock that shows less was set back. */
+/** The earliest time that it can be, from all times that the hub has seen: a clock that shows less was set back. */
 export interface ClockFloor {
   /** Milliseconds since 1970. */
   at(): Promise<number>
@@ -8,13 +8,13 @@ export interface ClockFloor {
 
 export interface ClockFloorDeps {
   readonly world: Pick<ReceiverWorld, 'now' | 'monotonicMs'>
-  /** Times that others or earlier runs of this hub have seen, each by a clock; asked for with each look. */
+  /** Times that other nodes or earlier runs of this hub have seen; read for each check. */
   readonly seen: () => Promise<readonly (Date | undefined)[]>
 }
 
-/** Notes this clock now, at the start of a hub, and with every look. */
+/** Records this clock now, at the start of a hub, and with every check. */
 export function createClockFloor({ world, seen }: ClockFloorDeps): ClockFloor {
-  /** By how much the furthest of all clocks was ahead of the time that has passed since the process began. */
+  /** The difference between the latest time of all clocks and the time elapsed since the process began. */
   let offset = world.now().getTime() - world.monotonicMs()
   const note = (time: number): void => {
     offset = Math.max(offset, time - world.monotonicMs())

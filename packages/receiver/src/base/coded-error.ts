@@ -32,7 +32,7 @@ export abstract class CodedError<Code extends string> extends Error {
   readonly retryAfterS: number | undefined
   readonly facts: Readonly<Record<string, string>>
 
-  /** @param meaning - what the code means, for an error without a detail */
+  /** @param meaning - the meaning of the code, for an error without a detail */
   constructor(code: Code, meaning: string, options: CodedErrorOptions<Code>) {
     const detail = options.detail === undefined ? meaning : printable(options.detail, detailCharsMax)
     super(detail, options.cause === undefined ? {} : { cause: options.cause })

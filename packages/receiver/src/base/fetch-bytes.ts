@@ -2,7 +2,7 @@ import { outboundError } from './outbound-error.ts'
 import { ReceiverError } from './receiver-error.ts'
 
 export interface FetchLimits {
-  /** For everything together: resolve, connect, headers and body. */
+  /** For all of it: resolve, connect, headers and body. */
   readonly timeoutMs: number
   /** Of the body, after decompression. */
   readonly bytesMax: number
@@ -16,8 +16,8 @@ export interface FetchedBytes {
 }
 
 /**
- * One request and all of its answer, whatever the status.
- * @param headProblem - says why an answer is of no use before its body is read
+ * Sends one request and reads the whole answer, whatever the status.
+ * @param headProblem - checks the answer before its body is read; returns why it is of no use
  * @throws ReceiverError `outbound.refused`, `outbound.failed`
  */
 export async function fetchBytes(
@@ -49,7 +49,7 @@ export async function fetchBytes(
       throw fetchFailure(url, `answered with more than ${bytesMax} bytes`, { tooLarge: 'true' })
     return { status: response.status, headers: response.headers, body }
   } catch (error) {
-    // The reason of `clock` is always one of ours, above.
+    // The reason of `clock` is always the error above.
     throw outboundError(clock.signal.aborted ? clock.signal.reason : error, host)
   } finally {
     clearTimeout(timer)
@@ -68,7 +68,7 @@ export function fetchFailure(
   })
 }
 
-/** The body, or undefined as soon as it grows beyond `bytesMax`; the rest is then not read. */
+/** The body, or undefined once it exceeds `bytesMax`; the rest is not read. */
 async function readBytes(response: Response, bytesMax: number): Promise<Uint8Array | undefined> {
   const chunks: Uint8Array[] = []
   let bytes = 0

@@ -9,8 +9,8 @@ export interface FetchedJson {
 }
 
 /**
- * GETs a JSON document: status 200, `application/json` or `…+json`, and JSON that everyone reads alike (RFC 7493),
- * except that numbers too large or precise for a double become strings.
+ * GETs a JSON document: status 200, `application/json` or `…+json`, and I-JSON (RFC 7493),
+ * except that numbers that do not fit a double become strings.
  *
  * @throws ReceiverError `outbound.refused`, `outbound.failed`
  */

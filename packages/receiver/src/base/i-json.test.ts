@@ -70,7 +70,7 @@ describe('parseIJson (RFC 7493)', () => {
     'null',
     ' [ ] ',
     nested(32),
-  ])('takes %s', (text) => {
+  ])('accepts %s', (text) => {
     expect(parseIJson(text)).toEqual({ ok: true, value: JSON.parse(text) })
   })
 
@@ -79,19 +79,19 @@ describe('parseIJson (RFC 7493)', () => {
     expect(parseIJson(nested(2), { depthMax: 2 })).toMatchObject({ ok: true })
   })
 
-  test('a hostile name cannot put control characters or length into the reason', () => {
+  test('the reason shows a hostile name shortened and without control characters', () => {
     const name = JSON.stringify('\n\u202e' + 'x'.repeat(10_000))
     const result = parseIJson(`{${name}:1,${name}:2}`)
     expect(result).toMatchObject({ ok: false, reason: expect.stringMatching(/^[^\n\u202e]{1,500}$/u) })
   })
 
-  // What every reader agrees on: no NUL, no lone surrogate, no __proto__, safe integers
+  // JSON that all readers read alike: no NUL, no lone surrogate, no __proto__, safe integers
   const agreed = fc
     .jsonValue({ maxDepth: 6, stringUnit: 'grapheme' })
     .filter((value) => !/\\u0000|"__proto__":/.test(JSON.stringify(value)))
     .filter((value) => !/[0-9]e\+?[0-9]{2}|[0-9]{16}/.test(JSON.stringify(value)))
 
-  test('property: agrees with JSON.parse on what everyone reads alike', () => {
+  test('property: agrees with JSON.parse on I-JSON', () => {
     fc.assert(
       fc.property(agreed, fc.constantFrom(undefined, 1, '\t'), (value, indent) => {
         const text = JSON.stringify(value, undefined, indent)
@@ -104,7 +104,7 @@ describe('parseIJson (RFC 7493)', () => {
   const escaped = (name: string) =>
     `"${name.replace(/[^]/g, (unit) => '\\u' + unit.charCodeAt(0).toString(16).padStart(4, '0'))}"`
 
-  test('property: a name that stands twice is found, escaped or not, wherever it stands', () => {
+  test('property: a repeated name is found, escaped or not, at any place', () => {
     const name = fc
       .string({ unit: 'grapheme', maxLength: 8 })
       .filter((n) => n !== '__proto__' && !n.includes('\0'))
@@ -118,7 +118,7 @@ describe('parseIJson (RFC 7493)', () => {
     )
   })
 
-  test('property: any text and any bytes give an answer, never an exception', () => {
+  test('property: any text and any bytes give a result, never an exception', () => {
     const anything = fc.oneof(fc.string({ unit: 'binary' }), fc.uint8Array(), fc.json())
     const someText: unknown = expect.stringMatching(/./)
     fc.assert(
@@ -132,7 +132,7 @@ describe('parseIJson (RFC 7493)', () => {
   })
 })
 
-describe('numbers that a double does not hold, as text', () => {
+describe('numbers that do not fit a double become text', () => {
   test.each<[string, unknown]>([
     ['{"a":9007199254740993}', { a: '9007199254740993' }],
     ['{"a":[-18446744073709551616,{"b":1e300}]}', { a: ['-18446744073709551616', { b: '1e300' }] }],
@@ -149,7 +149,7 @@ describe('numbers that a double does not hold, as text', () => {
     ['{"a":9007199254740993,"__proto__":1}', /__proto__/],
     [`${'['.repeat(33)}9007199254740993${']'.repeat(33)}`, /nested deeper/],
     ['{"a":9007199254740993,"b":"\\u0000"}', /NUL/],
-  ])('all else is refused as ever: %s', (text, reason) => {
+  ])('other faults are still refused: %s', (text, reason) => {
     expect(parseIJson(text, { wideNumbers: 'as_text' })).toMatchObject({
       ok: false,
       reason: expect.stringMatching(reason),

@@ -6,13 +6,13 @@ export type IJsonResult =
   { readonly ok: true; readonly value: JsonValue } | { readonly ok: false; readonly reason: string }
 
 export interface IJsonLimits {
-  /** How many arrays and objects may stand inside one another; a bare object has depth 1. */
+  /** Maximum nesting of arrays and objects; a bare object has depth 1. */
   readonly depthMax?: number
-  /** How many values there may be, looked at before any is made; without a bound unless given. */
+  /** Maximum number of values, checked before parsing; no bound unless given. */
   readonly valuesMax?: number
   /**
-   * What to do with a number that a double does not hold exactly, such as an integer beyond 2^53: refuse the whole, or make it a
-   * text of its digits, so that none is lost and nobody takes it for another number. Refused unless given.
+   * What to do with a number that does not fit a double exactly, such as an integer beyond 2^53: refuse the document, or
+   * make the number a text of its digits. Refused unless given.
    */
   readonly wideNumbers?: 'refused' | 'as_text'
 }
@@ -21,8 +21,8 @@ const defaultDepthMax = 32
 const placeCharsMax = 200
 
 /**
- * Reads JSON that every reader understands alike (RFC 7493): UTF-8 without BOM, no repeated names, no NUL and no lone
- * surrogate, no number that a double cannot hold unless `wideNumbers` says otherwise; and no `__proto__`, which some readers take for the prototype.
+ * Reads I-JSON, which all readers read alike (RFC 7493): UTF-8 without BOM, no repeated names, no NUL and no lone
+ * surrogate, no number that does not fit a double unless `wideNumbers` allows it; and no `__proto__`, which some readers take for the prototype.
  * @returns the value, or what is wrong and where
  */
 export function parseIJson(input: string | Uint8Array, limits: IJsonLimits = {}): IJsonResult {
@@ -54,7 +54,7 @@ const utf8 = new TextDecoder('utf-8', { ignoreBOM: true })
 
 interface Flaw {
   readonly what: string
-  /** Where, outermost first. Filled on the way up, so that sound input pays nothing for it. */
+  /** The path, outermost first. Filled on the way up, so that valid input costs nothing extra. */
   readonly path: (string | number)[]
 }
 
@@ -118,7 +118,7 @@ function isWide(value: number): boolean {
   return !Number.isSafeInteger(value) && (Number.isInteger(value) || !Number.isFinite(value))
 }
 
-/** @param text - JSON in which nothing else is wrong */
+/** @param text - JSON without other faults */
 function withWideAsText(text: string): JsonValue {
   const asText = (_: string, value: JsonValue, { source }: { readonly source?: string } = {}): JsonValue =>
     typeof value === 'number' && isWide(value) && source !== undefined ? source : value
@@ -143,7 +143,7 @@ function pathOf({ path }: Flaw): string {
   return ` at ${printable(place, placeCharsMax)}`
 }
 
-/** V8 names a position in most messages; the rest of its message repeats the input, so we leave it out. */
+/** V8 names a position in most messages; the rest of its message repeats the input and is left out. */
 function errorPlace(error: unknown, text: string): string {
   if (text.trim() === '') return ': it is empty'
   const message = error instanceof Error ? error.message : ''
@@ -152,7 +152,7 @@ function errorPlace(error: unknown, text: string): string {
   return position === undefined ? '' : ` at character ${position}`
 }
 
-/** The members in a text that is JSON: each has one colon, and no other colon stands outside a string. */
+/** The number of members in valid JSON: each has one colon, and no other colon is outside a string. */
 function countMembers(text: string): number {
   let colons = 0
   for (let at = 0; at < text.length; at++) {
@@ -164,7 +164,7 @@ function countMembers(text: string): number {
 }
 
 /**
- * How many values a text holds if it is JSON, or a few more: each but the first comes after a comma, or is the first
+ * Upper bound for the number of values in valid JSON: each but the first follows a comma, or is the first
  * one in an array or object.
  */
 function countValues(text: string): number {
@@ -193,7 +193,7 @@ function closingQuote(text: string, opening: number): number {
   return text.length
 }
 
-/** The first repeated name of a text that is JSON and has one. */
+/** The first repeated name of valid JSON that has one. */
 function findRepeatedName(text: string): Flaw {
   const open: { readonly names: Set<string> | undefined; step: string | number }[] = []
   for (let at = 0; at < text.length; at++) {

@@ -1,4 +1,4 @@
-/** What the rooms of the receiver share with the hub: errors, I-JSON, bounded fetches, text that is safe to show. */
+/** Shared by the receiver's rooms and the hub: errors, I-JSON, bounded fetches, text that is safe to show. */
 export * from './clock-floor.ts'
 export * from './coded-error.ts'
 export * from './fetch-bytes.ts'

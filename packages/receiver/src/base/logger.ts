@@ -1,4 +1,4 @@
-/** What we ask of a logger; pino's satisfies it. Never given a secret or a whole token. */
+/** The logger that is needed; pino's satisfies it. It is never given a secret or a whole token. */
 export interface Logger {
   debug(facts: object, message: string): void
   info(facts: object, message: string): void

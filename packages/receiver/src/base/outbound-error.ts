@@ -1,7 +1,7 @@
 import type { CodedError } from './coded-error.ts'
 import { isReceiverError, ReceiverError, type ReceiverErrorCode } from './receiver-error.ts'
 
-/** The error of a fetch as one of ours: those with a code as they are, others in words. */
+/** The error of a fetch as a coded error: errors with a code stay, others become `outbound.failed`. */
 export function outboundError(error: unknown, host: string): CodedError<ReceiverErrorCode> {
   if (isReceiverError(error)) return error
   const cause = error instanceof Error && error.cause !== undefined ? error.cause : error

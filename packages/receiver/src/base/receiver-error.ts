@@ -1,8 +1,8 @@
 import { CodedError, type CodedErrorOptions } from './coded-error.ts'
 
 /**
- * Every way the receiver refuses a token. `set.*` is the sender's fault; `keys.*`, `outbound.*` and `hub.*` are not: the same
- * token may be taken later.
+ * Every code with which the receiver refuses a token. `set.*` is the sender's fault; `keys.*`, `outbound.*` and `hub.*` are
+ * not: the same token may be accepted later.
  */
 export const receiverErrors = {
   'set.malformed': 'The token is not a SET we can read.',
@@ -33,7 +33,7 @@ export class ReceiverError extends CodedError<ReceiverErrorCode> {
   }
 }
 
-/** @returns whether it is an error with one of the codes, or with any code when none is given */
+/** @returns whether the error has one of the codes, or any code when none is given */
 export function isReceiverError(
   error: unknown,
   ...codes: readonly ReceiverErrorCode[]

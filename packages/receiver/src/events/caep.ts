@@ -13,7 +13,7 @@ import type { EventFamily } from './event-family.ts'
 
 export const initiator = oneOfTexts('admin', 'user', 'policy', 'system')
 
-/** CAEP 1.0 §2: what every event may say about itself. */
+/** CAEP 1.0 §2: the members that every event may have. */
 export const commonClaims = {
   event_timestamp: decisiveClaim(unixTime),
   initiating_entity: optionalClaim(initiator),
@@ -26,7 +26,7 @@ const riskLevel = oneOfTexts('LOW', 'MEDIUM', 'HIGH')
 const exampleTime = 1_700_000_000
 const because = (reason: string) => ({ event_timestamp: exampleTime, reason_admin: { en: reason } })
 
-/** CAEP 1.0 §3, with the members that Okta adds (OKTA-E63, OKTA-E64). */
+/** CAEP 1.0 §3, and the members that Okta adds (OKTA-E63, OKTA-E64). */
 export const caep = {
   family: 'caep',
   prefix: 'https://schemas.openid.net/secevent/caep/event-type/',
@@ -52,7 +52,7 @@ export const caep = {
       title: 'A credential was created, changed, revoked or deleted',
       claims: {
         ...commonClaims,
-        credential_type: requiredClaim(anyText), // the listed ones or any that both sides agreed on
+        credential_type: requiredClaim(anyText), // a listed value, or one that both sides agreed on
         change_type: requiredClaim(oneOfTexts('create', 'revoke', 'update', 'delete')),
         friendly_name: optionalClaim(anyText),
         x509_issuer: optionalClaim(anyText),

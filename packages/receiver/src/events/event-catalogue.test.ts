@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { eventCatalogue } from './event-catalogue.ts'
 
-test('lists every type once, by family', () => {
+test('the catalogue lists every type once, by family', () => {
   expect(new Set(eventCatalogue.map(({ type }) => type)).size).toBe(eventCatalogue.length)
   const counts = Object.groupBy(eventCatalogue, ({ family }) => family)
   expect(Object.entries(counts).map(([family, entries]) => [family, entries.length])).toEqual([
@@ -13,7 +13,7 @@ test('lists every type once, by family', () => {
   ])
 })
 
-test('RISC’s sessions-revoked is the only alias, of CAEP’s session-revoked (RISC 1.0 §2.11)', () => {
+test('the only replaced type is RISC’s sessions-revoked, by CAEP’s session-revoked (RISC 1.0 §2.11)', () => {
   expect(eventCatalogue.filter(({ aliasOf }) => aliasOf !== undefined)).toEqual([
     expect.objectContaining({
       family: 'risc',
@@ -23,6 +23,6 @@ test('RISC’s sessions-revoked is the only alias, of CAEP’s session-revoked (
   ])
 })
 
-test('every type has a title of its own', () => {
+test('no two types have the same title', () => {
   for (const { title } of eventCatalogue) expect(title).toMatch(/^[A-Z].{8,70}$/)
 })

@@ -5,20 +5,20 @@ import { families } from './read-events.ts'
 import { scimEvents } from './scim.ts'
 import type { EventFamilyName } from './security-event.ts'
 
-/** An event type we know, for people who want to send one or read about it. */
+/** A known event type, as documentation shows it. */
 export interface CatalogueEntry {
   /** The event type URI. */
   readonly type: string
   readonly family: EventFamilyName
   readonly name: string
   readonly title: string
-  /** An event of this type that we would take, without its subject. */
+  /** A valid event of this type, without its subject. */
   readonly example: JsonObject
   /** The type that replaces this one. */
   readonly aliasOf: string | undefined
 }
 
-/** Every event type we know (SSF 1.0, CAEP 1.0, RISC 1.0, Okta OKTA-E60–OKTA-E65, SCIM). */
+/** Every known event type (SSF 1.0, CAEP 1.0, RISC 1.0, Okta OKTA-E60–OKTA-E65, SCIM). */
 export const eventCatalogue: readonly CatalogueEntry[] = [
   ...families.flatMap((family) => entriesOf(family.family, family)),
   ...Object.entries(scimEvents).map(([name, title]) => ({

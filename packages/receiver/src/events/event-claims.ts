@@ -3,7 +3,7 @@ import { isJsonObject } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { readEventTime } from '../set/event-time.ts'
 
-/** What is wrong with a member, in Okta's words where Okta has some (OKTA-E20–OKTA-E22). */
+/** What is wrong with a member, in Okta's text where Okta has one (OKTA-E20–OKTA-E22). */
 export class ClaimProblem {
   readonly message: string
 
@@ -17,20 +17,20 @@ const notAllowed = new ClaimProblem('Not one of the allowed values')
 const wrongType = new ClaimProblem('The field is not of the expected type')
 const noTime = new ClaimProblem('Not a time between 1970 and 9999')
 
-/** One member of an event: how to read it, and when the event is refused for it. */
+/** One member of an event: how to read it, and when it makes the event refused. */
 export interface EventClaim<T extends JsonValue, Required extends boolean> {
   readonly read: (value: JsonValue) => T | ClaimProblem
-  /** Whether the event is refused without it. */
+  /** Whether the event is refused without this member. */
   readonly required: Required
-  /** Whether the event is refused when it cannot be read; otherwise the member is left out, and that is noted. */
+  /** Whether the event is refused when this member cannot be read; otherwise the member is left out and noted. */
   readonly strict: boolean
-  /** Its name in refusals, when that is not the member's own in camel case (OKTA-E21). */
+  /** Its name in refusals, when that is not the member's name in camel case (OKTA-E21). */
   readonly label: string | undefined
 }
 
 export type EventClaims = Readonly<Record<string, EventClaim<JsonValue, boolean>>>
 
-/** The claims of an event as a table of members describes them. Members beside them are kept as they came (SSF 1.0 §4.2.3). */
+/** The claims of an event as a table of members describes them. Other members are kept as received (SSF 1.0 §4.2.3). */
 export type ReadClaims<Table extends EventClaims> = {
   readonly [Name in keyof Table as Table[Name]['required'] extends true ? Name : never]: ValueOf<Table[Name]>
 } & {
@@ -45,12 +45,12 @@ export function requiredClaim<T extends JsonValue>(read: Reader<T>, label?: stri
   return { read, required: true, strict: true, label }
 }
 
-/** A member on which the event's effect does not depend: a word that we do not know must not cost a revocation. */
+/** A member that does not decide the event's effect: an unknown value must not make a revocation refused. */
 export function optionalClaim<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
   return { read, required: false, strict: false, label: undefined }
 }
 
-/** A member that may be missing, and decides the event's effect when it is there. */
+/** An optional member that decides the event's effect. */
 export function decisiveClaim<T extends JsonValue>(read: Reader<T>): EventClaim<T, false> {
   return { read, required: false, strict: true, label: undefined }
 }
@@ -75,7 +75,7 @@ export function oneOfTexts<const Allowed extends string>(...allowed: readonly Al
   }
 }
 
-/** Kept as it came; `occurredAt` of the event is what it means (OKTA-E72). */
+/** Kept as received; the event's `occurredAt` is the time that was read (OKTA-E72). */
 export function unixTime(value: JsonValue): number | ClaimProblem {
   if (typeof value !== 'number') return wrongType
   return readEventTime(value) === undefined ? noTime : value

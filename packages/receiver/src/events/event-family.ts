@@ -3,7 +3,7 @@ import type { SubjectIdentifier } from '../set/subject-identifier.ts'
 import type { EventClaims, ReadClaims } from './event-claims.ts'
 import type { LeftOutClaim } from './security-event.ts'
 
-/** One event type: what people call it, what it carries, and an event of this type that we would take. */
+/** One event type: its title, its members and a valid example. */
 export interface EventType<Claims extends EventClaims = EventClaims> {
   readonly title: string
   readonly claims: Claims
@@ -20,12 +20,12 @@ export interface EventFamily<
 > {
   readonly family: Family
   readonly prefix: Prefix
-  /** Whose word on the subject counts when both speak: the token's `sub_id` (SSF 1.0 §3.1) or the event's `subject` (OKTA-E44, OKTA-E75). */
+  /** Which subject counts when both are present: the token's `sub_id` (SSF 1.0 §3.1) or the event's `subject` (OKTA-E44, OKTA-E75). */
   readonly subjectFrom: 'token' | 'event'
   readonly types: Types
 }
 
-/** The decoded events of a family: one shape for each of its types. */
+/** The decoded events of a family: one shape per type. */
 export type EventsOf<Of extends EventFamily> = {
   [Name in keyof Of['types'] & string]: {
     readonly type: `${Of['prefix']}${Name}`
@@ -35,7 +35,7 @@ export type EventsOf<Of extends EventFamily> = {
     /** Milliseconds since 1970, from the event or from the token's `toe`. */
     readonly occurredAt: number | undefined
     readonly claims: ReadClaims<Of['types'][Name]['claims']>
-    /** Not there when there is none. */
+    /** Absent when no member was left out. */
     readonly leftOut?: readonly LeftOutClaim[]
   }
 }[keyof Of['types'] & string]

@@ -4,7 +4,7 @@ import type { EventFamily } from './event-family.ts'
 
 const level = oneOfTexts('low', 'medium', 'high', 'secure', 'none')
 
-/** Okta wants the time (OKTA-E72), refuses initiators that it does not know (OKTA-E22), and has its own names for levels (OKTA-E21). */
+/** Okta requires the time (OKTA-E72), refuses unknown initiators (OKTA-E22), and has its own names for levels (OKTA-E21). */
 const claims = {
   ...commonClaims,
   event_timestamp: requiredClaim(unixTime),

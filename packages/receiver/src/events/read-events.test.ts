@@ -47,7 +47,7 @@ const invalid = (...items: string[]) => ({
   detail: `Failed claim validation in security event token. ${items.join(', ')}`,
 })
 
-describe('refusals in Okta’s words (OKTA-E20–OKTA-E24)', () => {
+describe('refusals in Okta’s text (OKTA-E20–OKTA-E24)', () => {
   const blank = (field: string) => `'events.mediation${field}': The field cannot be left blank`
   const notAllowed = (field: string) => `'events.mediation${field}': Not one of the allowed values`
   const wrongType = (field: string) => `'events.mediation${field}': The field is not of the expected type`
@@ -172,7 +172,7 @@ describe('refusals in Okta’s words (OKTA-E20–OKTA-E24)', () => {
     expect(await refusal({ sub_id: ada, events: { [type]: event } })).toEqual(invalid(...items))
   })
 
-  test('every problem of every event is named, and the good event is not taken without the bad ones', async () => {
+  test('every problem of every event is named, and one bad event refuses the good ones with it', async () => {
     const events = {
       [`${caep}session-revoked`]: {},
       [`${okta}user-risk-change`]: { ...at, current_level: 'high' },
@@ -198,7 +198,7 @@ describe('refusals in Okta’s words (OKTA-E20–OKTA-E24)', () => {
     })
   })
 
-  test('a subject that cannot be read is named with its place', async () => {
+  test('the refusal of an unreadable subject names its place', async () => {
     expect(
       await refusal({ events: { [`${caep}session-revoked`]: { subject: { format: 'email' } } } }),
     ).toEqual({
@@ -208,7 +208,7 @@ describe('refusals in Okta’s words (OKTA-E20–OKTA-E24)', () => {
   })
 })
 
-describe('an optional member that cannot be read is left out and noted, and the event is kept', () => {
+describe('an unreadable optional member is left out and noted, and the event is kept', () => {
   const notAllowed = 'Not one of the allowed values'
   const wrongType = 'The field is not of the expected type'
   const risk = { principal: 'USER', current_level: 'HIGH' }
@@ -258,7 +258,7 @@ describe('an optional member that cannot be read is left out and noted, and the 
     expect(read.leftOut).toEqual([{ claim, value: JSON.stringify(value), problem }])
   })
 
-  test('several are all noted, long ones shortened and made safe to show', async () => {
+  test('all of several unreadable members are noted, shortened and printable', async () => {
     const { leftOut } = await readOne(`${risc}account-disabled`, {
       reason: `\u202e${'x'.repeat(200)}`,
     })
@@ -281,14 +281,14 @@ describe('an optional member that cannot be read is left out and noted, and the 
     [`${risc}account-disabled`, { event_timestamp: 'now' }],
     [`${ssf}verification`, { state: 5 }],
     [`${okta}user-risk-change`, { ...at, ...levels, initiating_entity: 'robot' }], // OKTA-E22
-  ])('what decides the effect is refused: %s %j', async (type, event) => {
+  ])('an unreadable member that decides the effect refuses the event: %s %j', async (type, event) => {
     expect(await refusal({ sub_id: ada, events: { [type]: event } })).toMatchObject({
       code: 'set.event_invalid',
     })
   })
 })
 
-describe('what is taken', () => {
+describe('events that are accepted', () => {
   test.each(eventCatalogue.map(({ type, family, name, example }) => ({ type, family, name, example })))(
     'the catalogue’s example of $type decodes and is plain JSON',
     async ({ type, family, name, example }) => {
@@ -370,7 +370,7 @@ describe('what is taken', () => {
     ])
   })
 
-  test('the types tell the members of an event', async () => {
+  test('the TypeScript types give the members of an event', async () => {
     const event = await readOne(`${caep}credential-change`, { credential_type: 'pin', change_type: 'create' })
     if (event.family !== 'caep' || event.name !== 'credential-change') throw new Error('not what was sent')
     expectTypeOf(
@@ -417,7 +417,7 @@ describe('the subject', () => {
     expect((await readOne(type, event, claims)).subject).toEqual(subject)
   })
 
-  test('one that was not taken stays among the claims, one that was does not', async () => {
+  test('the chosen subject is not among the claims, the other one is', async () => {
     expect((await readOne(revoked, { subject: bob }, { sub_id: ada })).claims).toEqual({ subject: bob })
     expect((await readOne(revoked, { subject: bob }, {})).claims).toEqual({})
     expect((await readOne('urn:x:y', { subject: 'ada' }, {})).claims).toEqual({ subject: 'ada' })
@@ -441,12 +441,12 @@ describe('the time (OKTA-E72, RFC 8417 §2.2)', () => {
     expect((await readOne('urn:x:y', event, claims)).occurredAt).toBe(time)
   })
 
-  test('an unknown event with a time we cannot read is taken without it', async () => {
+  test('an unknown event with an unreadable time is accepted without the time', async () => {
     expect((await readOne('urn:x:y', { event_timestamp: 'now' })).occurredAt).toBeUndefined()
   })
 })
 
-describe('types we do not know (not OKTA-E48)', () => {
+describe('unknown event types (not OKTA-E48)', () => {
   test.each([
     [`${caep}session-paused`, 'unknown', 'session-paused'],
     [`${risc}session-revoked`, 'unknown', 'session-revoked'],
@@ -497,7 +497,7 @@ test('property: any events are decoded or refused with a ReceiverError', async (
   )
 })
 
-test('a time that is empty is none, and is noted', async () => {
+test('an empty time counts as missing and is noted', async () => {
   for (const event_timestamp of [[], {}]) {
     const event = await readOne(`${risc}opt-in`, { event_timestamp })
     expect([event.occurredAt, event.claims]).toEqual([undefined, {}])

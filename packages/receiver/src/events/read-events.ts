@@ -19,17 +19,17 @@ import { ssf } from './ssf.ts'
 
 const leftOutCharsMax = 100
 
-/** The families whose events we read member by member. */
+/** The families whose events are read member by member. */
 export const families = [caep, risc, ssf, okta] as const satisfies readonly EventFamily[]
 
 /**
- * Decodes every event of a SET (OKTA-E47); types we do not know are kept as they came.
+ * Decodes every event of a SET (OKTA-E47); events of unknown types are kept as received.
  *
- * The subject is the token's `sub_id`, as SSF 1.0 §3.1 has it for every event, and the event's own `subject` when
- * there is no `sub_id`. For Okta's types it is the other way round, because Okta does not look at `sub_id` (OKTA-E44, OKTA-E75).
- * A member that cannot be read costs the event only where it is required or decides the event's effect; any other is left
+ * The subject is the token's `sub_id`, as SSF 1.0 §3.1 defines for every event, or the event's own `subject` when
+ * there is no `sub_id`. For Okta's types `subject` comes first, because Okta ignores `sub_id` (OKTA-E44, OKTA-E75).
+ * An unreadable member refuses the event only where it is required or decides the event's effect; any other is left
  * out of its claims and noted in `leftOut`.
- * @throws ReceiverError `set.event_invalid` with all that is wrong in Okta's wording (OKTA-E20–OKTA-E24), `set.subject_invalid`
+ * @throws ReceiverError `set.event_invalid` with every problem in Okta's wording (OKTA-E20–OKTA-E24), `set.subject_invalid`
  */
 export function readEvents(set: VerifiedSet): readonly SecurityEvent[] {
   const problems: FieldProblem[] = []
@@ -57,7 +57,7 @@ interface KnownType {
 interface KnownMember {
   readonly name: string
   readonly claim: EventClaim<JsonValue, boolean>
-  /** How refusals name it (OKTA-E24). */
+  /** The event's name in refusals (OKTA-E24). */
   readonly field: string
 }
 
@@ -128,7 +128,7 @@ function readKnown(
     claims,
     ...(leftOut.length > 0 && { leftOut }),
   }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- just checked by its family's table; thrown away if bad
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its family's table just checked it; a bad one is discarded
   return event as SecurityEvent
 }
 
@@ -144,7 +144,7 @@ function readOpaque(type: string, body: JsonObject, set: VerifiedSet): SecurityE
 
 interface Taken {
   readonly subject: SubjectIdentifier | undefined
-  /** The members of the event; without its subject if that is the one taken. Ours to change. */
+  /** A copy of the event's members, without the subject if that is the chosen one. */
   readonly claims: Record<string, JsonValue>
 }
 
@@ -173,12 +173,12 @@ function occurredAt(claims: Readonly<Record<string, JsonValue>>, { toe }: Verifi
   return (time === undefined ? undefined : readEventTime(time)) ?? toe
 }
 
-/** Missing, null and blank are the same to us, as they are to Okta's wording (OKTA-E20). */
+/** Missing, null and blank mean the same, as in Okta's wording (OKTA-E20). */
 function isBlank(value: JsonValue | undefined): value is undefined | null | '' {
   return value === undefined || value === null || (typeof value === 'string' && value.trim() === '')
 }
 
-/** An object without members names nobody. */
+/** An object without members names no subject. */
 function namesNobody(subject: JsonValue | undefined): subject is undefined {
   return isBlank(subject) || meant(subject) === undefined
 }

@@ -10,7 +10,7 @@ import {
 } from './event-claims.ts'
 import type { EventFamily } from './event-family.ts'
 
-/** RISC gives most of its events no members; many senders tell the time all the same. */
+/** RISC defines no members for most of its events; many senders add the time. */
 const claims = { event_timestamp: decisiveClaim(unixTime) }
 
 /** RISC 1.0 §2. */

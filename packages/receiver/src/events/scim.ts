@@ -1,4 +1,4 @@
-/** SCIM's events (RFC 9967): known by name, carried as they came; taken from those who speak the dialect `scim`. */
+/** SCIM's events (RFC 9967): known by name, kept as received; accepted from providers with the dialect `scim`. */
 export const scimEvents = {
   'feed:add': 'A resource was added to the feed',
   'feed:remove': 'A resource was removed from the feed',

@@ -12,18 +12,18 @@ export type RiscEvent = EventsOf<typeof risc>
 export type SsfEvent = EventsOf<typeof ssf>
 export type OktaEvent = EventsOf<typeof okta>
 
-/** An optional member that could not be read, and so is not among the event's claims. */
+/** An unreadable optional member, which the event's claims leave out. */
 export interface LeftOutClaim {
   readonly claim: string
-  /** What stood there, as JSON and shortened. */
+  /** The received value as JSON, shortened. */
   readonly value: string
   readonly problem: string
 }
 
-/** An event whose members we do not read: carried as it came. */
+/** An event whose members are not read but kept as received. */
 interface OpaqueEvent {
   readonly type: string
-  /** Undefined when there is none, or none that we can read. */
+  /** Undefined when there is none, or an unreadable one. */
   readonly subject: SubjectIdentifier | undefined
   /** Milliseconds since 1970, from the event or from the token's `toe`. */
   readonly occurredAt: number | undefined
@@ -42,6 +42,6 @@ export interface UnknownEvent extends OpaqueEvent {
   readonly name: string
 }
 
-/** One event of a SET, decoded; plain JSON. Tell them apart by `family` and `name`. */
+/** One event of a SET, decoded; plain JSON. `family` and `name` determine its shape. */
 export type SecurityEvent = CaepEvent | RiscEvent | SsfEvent | OktaEvent | ScimEvent | UnknownEvent
 export type EventFamilyName = SecurityEvent['family']

@@ -11,7 +11,7 @@ import type { EventFamily } from './event-family.ts'
 
 export const verificationStateCharsMax = 1_024
 
-/** SSF 1.0 §8.1.4 and §8.1.5: what a stream says of itself. Their subject is the stream's id, `opaque`. */
+/** SSF 1.0 §8.1.4 and §8.1.5: events about the stream itself. Their subject is the stream's id, format `opaque`. */
 export const ssf = {
   family: 'ssf',
   prefix: 'https://schemas.openid.net/secevent/ssf/event-type/',

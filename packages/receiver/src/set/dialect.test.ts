@@ -12,11 +12,11 @@ const google = { subject_type: 'iss-sub', iss: 'https://idp.example', sub: 'ada'
 
 const token = (payload: object, quoted = false) => ({
   header: {},
-  payload: JSON.parse(JSON.stringify(payload)) as Record<string, string>, // as a sender's JSON has it
+  payload: JSON.parse(JSON.stringify(payload)) as Record<string, string>, // as it is after a sender's JSON
   quoted,
 })
 
-describe('a token of a dialect is foreign to who does not speak it', () => {
+describe('a token of a dialect is foreign where that dialect is off', () => {
   test.each<[string, Dialect, ReturnType<typeof token>]>([
     ['events as text', 'apple', token({ events: '{}' })],
     ['subject_type', 'google-risc', token({ events: { [disabled]: { subject: google } } })],
@@ -138,16 +138,16 @@ test.each([
   expect(foreignness(token(payload), new Set())).toBeUndefined()
 })
 
-test('who speaks Google’s may leave subject_type behind (RISC 1.0 §3.1)', () => {
+test('with the Google dialect a subject with format needs no subject_type (RISC 1.0 §3.1)', () => {
   const raw = token({ events: { [disabled]: { subject: iss_sub } } })
   expect(foreignness(raw, new Set<Dialect>(['google-risc']))).toBeUndefined()
 })
 
-test('on Okta’s path everybody may do what Okta’s receiver takes (OKTA-E5, OKTA-E75, OKTA-E78), and nothing else', () => {
+test('Okta’s path accepts what Okta’s receiver accepts (OKTA-E5, OKTA-E75, OKTA-E78), and nothing else', () => {
   expect([...oktasPathDialects]).toEqual(['okta-transmitter', 'quoted-bodies'])
 })
 
-test('a token is translated by the dialects that are spoken, and by no other', () => {
+test('only the dialects that are on translate a token', () => {
   const raw = token({ exp: 1, events: { [disabled]: { subject: google } } })
   expect(translate(raw, new Set<Dialect>(['apple', 'scim']))).toBe(raw)
   expect(translate(raw, new Set<Dialect>(['google-risc']))).toEqual({
@@ -164,12 +164,12 @@ test.each([
   ['{"type":7}'],
   ['no JSON'],
   ['{"type":"a","type":"b"}'],
-])('Apple’s events must hold exactly one: %s is left as it is, and refused later', (events) => {
+])('Apple’s events must hold exactly one event: %s stays as it is and is refused later', (events) => {
   const raw = token({ events })
   expect(translate(raw, new Set<Dialect>(['apple']))).toBe(raw)
 })
 
-describe('Keycloak’s words', () => {
+describe('the Keycloak dialect', () => {
   const spoken = new Set<Dialect>(['keycloak'])
 
   test.each([[revoked], [sessionsRevoked]])('the session ALL in %s is left out', (type) => {
@@ -209,12 +209,12 @@ describe('Keycloak’s words', () => {
     [allSessions],
     ['ALL'],
     [null],
-  ])('nobody’s session ALL stays: %j', (subject) => {
+  ])('session ALL without a user stays: %j', (subject) => {
     const payload = { sub_id: subject, events: { [revoked]: {} } }
     expect(translate(token(payload), spoken).payload).toEqual(payload)
   })
 
-  test('what else is said of a session ALL is not said of the user', () => {
+  test('an event about session ALL that is no revocation does not become an event about the user', () => {
     const payload = {
       sub_id: { format: 'complex', user: iss_sub, session: allSessions },
       events: { [revoked]: {}, [disabled]: {} },

@@ -2,8 +2,8 @@ import { isJsonArray, parseIJson } from '../base/i-json.ts'
 import { isJsonObject, meant, type JsonObject, type JsonValue } from '../base/json.ts'
 
 /**
- * Ways in which real transmitters differ from the standards. Each is off unless a provider's setting says otherwise;
- * docs/dialects.md says what each changes.
+ * Ways in which real transmitters differ from the standards. A provider's setting switches each on;
+ * docs/dialects.md lists what each changes.
  */
 export const dialects = {
   'google-risc':
@@ -21,36 +21,36 @@ export const dialects = {
 
 export type Dialect = keyof typeof dialects
 
-export const dialectNames = Object.keys(dialects) as readonly Dialect[] // of the object above
+export const dialectNames = Object.keys(dialects) as readonly Dialect[]
 
-/** What Okta's own receiver takes from everybody, and so do we on its path (OKTA-E5, OKTA-E75–OKTA-E78). */
+/** What Okta's own receiver accepts from every transmitter; always on at Okta's path (OKTA-E5, OKTA-E75–OKTA-E78). */
 export const oktasPathDialects: ReadonlySet<Dialect> = new Set<Dialect>(['okta-transmitter', 'quoted-bodies'])
 
 export function isDialect(name: string): name is Dialect {
   return Object.hasOwn(dialects, name)
 }
 
-/** A token taken apart, of which nothing is checked yet. */
+/** A decoded token; nothing is checked yet. */
 export interface RawToken {
   readonly header: JsonObject
   readonly payload: JsonObject
-  /** Whether it stood in quotes. */
+  /** Whether the token was in quotes. */
   readonly quoted: boolean
 }
 
-/** Where Apple's event types get the prefix that makes them URIs (RFC 8417 §2.2). Ours: Apple names them by a word. */
+/** Prefix that makes Apple's one-word event types URIs (RFC 8417 §2.2). Apple defines none. */
 export const appleEventPrefix = 'https://appleid.apple.com/event-type/'
 
-/** The common beginning of SCIM's event URNs (RFC 9967 §2), told without regard to letter case: drafts wrote `SCIM`. */
+/** The common prefix of SCIM's event URNs (RFC 9967 §2), compared without letter case: drafts wrote `SCIM`. */
 export const scimEventPrefix = 'urn:ietf:params:scim:event:'
 
-/** Event types of SSF, CAEP and RISC, whose subject stands in the token's `sub_id` (SSF 1.0 §3.1). */
+/** Event types of SSF, CAEP and RISC, whose subject is the token's `sub_id` (SSF 1.0 §3.1). */
 const openidEventPrefix = 'https://schemas.openid.net/secevent/'
 
-/** What proves Google's stream; SSF 1.0 has an event of its own for that. */
+/** Google's verification event; SSF 1.0 has its own event type for it. */
 const riscVerification = `${openidEventPrefix}risc/event-type/verification`
 
-/** A token in the words of the standards; what is not of the dialects stays and is judged as ever. */
+/** A token translated to the standards; members outside the dialects stay as they are. */
 export function translate(token: RawToken, spoken: ReadonlySet<Dialect>): RawToken {
   const { events } = token.payload
   if (spoken.has('apple') && typeof events === 'string') return fromApple(token, events)
@@ -58,10 +58,10 @@ export function translate(token: RawToken, spoken: ReadonlySet<Dialect>): RawTok
   return spoken.has('keycloak') ? fromKeycloak(standard) : standard
 }
 
-/** What shows that a token is of a dialect. */
+/** A sign that a token is of a dialect. */
 interface Mark {
   readonly dialect: Dialect
-  /** In words, to follow "The token". */
+  /** Text that follows "The token" in a message. */
   readonly what: string
   readonly shows: (token: RawToken) => boolean
   /** Another dialect that allows the same. */
@@ -116,7 +116,7 @@ const marks: readonly Mark[] = [
   { dialect: 'quoted-bodies', what: 'stands in quotes', shows: ({ quoted }) => quoted },
 ]
 
-/** Why a token is not for those who speak only these dialects, with the one to switch on; undefined when it is. */
+/** Why a token needs a further dialect, and which one to switch on; undefined when these dialects suffice. */
 export function foreignness(token: RawToken, spoken: ReadonlySet<Dialect>): string | undefined {
   const mark = marks.find(
     ({ dialect, alsoIn, shows }) =>
@@ -146,7 +146,7 @@ function typed(header: JsonObject): JsonObject {
     : header
 }
 
-/** Google says of `exp` that receivers need not look at it, as events have happened: so it is no reason to refuse. */
+/** Google documents that receivers need not check `exp`, because the events have already happened. */
 function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
   const { exp: _, ...payload } = claims
   const { events } = payload
@@ -163,7 +163,7 @@ function fromGoogle({ header, payload: claims, quoted }: RawToken): RawToken {
   }
 }
 
-/** RISC 1.0 §3.1: `format` wins, so that Google may leave its own form behind any day. */
+/** RISC 1.0 §3.1: `format` wins over Google's own form. */
 function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObject {
   if (typeof type !== 'string' || meant(subject['format']) !== undefined) {
     return type === undefined ? subject : { subject_type: type, ...subject }
@@ -189,14 +189,14 @@ function googleSubject({ subject_type: type, ...subject }: JsonObject): JsonObje
   }
 }
 
-/** What a user's sessions end by: CAEP's event type, and RISC's, which it replaces (RISC 1.0 §2.11). */
+/** The event types that revoke a user's sessions: CAEP's, and the RISC type that it replaces (RISC 1.0 §2.11). */
 const revocationTypes: ReadonlySet<string> = new Set([
   `${openidEventPrefix}caep/event-type/session-revoked`,
   `${openidEventPrefix}risc/event-type/sessions-revoked`,
 ])
 const streamUpdated = `${openidEventPrefix}ssf/event-type/stream-updated`
 
-/** A subject of the token's `sub_id`, or of an event, is read only where all that it is the subject of is a revocation. */
+/** A subject of the token's `sub_id`, or of an event, is translated only where all its events are revocations. */
 function subjectsOfRevocations(payload: JsonObject): readonly (JsonValue | undefined)[] {
   const revocations = eventsOf(payload).filter(([type]) => revocationTypes.has(type))
   const inEvents = revocations.map(([, { subject }]) => subject)
@@ -207,7 +207,7 @@ function isRevocation({ events }: JsonObject): boolean {
   return isJsonObject(events) && Object.keys(events).every((type) => revocationTypes.has(type))
 }
 
-/** Without a user it would be everybody's sessions: then `ALL` is left to be the id of a session. */
+/** Without a user it would mean the sessions of all users: then `ALL` stays a session id. */
 function namesAllSessions(subject: JsonValue | undefined): subject is JsonObject {
   if (!isJsonObject(subject) || !isJsonObject(subject['user'])) return false
   const { format, session } = subject
@@ -273,7 +273,7 @@ function fromApple(token: RawToken, text: string): RawToken {
   }
 }
 
-/** Apple sends one; of several, all but one would be lost. */
+/** Apple sends one; an object cannot hold several events of one type. */
 function onlyEvent(text: string): JsonObject | undefined {
   const parsed = parseIJson(Buffer.from(text), { wideNumbers: 'as_text' })
   if (!parsed.ok) return undefined

@@ -36,7 +36,7 @@ describe('parseToken: the compact form (RFC 7515 §3.1, §5.2)', () => {
     ['quotes around it (OKTA-E5)', `"${sound}"`],
     ['quotes and white space (OKTA-E5)', ` \r\n"${sound}"\n`],
     ['a line break at the end', `${sound}\r\n`],
-  ])('takes %s', (_, body) => {
+  ])('accepts %s', (_, body) => {
     const token = parseToken(body)
     expect(token.compact).toBe(sound)
     expect(token.header).toEqual({ alg: 'EdDSA', kid: 'key-1', typ: 'secevent+jwt' })
@@ -132,12 +132,12 @@ describe('parseToken: the header', () => {
     },
   )
 
-  test('takes what says nothing in the header, but for an empty crit', () => {
+  test('ignores empty header members, except an empty crit', () => {
     const header = { crit: null, b64: null, zip: null, enc: null }
     expect(parseToken(signSet({ key, claims, header })).header.kid).toBe('key-1')
   })
 
-  test('takes Ed25519 by the name of RFC 9864', () => {
+  test('accepts Ed25519 by its name in RFC 9864', () => {
     expect(parseToken(signSet({ key, claims, header: { alg: 'Ed25519' } })).header.alg).toBe('Ed25519')
   })
 
@@ -196,7 +196,7 @@ describe('parseToken: the header', () => {
     ['an empty kid', { kid: '' }, 'set.malformed', /kid/],
     ['a kid that is a number', { kid: 1 }, 'set.malformed', /kid.*it is 1/],
     ['a long kid', { kid: 'k'.repeat(1025) }, 'set.malformed', /kid.*1 to 1024/],
-  ])('refuses %s, and says whose it claims to be', (_, header, code, detail) => {
+  ])('refuses %s, and names the claimed issuer', (_, header, code, detail) => {
     expect(refusal(signSet({ key, claims, header }))).toEqual({
       code,
       detail: expect.stringMatching(detail),
@@ -239,7 +239,7 @@ describe('parseToken: the claims', () => {
       { events: { [revoked]: { id: 2 ** 60 } } },
       { events: { [revoked]: { id: '1152921504606847000' } } },
     ],
-  ])('takes %s', (_, given, read) => {
+  ])('accepts %s', (_, given, read) => {
     const token = parseToken(signSet({ key, claims: { ...claims, ...given } }))
     expect(token.claims).toEqual({ ...claims, toe: undefined, txn: undefined, ...read })
   })

@@ -11,13 +11,13 @@ import { readSubjectIdentifier } from './subject-identifier.ts'
 import { isSetAlgorithm, setAlgorithms } from './verification-key.ts'
 import type { SetAlgorithm } from './verification-key.ts'
 
-/** A SET taken apart and of the right shape. Nothing in it is trusted yet. */
+/** A decoded SET of the right shape. Nothing in it is trusted yet. */
 export interface ParsedToken {
   /** The compact JWS, without quotes and white space around it. */
   readonly compact: string
   readonly header: SetHeader
   readonly claims: SetClaims
-  /** What the signature is over: header and payload as they came (RFC 7515 §5.2). */
+  /** The signed bytes: header and payload as received (RFC 7515 §5.2). */
   readonly signedBytes: Uint8Array
   readonly signature: Uint8Array
 }
@@ -28,7 +28,7 @@ export interface SetHeader {
   readonly typ: string
 }
 
-/** The HTTP layer refuses larger bodies before they get here, with 413. */
+/** The HTTP layer refuses larger bodies with 413. */
 export const setBytesMax = 65_536
 export const issuerCharsMax = 700
 export const kidCharsMax = 1_024
@@ -40,17 +40,17 @@ export const eventTypeCharsMax = 1_024
 const factCharsMax = 256
 const shownCharsMax = 64
 
-/** Which dialects the provider with this issuer may speak where the token came in; undefined when there is none. */
+/** The dialects that the provider with this issuer may use at this endpoint; undefined when no provider has the issuer. */
 export type DialectsOf = (iss: string) => ReadonlySet<Dialect> | undefined
 
 const asOnOktasPath: DialectsOf = () => oktasPathDialects
 const none: ReadonlySet<Dialect> = new Set()
 
 /**
- * Takes a pushed or polled body apart: one compact JWS, which some senders put in quotes (OKTA-E5). A token that is written in
- * a dialect which is not spoken here is refused with the name of that dialect, whether or not it could be read.
+ * Decodes a pushed or polled body: one compact JWS, which some senders put in quotes (OKTA-E5). A token of a dialect that is
+ * off is refused with the name of that dialect, whether or not it can be read.
  * @throws ReceiverError `set.malformed`, `set.algorithm_refused`, `set.wrong_type`, `set.claim_invalid`,
- *   `set.subject_invalid`; once the payload could be read, with the facts of {@link claimedOrigin}
+ *   `set.subject_invalid`; once the payload is read, with the facts of {@link claimedOrigin}
  * @see RFC 7515 §5.2, RFC 8417 §2; OKTA-E5, OKTA-E30–OKTA-E46
  */
 export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = asOnOktasPath): ParsedToken {
@@ -65,7 +65,7 @@ export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = a
   const { iss } = raw.payload
   const spoken = typeof iss === 'string' ? dialectsOf(iss) : none
   const { header, payload } = spoken === undefined || spoken.size === 0 ? raw : translate(raw, spoken)
-  const foreign = spoken && foreignness(raw, spoken) // whose provider is not there has nothing to switch on
+  const foreign = spoken && foreignness(raw, spoken) // an unknown provider has no dialects to switch on
   try {
     const parsed = {
       compact,
@@ -83,7 +83,7 @@ export function parseToken(body: string | Uint8Array, dialectsOf: DialectsOf = a
   throw new ReceiverError('set.malformed', { detail: foreign, facts: claimedOrigin(payload) })
 }
 
-/** What is signed of a token whose claims may be wrong, or undefined when that cannot be read. Nothing is proven. */
+/** The signed parts of a token, whose claims may be wrong; undefined when they cannot be read. Nothing is proven. */
 export function signedPartsOf(
   body: string | Uint8Array,
 ): (Pick<ParsedToken, 'signedBytes' | 'signature'> & Pick<SetHeader, 'alg' | 'kid'>) | undefined {
@@ -105,12 +105,12 @@ export function signedPartsOf(
   }
 }
 
-/** Header and payload as they came, with the dot between them. */
+/** Header and payload as received, with the dot between them. */
 function signedBytesOf(compact: string, signaturePart: string): Uint8Array {
   return Buffer.from(compact.slice(0, -signaturePart.length - 1), 'latin1')
 }
 
-/** Whom a readable payload says it is from, and its id, shortened: enough to file a refusal. Nothing of it is proven. */
+/** The claimed issuer and id of a readable payload, shortened, for the record of a refusal. Neither is proven. */
 export function claimedOrigin(payload: JsonObject): Readonly<Record<string, string>> {
   const facts: Record<string, string> = {}
   for (const name of ['iss', 'jti']) {
@@ -122,7 +122,7 @@ export function claimedOrigin(payload: JsonObject): Readonly<Record<string, stri
 
 function unwrap(body: string | Uint8Array): { readonly compact: string; readonly quoted: boolean } {
   if (body.length > setBytesMax) throw malformed(`The body is larger than ${setBytesMax} bytes.`)
-  // latin1 keeps each byte apart; those that do not belong are refused with the part they stand in
+  // latin1 keeps each byte; invalid ones are refused with the part that holds them
   const text = typeof body === 'string' ? body : Buffer.from(body).toString('latin1')
   const trimmed = text.trim()
   const quoted = trimmed.length > 1 && trimmed.startsWith('"') && trimmed.endsWith('"')
@@ -169,7 +169,7 @@ function readHeader(header: JsonObject): SetHeader {
   return { alg, typ, kid }
 }
 
-/** Extensions that change what is signed or how it is read, and may not even be empty (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are merely ignored (RFC 8725 §3.10). */
+/** Extensions that change what is signed or how it is read; even an empty one is refused (RFC 7515 §4.1.11); `jwk`, `jku`, `x5u` and `x5c` are ignored (RFC 8725 §3.10). */
 const refusedParameters = ['crit', 'b64', 'zip', 'enc']
 
 function readClaims(payload: JsonObject): SetClaims {
@@ -247,7 +247,7 @@ function claimRefused(detail: string): ReceiverError {
   return new ReceiverError('set.claim_invalid', { detail })
 }
 
-/** A value for a message; what is long or structured is only named. */
+/** A value for a message; a long or structured value is shown by its type only. */
 function shown(value: JsonValue | undefined): string {
   if (value === undefined) return 'missing'
   if (isJsonArray(value)) return 'an array'

@@ -1,7 +1,7 @@
 import type { CodedError } from '../base/coded-error.ts'
 import type { ReceiverErrorCode } from '../base/receiver-error.ts'
 
-/** Why a SET was refused, as the wire has it: in the answer to a push, or in `setErrs` of the next poll (RFC 8935 §2.3, RFC 8936 §2.4.4). */
+/** Why a SET was refused, in the answer to a push or in `setErrs` of the next poll (RFC 8935 §2.3, RFC 8936 §2.4.4). */
 export interface SetErr {
   readonly err: string
   readonly description: string

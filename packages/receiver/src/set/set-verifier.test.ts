@@ -49,13 +49,13 @@ test.each(setAlgorithms)('a SET signed with %s is verified', async (alg) => {
 })
 
 describe('the signature (OKTA-E14, OKTA-E23, RFC 8935 §2)', () => {
-  test('one changed byte of the payload', async () => {
+  test('a changed byte of the payload is refused', async () => {
     const [header, , signature] = signSet({ key, claims }).split('.')
     const other = Buffer.from(JSON.stringify({ ...claims, jti: 'jti-2' })).toString('base64url')
     expect(await refusal(`${header}.${other}.${signature}`)).toEqual(badSignature('key-1'))
   })
 
-  test.each(setAlgorithms)('another key of the same type and kid: %s', async (alg) => {
+  test.each(setAlgorithms)('another key of the same type and kid is refused: %s', async (alg) => {
     const [own, forger] = [await generateSigningKey(alg, 'k'), await generateSigningKey(alg, 'k')]
     expect(await refusal(signSet({ key: forger, claims }), keySource(publicJwk(own)))).toEqual(
       badSignature('k'),
@@ -68,7 +68,7 @@ describe('the signature (OKTA-E14, OKTA-E23, RFC 8935 §2)', () => {
     expect(await refusal(compact)).toEqual(badSignature('key-1'))
   })
 
-  test('the kid in the message is fit to print', async () => {
+  test('the kid in the message is printable', async () => {
     const forger = await generateSigningKey('ES256', 'a\n' + 'b'.repeat(1000))
     const own = await generateSigningKey('ES256', forger.kid)
     expect(await refusal(signSet({ key: forger, claims }), keySource(publicJwk(own)))).toEqual(
@@ -85,19 +85,19 @@ describe('algorithm confusion (RFC 8725 §3.1)', () => {
     [rsa, 'PS256'],
     [rsa, 'RS512'],
     [rsa, 'ES256'],
-  ])('a key that says it is for %o refuses %s', async (signer, alg) => {
+  ])('a key that declares %o refuses %s', async (signer, alg) => {
     expect(await refusal(signSet({ key: signer, claims, header: { alg } }))).toMatchObject({
       code: 'set.key_refused',
       detail: expect.stringContaining(`is for ${signer.alg}, and the token says ${alg} (kid=${signer.kid})`),
     })
   })
 
-  test('a key source that hands out a key of another type is not believed', async () => {
+  test('a key of another type from the key source is refused', async () => {
     const careless: KeySource = { get: () => keys.get('key-1', 'ES256') }
     expect(await refusal(signSet({ key: rsa, claims }), careless)).toMatchObject({ code: 'set.key_refused' })
   })
 
-  test('HS256 with the public key as the secret', async () => {
+  test('HS256 with the public key as the secret is refused', async () => {
     const pem = createPublicKey(rsa.privateKey).export({ format: 'pem', type: 'spki' })
     const [header, payload] = signSet({ key: rsa, claims, header: { alg: 'HS256' } }).split('.')
     const mac = createHmac('sha256', pem).update(`${header}.${payload}`).digest('base64url')
@@ -120,21 +120,21 @@ describe('keys that must not be used (OKTA-E13, RFC 8725 §3.1)', () => {
     ['for another algorithm', { ...publicJwk(rsa), alg: 'PS256' }, rsa, /is for PS256/],
     ['with its private part', { ...publicJwk(key), d: 'AA' }, key, /private/],
     ['that is symmetric', { kty: 'oct', kid: 'key-1', k: 'AAAA' }, key, /symmetric/],
-  ])('a key %s', async (_, jwk, signer, detail) => {
+  ])('a key %s is refused', async (_, jwk, signer, detail) => {
     expect(await refusal(signSet({ key: signer, claims }), keySource(jwk))).toEqual({
       code: 'set.key_refused',
       detail: expect.stringMatching(detail),
     })
   })
 
-  test('an unknown kid', async () => {
+  test('an unknown kid is refused', async () => {
     expect(await refusal(signSet({ key, claims, header: { kid: 'key-2' } }))).toMatchObject({
       code: 'set.unknown_key',
       detail: expect.stringContaining('kid=key-2'),
     })
   })
 
-  test('a key set that cannot be fetched is no verdict on the token', async () => {
+  test('a key set that cannot be fetched does not blame the token', async () => {
     const down: KeySource = { get: () => Promise.reject(new ReceiverError('keys.unavailable')) }
     expect(await refusal(signSet({ key, claims }), down)).toMatchObject({ code: 'keys.unavailable' })
   })
@@ -164,7 +164,7 @@ describe('issuer, audience and time', () => {
     [' https://hub.example.com'],
     [['https://other.example']],
     [[`${audience}.evil.example`, `${audience} `]],
-  ])('aud %j is someone else (OKTA-E12)', async (aud) => {
+  ])('aud %j is refused (OKTA-E12)', async (aud) => {
     expect(await refusal(signSet({ key, claims: { ...claims, aud } }))).toEqual({
       code: 'set.wrong_audience',
       detail: expect.stringContaining(`it must be or contain ${audience} or ${audience}/.`),
@@ -188,13 +188,13 @@ describe('issuer, audience and time', () => {
     },
   )
 
-  test('whoever cannot sign learns nothing of audience and time', async () => {
+  test('a bad signature is refused before audience and time are checked', async () => {
     const forger = await generateSigningKey('ES256', 'key-1')
     const wrong = { ...claims, aud: 'https://other.example', iat: nowS + 9999 }
     expect(await refusal(signSet({ key: forger, claims: wrong }))).toEqual(badSignature('key-1'))
   })
 
-  test('the issuer is settled before any key is asked for', async () => {
+  test('the issuer is checked before a key is asked for', async () => {
     const asked: string[] = []
     const watched: KeySource = { get: (kid, alg) => (asked.push(kid), keys.get(kid, alg)) }
     expect(await refusal(signSet({ key, claims }), watched, 'https://other.example')).toMatchObject({
@@ -210,7 +210,7 @@ test('property: a sound token with any byte changed is refused with a ReceiverEr
     fc.asyncProperty(fc.nat(sound.length - 1), fc.integer({ min: 1, max: 255 }), async (at, mask) => {
       const mutated = Buffer.from(sound)
       mutated.writeUInt8(mutated.readUInt8(at) ^ mask, at)
-      // A byte that merely became white space at the end would leave a truncated signature: refused as well
+      // A last byte that became white space leaves a truncated signature, which is refused, too
       await expect((async () => verify(mutated.toString('latin1')))()).rejects.toBeInstanceOf(ReceiverError)
     }),
     { numRuns: propertyRuns(50) },

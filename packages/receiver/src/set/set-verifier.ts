@@ -9,29 +9,29 @@ import { signatureHolds } from './signature.ts'
 import type { KeySource, VerificationKey } from './verification-key.ts'
 import type { VerifiedSet } from './verified-set.ts'
 
-/** The one issuer we believe a token came from, and for whom it must be meant. */
+/** The one issuer that a token may come from, and the audiences that it may name. */
 export interface TrustedIssuer {
   readonly issuer: string
-  /** Ours; one of them must stand in `aud` (OKTA-E41). */
+  /** Our audiences; `aud` must contain one of them (OKTA-E41). */
   readonly audiences: readonly string[]
   readonly keys: KeySource
-  /** The audience is checked before the signature, too: for a sender who is not told which of them is wrong. */
+  /** Checks the audience before the signature, too: for senders whose answer does not say which of the two is wrong. */
   readonly cheapFirst?: boolean
-  /** Told once the signature held, whatever else is wrong with the token. */
+  /** Called once the signature is verified, whatever else is wrong with the token. */
   readonly onProven?: () => void
 }
 
 export interface SetVerifier {
   /**
-   * Checks a SET against the one issuer we believe it came from; the signature before anything that would tell a
-   * forger more.
+   * Checks a SET against the one issuer that it may come from; the signature first, so that a forger learns
+   * nothing else.
    *
    * @param token - parsed and within `setBytesMax`; nothing in it is trusted yet.
    * @param trusted - issuer and audiences, compared character for character, and its keys.
    * @returns the claims; `iat` is seconds since 1970, `toe` milliseconds.
    * @throws ReceiverError `set.unknown_issuer`, `set.unknown_key`, `set.key_refused`, `keys.unavailable`,
    *   `set.bad_signature`, `set.wrong_audience`, `set.claim_invalid`, `hub.clock_behind`
-   * @see RFC 8417 §2.2 for the claims, RFC 8935 §2.4 for what the sender is told
+   * @see RFC 8417 §2.2 for the claims, RFC 8935 §2.4 for the error codes that the sender gets
    */
   verify(token: ParsedToken, trusted: TrustedIssuer): Promise<VerifiedSet>
 }
@@ -40,7 +40,7 @@ export interface SetVerifier {
 export const iatSkewMaxS = 300
 const shownCharsMax = 256
 
-/** @param floor - what our clock is measured by before a SET is refused for being ahead of it; the clock is believed unless given */
+/** @param floor - checks our clock before a SET is refused for being ahead of it; without it the clock counts as right */
 export function createSetVerifier({ now }: Pick<ReceiverWorld, 'now'>, floor?: ClockFloor): SetVerifier {
   return {
     async verify(token, trusted) {
@@ -50,7 +50,7 @@ export function createSetVerifier({ now }: Pick<ReceiverWorld, 'now'>, floor?: C
       trusted.onProven?.()
       requireAudience(token.claims, trusted)
       await requireIssuedByNow(token.claims, now(), floor)
-      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only place that may say so: all four checks held
+      // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- the only cast: all four checks passed
       return token.claims as VerifiedSet
     },
   }
@@ -84,7 +84,7 @@ async function requireSignature(token: ParsedToken, keys: KeySource, askedAt: nu
   })
 }
 
-/** A key that is not for this use may have been replaced under the same `kid` by one that is. */
+/** The issuer may have replaced an unfit key by a fit one under the same `kid`. */
 async function firstKey(keys: KeySource, { header }: ParsedToken, askedAt: number): Promise<VerificationKey> {
   const { kid, alg } = header
   try {
@@ -97,7 +97,7 @@ async function firstKey(keys: KeySource, { header }: ParsedToken, askedAt: numbe
   }
 }
 
-/** Keys of one `kid` that a signature is checked with at most. */
+/** Maximum number of keys of one `kid` to check a signature with. */
 const keysTriedMax = 4
 
 function requireAudience({ aud }: SetClaims, { audiences }: TrustedIssuer): void {

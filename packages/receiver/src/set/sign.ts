@@ -30,13 +30,13 @@ export function publicJwk({ alg, kid, privateKey }: SigningKey): JWK {
 
 export interface SetToSign {
   readonly key: SigningKey
-  /** A string is the payload as it stands, to make what no JSON writer would. */
+  /** A string is used as the payload unchanged, to make what no JSON writer would. */
   readonly claims: object | string
-  /** Added to alg, kid and typ, or in their place; undefined leaves a member out. */
+  /** Added to alg, kid and typ, or replaces them; undefined leaves a member out. */
   readonly header?: Readonly<Record<string, unknown>>
 }
 
-/** A compact JWS. The header is written as asked for, however wrong; the key's own algorithm does the signing. */
+/** A compact JWS. The header is written as given, even if it is wrong; the key's own algorithm signs. */
 export function signSet({ key, claims, header = {} }: SetToSign): string {
   const protectedHeader = JSON.stringify({ alg: key.alg, kid: key.kid, typ: 'secevent+jwt', ...header })
   const payload = typeof claims === 'string' ? claims : JSON.stringify(claims)

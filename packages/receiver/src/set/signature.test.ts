@@ -30,7 +30,7 @@ describe.each(setAlgorithms)('signatureHolds: %s', async (alg) => {
     expect(await holds(Buffer.from(signature, 'base64url'), Buffer.from(`${header}.${payload}`))).toBe(true)
   })
 
-  test('does not hold with any one bit of it turned', async () => {
+  test('does not hold with any one bit flipped', async () => {
     for (let at = 0; at < good.length; at++) {
       const turned = Buffer.from(good)
       turned.writeUInt8(turned.readUInt8(at) ^ (1 << (at % 8)), at)
@@ -61,7 +61,7 @@ describe.each(setAlgorithms)('signatureHolds: %s', async (alg) => {
 describe.each(['ES256', 'ES384', 'ES512'] as const)('%s over raw r‖s (RFC 7518 §3.4)', async (alg) => {
   const { privateKey, publicKey } = await keyOf(alg)
 
-  test('holds whatever r and s begin with, over many signatures', async () => {
+  test('holds for many signatures, whatever the first bits of r and s', async () => {
     for (let round = 0; round < 400; round++) {
       const over = Buffer.from(`round ${round}`)
       const signature = signBytes(alg, over, privateKey)
@@ -92,12 +92,12 @@ test.each([
   expect(Buffer.from(derSignature(Buffer.from(r + s, 'hex'), 4) ?? []).toString('hex')).toBe(der)
 })
 
-test('derSignature writes the long form of the length when it must', () => {
+test('derSignature writes the long form of a length above 127', () => {
   const der = derSignature(new Uint8Array(132).fill(0xff), 66) ?? []
   expect([...der].slice(0, 6)).toEqual([0x30, 0x81, 138, 0x02, 67, 0x00])
 })
 
-test.each([0, 63, 65, 128])('derSignature of %i bytes is nothing to P-256', (length) => {
+test.each([0, 63, 65, 128])('derSignature of %i bytes is undefined for P-256', (length) => {
   expect(derSignature(new Uint8Array(length), 32)).toBeUndefined()
 })
 
@@ -110,7 +110,7 @@ test('an Ed448 key checks EdDSA too (RFC 8037 §3.1)', async () => {
   )
 })
 
-test('PSS with another salt length than the digest does not hold (RFC 7518 §3.5)', async () => {
+test('PSS with a salt length other than the digest’s does not hold (RFC 7518 §3.5)', async () => {
   const { privateKey, publicKey } = await keyOf('PS256')
   const signature = sign('sha256', bytes, { key: privateKey, padding: 6, saltLength: 20 })
   expect(await signatureHolds({ alg: 'PS256', signedBytes: bytes, signature }, publicKey)).toBe(false)

@@ -3,10 +3,10 @@ import type { KeyObject } from 'node:crypto'
 import type { SetAlgorithm } from './verification-key.ts'
 
 interface Signer {
-  /** Undefined for EdDSA, which hashes by itself. */
+  /** Undefined for EdDSA, which includes its own hash. */
   readonly digest: 'sha256' | 'sha384' | 'sha512' | undefined
   readonly padding: 'pkcs1' | 'pss' | undefined
-  /** Of r and of s each, in bytes (RFC 7518 §3.4). */
+  /** Bytes of r, and of s (RFC 7518 §3.4). */
   readonly ecdsaBytes: number | undefined
 }
 
@@ -33,9 +33,9 @@ export interface SignedBytes {
 const pss = { padding: constants.RSA_PKCS1_PSS_PADDING, saltLength: constants.RSA_PSS_SALTLEN_DIGEST }
 
 /**
- * Whether the signature is this key's (RFC 7518 §3). The caller has made sure that the key is fit for `alg`.
- * RSA is checked on the spot, the slower curves in the thread pool, and where possible with the bare key: inside an
- * options object it costs half as much again.
+ * Whether the signature is this key's (RFC 7518 §3). The caller has checked that the key is fit for `alg`.
+ * RSA is checked on this thread, the slower curves in the thread pool. The bare key is used where possible: inside an
+ * options object it takes half as long again.
  */
 export async function signatureHolds(signed: SignedBytes, key: KeyObject): Promise<boolean> {
   const { digest, padding, ecdsaBytes } = signers[signed.alg]
@@ -44,7 +44,7 @@ export async function signatureHolds(signed: SignedBytes, key: KeyObject): Promi
   const signature = ecdsaBytes === undefined ? signed.signature : derSignature(signed.signature, ecdsaBytes)
   if (signature === undefined) return false
   return new Promise((resolve) => {
-    // A signature that OpenSSL cannot read is an error to it; to us it is one that does not hold
+    // OpenSSL throws for a signature that it cannot read
     verify(digest, signed.signedBytes, key, signature, (error, holds) => resolve(error === null && holds))
   })
 }
@@ -57,7 +57,7 @@ function holdsOnTheSpot(
   try {
     return verify(digest, signedBytes, key, signature)
   } catch {
-    return false // as above
+    return false
   }
 }
 

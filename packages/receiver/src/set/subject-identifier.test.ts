@@ -94,7 +94,7 @@ describe('readSubjectIdentifier', () => {
       { format: 'complex', ...named(complexMembersMax) },
       { format: 'complex', ...named(complexMembersMax) },
     ],
-  ])('takes %s', (_, value, subject) => {
+  ])('accepts %s', (_, value, subject) => {
     expect(readSubjectIdentifier(value, 'sub_id')).toEqual(subject)
   })
 
@@ -202,7 +202,7 @@ describe('readSubjectIdentifier', () => {
     fc.record({ format: fc.constant('complex'), session: plain, badge: plain }),
   )
 
-  test('property: what was read is plain JSON that reads as the same again, and has terms', () => {
+  test('property: a result is plain JSON that reads as the same again, and has terms', () => {
     fc.assert(
       fc.property(anySubject, (value) => {
         const subject = readSubjectIdentifier(value, 'sub_id')
@@ -212,7 +212,7 @@ describe('readSubjectIdentifier', () => {
     )
   })
 
-  test('property: any JSON is read or refused, never anything else', () => {
+  test('property: any JSON is read or refused with a ReceiverError', () => {
     const shaped = fc.dictionary(
       fc.constantFrom('format', 'identifiers', 'user', 'device', 'id', 'email', 'iss', 'sub', 'ip-addresses'),
       fc.oneof(fc.constantFrom('complex', 'aliases', 'email', 'opaque', 'ip-addresses'), fc.jsonValue()),
@@ -266,7 +266,7 @@ describe('subjectTerms', () => {
   })
 })
 
-test('isProprietary tells agreed formats from registered ones', () => {
+test('isProprietary distinguishes agreed formats from registered ones', () => {
   expect(isProprietary(readSubjectIdentifier({ format: 'x-badge' }, 'sub_id'))).toBe(true)
   expect(isProprietary(readSubjectIdentifier({ format: 'constructor' }, 'sub_id'))).toBe(true)
   for (const value of [ada, { user: ada }, { format: 'aliases', identifiers: [ada] }]) {

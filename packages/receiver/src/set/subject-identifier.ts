@@ -5,7 +5,7 @@ import { isJsonObject, meant } from '../base/json.ts'
 import type { JsonObject, JsonValue } from '../base/json.ts'
 import { inSentence } from '../base/sentence.ts'
 
-/** A subject identifier as RFC 9493 §3.2, SSF 1.0 §3.5 and our reading of them leave it: fit to be sent on as it is. */
+/** A checked subject identifier (RFC 9493 §3.2, SSF 1.0 §3.5), fit to be sent on unchanged. */
 export type SubjectIdentifier = SimpleSubject | ComplexSubject
 
 export type SimpleSubject = PlainSubject | AliasesSubject
@@ -25,7 +25,7 @@ export type RegisteredSubject =
   | { readonly format: 'saml_assertion_id'; readonly issuer: string; readonly assertion_id: string }
   | { readonly format: 'ip-addresses'; readonly 'ip-addresses': readonly string[] }
 
-/** Several names of one subject (RFC 9493 §3.2.8). */
+/** Several identifiers of one subject (RFC 9493 §3.2.8). */
 export interface AliasesSubject {
   readonly format: 'aliases'
   readonly identifiers: readonly PlainSubject[]
@@ -37,7 +37,7 @@ export type ComplexSubject = { readonly format: 'complex' } & {
 } & { readonly [name: string]: SimpleSubject | 'complex' | undefined }
 
 declare const proprietary: unique symbol
-/** A format that the two sides agreed on (SSF 1.0 §3.4), its members as they came. Told by {@link isProprietary}. */
+/** A format that the two sides agreed on (SSF 1.0 §3.4), its members as received. Recognized by {@link isProprietary}. */
 export type ProprietarySubject = JsonObject & { readonly format: string; readonly [proprietary]: true }
 
 const complexNames = ['user', 'device', 'session', 'application', 'tenant', 'org_unit', 'group'] as const
@@ -53,7 +53,7 @@ export const subjectTermCharsMax = 256
 /**
  * Reads a subject identifier in any format (RFC 9493 §3, §4.2, SSF 1.0 §3.4), Okta's formatless `{user, device}` included (OKTA-E75–OKTA-E77).
  * Members that the format does not describe are ignored (SSF-C1).
- * @param where - how to name it in a refusal, such as `sub_id`
+ * @param where - its name in a refusal, such as `sub_id`
  * @throws ReceiverError `set.subject_invalid`
  */
 export function readSubjectIdentifier(value: JsonValue, where: string): SubjectIdentifier {
@@ -211,13 +211,13 @@ function invalid(where: string, what: string): ReceiverError {
   return new ReceiverError('set.subject_invalid', { detail: `The subject ${where} ${what}.` })
 }
 
-/** Whether the format is none of those above. Ask this first: only then does `format` tell the others apart. */
+/** Whether the format is none of those above. Check this first: only then does `format` distinguish the others. */
 export function isProprietary(subject: SubjectIdentifier): subject is ProprietarySubject {
   return !(plainFormats.has(subject.format) || subject.format === 'aliases' || subject.format === 'complex')
 }
 
 /**
- * The distinct values a subject can be searched by: emails in lower case, everything else as given.
+ * The distinct values a subject can be searched by: emails in lower case, other values as given.
  * @returns at most {@link subjectTermsMax}, each of at most {@link subjectTermCharsMax} characters
  */
 export function subjectTerms(subject: SubjectIdentifier): readonly string[] {

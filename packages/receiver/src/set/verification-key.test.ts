@@ -56,7 +56,7 @@ describe('readVerificationKeys', () => {
     ['key_ops with verify', { ...jwk.ES256, key_ops: ['verify', 'wrapKey'] }, ['ES256']],
     ['unknown members', { ...jwk.ES256, x5t: 'abc', future: { a: 1 } }, ['ES256']],
     ['RSA of 8192 bits', bigRsa(8192), anyRsa],
-  ])('takes %s (RFC 8725 §3.1)', (_, key, algorithms) => {
+  ])('accepts %s (RFC 8725 §3.1)', (_, key, algorithms) => {
     expect(algorithmsOf(key)).toEqual(algorithms)
   })
 
@@ -127,7 +127,7 @@ describe('readVerificationKeys', () => {
     )
   })
 
-  test('every algorithm of ours has a kind of key', async () => {
+  test('every supported algorithm has a kind of key', async () => {
     for (const alg of setAlgorithms) expect(algorithmsOf(await published(alg))).toContain(alg)
   })
 })
@@ -145,7 +145,7 @@ describe('pickVerificationKey', () => {
     ],
   })
 
-  test('of several keys with one kid it is the one that fits the algorithm', () => {
+  test('of several keys with one kid, the one that fits the algorithm is picked', () => {
     expect(pickVerificationKey(keys, 'shared', 'RS256').key.asymmetricKeyType).toBe('rsa')
     expect(pickVerificationKey(keys, 'shared', 'ES256').key.asymmetricKeyType).toBe('ec')
   })
@@ -170,7 +170,7 @@ describe('pickVerificationKey', () => {
   })
 })
 
-/** A modulus of the given length; nobody knows its factors, which is all the same to a reader of key sets. */
+/** A modulus of the given length; its factors are unknown, and reading a key set needs none. */
 function bigRsa(bits: number): JsonObject {
   const n = (1n << BigInt(bits - 1)) + 12_345n
   const hex = n.toString(16)

@@ -7,8 +7,8 @@ import type { JsonObject, JsonValue } from '../base/json.ts'
 import { printable } from '../base/printable.ts'
 
 /**
- * The one list of algorithms that others' signatures may have: of SETs, client assertions and DPoP proofs, and what our
- * metadata announces. Anything else, `none` and HMAC included, is refused (RFC 8725 §3.1, OKTA-E31). `Ed25519` is the name that RFC 9864
+ * The algorithms that are accepted for SETs, client assertions and DPoP proofs, and that our
+ * metadata announces. All others, `none` and HMAC included, is refused (RFC 8725 §3.1, OKTA-E31). `Ed25519` is the name that RFC 9864
  * gives to `EdDSA` with that curve.
  */
 export const setAlgorithms = [
@@ -32,11 +32,11 @@ export function isSetAlgorithm(value: unknown): value is SetAlgorithm {
   return typeof value === 'string' && known.has(value)
 }
 
-/** A public key of a transmitter, imported once and ready to check signatures with. */
+/** A transmitter's imported public key. */
 export interface VerificationKey {
   /** Undefined when the JWK had none. */
   readonly kid: string | undefined
-  /** The algorithms this key may be used with: by its type, curve, size, `use`, `key_ops` and `alg`. Never empty. */
+  /** The algorithms that this key may be used with, from its type, curve, size, `use`, `key_ops` and `alg`. Never empty. */
   readonly algorithms: ReadonlySet<SetAlgorithm>
   readonly key: KeyObject
 }
@@ -44,7 +44,7 @@ export interface VerificationKey {
 /** A key of the set that must not check signatures; remembered so that a refusal can say why. */
 export interface UnusableKey {
   readonly kid: string | undefined
-  /** What is wrong with it, in words that go behind "The key …". */
+  /** What is wrong with the key: text that follows "The key". */
   readonly unusable: string
 }
 
@@ -55,15 +55,15 @@ export type KeySetEntry = VerificationKey | UnusableKey
 export interface KeySource {
   /**
    * The key with this `kid`, fit for `alg`; see {@link pickVerificationKey}.
-   * @throws ReceiverError `set.unknown_key`, `set.key_refused` (there, but not for `alg`), `keys.unavailable`
+   * @throws ReceiverError `set.unknown_key`, `set.key_refused` (present, but not for `alg`), `keys.unavailable`
    */
   get(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
   /**
-   * Another key with this `kid`, fit for `alg`, than those that were tried: looks at the key set once more, as its issuer may
-   * have published a new key under an old name.
-   * @param askedAt - milliseconds since 1970, when the first key was asked for: a set that was fetched since is the latest
-   * @returns undefined when there is none for sure
-   * @throws ReceiverError `keys.unavailable` when nobody could look
+   * A key with this `kid`, fit for `alg`, other than those that were tried: looks at the key set once more, as its issuer may
+   * have published a new key under an old `kid`.
+   * @param askedAt - milliseconds since 1970, when the first key was asked for: a set fetched since then is current
+   * @returns undefined when there certainly is none
+   * @throws ReceiverError `keys.unavailable` when the key set could not be fetched
    */
   successorOf?(
     kid: string,
@@ -71,18 +71,18 @@ export interface KeySource {
     tried: readonly VerificationKey[],
     askedAt: number,
   ): Promise<VerificationKey | undefined>
-  /** The same of the keys that are there; they are fetched only when there are none. */
+  /** The same from the keys at hand; they are fetched only when there are none. */
   getKnown?(kid: string, alg: SetAlgorithm): VerificationKey | Promise<VerificationKey>
 }
 
-/** What a key set is asked for as: its own media type (RFC 7517 §8.5.2), and the one that most servers give it. */
+/** The media types to ask for a key set: its own (RFC 7517 §8.5.2), and the one that most servers send. */
 export const keySetMediaTypes = 'application/jwk-set+json, application/json'
 
 /** A JWK Set with more keys than this is not read at all. */
 export const keysMax = 100
 const rsaBitsMin = 2048
 const rsaBitsMax = 8192
-/** OpenSSL's own bound for large keys is 64 bits; nobody uses more than 65537. */
+/** OpenSSL's own bound for large keys is 64 bits; larger exponents than 65537 are unusual. */
 const rsaExponentMax = 0xffff_ffffn
 const kidShownCharsMax = 256
 
@@ -106,7 +106,7 @@ export function readVerificationKeys(document: JsonValue): readonly KeySetEntry[
 }
 
 /**
- * The key to check a signature with: of several with the same `kid`, the one that fits `alg`.
+ * The key that checks a signature: of several with the same `kid`, the one that fits `alg`.
  * @throws ReceiverError `set.unknown_key`, `set.key_refused`
  */
 export function pickVerificationKey(
@@ -149,12 +149,12 @@ export function readVerificationKey(jwk: JsonObject): KeySetEntry {
   if (!isSetAlgorithm(alg) || !imported.algorithms.has(alg)) {
     return unusable('has an `alg` that we do not take or that does not fit its type')
   }
-  // An Ed25519 key is for both names of its one algorithm, whichever of them it was published with.
+  // An Ed25519 key fits both names of its algorithm, whichever it was published with.
   const algorithms = imported.algorithms === ed25519Algorithms ? ed25519Algorithms : new Set([alg])
   return { kid, key: imported.key, algorithms }
 }
 
-/** By whatever is in it, a key that its owner should have kept. Members without a value do not count. */
+/** Whether a JWK holds private or secret members. Members without a value do not count. */
 export function hasPrivatePart(jwk: JsonObject): boolean {
   return privateMembers.some((member) => meant(jwk[member]) !== undefined)
 }
