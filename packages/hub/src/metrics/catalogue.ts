@@ -1,12 +1,12 @@
-/** One metric: what it is called, and what it says. */
+/** One metric. */
 export interface MetricEntry {
   readonly type: 'counter' | 'gauge' | 'histogram'
-  /** One sentence; the `# HELP` line, and the row in docs/metrics.md. */
+  /** One sentence for the `# HELP` line and docs/metrics.md. */
   readonly help: string
   readonly labels: readonly string[]
   /** Upper bounds of a histogram, ascending. */
   readonly buckets?: readonly number[]
-  /** Whether every node says the same of the one database: take `max`, not `sum`, over nodes. */
+  /** Whether every node reports the same value from the shared database: take `max`, not `sum`, over nodes. */
   readonly shared?: boolean
 }
 
@@ -15,8 +15,8 @@ const lagS = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 3
 const itemCounts = [1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1_000]
 
 /**
- * Every metric of ours. docs/metrics.md is made from this list, and the dashboard and the alert rules are held to it.
- * Labels are ids of providers (`other` beyond `providersMax` of them) and words of closed lists.
+ * All metrics of the hub. docs/metrics.md is generated from this list; tests check the dashboard and the alert rules against it.
+ * Labels are ids of providers (`other` beyond `providersMax` of them) and values of closed lists.
  */
 export const catalogue = {
   watchbell_build_info: {

@@ -3,8 +3,8 @@ import { catalogue } from './catalogue.ts'
 import { createTally, tallyLength, type TallyReading } from './tally.ts'
 
 /**
- * What the handler's thread and the one that is scraped share: a few numbers, so that counting sends no messages.
- * Handed over in `workerData`.
+ * Numbers that the handler's thread shares with the thread that serves metrics, so that counting sends no messages.
+ * Passed in `workerData`.
  */
 export type HandlingCells = SharedArrayBuffer
 
@@ -24,7 +24,7 @@ export function handlingCells(): HandlingCells {
   return new SharedArrayBuffer(length * Float64Array.BYTES_PER_ELEMENT)
 }
 
-/** For the handler's thread: the only one that may write. */
+/** For the handler's thread, the only writer. */
 export function createHandlerMeter(shared: HandlingCells): HandlerMeter {
   const { cells, lag, batches } = over(shared)
   return {

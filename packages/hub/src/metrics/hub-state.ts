@@ -7,7 +7,7 @@ import type { Instruments } from './registry.ts'
 
 export interface HubStateDeps {
   readonly now: () => Date
-  /** Requests that are being answered. */
+  /** Requests in progress. */
   readonly inFlight: () => number
   readonly hub: Pick<Hub, 'keys' | 'intake' | 'waitingSets' | 'providers'>
   readonly storage: Pick<Storage, 'poolStats'> & {
@@ -15,14 +15,14 @@ export interface HubStateDeps {
   }
 }
 
-/** A scrape does not wait longer for the database. */
+/** A scrape waits at most this long for the database. */
 const databaseWaitMs = 2_000
-/** Of each level. A scrape reads as many entries of an index and rows at most, and never all subjects. */
+/** Maximum index entries and rows that a scrape reads for each level: never all subjects. */
 const riskyLookedAtMax = 100_000
 
 /**
  * Gauges are read at scrape time, with few and bounded queries.
- * @returns what to call before the metrics are written out; never rejects
+ * @returns a function to call before the metrics are written; never rejects
  */
 export function createHubState(instruments: Instruments, deps: HubStateDeps): () => Promise<void> {
   const { gauge } = instruments

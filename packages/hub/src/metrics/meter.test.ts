@@ -6,7 +6,7 @@ import { createInstruments } from './registry.ts'
 
 const world = { now: () => new Date(0) }
 
-test('however many providers come and go, their series are bounded', async () => {
+test('the number of series per provider is bounded, however many providers are created and deleted', async () => {
   const instruments = createInstruments(handlingCells())
   const meter = createMeter(instruments, world)
   for (let number = 1; number <= 2_500; number++) meter.setAccepted(`sse${number}`, 'push', 'stored')
@@ -18,7 +18,7 @@ test('however many providers come and go, their series are bounded', async () =>
   expect(valueOf(families, 'watchbell_sets_total')).toBe(2_501)
 })
 
-test('a commit that failed is counted apart', async () => {
+test('failed commits have their own count', async () => {
   const instruments = createInstruments(handlingCells())
   const meter = createMeter(instruments, world)
   meter.committed('sets', { items: 7, stored: true }, meter.now())
@@ -29,7 +29,7 @@ test('a commit that failed is counted apart', async () => {
   expect(valueOf(families, 'watchbell_commit_failures_total', { kind: 'sets' })).toBe(1)
 })
 
-test('what retention deletes is counted by kind, weeks that went whole apart', async () => {
+test('deletions by retention are counted by kind, and dropped weekly partitions separately', async () => {
   const instruments = createInstruments(handlingCells())
   const meter = createMeter(instruments, world)
   meter.deleted('signals', { rows: 500, parts: 0 })
@@ -39,7 +39,7 @@ test('what retention deletes is counted by kind, weeks that went whole apart', a
   const rows = (what: string) => valueOf(families, 'watchbell_retention_rows_total', { what })
   expect([rows('signals'), rows('log_entries')]).toEqual([500, 0])
   const parts = (what: string) => valueOf(families, 'watchbell_retention_parts_total', { what })
-  expect([parts('signals'), parts('log_entries')]).toEqual([1, 0]) // a series that begins with 1 never rose
+  expect([parts('signals'), parts('log_entries')]).toEqual([1, 0]) // a series that begins with 1 shows no increase
 })
 
 test.each([
@@ -49,7 +49,7 @@ test.each([
   [499, '4xx'],
   [503, '5xx'],
   [undefined, 'aborted'],
-])('a request that ends with %s is %s', async (status, shown) => {
+])('a request that ends with status %s counts as %s', async (status, shown) => {
   const instruments = createInstruments(handlingCells())
   const request = createRequestMeter(instruments).begin({ method: 'GET', route: undefined, traceparent: 'x' })
   request.end(status)
@@ -63,7 +63,7 @@ test.each([
   ])
 })
 
-test('two hubs in one process count apart', async () => {
+test('two hubs in one process count separately', async () => {
   const [one, two] = [createInstruments(handlingCells()), createInstruments(handlingCells())]
   createMeter(one, world).setRefused('push', 'set.malformed')
   const families = readExposition(await two.registry.metrics())

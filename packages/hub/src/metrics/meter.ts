@@ -2,12 +2,12 @@ import { perishables, type CommitKind, type Meter, type PollRound } from '../bas
 import type { RequestObserver } from '../http/request-observer.ts'
 import type { Instruments } from './registry.ts'
 
-/** Providers that have series of their own; there are 1000 at a time, and deleted ones stay until the process ends. */
+/** Maximum number of providers with their own series. At most 1000 providers exist at a time, and series of deleted ones stay until the process ends. */
 const providersMax = 2_000
 const otherProviders = 'other'
 const commitKinds: readonly CommitKind[] = ['sets', 'log_entries', 'risk_events']
 
-/** Finds what belongs to a key, and makes it the first time. */
+/** Returns the value of a key, which is created at the first call. */
 function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value {
   const known = new Map<Key, Value>()
   return (key) => {
@@ -21,7 +21,7 @@ function remembered<Key, Value>(make: (key: Key) => Value): (key: Key) => Value 
 
 const secondsSince = (began: number): number => (performance.now() - began) / 1_000
 
-/** Counts what the rooms tell. */
+/** Counts the reports of the rooms. */
 export function createMeter({ count, tally, gauge }: Instruments, world: { now(): Date }): Meter {
   const labelled = new Set<string>()
   const label = (providerId: string): string => {
@@ -35,7 +35,7 @@ export function createMeter({ count, tally, gauge }: Instruments, world: { now()
       remembered((outcome: string) => count('watchbell_sets_total', provider, via, outcome)),
     ),
   )
-  // Those that alerts wait for are there from the start: the first one must be seen to be one more than none.
+  // Series with alerts exist from the start at 0, so that the first count is an increase.
   for (const kind of commitKinds) count('watchbell_commit_failures_total', kind)
   for (const what of perishables) count('watchbell_retention_rows_total', what)
   tally('watchbell_evaluation_duration_seconds', 'failed')
@@ -90,7 +90,7 @@ export function createRequestMeter({ count, tally }: Instruments): RequestMeter 
   const routes = remembered((route: string) =>
     remembered((method: string) => ({
       duration: tally('watchbell_http_request_duration_seconds', method, route),
-      // By the first digit of the status; 0 is for those who went away.
+      // By the first digit of the status; 0 means that the client went away.
       answered: remembered((digit: number) =>
         count('watchbell_http_requests_total', method, route, digit === 0 ? 'aborted' : `${digit}xx`),
       ),

@@ -18,7 +18,7 @@ export interface MetricsServerOptions {
 
 const requestTimeoutMs = 10_000
 
-/** Serves `GET /metrics` and nothing else, on an address of its own: nobody has to show anything there. */
+/** Serves only `GET /metrics`, on a separate address and without authentication. */
 export async function serveMetrics({
   listen,
   logger,
@@ -26,7 +26,7 @@ export async function serveMetrics({
   scrape,
 }: MetricsServerOptions): Promise<MetricsServer> {
   let scraping: Promise<string> | undefined
-  /** Those who come while one is under way get the same answer. */
+  /** Concurrent scrapes share one answer. */
   const scrapeOnce = (): Promise<string> => {
     scraping ??= scrape().finally(() => (scraping = undefined))
     return scraping

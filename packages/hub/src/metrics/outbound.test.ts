@@ -11,7 +11,7 @@ function allowed(text: string): OutboundAllow {
   return parsed.value
 }
 
-/** What is told of one fetch with the real guard. */
+/** The reported outcome of one fetch with the real guard. */
 async function outcomeOf(url: string, timeoutMs = 5_000): Promise<OutboundOutcome[]> {
   const allow = allowed('127.0.0.1')
   await using guard = createGuardedFetch({
@@ -28,7 +28,7 @@ async function outcomeOf(url: string, timeoutMs = 5_000): Promise<OutboundOutcom
   return told
 }
 
-describe('what becomes of a request, with the real guard', () => {
+describe('the outcome of a request, with the real guard', () => {
   test.each<[number, OutboundOutcome]>([
     [200, 'ok'],
     [204, 'ok'],
@@ -53,7 +53,7 @@ describe('what becomes of a request, with the real guard', () => {
     expect(await outcomeOf(url)).toEqual([outcome])
   })
 
-  test('nobody listens: connect; the connection is cut: connect; no TLS there: tls; silence: timeout', async () => {
+  test('no listener: connect; cut connection: connect; no TLS: tls; no answer: timeout', async () => {
     const closed = await startLocalServer(() => undefined)
     await closed[Symbol.asyncDispose]()
     expect(await outcomeOf(closed.origin)).toEqual(['connect'])
@@ -66,7 +66,7 @@ describe('what becomes of a request, with the real guard', () => {
   })
 })
 
-test('what nobody foresaw is other', () => {
+test('an unexpected error is other', () => {
   for (const error of [undefined, 'text', new Error('?'), new TypeError('fetch failed', { cause: 7 })]) {
     expect(outcomeOfError(error)).toBe('other')
   }

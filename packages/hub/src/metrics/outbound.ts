@@ -1,6 +1,6 @@
 import { isHubError } from '../base/hub-error.ts'
 
-/** What became of a request to others, up to the head of its answer. */
+/** The outcome of an outbound request, up to the head of its answer. */
 export type OutboundOutcome =
   | 'ok'
   | 'redirect'
@@ -14,13 +14,13 @@ export type OutboundOutcome =
   | 'abandoned'
   | 'other'
 
-/** The outcome of a request that was answered. */
+/** The outcome of an answered request. */
 export function outcomeOfStatus(status: number): OutboundOutcome {
   if (status >= 500) return 'server_error'
   return status >= 400 ? 'client_error' : 'ok'
 }
 
-/** The outcome of one that was not, going by what the guarded fetch threw. */
+/** The outcome of an unanswered request, from the error of the guarded fetch. */
 export function outcomeOfError(error: unknown): OutboundOutcome {
   if (isHubError(error, 'outbound.refused')) return 'refused'
   if (isHubError(error, 'outbound.failed') && error.cause === undefined) return fromReason(error.detail)
@@ -40,7 +40,7 @@ const byCode: readonly (readonly [RegExp, OutboundOutcome])[] = [
   [/CERT|TLS|SSL|UNABLE_TO|SELF_SIGNED/, 'tls'],
 ]
 
-/** Errors of our own have no cause and say what happened: see guarded-fetch.ts and fetch-bytes.ts. */
+/** Our own errors have no cause; their message shows what happened: see guarded-fetch.ts and fetch-bytes.ts. */
 function fromReason(detail: string): OutboundOutcome {
   if (detail.includes('redirects to')) return 'redirect'
   if (detail.includes('did not answer in full within')) return 'timeout'
@@ -50,7 +50,7 @@ function fromReason(detail: string): OutboundOutcome {
 
 type Fetch = typeof globalThis.fetch
 
-/** A fetch that says what becomes of its requests. */
+/** A fetch that reports the outcome of its requests. */
 export function observedFetch(fetch: Fetch, tell: (outcome: OutboundOutcome) => void): Fetch {
   return async (input, init) => {
     try {

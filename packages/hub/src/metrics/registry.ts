@@ -15,18 +15,18 @@ export interface Count {
 }
 
 /**
- * The metrics of the catalogue, each registered once. Counters and histograms are plain numbers that are written out when
- * somebody scrapes: whoever counts often keeps what it gets here, and counting is then an addition.
+ * The metrics of the catalogue, each registered once. Counters and histograms are plain numbers that are written at
+ * scrape time: a caller keeps the counter that it gets here, and counting is an addition.
  */
 export interface Instruments {
   readonly registry: Registry
-  /** @param labels - values in the order of the catalogue; the same ones give the same count */
+  /** @param labels - values in the order of the catalogue; equal labels give the same count */
   count(name: Exclude<CounterName, SharedName>, ...labels: readonly string[]): Count
   tally(name: Exclude<HistogramName, SharedName>, ...labels: readonly string[]): Tally
   gauge(name: GaugeName): Gauge
 }
 
-/** What another thread counts. */
+/** Counts of another thread. */
 type SharedName =
   | 'watchbell_handling_lag_seconds'
   | 'watchbell_handler_batch_duration_seconds'
@@ -38,7 +38,7 @@ interface Sample {
   readonly metricName?: string
 }
 
-/** Registers the whole catalogue, and what prom-client tells of the process and its event loop. */
+/** Registers the whole catalogue, and prom-client's metrics of the process and its event loop. */
 export function createInstruments(handling: HandlingCells): Instruments {
   const registry = new Registry()
   const gauges = new Map<string, Gauge>()
@@ -73,21 +73,21 @@ export function createInstruments(handling: HandlingCells): Instruments {
   for (const name of misnamed) registry.removeSingleMetric(name)
   return {
     registry,
-    // The catalogue has each name, and with this type.
+    // The catalogue has each name with this type.
     count: (name, ...labels) => (counts.get(name) as ReturnType<typeof children<Count>>).of(labels),
     tally: (name, ...labels) => (tallies.get(name) as ReturnType<typeof children<Tally>>).of(labels),
     gauge: (name) => gauges.get(name) as Gauge,
   }
 }
 
-/** Gauges of Node's that are called like counters, which promtool refuses; they are also there by kind, without `_total`. */
+/** Node's gauges with the name of a counter, which promtool refuses; the same values exist by kind, without `_total`. */
 const misnamed = [
   'nodejs_active_handles_total',
   'nodejs_active_requests_total',
   'nodejs_active_resources_total',
 ]
 
-/** One child for each combination of labels that somebody asked for. */
+/** One child for each requested combination of labels. */
 function children<Child>(names: readonly string[], make: () => Child) {
   const known = new Map<string, readonly [labels: Readonly<Record<string, string>>, child: Child]>()
   return {
@@ -105,7 +105,7 @@ function children<Child>(names: readonly string[], make: () => Child) {
 
 function createGauge(registry: Registry, name: string, { help, labels }: MetricEntry): Gauge {
   const gauge = new Gauge({ name, help, labelNames: [...labels], registers: [registry] })
-  if (labels.length === 0) gauge.remove() // no value is said before there is one
+  if (labels.length === 0) gauge.remove() // no value is shown before there is one
   return gauge
 }
 
@@ -116,10 +116,10 @@ interface Reader {
   readonly samples: () => readonly Sample[]
 }
 
-/** A metric whose numbers are kept elsewhere: a registry asks for no more than `get`. */
+/** A metric whose numbers are kept elsewhere: a registry needs only `get`. */
 function registerReader(registry: Registry, { name, help, type, samples }: Reader): void {
   const metric = { name, help, type, get: async () => ({ name, help, type, values: samples() }) }
-  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type names classes; it calls `get` alone
+  // oxlint-disable-next-line typescript/no-unsafe-type-assertion -- its type names classes; it only calls `get`
   registry.registerMetric(metric as unknown as Metric)
 }
 

@@ -1,4 +1,4 @@
-/** The samplers that the OpenTelemetry specification names, as far as they need nothing of others. */
+/** The samplers of the OpenTelemetry specification that need no other service. */
 export const samplerNames = [
   'always_on',
   'always_off',
@@ -10,6 +10,6 @@ export const samplerNames = [
 
 export interface SamplerSetting {
   readonly name: (typeof samplerNames)[number]
-  /** From 0 to 1; which part of all traces is kept, where the name says `ratio`. */
+  /** The share of traces to keep, from 0 to 1, for samplers with `ratio` in their name. */
   readonly ratio: number
 }

@@ -17,7 +17,7 @@ test.each<[string, readonly number[], readonly number[], number]>([
   expect(tally.read()).toEqual({ sum, count, bounds, atMost })
 })
 
-test('what one thread counts, another one reads', async () => {
+test('one thread counts, and another reads the counts', async () => {
   const cells = handlingCells()
   expect(readHandling(cells)).toMatchObject({ failed: 0, lag: { count: 0 }, batches: { count: 0 } })
   const code = `
@@ -30,11 +30,11 @@ test('what one thread counts, another one reads', async () => {
   const module = new URL('./handling.ts', import.meta.url).href
   const worker = new Worker(code, { eval: true, workerData: { module, cells } })
   expect(await once(worker, 'exit')).toEqual([0])
-  // The third came from a clock that is ahead: it counts as no lag, not as a negative one.
+  // The third signal's clock was ahead: its lag counts as 0, not as negative.
   expect(readHandling(cells)).toMatchObject({ failed: 2, lag: { count: 3, sum: 3 }, batches: { count: 1 } })
 })
 
-test('counting goes on where it was', () => {
+test('counting continues from existing counts', () => {
   const cells = handlingCells()
   for (let round = 1; round <= 2; round++) {
     const meter = createHandlerMeter(cells)

@@ -1,4 +1,4 @@
-/** A histogram over plain numbers, so that the thread that observes and the one that reads may be different ones. */
+/** A histogram in plain numbers, so that one thread can observe and another read. */
 export interface Tally {
   observe(value: number): void
   read(): TallyReading
@@ -8,11 +8,11 @@ export interface TallyReading {
   readonly sum: number
   readonly count: number
   readonly bounds: readonly number[]
-  /** How many values were at most the bound of the same place. */
+  /** How many values were at most the bound with the same index. */
   readonly atMost: readonly number[]
 }
 
-/** How many numbers a tally needs: a sum, one for each bound, and one for what lies beyond. */
+/** How many numbers a tally needs: a sum, one for each bound, and one for larger values. */
 export function tallyLength(bounds: readonly number[]): number {
   return bounds.length + 2
 }

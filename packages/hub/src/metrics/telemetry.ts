@@ -9,31 +9,31 @@ import { observedFetch } from './outbound.ts'
 import type { TracingOptions } from './tracing.ts'
 
 export interface TelemetryOptions {
-  /** Where metrics are served; undefined counts nothing. */
+  /** Where metrics are served; undefined turns metrics off. */
   readonly metricsListen: MetricsServerOptions['listen'] | undefined
-  /** Where traces go; undefined makes none. */
+  /** Where traces are sent; undefined turns traces off. */
   readonly tracing: Omit<TracingOptions, 'version'> | undefined
-  /** Of Watchbell. */
+  /** Watchbell's version. */
   readonly version: string
   readonly logger: Logger
   readonly now: () => Date
 }
 
-/** Metrics and traces, or neither. Disposing sends the traces that wait. */
+/** Metrics and traces, each on or off. Disposing sends waiting traces. */
 export interface Telemetry extends AsyncDisposable {
-  /** For `createHub`; each is there only when somebody wants to see what it sees. */
+  /** For `createHub`; each is present only when it is on. */
   readonly hub: { readonly meter?: Meter; readonly tracer?: Tracer }
-  /** For the http room. */
+  /** For the `http` room. */
   readonly observer: RequestObserver | undefined
   /** For the handler's thread. */
   readonly handling: HandlingCells | undefined
-  /** The way out to others, seen. */
+  /** The outbound fetch, observed. */
   watch(fetch: typeof globalThis.fetch): typeof globalThis.fetch
   /** Listens for scrapes. @returns undefined when metrics are off @throws the error of `listen` */
   serve(state: Pick<HubStateDeps, 'hub' | 'storage'>): Promise<MetricsServer | undefined>
 }
 
-/** What is off is not even loaded. */
+/** Modules are loaded only when they are on. */
 export async function startTelemetry(options: TelemetryOptions): Promise<Telemetry> {
   const metrics = options.metricsListen === undefined ? undefined : await startMetrics(options)
   const tracing =
@@ -90,7 +90,7 @@ async function startMetrics({ metricsListen, version, logger, now }: TelemetryOp
   }
 }
 
-/** All of them, each request entered through every one. */
+/** One observer that passes each request through all of them. */
 function allOf(observers: readonly RequestObserver[]): RequestObserver {
   const [only] = observers
   if (only !== undefined && observers.length === 1) return only

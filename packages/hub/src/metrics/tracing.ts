@@ -27,7 +27,7 @@ import { outcomeOfError } from './outbound.ts'
 import type { SamplerSetting } from './sampler.ts'
 
 export interface TracingOptions {
-  /** Of the traces endpoint of an OTLP/HTTP receiver. */
+  /** The traces endpoint of an OTLP/HTTP receiver. */
   readonly url: string
   readonly headers: Readonly<Record<string, string>>
   readonly serviceName: string
@@ -36,20 +36,20 @@ export interface TracingOptions {
   readonly sampler: SamplerSetting
 }
 
-/** Traces over OTLP. Disposing sends what waits. */
+/** Traces over OTLP. Disposing sends waiting traces. */
 export interface Tracing extends AsyncDisposable {
   readonly tracer: Tracer
   readonly observer: RequestObserver
-  /** A fetch whose requests are seen. Nothing of a trace is sent along: transmitters are strangers. */
+  /** A fetch whose requests have spans. No trace headers are sent, because transmitters are not trusted. */
   traced(fetch: typeof globalThis.fetch): typeof globalThis.fetch
 }
 
-/** For each export, and so the longest that a stop waits for a receiver that is away. */
+/** Timeout of each export, and so the longest that a stop waits for an unavailable receiver. */
 const exportTimeoutMs = 3_000
 
 /**
- * Traces of this hub alone: no global tracer is registered, so that a program with the hub inside keeps its own.
- * Only ids of providers, route patterns, hosts and words of closed lists become attributes.
+ * Traces of this hub only: no global tracer is registered, so that a program that embeds the hub keeps its own.
+ * Only ids of providers, route patterns, hosts and values of closed lists become attributes.
  */
 export function createTracing(options: TracingOptions): Tracing {
   const { url, headers, serviceName, version, resourceAttributes } = options
@@ -71,7 +71,7 @@ export function createTracing(options: TracingOptions): Tracing {
   const tracer = provider.getTracer('watchbell', version)
   const contexts = new AsyncLocalStorageContextManager()
 
-  /** Does the work inside a span that ends with it, or with the promise it gives. */
+  /** Does the work inside a span that ends with it, or with the promise that it returns. */
   function within<T>(span: Span, parent: Context, work: () => T): T {
     const settle = (error?: unknown): void => {
       if (error !== undefined) noteError(span, error)
@@ -143,12 +143,12 @@ export function createTracing(options: TracingOptions): Tracing {
       })
     },
     async [Symbol.asyncDispose]() {
-      await provider.shutdown().catch(() => undefined) // a receiver that is away must not make a stop fail
+      await provider.shutdown().catch(() => undefined) // an unavailable receiver must not make a stop fail
     },
   }
 }
 
-/** A refusal is no failure of ours: its span says why, and is not marked. The message may name a subject: only its code is told. */
+/** A refusal is not a failure of the hub: its span has the code and no error status. The message may name a subject and is left out. */
 function noteError(span: Span, error: unknown): void {
   const code = isHubError(error) ? error.code : undefined
   span.setAttribute('error.type', code ?? (error instanceof Error ? error.name : 'unknown'))
@@ -157,7 +157,7 @@ function noteError(span: Span, error: unknown): void {
   }
 }
 
-/** Host and method; a path or query may hold what is secret. */
+/** Host and method; a path or query may contain secrets. */
 function requestFacts(
   input: string | URL | Request,
   init: RequestInit | undefined,
@@ -176,7 +176,7 @@ function requestFacts(
   }
 }
 
-/** Version 00 ends after the flags; a later one may go on (§4). */
+/** Version 00 ends after the flags; later versions may have more (§4). */
 const traceparentShape = /^(?!ff|00.{54})[0-9a-f]{2}-([0-9a-f]{32})-([0-9a-f]{16})-([0-9a-f]{2})(?:-.*)?$/
 
 /** The caller's span (W3C Trace Context §3.2); none when its header is malformed. */

@@ -28,7 +28,7 @@ function causes(given: JsonValue): string[] {
   }
 }
 
-describe('drafts that are taken', () => {
+describe('drafts that are accepted', () => {
   test('issuer and JWKS URL (OKTA-R24, OKTA-R25)', () => {
     expect(read(body())).toEqual({
       name: 'IdP',
@@ -46,7 +46,7 @@ describe('drafts that are taken', () => {
     expect(read(body({ settings })).settings).toEqual({ wellKnownUrl: wellKnown.well_known_url })
   })
 
-  test('what stands beside a well-known URL is not even looked at (OKTA-R27)', () => {
+  test('settings beside a well-known URL are ignored (OKTA-R27)', () => {
     const settings = { ...wellKnown, issuer: 7, jwks_url: 'nonsense' }
     expect(read(body({ settings })).settings).toEqual({ wellKnownUrl: wellKnown.well_known_url })
   })
@@ -81,7 +81,7 @@ describe('drafts that are taken', () => {
     })
   })
 
-  test('every string may be as long as its limit', () => {
+  test('a string as long as its limit is accepted', () => {
     const url = `https://idp.example/${'x'.repeat(980)}`
     expect(url).toHaveLength(1000)
     const long = body({

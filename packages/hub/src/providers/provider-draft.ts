@@ -3,7 +3,7 @@ import { invalidFields } from '../base/invalid-fields.ts'
 import { impersonates, nameImpersonates } from '../base/impersonation.ts'
 import { isJsonObject, type JsonObject, type JsonValue } from '@watchbell/receiver/base'
 
-/** What somebody asks a provider to be. Only readProviderDraft makes one from outside data. */
+/** The wanted state of a provider. Only readProviderDraft makes one from outside data. */
 export interface ProviderDraft {
   readonly name: string
   readonly type: string
@@ -18,13 +18,13 @@ export type DraftSettings =
 /** In characters (OKTA-R20 to OKTA-R25). */
 export const providerLimits = { nameMax: 100, typeMax: 255, issuerMax: 700, urlMax: 1000 } as const
 
-/** Why a URL would not be fetched, going by its text; undefined when it would. See urlProblem in base/. */
+/** Why a URL would not be fetched, judged by its text; undefined when it would. See urlProblem in base/. */
 export type UrlProblem = (url: string) => string | undefined
 
 /**
- * Reads the body of create and replace (OKTA-R20 to OKTA-R29). Strings are kept as given. Members that it does not know, and
+ * Reads the body of create and replace (OKTA-R20 to OKTA-R29). Strings are kept as given. Unknown members, and
  * `id`, `status` and `_links` of an object that was fetched before, are ignored (OKTA-R26, OKTA-A5). When `well_known_url` is
- * given it wins: issuer and JWKS URL are resolved from it again, whatever stands beside it (OKTA-R27).
+ * given it wins: issuer and JWKS URL are resolved from it again, and other settings are ignored (OKTA-R27).
  *
  * @throws HubError `provider.invalid` with every problem, worded as Okta does (OKTA-R60, OKTA-X1)
  */
@@ -39,7 +39,7 @@ export function readProviderDraft(body: JsonValue, urlProblem: UrlProblem): Prov
   return { name, type, settings }
 }
 
-/** `provider.invalid` with its problems, also in words. */
+/** `provider.invalid` with its problems, also as its detail. */
 export function invalidProvider(problems: readonly FieldProblem[], cause?: unknown): HubError {
   return invalidFields('provider.invalid', problems, cause)
 }
@@ -65,7 +65,7 @@ function readSettings(
     const issuer = readText(settings, 'issuer', providerLimits.issuerMax, problems, 'settings.')
     return { issuer, jwksUrl: readUrl(settings, 'jwks_url', urlProblem, problems) }
   }
-  return { wellKnownUrl: '' } // never seen: there is a problem
+  return { wellKnownUrl: '' } // never returned: there is a problem
 }
 
 const blank = 'The field cannot be left blank'

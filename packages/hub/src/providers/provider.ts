@@ -1,4 +1,4 @@
-/** A transmitter whose SETs we take: Okta's "security events provider" (OKTA §1.3). */
+/** A transmitter whose SETs the hub accepts: Okta's "security events provider" (OKTA §1.3). */
 export interface Provider {
   /** `sse` + 17 (OKTA-R40). */
   readonly id: string
@@ -9,7 +9,7 @@ export interface Provider {
   /** Compared with a SET's `iss` character for character; not necessarily a URL (OKTA-R24). */
   readonly issuer: string
   readonly jwksUrl: string
-  /** Present when the provider was made from its metadata (OKTA-R43). */
+  /** Present when the provider was created from its metadata (OKTA-R43). */
   readonly wellKnownUrl: string | undefined
   readonly createdAt: Date
   readonly updatedAt: Date

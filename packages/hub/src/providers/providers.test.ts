@@ -7,7 +7,7 @@ import type { ProviderStore } from './provider-store.ts'
 import type { Provider } from './provider.ts'
 import { createProviders, type ProviderChange, type ProvidersDeps } from './providers.ts'
 
-/** Storage whose commits the test can hold up or fail; the contract below keeps it honest. */
+/** Storage whose commits the test can delay or fail; it must pass the contract below. */
 function memoryStorage() {
   let rows: readonly Provider[] = []
   let journal: readonly ProviderChange[] = []
@@ -97,7 +97,7 @@ async function start(deps: Partial<ProvidersDeps> = {}) {
   return { ...storage, deps: all, providers, kinds: () => storage.journal().map(({ kind }) => kind) }
 }
 
-/** Who may send, as the hot path sees it: the provider's id or the code of the refusal. */
+/** Who may send, by the in-memory look-up: the provider's id or the code of the refusal. */
 function mayPass({ providers }: Awaited<ReturnType<typeof start>>, iss: string): string {
   try {
     return providers.activeByIssuer(iss).id
@@ -108,7 +108,7 @@ function mayPass({ providers }: Awaited<ReturnType<typeof start>>, iss: string):
 }
 
 describe('create', () => {
-  test('makes an ACTIVE provider, journals it, and lets its SETs in (OKTA-R41)', async () => {
+  test('makes an ACTIVE provider, journals it, and accepts its SETs (OKTA-R41)', async () => {
     const hub = await start()
     const provider = await hub.providers.create(draft(1), by)
     expect(provider).toMatchObject({
@@ -153,7 +153,7 @@ describe('create', () => {
     },
   )
 
-  test('a fault of ours while resolving stays one', async () => {
+  test('an unexpected error while resolving is passed on', async () => {
     const hub = await start({ readMetadata: () => Promise.reject(new TypeError('bug')) })
     await expect(hub.providers.create(wellKnownDraft('https://idp.example/'), by)).rejects.toThrow(TypeError)
   })
@@ -193,7 +193,7 @@ describe('create', () => {
     expect(mayPass(hub, 'https://idp2.example')).toBe('set.unknown_issuer')
   })
 
-  test('of many at once with one name, one wins', async () => {
+  test('of many concurrent creations with one name, one succeeds', async () => {
     const hub = await start()
     const tries = Array.from({ length: 10 }, (_, n) =>
       hub.providers.create(draft(n, { name: 'one name' }), by),
@@ -203,7 +203,7 @@ describe('create', () => {
     expect(hub.kinds()).toEqual(['create'])
   })
 
-  test('stops at providersMax, and a deleted one makes room', async () => {
+  test('stops at providersMax, until a provider is deleted', async () => {
     const hub = await start({ providersMax: 2 })
     const { id } = await hub.providers.create(draft(1), by)
     await hub.providers.create(draft(2), by)
@@ -212,7 +212,7 @@ describe('create', () => {
     expect((await hub.providers.create(draft(3), by)).name).toBe('Provider 3')
   })
 
-  test('when the commit fails, nothing is let in', async () => {
+  test('when the commit fails, no SETs are accepted', async () => {
     const hub = await start()
     hub.onCommit(() => Promise.reject(new Error('disk full')))
     await expect(hub.providers.create(draft(1), by)).rejects.toThrow('disk full')
@@ -246,7 +246,7 @@ describe('replace', () => {
     expect(mayPass(hub, 'https://idp2.example')).toBe('set.provider_inactive')
   })
 
-  test('of an unknown id asks no transmitter', async () => {
+  test('of an unknown id sends no request to a transmitter', async () => {
     const asked: string[] = []
     const hub = await start({
       async readMetadata(url) {
@@ -263,7 +263,7 @@ describe('replace', () => {
     expect(asked).toEqual([])
   })
 
-  test("cannot take another's name, and then changes nothing", async () => {
+  test("with another provider's name is refused and changes nothing", async () => {
     const hub = await start()
     await hub.providers.create(draft(1), by)
     const { id } = await hub.providers.create(draft(2), by)
@@ -327,7 +327,7 @@ describe('lifecycle', () => {
     expect(mayPass(hub, issuer)).toBe(id)
   })
 
-  test('of many changes at once memory keeps the last one, as the store does', async () => {
+  test('after concurrent changes memory has the last one, as the store does', async () => {
     const hub = await start()
     const { id, issuer } = await hub.providers.create(draft(1), by)
     const changes = Array.from({ length: 21 }, (_, n) =>
@@ -367,7 +367,7 @@ describe('memory', () => {
     expect(mayPass(second, 'https://idp3.example')).toBe('set.unknown_issuer')
   })
 
-  test("follows another node's changes on refresh, and its own changes meanwhile", async () => {
+  test("shows another node's changes after a refresh, and its own changes meanwhile", async () => {
     const first = await start()
     const second = { ...first, providers: await createProviders(first.deps) }
     await first.providers.create(draft(1), by)

@@ -10,9 +10,9 @@ import type { Provider, ProviderStatus } from './provider.ts'
 /** One committed change of a provider, for the System Log (OKTA-L60). */
 export interface ProviderChange {
   readonly kind: 'create' | 'update' | 'delete' | 'activate' | 'deactivate'
-  /** As it is now; for `delete`, as it was last. */
+  /** After the change; for `delete`, the deleted provider. */
   readonly provider: Provider
-  /** As it was; undefined for `create`. */
+  /** Before the change; undefined for `create`. */
   readonly before: Provider | undefined
   readonly by: Actor
 }
@@ -25,7 +25,7 @@ interface ProviderStores {
   readonly providers: ProviderStore
 }
 
-/** What else a change of a provider changes, in the same transaction and before it is journaled. */
+/** Further effects of a provider's change, in the same transaction and before the journal entry. */
 export type ProviderConsequence<Stores, Journal> = (
   tx: Transaction<Stores, Journal>,
   change: ProviderChange,
@@ -36,19 +36,19 @@ export interface ProvidersDeps<
   Journal extends ProviderJournal = ProviderJournal,
 > {
   readonly world: Pick<World, 'now' | 'newId'>
-  /** For reading outside a transaction. */
+  /** For reads outside a transaction. */
   readonly store: Pick<ProviderStore, 'list' | 'findById'>
   readonly transaction: Transact<Stores, Journal>
-  /** In this order. None unless given. */
+  /** Run in this order. None unless given. */
   readonly consequences?: readonly ProviderConsequence<Stores, Journal>[]
   /** Resolves a well-known URL (OKTA-R43). @throws HubError `provider.metadata_unusable` */
   readonly readMetadata: (url: string) => Promise<{ readonly issuer: string; readonly jwksUrl: string }>
-  /** When given, a JWKS URL must answer with a usable key before it is taken (OKTA-R64). @throws HubError saying why not */
+  /** When given, a JWKS URL must return a usable key before it is accepted (OKTA-R64). @throws HubError with the reason */
   readonly checkKeys: ((jwksUrl: string) => Promise<void>) | undefined
   readonly providersMax: number
 }
 
-/** Who may send, and how that changes. */
+/** The providers, and the operations on them. */
 export interface Providers {
   /** In the order of creation. */
   list(): Promise<Provider[]>
@@ -61,24 +61,24 @@ export interface Providers {
    * @throws HubError `provider.not_found`, `provider.invalid`, `provider.name_taken`, `provider.issuer_taken`
    */
   replace(id: string, draft: ProviderDraft, by: Actor): Promise<Provider>
-  /** Of an ACTIVE provider as well (OKTA-R10). @throws HubError `provider.not_found` */
+  /** Also deletes an ACTIVE provider (OKTA-R10). @throws HubError `provider.not_found` */
   delete(id: string, by: Actor): Promise<void>
   /** Changes and journals nothing when it is ACTIVE already (OKTA-R8). @throws HubError `provider.not_found` */
   activate(id: string, by: Actor): Promise<Provider>
   /** Changes and journals nothing when it is INACTIVE already (OKTA-R9). @throws HubError `provider.not_found` */
   deactivate(id: string, by: Actor): Promise<Provider>
   /**
-   * The provider that may send SETs of this issuer, from memory.
+   * The provider that may send this issuer's SETs, from memory.
    * @throws HubError `set.unknown_issuer`, `set.provider_inactive`
    */
   activeByIssuer(iss: string): Provider
   /** The provider with this issuer, whatever its status, from memory. */
   findByIssuer(iss: string): Provider | undefined
-  /** Reads memory anew from the store: at the start, and after another node changed something. @returns who there is */
+  /** Reloads memory from the store: at the start, and after another node's change. @returns all providers */
   refresh(): Promise<readonly Provider[]>
 }
 
-/** Providers over their store, with every issuer in memory. Reads the store once before it resolves. */
+/** Creates the room over its store, with every issuer in memory. Reads the store once before it resolves. */
 export async function createProviders<Stores extends ProviderStores, Journal extends ProviderJournal>(
   deps: ProvidersDeps<Stores, Journal>,
 ): Promise<Providers> {
@@ -86,7 +86,7 @@ export async function createProviders<Stores extends ProviderStores, Journal ext
   let byIssuer = new Map<string, Provider>()
   let lastChange: Promise<unknown> = Promise.resolve()
 
-  /** One change at a time, so that memory takes them in the order in which they commit. */
+  /** One change at a time, so that memory changes in the order of the commits. */
   function inTurn<T>(change: () => Promise<T>): Promise<T> {
     const turn = lastChange.then(change)
     lastChange = turn.catch(() => undefined)
@@ -105,7 +105,7 @@ export async function createProviders<Stores extends ProviderStores, Journal ext
     return (await store.findById(id)) ?? notFound(id)
   }
 
-  /** Issuer and JWKS URL of a draft. Calls the transmitter, so never inside a transaction. */
+  /** Issuer and JWKS URL of a draft. Requests the transmitter's metadata, so never call it inside a transaction. */
   async function resolve({ settings }: ProviderDraft): Promise<Resolved> {
     if (settings.wellKnownUrl === undefined) {
       const { issuer, jwksUrl } = settings
@@ -135,7 +135,7 @@ export async function createProviders<Stores extends ProviderStores, Journal ext
     byIssuer.set(provider.issuer, provider)
   }
 
-  /** Stops a provider's SETs before the commit that ends them, and lets them in again if it fails. */
+  /** Refuses a provider's SETs before the commit that stops it, and accepts them again if the commit fails. */
   async function stoppedAhead<T>(id: string, commit: () => Promise<T>): Promise<T> {
     const known = findById(id)
     if (known !== undefined) byIssuer.set(known.issuer, { ...known, status: 'INACTIVE' })
@@ -244,13 +244,13 @@ export async function createProviders<Stores extends ProviderStores, Journal ext
 }
 
 export interface ProviderFollowers {
-  /** After a provider was replaced. */
+  /** Called after a provider was replaced. */
   readonly replaced: () => Promise<void>
-  /** After a provider was deleted. */
+  /** Called after a provider was deleted. */
   readonly deleted: (id: string) => void
 }
 
-/** The same providers, with what other rooms remember of them brought up to date after each change. */
+/** The same providers; after each change it updates what other rooms remember of them. */
 export function followedProviders(providers: Providers, { replaced, deleted }: ProviderFollowers): Providers {
   return {
     ...providers,
@@ -268,7 +268,7 @@ export function followedProviders(providers: Providers, { replaced, deleted }: P
 
 type Resolved = Pick<Provider, 'issuer' | 'jwksUrl' | 'wellKnownUrl'>
 
-/** Turns what the transmitter did wrong into a problem of the field that led there (OKTA-R63). */
+/** Turns a transmitter's fault into a problem of the field that named its URL (OKTA-R63). */
 async function blaming<T>(field: 'well_known_url' | 'jwks_url', work: () => Promise<T>): Promise<T> {
   try {
     return await work()

@@ -1,11 +1,11 @@
 import type { LogPosition } from './system-log-store.ts'
 
-/** Grows when the parts of a cursor change their meaning; cursors of other versions are refused. */
+/** Incremented when the meaning of a cursor's parts changes; cursors of other versions are refused. */
 const version = 1
 const cursorCharsMax = 200
 
 /**
- * A position as the opaque text of `after` (OKTA-L3). It is neither secret nor signed: whoever may read the log may start
+ * A position as the opaque text of `after` (OKTA-L3). It is neither secret nor signed: a client that may read the log may start
  * anywhere in it.
  */
 export function printCursor(position: LogPosition): string {
@@ -26,7 +26,7 @@ function partsOf(position: LogPosition): readonly (string | number | null)[] {
   ]
 }
 
-/** The position, or undefined for anything that {@link printCursor} has not written. */
+/** The position, or undefined for any text that {@link printCursor} does not write. */
 export function parseCursor(cursor: string): LogPosition | undefined {
   const position = cursor.length <= cursorCharsMax ? readParts(decode(cursor)) : undefined
   return position !== undefined && printCursor(position) === cursor ? position : undefined

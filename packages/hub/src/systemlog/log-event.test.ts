@@ -16,7 +16,7 @@ function entry(facts: Partial<LogFacts> = {}): LogEvent {
   })
 }
 
-test('OKTA-L40–OKTA-L46: every member is there, in the order of real entries, absent ones null', () => {
+test('OKTA-L40–OKTA-L46: an entry has every member, in the order of real entries, absent ones null', () => {
   expect(Object.keys(entry())).toEqual([
     'actor',
     'client',
@@ -63,11 +63,11 @@ test('OKTA-L40–OKTA-L46: every member is there, in the order of real entries, 
   })
 })
 
-test('OKTA-L43: entries that stem from one job share its id', () => {
+test('OKTA-L43: entries of one job share its id', () => {
   expect(entry({ job: 'sig1' }).transaction).toEqual({ type: 'JOB', id: 'sig1', detail: null })
 })
 
-test('OKTA-L43: what a request did names the request, its address and its program', () => {
+test('OKTA-L43: the entry of a request names the request, its address and its program', () => {
   const by = { ...ada, ip: '192.0.2.1', userAgent: 'curl/8', requestId: 'req1' }
   const { client, request, transaction } = entry({ by, job: 'sig1' })
   expect(transaction).toEqual({ type: 'WEB', id: 'req1', detail: null })
@@ -84,12 +84,12 @@ test('OKTA-L43: what a request did names the request, its address and its progra
   ])
 })
 
-test('of a program that has much to say about itself, no more than its beginning', () => {
+test('a long User-Agent is cut', () => {
   const { client } = entry({ by: { ...ada, ip: '192.0.2.1', userAgent: 'x'.repeat(10_000) } })
   expect(client?.userAgent?.rawUserAgent).toBe('x'.repeat(500))
 })
 
-test('a service app is also the client, and an IPv6 address says so', () => {
+test('a service app is also the client, and an IPv6 address is marked V6', () => {
   const by: Actor = {
     id: '0oa1',
     type: 'PublicClientApp',

@@ -5,7 +5,7 @@ import type { World } from '../base/world.ts'
 /** One entry of the System Log in Okta's shape, its members in the order of real entries (OKTA §6.4, OKTA-L40–OKTA-L46). */
 export interface LogEvent {
   readonly actor: LogActor
-  /** Who called over HTTP; null when nobody did. */
+  /** The HTTP caller; null when there was none. */
   readonly client: LogClient | null
   readonly device: null
   readonly authenticationContext: null
@@ -61,7 +61,7 @@ export interface LogClient {
   readonly userAgent: { readonly rawUserAgent: string; readonly os: string; readonly browser: string } | null
   readonly zone: null
   readonly device: string
-  /** The service app, when one called. */
+  /** The service app, when it was the caller. */
   readonly id: string | null
   readonly ipAddress: string | null
   readonly geographicalContext: null
@@ -81,26 +81,26 @@ export interface LogIpAddress {
   readonly source: null
 }
 
-/** What an entry says; the rest follows from it. */
+/** The facts of an entry; the other members are derived. */
 export interface LogFacts {
   readonly eventType: string
   readonly displayMessage: string
   readonly by: Actor
   readonly target: readonly LogTarget[] | null
   readonly debugData: JsonObject
-  /** What entries that belong together share when they stem from no HTTP request: the id of a signal, say. */
+  /** Shared by entries of one job that no HTTP request caused, such as the id of a signal. */
   readonly job?: string
   readonly legacyEventType?: string
-  /** Unless it simply succeeded. */
+  /** SUCCESS unless given. */
   readonly outcome?: LogEvent['outcome']
-  /** Unless it is only information: WARN is for what somebody should look at, ERROR for what no longer works (OKTA-L42). */
+  /** INFO unless given. WARN: an operator should look; ERROR: something no longer works (OKTA-L42). */
   readonly severity?: LogSeverity
 }
 
-/** What Okta writes for an `alternateId` that there is none of. */
+/** Okta's value for a missing `alternateId`. */
 export const noAlternateId = 'unknown'
 
-/** An entry that says something was done. */
+/** An entry for something that was done. */
 export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts): LogEvent {
   const { by } = facts
   const uuid = world.newUuid()
@@ -135,7 +135,7 @@ export function logEvent(world: Pick<World, 'now' | 'newUuid'>, facts: LogFacts)
   }
 }
 
-/** Whoever calls chooses it, and every call may be an entry. */
+/** The caller chooses its User-Agent, and every call may be an entry: so it is cut. */
 const userAgentCharsMax = 500
 
 function clientOf({ id, type, ip, userAgent }: Actor): LogClient | null {

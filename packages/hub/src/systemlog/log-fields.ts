@@ -1,4 +1,4 @@
-/** `value`: has no members. `open`: has any members, known to nobody beforehand. Lists stand for their elements. */
+/** `value`: has no members. `open`: may have any members. A list counts as its elements. */
 type Shape = 'value' | 'open' | { readonly [name: string]: Shape }
 
 function values(...names: readonly string[]): Readonly<Record<string, 'value'>> {
@@ -15,7 +15,7 @@ const ipDetails: Shape = {
 }
 const entity = { ...values('id', 'type', 'alternateId', 'displayName'), detailEntry: 'open' } as const
 
-/** Everything Okta's LogEvent has, the members that we never fill included: a filter on them is valid (OKTA §6.4). */
+/** All members of Okta's LogEvent, including those that Watchbell never fills: a filter on them is valid (OKTA §6.4). */
 const logEvent: Shape = {
   ...values('displayMessage', 'eventType', 'legacyEventType', 'published', 'severity', 'uuid', 'version'),
   actor: entity,
@@ -44,11 +44,11 @@ const logEvent: Shape = {
   target: { ...entity, changeDetails: { from: 'open', to: 'open' } },
 }
 
-/** What stands at the end of a path. */
+/** The field at the end of a path. */
 export interface LogField {
-  /** With every name as it is in entries. */
+  /** The path with every name spelled as in entries. */
   readonly path: string
-  /** Has members, so there is nothing to compare with. */
+  /** Has members, so it cannot be compared. */
   readonly isObject: boolean
 }
 

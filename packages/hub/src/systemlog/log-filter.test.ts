@@ -32,7 +32,7 @@ function refusal(filter: string): HubError {
   throw new Error(`${filter} was taken`)
 }
 
-describe('parseLogFilter takes', () => {
+describe('parseLogFilter accepts', () => {
   test.each<[string, LogFilter]>([
     ['eventType eq "user.session.start"', compare('eventType', 'eq', 'user.session.start')],
     ['eventType Eq "x"', compare('eventType', 'eq', 'x')],
@@ -82,7 +82,7 @@ describe('parseLogFilter takes', () => {
 })
 
 describe('parseLogFilter refuses', () => {
-  test("OKTA-L21: an unknown operator, in Okta's words", () => {
+  test("OKTA-L21: an unknown operator, in Okta's text", () => {
     const { code, detail } = refusal('display_message eqq "Create okta user"')
     expect(code).toBe('log.filter_invalid')
     expect(detail).toBe(
@@ -151,7 +151,7 @@ describe('parseLogFilter refuses', () => {
     expect([code, detail]).toEqual(['log.filter_invalid', expect.stringContaining(said)])
   })
 
-  test('more characters, comparisons or levels than there may be, and takes as many', () => {
+  test('more characters, comparisons or levels than the maximum, and accepts the maximum', () => {
     const one = 'actor.id pr'
     const terms = (count: number): string => Array<string>(count).fill(one).join(' or ')
     const nested = (depth: number): string => '('.repeat(depth) + one + ')'.repeat(depth)
@@ -203,7 +203,7 @@ const { filter: anyFilter } = fc.letrec<{ filter: LogFilter }>((tie) => ({
   ),
 }))
 
-test('what is printed parses to the same filter', () => {
+test('a printed filter parses to the same filter', () => {
   fc.assert(
     fc.property(anyFilter, (filter) => {
       const printed = printLogFilter(filter)
@@ -213,7 +213,7 @@ test('what is printed parses to the same filter', () => {
   )
 })
 
-test('no text makes the parser fail in any other way than by saying no', () => {
+test('the parser answers any text with a filter or a HubError', () => {
   const piece = fc.oneof(
     fc.constantFrom(
       'eventType',

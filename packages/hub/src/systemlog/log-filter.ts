@@ -4,7 +4,7 @@ import { findLogField } from './log-fields.ts'
 
 /**
  * A filter expression of the System Log: SCIM's language (RFC 7644 §3.4.2.2) without `[ ]` (OKTA-L4). Attribute names and
- * comparisons respect case, keywords do not: that is how Okta describes filters ("identical", lexicographical).
+ * comparisons respect case, keywords do not, as Okta describes filters ("identical", lexicographical).
  */
 export type LogFilter =
   | { readonly kind: 'and' | 'or'; readonly terms: readonly LogFilter[] }
@@ -14,7 +14,7 @@ export type LogFilter =
 
 export interface Comparison {
   readonly kind: 'compare'
-  /** A path that LogEvent has, its names as they are in entries. */
+  /** A path of LogEvent, its names spelled as in entries. */
   readonly field: string
   readonly operator: CompareOperator
   readonly value: FilterValue
@@ -30,7 +30,7 @@ export const filterDepthMax = 32
 const fieldShownCharsMax = 256
 
 /**
- * @throws HubError `log.filter_invalid` (OKTA-L21, OKTA-L22), `log.filter_unsupported` (OKTA-L24); both `detail`s are the wire's text
+ * @throws HubError `log.filter_invalid` (OKTA-L21, OKTA-L22), `log.filter_unsupported` (OKTA-L24); both `detail`s are the answer's text
  */
 export function parseLogFilter(text: string): LogFilter {
   if (text.length > filterCharsMax) {
@@ -41,7 +41,7 @@ export function parseLogFilter(text: string): LogFilter {
   return checkFields(new Parser(text).parse())
 }
 
-/** The filter as text that parses to the same filter. */
+/** Text that parses to the same filter. */
 export function printLogFilter(filter: LogFilter): string {
   switch (filter.kind) {
     case 'and':
@@ -67,7 +67,7 @@ interface Token {
   readonly at: number
 }
 
-/** Reads from left to right, looking one token ahead; the depth limit bounds its recursion. */
+/** Recursive descent with one token of lookahead; the depth limit bounds the recursion. */
 class Parser {
   readonly #text: string
   #token: Token
@@ -212,7 +212,7 @@ function endsWord(character: string | undefined): boolean {
   )
 }
 
-/** After the closing quote, or at the end of a text that has none. */
+/** The index after the closing quote, or the text's length when there is none. */
 function endOfString(text: string, opening: number): number {
   for (let at = opening + 1; at < text.length; at += 1) {
     if (text[at] === '\\') at += 1
@@ -221,7 +221,7 @@ function endOfString(text: string, opening: number): number {
   return text.length
 }
 
-/** String literals are JSON strings; undefined when it is none. */
+/** String literals are JSON strings; undefined for other text. */
 function readString(literal: string): string | undefined {
   try {
     const value: unknown = JSON.parse(literal)
@@ -242,7 +242,7 @@ function isOrder(operator: CompareOperator): operator is 'gt' | 'ge' | 'lt' | 'l
   return operator === 'gt' || operator === 'ge' || operator === 'lt' || operator === 'le'
 }
 
-/** The filter with every field by its own name. */
+/** The filter with every field's name spelled as in entries. */
 function checkFields(filter: LogFilter): LogFilter {
   switch (filter.kind) {
     case 'and':
@@ -257,7 +257,7 @@ function checkFields(filter: LogFilter): LogFilter {
   }
 }
 
-/** `co` is not answered on these (OKTA-L4). */
+/** `co` is not supported on these fields (OKTA-L4). */
 const neverContains: ReadonlySet<string> = new Set([
   'debugContext.debugData.url',
   'debugContext.debugData.requestUri',

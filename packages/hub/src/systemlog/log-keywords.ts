@@ -4,7 +4,7 @@ import type { LogPredicate } from './log-match.ts'
 export const keywordsMax = 10
 export const keywordCharsMax = 40
 
-/** What is wrong with a free-text search in Okta's words (OKTA-L25). */
+/** What is wrong with a free-text search, in Okta's text (OKTA-L25). */
 export type KeywordProblem = { readonly problem: string }
 
 /** The keywords of `q`, in lower case. */
@@ -22,7 +22,7 @@ export function readKeywords(q: string): readonly string[] | KeywordProblem {
 }
 
 /**
- * Whether every keyword stands in some value of the entry as a whole word, letter case aside (OKTA-L6). A word ends where
+ * Whether every keyword is a whole word in some value of the entry, letter case ignored (OKTA-L6). A word ends where
  * letters and digits end, so the parts of `a-b`, of an address and of a URL are found, and `a-b` itself as well.
  */
 export function keywordPredicate(keywords: readonly string[]): LogPredicate {
@@ -33,7 +33,7 @@ export function keywordPredicate(keywords: readonly string[]): LogPredicate {
   }
 }
 
-/** Takes what it finds out of `missing`. */
+/** Removes found keywords from `missing`. */
 function findIn(value: unknown, missing: Set<string>): void {
   if (missing.size === 0) return
   if (Array.isArray(value)) {

@@ -141,7 +141,7 @@ test.each([
   ['eventType sw "a"', undefined],
   ['eventType eq null', undefined],
   ['eventType pr', undefined],
-])('%s leaves the types %j', (filter, expected) => {
+])('%s narrows the types to %j', (filter, expected) => {
   expect(eventTypesOf(parseLogFilter(filter))).toEqual(expected)
 })
 
@@ -177,7 +177,7 @@ describe('keywords', () => {
     expect(keywordPredicate(keywordsOf(q))(entry)).toBe(expected)
   })
 
-  test('OKTA-L6: letters beyond ASCII make words, and other signs end them', () => {
+  test('OKTA-L6: letters beyond ASCII are parts of words, and other characters end words', () => {
     const found = (q: string): boolean => {
       const message = { ...entry, displayMessage: 'Grüße \u{1D400}b \u{1F514}bell' }
       return keywordPredicate(keywordsOf(q))(message)
@@ -185,7 +185,7 @@ describe('keywords', () => {
     expect(['GRÜSSE', 'grüße', 'gr', 'b', 'bell'].map(found)).toEqual([false, true, false, false, true])
   })
 
-  test('OKTA-L6, OKTA-L25: ten keywords of forty characters are taken, no more and no longer', () => {
+  test('OKTA-L6, OKTA-L25: ten keywords of forty characters are accepted, no more and no longer', () => {
     const words = (count: number, length: number): string =>
       Array<string>(count).fill('x'.repeat(length)).join(' ')
     expect(readKeywords(words(10, 40))).toHaveLength(10)

@@ -5,7 +5,7 @@ import type { LogEvent } from './log-event.ts'
 
 export type LogPredicate = (event: LogEvent) => boolean
 
-/** The filter as a question to an entry. Over lists a comparison holds when it holds for any element (OKTA-L5). */
+/** The filter as a predicate on entries. On a list a comparison holds when it holds for any element (OKTA-L5). */
 export function filterPredicate(filter: LogFilter): LogPredicate {
   switch (filter.kind) {
     case 'and': {
@@ -33,8 +33,8 @@ export function filterPredicate(filter: LogFilter): LogPredicate {
 }
 
 /**
- * Every type that an entry can have which matches, or undefined when the filter leaves the type open. For narrowing
- * what is read: the predicate still has the last word.
+ * All types that a matching entry can have, or undefined when the filter does not restrict the type. Narrows
+ * the query; the predicate still decides.
  */
 export function eventTypesOf(filter: LogFilter): readonly string[] | undefined {
   switch (filter.kind) {
@@ -56,7 +56,7 @@ export function eventTypesOf(filter: LogFilter): readonly string[] | undefined {
   }
 }
 
-/** Texts that stand in every entry which matches, apart from its type. For narrowing what is read. */
+/** Texts that every matching entry contains, apart from its type. Narrows the query. */
 export function textsOf(filter: LogFilter): readonly string[] {
   switch (filter.kind) {
     case 'and':
@@ -74,7 +74,7 @@ export function textsOf(filter: LogFilter): readonly string[] {
   }
 }
 
-/** What stands at the path: several values below lists, `[undefined]` for nothing at all. */
+/** The values at the path: several below lists, `[undefined]` when there is none. */
 function valuesAt(event: LogEvent, path: readonly string[]): readonly unknown[] {
   let values: readonly unknown[] = [event]
   for (const name of path) {
@@ -128,7 +128,7 @@ const orders: Readonly<
   le: (order) => order <= 0,
 }
 
-/** Chronological for two times, lexicographical for other texts, numerical for numbers; else there is no order. */
+/** Chronological for two times, lexicographical for other texts, numerical for numbers; undefined for other pairs. */
 function ordered(wanted: FilterValue, holds: (order: number) => boolean): (actual: unknown) => boolean {
   if (typeof wanted === 'number') return (actual) => typeof actual === 'number' && holds(actual - wanted)
   if (typeof wanted !== 'string') return () => false

@@ -16,13 +16,13 @@ export interface LogPageDeps {
   readonly budgets?: ScanBudgets
 }
 
-/** How much one request may look through. */
+/** How many entries one request may examine, and for how long. */
 export interface ScanBudget {
   readonly entriesMax: number
   readonly ms: number
 }
 
-/** An empty page gets the larger one, because some clients take an empty page for the end (OKTA-L14). */
+/** Pages that are still empty get the larger budget, because some clients take an empty page for the end (OKTA-L14). */
 export interface ScanBudgets {
   readonly some: ScanBudget
   readonly none: ScanBudget
@@ -33,14 +33,14 @@ const scanBudgets: ScanBudgets = {
   none: { entriesMax: 400_000, ms: 5_000 },
 }
 /**
- * Entries of one look: few first, because many may match, and more once nothing did. Where an index leaves out other types, as
- * for nearly every SIEM, most of the first look match: it is no larger than the page.
+ * Entries per read: few first, because many may match, then more. Where an index leaves out other types, as
+ * for nearly every SIEM, most entries match: then the first read is no larger than the page.
  */
 const scanBatch = { first: 500, further: 4_000 } as const
 
 /**
- * One page of the log. A filter that matches little is given up after a while: then the page is short, and its `next`
- * goes on behind the last entry looked at, so that nothing is lost and nothing comes twice.
+ * One page of the log. The search ends when its budget is spent: then the page is short, and its `next`
+ * continues after the last examined entry, so that no entry is lost or repeated.
  */
 export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<LogPage> {
   const { systemLog, world, budgets = scanBudgets } = deps
@@ -48,7 +48,7 @@ export async function readLogPage(deps: LogPageDeps, query: LogQuery): Promise<L
   const endless = query.position.order === 'persisted'
   if (limit === 0) return { events: [], next: endless ? printCursor(query.position) : undefined }
 
-  const wanted = endless ? limit : limit + 1 // one more tells whether this page is the last
+  const wanted = endless ? limit : limit + 1 // one more shows whether this page is the last
   const startedAt = world.now().getTime()
   const found: (StoredLogEvent & { readonly event: LogEvent })[] = []
   let { position } = query

@@ -62,7 +62,7 @@ describe('where a query starts', () => {
     expect(read(query).position).toEqual(position)
   })
 
-  test('OKTA-L3: after wins over since, even over one that is too old by now, or cannot be read', () => {
+  test('OKTA-L3: after wins over since, even over one that is too old or unreadable', () => {
     const position = { order: 'persisted', after: 7 } as const
     expect(read(`since=2020-01-01&after=${printCursor(position)}`).position).toEqual(position)
     expect(read(`since=yesterday&after=${printCursor(position)}`).position).toEqual(position)
@@ -87,7 +87,7 @@ test.each([
   expect(read(query).limit).toBe(limit)
 })
 
-test('what the filter says of types narrows the reading, up to twenty of them', () => {
+test('up to twenty types in the filter narrow what is read', () => {
   const types = (count: number): string =>
     Array.from({ length: count }, (_, at) => `eventType eq "t${at}"`).join(' or ')
   expect(read('q=x').eventTypes).toBeUndefined()
@@ -95,7 +95,7 @@ test('what the filter says of types narrows the reading, up to twenty of them', 
   expect(read(`filter=${encodeURIComponent(types(21))}`).eventTypes).toBeUndefined()
 })
 
-test('without filter and keywords there is nothing to look at entries for', () => {
+test('without filter and keywords there is no predicate', () => {
   expect(read('q=&filter=&limit=5').matches).toBeUndefined()
 })
 
@@ -103,7 +103,7 @@ describe('what is refused', () => {
   const badDate =
     'The date format in your query is not recognized. Please enter dates using ISO8601 string format.'
 
-  test('OKTA-L20: a bad date, in the words and with the causes of Okta', () => {
+  test('OKTA-L20: a bad date, in Okta’s text and with Okta’s causes', () => {
     const { code, problems, facts } = refusal('until=yesterday')
     expect(code).toBe('log.query_invalid')
     expect(facts['summary']).toBe(`'until': ${badDate} 'until': must be a valid date-time or empty.`)
@@ -177,7 +177,7 @@ describe('what is refused', () => {
     Buffer.from('null').toString('base64url'),
     bounded,
     'A'.repeat(10_000),
-  ])('OKTA-L3: an after that no next link of such a query had: %s', (after) => {
+  ])('OKTA-L3: an after that no next link of such a query contains: %s', (after) => {
     const { code, problems } = refusal(`after=${encodeURIComponent(after)}`)
     expect([code, problems[0]?.field]).toEqual(['log.query_invalid', 'after'])
   })
@@ -202,7 +202,7 @@ const anyPosition: fc.Arbitrary<LogPosition> = fc.oneof(
   }),
 )
 
-test('every position survives being a cursor', () => {
+test('every position printed as a cursor reads as the same position', () => {
   fc.assert(
     fc.property(anyPosition, (position) => {
       expect(parseCursor(printCursor(position))).toEqual(position)

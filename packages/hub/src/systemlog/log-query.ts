@@ -7,15 +7,15 @@ import { keywordPredicate, readKeywords } from './log-keywords.ts'
 import { eventTypesOf, filterPredicate, textsOf, type LogPredicate } from './log-match.ts'
 import type { LogPosition } from './system-log-store.ts'
 
-/** What a client asks of the log. */
+/** A client's query of the log. */
 export interface LogQuery {
   readonly position: LogPosition
   readonly limit: number
-  /** Types outside of which nothing matches. */
+  /** The only types that can match. */
   readonly eventTypes: readonly string[] | undefined
-  /** What the JSON of everything that matches contains, letter case aside. */
+  /** Texts that the JSON of every matching entry contains, letter case ignored. */
   readonly containing: readonly string[]
-  /** What entries must be; undefined when every entry will do. */
+  /** Whether an entry matches; undefined when every entry does. */
   readonly matches: LogPredicate | undefined
 }
 
@@ -28,14 +28,14 @@ export const limitMax = 1_000
 const dayMs = 86_400_000
 const sinceDefaultDays = 7
 const sinceDaysMax = 180
-/** More types than this are left to the predicate. */
+/** With more types only the predicate decides. */
 const eventTypesMax = 20
 
 /**
- * Reads the parameters (OKTA-L1–OKTA-L8). A parameter that is there and empty is as good as absent: Okta's own links have `q=`.
+ * Reads the parameters (OKTA-L1–OKTA-L8). An empty parameter counts as absent: Okta's own links have `q=`.
  *
  * Ascending and without `until` it is a polling query, and runs in the order of storing (OKTA-L10); all others run by
- * `published` and end (OKTA-L11). `since` is inclusive and `until` exclusive, so that windows that touch share nothing.
+ * `published` and end (OKTA-L11). `since` is inclusive and `until` exclusive, so that adjacent windows share no entry.
  * @throws HubError `log.query_invalid` (OKTA-L20, OKTA-L25, OKTA-L27), `log.too_old` (OKTA-L23), `log.filter_invalid`,
  *   `log.filter_unsupported`
  */
@@ -83,12 +83,12 @@ function startOf({ since, until, descending, now }: Window): LogPosition {
     order: 'published',
     direction: descending ? 'descending' : 'ascending',
     since: since ?? sinceDefault,
-    until: until ?? new Date(now.getTime() + 1), // so that what is published at this moment is in it
+    until: until ?? new Date(now.getTime() + 1), // so that entries published in this millisecond are included
     after: undefined,
   }
 }
 
-/** Collects every problem before it refuses (OKTA-X4). */
+/** Collects all problems before refusing (OKTA-X4). */
 class ParameterReader {
   readonly #parameters: URLSearchParams
   readonly #problems: FieldProblem[] = []
@@ -141,7 +141,7 @@ class ParameterReader {
     return []
   }
 
-  /** The position in `after`. It wins over `since`, whatever that says, and over `until` (OKTA-L3), but must be of the same kind of query. */
+  /** The position in `after`. It wins over `since`, whatever its value, and over `until` (OKTA-L3), but must be of the same kind of query. */
   cursor(kind: 'persisted' | 'ascending' | 'descending'): LogPosition | undefined {
     const text = this.text('after')
     if (text === undefined) return undefined

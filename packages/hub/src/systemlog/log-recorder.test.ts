@@ -14,7 +14,7 @@ const entry = (eventType: string): LogEvent =>
     },
   )
 
-/** Commits that end when the test says so. */
+/** Commits that the test ends. */
 function heldStore() {
   const batches: { readonly types: readonly string[]; end(error?: Error): void }[] = []
   return {
@@ -31,7 +31,7 @@ function heldStore() {
 
 const turn = (): Promise<void> => new Promise((resolve) => setImmediate(resolve))
 
-test('while one commits the next gather, in their order, and each resolves with its own commit', async () => {
+test('entries that arrive during a commit share the next one, in their order, and each resolves with its own commit', async () => {
   const store = heldStore()
   const recorder = createLogRecorder(store, { batchMax: 2, waitingMax: 10 })
   const done: string[] = []
@@ -53,7 +53,7 @@ test('while one commits the next gather, in their order, and each resolves with 
   expect(done).toEqual(['a', 'b', 'c', 'd'])
 })
 
-test('a commit that fails fails those in it, and nobody else', async () => {
+test('a failed commit rejects only its own entries', async () => {
   const store = heldStore()
   const recorder = createLogRecorder(store)
   const first = recorder.record(entry('a'))
@@ -66,7 +66,7 @@ test('a commit that fails fails those in it, and nobody else', async () => {
   await expect(second).resolves.toBeUndefined()
 })
 
-test('more than may wait are turned away', async () => {
+test('entries beyond the maximum that may wait are refused', async () => {
   const store = heldStore()
   const recorder = createLogRecorder(store, { batchMax: 1, waitingMax: 2 })
   const first = recorder.record(entry('a'))

@@ -3,7 +3,7 @@ import type { Meter } from '../base/meter.ts'
 import type { LogEvent } from './log-event.ts'
 import type { SystemLogStore } from './system-log-store.ts'
 
-/** Adds single entries that many write at once, many with one commit. */
+/** Adds single entries of concurrent writers, many in one commit. */
 export interface LogRecorder extends AsyncDisposable {
   /**
    * Resolves when the entry is on disk.

@@ -1,6 +1,6 @@
 /**
- * Words of others for a pseudo-map (`{level=HIGH, reasons=…}`, OKTA-L66), without the marks that its form consists of: nobody
- * can write a member of their own into it.
+ * Text from outside for a pseudo-map (`{level=HIGH, reasons=…}`, OKTA-L66), without the pseudo-map's delimiters: it cannot
+ * add a member.
  */
 export function inPseudoMap(text: string): string {
   return text.replace(/[{}=,]/g, ' ')

@@ -1,15 +1,15 @@
 import type { Deleted } from '../base/deleted.ts'
 import type { LogEvent } from './log-event.ts'
 
-/** Where a page starts, and in which order it runs. */
+/** Where a page starts, and its order. */
 export type LogPosition = PersistedPosition | PublishedPosition
 
-/** In the order in which entries were stored, oldest first. `since` starts at the first one stored then or later. */
+/** In the order in which entries were stored, oldest first. `since` starts at the first entry stored then or later. */
 export type PersistedPosition =
   | { readonly order: 'persisted'; readonly since: Date }
   | { readonly order: 'persisted'; readonly after: number }
 
-/** In the order of `published`, entries of one millisecond in the order of storing. */
+/** In the order of `published`, then in the order in which entries were stored. */
 export interface PublishedPosition {
   readonly order: 'published'
   readonly direction: 'ascending' | 'descending'
@@ -26,8 +26,8 @@ export interface LogPageQuery {
   /** Only entries of these types. */
   readonly eventTypes: readonly string[] | undefined
   /**
-   * The caller has no use for an entry that has one of these in none of its values, letter case aside; as JSON writes them.
-   * For narrowing what is read: the store may give more.
+   * Texts, as JSON writes them, that an entry must contain in its values, letter case ignored.
+   * Narrows what is read: the store may return more entries.
    */
   readonly containing?: readonly string[]
   readonly limit: number
@@ -36,7 +36,7 @@ export interface LogPageQuery {
 export interface StoredLogEvent {
   readonly sequence: number
   readonly published: Date
-  /** Undefined where it lacks what was to be contained: then the entry was only looked at. */
+  /** Undefined when the entry was examined but lacks one of the texts. */
   readonly event: LogEvent | undefined
 }
 
@@ -46,18 +46,18 @@ export interface SystemLogStore {
    * Adds entries, in their order, each with a higher sequence than any entry before it. Up to 1,000 of them are added
    * all or not at all; more only inside a transaction.
    *
-   * Whoever has seen an entry has seen, or could have seen, every entry with a lower sequence: a reader that goes on
+   * When a reader can see an entry, it can see every entry with a lower sequence: a reader that continues
    * after the highest sequence it saw misses nothing. On SQLite that holds because there is one writer: a sequence is
-   * given out and committed before the next transaction begins, and AUTOINCREMENT never gives one out twice. A store
-   * with several writers must see to it that sequences become visible in their order.
+   * assigned and committed before the next transaction begins, and AUTOINCREMENT never repeats one. A store
+   * with several writers must make sequences visible in their order.
    */
   append(entries: readonly LogEvent[]): Promise<void>
-  /** Reads on from a position; fewer than `limit` entries mean that there are no more for now. */
+  /** Reads from a position; fewer than `limit` entries mean that there are no more for now. */
   page(query: LogPageQuery): Promise<readonly StoredLogEvent[]>
   /**
-   * One small step: of the entries of before the time the oldest, `max` at most. What is dated later than `now`, because
-   * a clock was ahead, goes with what was stored next. Where tables have parts for each week a whole part goes at once,
-   * which may be a week later.
+   * One small step: deletes the oldest entries before the time, `max` at most. An entry dated later than `now`, because
+   * a clock was ahead, is deleted with the next stored one. Where tables have weekly partitions a whole partition is
+   * dropped at once, up to a week later.
    */
   deleteBefore(published: Date, max: number, now: Date): Promise<Deleted>
 }
