@@ -1,4 +1,4 @@
-/** Who did something, as the System Log shows it (OKTA §6.4). Members beyond the first four are known over HTTP only. */
+/** The actor of a System Log entry (OKTA §6.4). Members after the first four are known over HTTP only. */
 export interface Actor {
   readonly id: string
   readonly type: string

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { atMost } from './at-most.ts'
 
-test('so many run at once, the others in their order, also when one fails', async () => {
+test('at most so many run at once, and the others follow in order, even when one fails', async () => {
   const limited = atMost(2)
   const begun: number[] = []
   const ends = Array.from({ length: 5 }, () => Promise.withResolvers<number>())

@@ -1,4 +1,4 @@
-/** Lets so many pieces of work run at once; the others wait, in their order. */
+/** Limits how many pieces of work run at once; the others wait in order. */
 export function atMost(max: number): <T>(work: () => Promise<T>) => Promise<T> {
   const waiting: (() => void)[] = []
   let free = max

@@ -1,7 +1,7 @@
-/** What one step of a deletion took away. */
+/** The result of one step of a deletion. */
 export interface Deleted {
   readonly rows: number
-  /** Parts of tables that went as a whole, rows uncounted; where there are none, 0. */
+  /** Partitions dropped whole, without a count of their rows; 0 where there are no partitions. */
   readonly parts: number
 }
 

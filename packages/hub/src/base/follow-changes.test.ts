@@ -2,7 +2,7 @@ import { expect, test } from 'vitest'
 import { followChanges, type Remembered } from './follow-changes.ts'
 import { silentLogger } from '@watchbell/receiver/base'
 
-/** Announcements by hand, and things remembered whose reading ends when the test says so. */
+/** Changes that the test announces, and refreshes that the test ends. */
 function follow(...tables: readonly (readonly string[])[]) {
   let announce: (table: string) => void = () => undefined
   let listening = true
@@ -50,7 +50,7 @@ function follow(...tables: readonly (readonly string[])[]) {
   }
 }
 
-test('a change refreshes what is remembered of its table, and nothing else', () => {
+test('a change refreshes only the memory of its table', () => {
   const { announce, began } = follow(['providers'], ['streams'], ['providers', 'actions'])
   announce('providers')
   expect(began).toEqual(['providers', 'providers actions'])
@@ -58,13 +58,13 @@ test('a change refreshes what is remembered of its table, and nothing else', () 
   expect(began).toHaveLength(2)
 })
 
-test('all refreshes all', () => {
+test('a change of all tables refreshes all memory', () => {
   const { announce, began } = follow(['providers'], ['streams'])
   announce('all')
   expect(began).toEqual(['providers', 'streams'])
 })
 
-test('many changes during one reading lead to one more, which begins after them', async () => {
+test('many changes during one refresh cause one more refresh, which begins after them', async () => {
   const { announce, began, end } = follow(['providers'])
   for (let times = 0; times < 5; times++) announce('providers')
   expect(began).toHaveLength(1)
@@ -76,7 +76,7 @@ test('many changes during one reading lead to one more, which begins after them'
   expect(began).toHaveLength(3)
 })
 
-test('a reading that fails is told, and the next change reads again', async () => {
+test('a failed refresh is logged, and the next change refreshes again', async () => {
   const { announce, began, end, warnings } = follow(['providers'])
   announce('providers')
   await end(new Error('gone'))
@@ -85,7 +85,7 @@ test('a reading that fails is told, and the next change reads again', async () =
   expect(began).toHaveLength(2)
 })
 
-test('disposing ends the listening, waits for the reading under way and begins no other', async () => {
+test('disposing stops following changes, waits for the current refresh and begins no other', async () => {
   const { announce, began, end, following, listening } = follow(['providers'])
   announce('providers')
   announce('providers')

@@ -1,9 +1,9 @@
 import type { Logger } from '@watchbell/receiver/base'
 
-/** Something that this node remembers of tables that any node may change. */
+/** Memory of this node that is read from tables that any node may change. */
 export interface Remembered {
   readonly tables: readonly string[]
-  /** Reads it anew. */
+  /** Reloads the memory. */
   refresh(): Promise<unknown>
 }
 
@@ -15,8 +15,8 @@ export interface FollowChangesDeps {
 }
 
 /**
- * Keeps memory in step with what other nodes change. Of each thing remembered one refresh runs at a time, and one more
- * follows for all that changed meanwhile. One that fails leaves memory as it was, until the next change or the next `all`.
+ * Refreshes memory after changes by other nodes. Each memory has one refresh at a time, and one more
+ * follows for all changes meanwhile. A failed refresh leaves memory as it was, until the next change or the next `all`.
  */
 export function followChanges({ source, remembered, logger }: FollowChangesDeps): AsyncDisposable {
   const stop = new AbortController()

@@ -4,17 +4,17 @@ import { silentMeter, type CommitKind, type Meter } from './meter.ts'
 export interface GroupCommitLimits {
   /** Items per commit. */
   readonly batchMax: number
-  /** Items that may wait; one more is turned away with 503. */
+  /** Maximum number of waiting items; one more is refused with 503. */
   readonly waitingMax: number
 }
 
 export interface GroupCommit<Item, Result> extends AsyncDisposable {
   /**
    * Resolves when the item is on disk.
-   * @throws HubError `hub.overloaded` when too many wait, `hub.unavailable` when storing failed: nothing was kept
+   * @throws HubError `hub.overloaded` when too many wait, `hub.unavailable` when storing failed and nothing was kept
    */
   append(item: Item): Promise<Result>
-  /** How many wait to be stored. */
+  /** The number of waiting items. */
   waiting(): number
 }
 
@@ -30,8 +30,8 @@ export interface GroupCommitOptions<Item, Result> {
 }
 
 /**
- * Group commit without a timer: while one batch is being committed, the next gathers. A single item is committed at once;
- * many share each fsync among all who wait for it.
+ * Group commit without a timer: items that arrive during a commit form the next batch. A single item is committed at once;
+ * many items share one fsync.
  */
 export function createGroupCommit<Item, Result>(
   options: GroupCommitOptions<Item, Result>,
@@ -52,7 +52,7 @@ export function createGroupCommit<Item, Result>(
       meter.committed(kind, { items: batch.length, stored: true }, began)
       batch.forEach(({ resolve, reject }, at) => {
         if (at >= results.length) reject(new Error('The store left an item without an answer.'))
-        else resolve(results[at] as Result) // there is one at this place
+        else resolve(results[at] as Result) // `store` gives one result per item
       })
     } catch (error) {
       meter.committed(kind, { items: batch.length, stored: false }, began)

@@ -18,7 +18,7 @@ function guarded(allow: string, lookup?: LookupFunction) {
   })
 }
 
-/** A name server whose answers are given one after the other; the last one is repeated. */
+/** A name server that gives its answers in order and repeats the last one. */
 function resolver(...answers: readonly (readonly string[])[]) {
   const asked: string[] = []
   const lookup: LookupFunction = (name, options, answer) => {
@@ -45,7 +45,7 @@ async function errorOf(promise: Promise<unknown>): Promise<HubError> {
 
 const hello = () => startLocalServer((_request, response) => response.end('hello'))
 
-describe('what may be reached', () => {
+describe('addresses that may be reached', () => {
   test.each(['127.0.0.1', '127.0.0.0/8'])('this machine, when %s is allowed', async (allow) => {
     await using server = await hello()
     await using guard = guarded(allow)
@@ -74,7 +74,7 @@ describe('what may be reached', () => {
     expect((await guard.fetch(`http://anything.example:${server.port}/`)).status).toBe(200)
   })
 
-  test("names as the operating system resolves them: of localhost's addresses, the allowed one", async () => {
+  test("names resolve by the operating system: of localhost's addresses, the allowed one is reached", async () => {
     await using server = await hello()
     await using guard = guarded('127.0.0.1')
     expect((await guard.fetch(`http://localhost:${server.port}/`)).status).toBe(200)
@@ -96,7 +96,7 @@ describe('what may be reached', () => {
   })
 })
 
-describe('what may not be reached', () => {
+describe('addresses that may not be reached', () => {
   test.each(['', '127.0.0.2', '10.0.0.0/8', 'localhost', 'idp.local'])(
     'this machine, when the list is %j',
     async (allow) => {
@@ -142,7 +142,7 @@ describe('what may not be reached', () => {
     ['https://[::ffff:7f00:1]/', 'IPv4 address written as IPv6'],
     ['nonsense', 'absolute URL'],
     ['', 'absolute URL'],
-  ])('%j: refused before any name is asked for', async (url, why) => {
+  ])('%j is refused before a name is resolved', async (url, why) => {
     const { lookup, asked } = resolver(['93.184.215.14'])
     await using guard = guarded('', lookup)
     const error = await errorOf(guard.fetch(url))
@@ -153,7 +153,7 @@ describe('what may not be reached', () => {
 })
 
 describe('names that change their answer (DNS rebinding)', () => {
-  test('the one answer that was checked is the one connected to', async () => {
+  test('the checked address is the one that is connected to', async () => {
     await using trap = await hello()
     await using permitted = await startLocalServer((_request, response) => response.end('permitted'), {
       host: '127.0.0.2',
@@ -220,7 +220,7 @@ describe('redirects', () => {
     },
   )
 
-  test('a caller cannot ask for them to be followed', async () => {
+  test('a caller cannot make the fetch follow redirects', async () => {
     await using target = await hello()
     await using server = await startLocalServer((_request, response) =>
       response.writeHead(302, { location: target.origin }).end(),
@@ -232,7 +232,7 @@ describe('redirects', () => {
     expect(target.connections()).toBe(0)
   })
 
-  test('the place is shortened, and a missing or unreadable one is no trouble', async () => {
+  test('the message shortens the location, and tolerates a missing or unreadable one', async () => {
     const places: (string | undefined)[] = [`/${'x'.repeat(5_000)}`, undefined, 'https://[']
     await using server = await startLocalServer((_request, response) => {
       const location = places.shift()
@@ -268,7 +268,7 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
       { scheme: 'https' },
     )
 
-  test('a certificate nobody vouches for is refused (CAEP interop §2.1)', async () => {
+  test('a certificate of an unknown authority is refused (CAEP interop §2.1)', async () => {
     await using server = await startTls()
     await using guard = guarded('tls.test', resolver(['127.0.0.1']).lookup)
     const error = await errorOf(guard.fetch(`https://tls.test:${server.port}/`))
@@ -279,7 +279,7 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
     expect(server.requests).toEqual([])
   })
 
-  test('an authority of one’s own is trusted besides the others, for the name it vouches for (CAEP interop §2.1)', async () => {
+  test('a configured authority is trusted besides the others, for the names in its certificates (CAEP interop §2.1)', async () => {
     await using server = await startTls()
     const parsed = parseOutboundAllow('tls.test other.test')
     if (!parsed.ok) throw new Error('unreadable')
@@ -311,8 +311,8 @@ N2hYdqOHDvp4HECeIIATycLl7MXl
   })
 })
 
-describe('failures in words', () => {
-  test('nobody listens there', async () => {
+describe('the text of a failure', () => {
+  test('no listener', async () => {
     const server = await hello()
     await server[Symbol.asyncDispose]()
     await using guard = guarded('127.0.0.1')
@@ -351,7 +351,7 @@ describe('failures in words', () => {
     expect(error).toMatchObject({ code: 'outbound.failed', detail: expect.stringContaining('in time') })
   })
 
-  test('the connection is cut, and what answers is not HTTP', async () => {
+  test('the connection is cut, and the answer is not HTTP', async () => {
     let cut = true
     await using server = await startLocalServer((request) => {
       if (cut) request.socket.destroy()
@@ -363,7 +363,7 @@ describe('failures in words', () => {
     expect(await errorOf(guard.fetch(server.origin))).toMatchObject({ code: 'outbound.failed' })
   })
 
-  test('a caller who gives up gets the own reason', async () => {
+  test('a caller that aborts gets its own reason', async () => {
     await using server = await startLocalServer(() => undefined)
     await using guard = guarded('127.0.0.1')
     const caller = new AbortController()
@@ -373,7 +373,7 @@ describe('failures in words', () => {
     await expect(fetching).rejects.toBe(reason)
   })
 
-  test('disposing ends what is under way', async () => {
+  test('disposing ends requests in progress', async () => {
     await using server = await startLocalServer(() => undefined)
     const guard = guarded('127.0.0.1')
     const fetching = errorOf(guard.fetch(server.origin))

@@ -19,7 +19,7 @@ export interface GuardedFetchOptions {
   readonly connectTimeoutMs: number
   /** Certificate authorities to trust besides the system's, PEM. */
   readonly extraCa?: readonly string[]
-  /** How names are resolved; the operating system's way unless given. */
+  /** Resolves names; the operating system's resolver unless given. */
   readonly lookup?: LookupFunction
 }
 
@@ -28,10 +28,10 @@ export interface GuardedFetch extends AsyncDisposable {
 }
 
 /**
- * A `fetch` that reaches public https addresses and what `allow` lists, nothing else, and follows no redirects.
+ * A `fetch` that reaches only public https addresses and what `allow` lists, and follows no redirects.
  *
- * It judges the addresses that a name resolves to at the moment of connecting, and the socket is given exactly
- * those that passed, so a second answer of the name server cannot matter. A name with both public and refused
+ * It checks the addresses that a name resolves to when connecting, and passes the socket exactly
+ * the permitted ones, so a second answer of the name server has no effect. A name with both public and refused
  * addresses is reached at its public ones: the refused ones are never contacted, and refusing the whole name
  * would let one stray private record cut off a provider.
  *
@@ -75,7 +75,7 @@ export function createGuardedFetch(options: GuardedFetchOptions): GuardedFetch {
   }
 }
 
-/** What a browser's fetch says of itself and our library repeats: it means nothing here, and some firewalls go by it. */
+/** Headers of a browser's fetch, which undici adds: they mean nothing here, and some firewalls refuse them. */
 const browserHeaders: ReadonlySet<string> = new Set(['sec-fetch-mode', 'accept-language'])
 
 const withoutBrowserHeaders: Dispatcher.DispatcherComposeInterceptor = (dispatch) => (request, handler) => {
@@ -100,7 +100,7 @@ function guardedConnector({
       host: options.hostname,
       port: options.port === '' ? (options.protocol === 'http:' ? 80 : 443) : Number(options.port),
     }
-    // An address in the URL is never looked up; urlProblem judged it before the request came here.
+    // An address in the URL is never resolved; urlProblem has already checked it.
     const checkedLookup: LookupFunction = (name, lookupOptions, answer) => {
       lookup(name, { ...lookupOptions, all: true }, (error, found) => {
         if (error) return answer(error, '')

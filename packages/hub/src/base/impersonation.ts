@@ -21,7 +21,7 @@ const lookalikes: ReadonlyMap<string, string> = new Map(
   }).flatMap(([latin, letters]) => Array.from(letters.toLowerCase(), (letter) => [letter, latin] as const)),
 )
 
-/** Whom the hub speaks of, or for, under these names: no source may be called so. As {@link skeleton} has them. */
+/** The hub's names for itself and for administrators, as {@link skeleton} writes them: no source may have one. */
 const ours: ReadonlySet<string> = new Set(
   [
     'An administrator',
@@ -40,24 +40,24 @@ const ours: ReadonlySet<string> = new Set(
 const administrator = skeleton('administrator')
 const watchbell = skeleton('watchbell')
 
-/** Why such a name is refused, in words for a field. */
+/** Why such a name is refused: the problem of a field. */
 export const nameImpersonates =
   'The field name is not valid. It reads as an administrator or the hub itself; give the source a name of its own'
 
-/** Whether a name passes for an administrator or the hub itself, whatever its letters, case, spaces and marks. */
+/** Whether a name can be mistaken for an administrator or the hub, whatever its letters, case, spaces and marks. */
 export function impersonates(name: string): boolean {
   return ours.has(skeleton(name))
 }
 
-/** Whether an administrator or the hub is named anywhere in it. */
+/** Whether the text contains a name of an administrator or the hub. */
 export function looksLikeUs(name: string): boolean {
   const shape = skeleton(name)
   return shape.includes(administrator) || shape.includes(watchbell)
 }
 
 /**
- * What a name looks like at a glance: letters only, without case, accents, spaces, marks and what does not show, and each
- * letter that looks like a Latin one as that one (after Unicode's confusables, UTS #39, for the letters of {@link ours}).
+ * The look of a name: letters only, without case, accents, spaces, marks and invisible characters, and each
+ * letter that looks like a Latin one replaced by it (after Unicode's confusables, UTS #39, for the letters of {@link ours}).
  */
 function skeleton(name: string): string {
   const letters = name.normalize('NFKD').toLowerCase().normalize('NFKD')

@@ -1,6 +1,6 @@
 import { HubError, type FieldProblem, type HubErrorCode } from './hub-error.ts'
 
-/** An error that names every field that is wrong; a problem of the field '' is one of the whole. */
+/** An error that names every wrong field; a problem of the field '' concerns the whole. */
 export function invalidFields(
   code: HubErrorCode,
   problems: readonly FieldProblem[],
@@ -9,7 +9,7 @@ export function invalidFields(
   return new HubError(code, { detail: problemLines(problems).join('; '), problems, cause })
 }
 
-/** `field: what is wrong with it`, one for each problem. */
+/** `field: problem`, one for each problem. */
 export function problemLines(problems: readonly FieldProblem[]): readonly string[] {
   return problems.map(({ field, message }) => (field === '' ? message : `${field}: ${message}`))
 }

@@ -32,6 +32,6 @@ test.each([
   '2026-01-01T00:00:00 00:00',
   '2026-01-01T00:00:00Z ',
   'Tue Mar 17 2026',
-])('OKTA-L20: %j is none', (text) => {
+])('OKTA-L20: %j is not a time', (text) => {
   expect(readIsoTime(text)).toBeUndefined()
 })

@@ -1,6 +1,6 @@
 const isoTime = /^(\d{4}-\d{2}-\d{2})(?:T(\d{2}:\d{2}(?::\d{2}(?:\.\d{1,9})?)?)(Z|[+-]\d{2}:?\d{2})?)?$/
 
-/** Milliseconds since 1970 of an ISO 8601 date, or date and time; UTC where it names no offset. */
+/** Milliseconds since 1970 of an ISO 8601 date, or date and time; UTC without an offset. */
 export function readIsoTime(text: string): number | undefined {
   const [, date, time = '00:00', offset = 'Z'] = isoTime.exec(text.toUpperCase()) ?? []
   if (date === undefined || !isCalendarDay(date)) return undefined

@@ -1,10 +1,10 @@
 import type { World } from './world.ts'
 
-/** What a holder asks storage for. */
+/** A holder's claim of a lease. */
 export interface LeaseClaim {
-  /** What the lease is for: `poll/str…`. */
+  /** The name of the work: `poll/str…`. */
   readonly name: string
-  /** Who takes it: random, one for each part of each hub that runs. */
+  /** The holder: a random value for each part of each running hub. */
   readonly holder: string
   readonly now: Date
   readonly until: Date
@@ -13,23 +13,23 @@ export interface LeaseClaim {
 /** Where leases live. Implemented in storage/, held to test/contract/lease-store.ts. */
 export interface LeaseStore {
   /**
-   * Takes a lease that is free, over, or ours already. One that has left more than twice as long as this one is to last was
-   * written by a clock that was ahead, and counts as over; less may be what clocks of nodes differ by.
-   * @returns whether we have it
+   * Takes a lease that is free, expired, or this holder's. A lease that expires later than twice the claimed duration was
+   * written by a clock that was ahead, and counts as expired; a smaller excess may be the difference between nodes' clocks.
+   * @returns whether the holder has the lease
    */
   take(claim: LeaseClaim): Promise<boolean>
   end(lease: Pick<LeaseClaim, 'name' | 'holder'>): Promise<void>
 }
 
-/** The right to work on something that one node at a time may work on, as one node sees it. */
+/** The right of one node at a time to do some work, as one node knows it. */
 export interface Lease {
-  /** Until when it is ours, in ms since 1970; 0 when storage did not give it to us. */
+  /** When this node's lease ends, in ms since 1970; 0 when storage did not grant it. */
   readonly until: number
-  /** Whether it need not be asked for: more than half of it is left. */
+  /** Whether it need not be renewed: more than half of its time is left. */
   isFresh(): boolean
-  /** Takes or renews it, unless it is fresh. Two calls at once ask once. @returns whether it is ours */
+  /** Takes or renews it, unless it is fresh. Concurrent calls share one request. @returns whether this node has it */
   hold(): Promise<boolean>
-  /** Takes or renews it. @returns whether it is ours */
+  /** Takes or renews it. @returns whether this node has it */
   take(): Promise<boolean>
   /** Gives it back; never rejects. Best effort: the lease expires anyway. */
   end(): Promise<void>
@@ -38,18 +38,18 @@ export interface Lease {
 export interface LeaseDeps extends Pick<LeaseClaim, 'name' | 'holder'> {
   readonly world: Pick<World, 'now'>
   readonly leases: LeaseStore
-  /** How long a node may be silent before another one takes the lease. */
+  /** How long a lease lasts without renewal. */
   readonly leaseMs: number
 }
 
 export function createLease({ world, leases, name, holder, leaseMs }: LeaseDeps): Lease {
   let until = 0
-  /** Whether storage may have it as ours: an attempt whose answer was lost may have succeeded. */
+  /** Whether storage may have granted it: an attempt whose answer was lost may have succeeded. */
   let mayBeOurs = false
 
   function isFresh(): boolean {
     const leftMs = until - world.now().getTime()
-    return leftMs > leaseMs / 2 && leftMs <= leaseMs // more is left when our clock was set back: others may have it
+    return leftMs > leaseMs / 2 && leftMs <= leaseMs // more is left when the clock was set back: another node may have the lease
   }
 
   async function take(): Promise<boolean> {
@@ -62,7 +62,7 @@ export function createLease({ world, leases, name, holder, leaseMs }: LeaseDeps)
     return isOurs
   }
 
-  /** The call that is under way. */
+  /** The call in progress. */
   let taking: Promise<boolean> | undefined
 
   return {

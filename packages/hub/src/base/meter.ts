@@ -18,9 +18,9 @@ export type PollFailure =
 /** One poll of one stream. */
 export interface PollRound {
   readonly outcome: 'progress' | 'nothing' | 'refused' | 'deferred' | 'stalled' | 'failed'
-  /** SETs that the answer held. */
+  /** The number of SETs in the answer. */
   readonly events: number
-  /** Of a failed one. */
+  /** For a failed poll. */
   readonly failure: PollFailure | undefined
 }
 
@@ -34,11 +34,11 @@ export interface HandledRound {
 }
 
 /**
- * What the rooms tell of their work, to be counted. Whoever counts keeps labels bounded: ids of providers and words of
- * closed lists, never what a token, an address or a subject says. Implemented in metrics/.
+ * The rooms report their work here, to be counted. The implementation keeps labels bounded: ids of providers and values of
+ * closed lists, never text from a token, an address or a subject. Implemented in metrics/.
  */
 export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
-  /** A moment of a clock that only goes forward, to be handed back as `began` when the work is done. */
+  /** A time of a monotonic clock, to pass as `began` when the work is done. */
   now(): number
   setAccepted(providerId: string, via: 'push' | 'poll', outcome: 'stored' | 'repeated'): void
   setRefused(via: 'push' | 'poll', code: HubErrorCode): void
@@ -52,11 +52,11 @@ export interface Meter extends Pick<KeyFetchObserver, 'keySetFetched'> {
   polled(providerId: string, round: PollRound): void
   /** A step of retention, even if it deleted nothing. */
   deleted(what: Perishable, deleted: Deleted): void
-  /** The acknowledgements and errors of a poll request, once it was answered. */
+  /** The acknowledgements and errors of an answered poll request. */
   pollReported(providerId: string, reported: { readonly acks: number; readonly setErrs: number }): void
 }
 
-/** What is deleted when it is old enough. */
+/** The kinds of data that retention deletes. */
 export const perishables = [
   'signals',
   'tokens',
@@ -68,10 +68,10 @@ export const perishables = [
 ] as const
 export type Perishable = (typeof perishables)[number]
 
-/** What a group commit stores. */
+/** The kinds of items that a group commit stores. */
 export type CommitKind = 'sets' | 'log_entries' | 'risk_events'
 
-/** The handler's own: it may work in a thread that the others do not see. */
+/** The handler's meter, separate because the handler may run in its own thread. */
 export interface HandlerMeter {
   now(): number
   handled(round: HandledRound, began: number): void

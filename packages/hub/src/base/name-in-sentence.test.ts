@@ -30,7 +30,7 @@ describe('nameInSentence', () => {
     'Аdministrаtor desk',
     'Watchbell at Corp',
     '',
-  ])('%j is told apart by quotation marks', (name) => {
+  ])('%j gets quotation marks', (name) => {
     expect(nameInSentence(name)).toMatch(/^“(?:[^\p{Quotation_Mark}\n]|')*”$/u)
   })
 })

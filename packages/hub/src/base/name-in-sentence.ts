@@ -1,16 +1,16 @@
 import { printable, quoted } from '@watchbell/receiver/base'
 import { impersonates, looksLikeUs } from './impersonation.ts'
 
-/** Words with single spaces between them, or a full stop or an apostrophe within one; nothing that ends a sentence. */
+/** Words with single spaces between them, perhaps with a full stop or an apostrophe inside; no end of a sentence. */
 const plainName = /^[\w()&+/-]+(?:[ .'][\w()&+/-]+)*$/
-/** What our own sentences do with a source's name: a name that does it too would be two. */
+/** Texts that our sentences put beside a source's name: a name with one of them could pass for two sentences. */
 const ownVerbs = /\b(?:says|said|revoked|of the (?:user|device|session|address))\b/i
 
-/** Longer names are cut; what may be registered is shorter. */
+/** Longer names are cut; names that may be registered are shorter. */
 const nameCharsMax = 255
 
 /**
- * The name of a source as the subject of a sentence of ours. An ordinary name stays as it is; one that could be read as
+ * The name of a source as the subject of one of our sentences. An ordinary name is unchanged; one that could be read as
  * anything but a name (as ours, as an administrator, as a sentence, in letters that look like others) is {@link quoted}.
  */
 export function nameInSentence(name: string): string {

@@ -9,7 +9,7 @@ function allowing(text: string) {
   return parsed.value
 }
 
-describe('address literals, judged in the URL and as the answer of a name server', () => {
+describe('address literals, in the URL and as the answer of a name server', () => {
   const refused: readonly (readonly [address: string, why: string])[] = [
     ['0.0.0.0', 'unspecified'],
     ['0.1.2.3', 'unspecified'],
@@ -176,7 +176,7 @@ describe('urlProblem', () => {
     'https://idp.example:8443/',
     'HTTPS://IDP.EXAMPLE',
     'https://8.8.8.8/',
-  ])('%s may be fetched, if its name resolves well', (url) =>
+  ])('%s may be fetched if its name resolves to a permitted address', (url) =>
     expect(urlProblem(nothingAllowed, url)).toBeUndefined(),
   )
 
@@ -218,7 +218,7 @@ describe('urlProblem', () => {
   })
 })
 
-describe('whatever the text', () => {
+describe('for any text', () => {
   const hosts = fc.oneof(
     fc.ipV4(),
     fc.ipV6().map((address) => `[${address}]`),
@@ -260,7 +260,7 @@ describe('parseOutboundAllow', () => {
     expect(parseOutboundAllow(text)).toEqual({ ok: true, value: nothingAllowed })
   })
 
-  test('takes names, ports, addresses and blocks, parted by commas and white space', () => {
+  test('accepts names, ports, addresses and blocks, separated by commas and white space', () => {
     const { names, blocks } = allowing('idp.local, IDP.local.:81\n10.0.0.0/8 ::1,127.0.0.1:90 [fd00::1]:443')
     expect(names).toEqual([
       { name: 'idp.local', port: undefined },

@@ -3,7 +3,7 @@ import ipaddr from 'ipaddr.js'
 
 type Block = [ipaddr.IPv4 | ipaddr.IPv6, number]
 
-/** What may be reached although it is private or plain http (WATCHBELL_OUTBOUND_ALLOW). */
+/** Private or plain http targets that may be reached (WATCHBELL_OUTBOUND_ALLOW). */
 export interface OutboundAllow {
   /** Host names, lower case, without a closing dot. `port` undefined means every port. */
   readonly names: readonly { readonly name: string; readonly port: number | undefined }[]
@@ -15,14 +15,14 @@ export const nothingAllowed: OutboundAllow = { names: [], blocks: [] }
 /** One end of a connection, before or after its name is resolved. */
 export interface OutboundTarget {
   readonly protocol: 'https:' | 'http:'
-  /** As the URL has it: a name, an IPv4 address, or an IPv6 address without brackets. */
+  /** The URL's host: a name, an IPv4 address, or an IPv6 address without brackets. */
   readonly host: string
   readonly port: number
 }
 
 /**
  * Reads the list of the setting WATCHBELL_OUTBOUND_ALLOW: host names, `host:port`, addresses, `address:port`,
- * `[v6]:port` and CIDR blocks, parted by commas or white space. There are no wildcards: a block says it better.
+ * `[v6]:port` and CIDR blocks, separated by commas or white space. There are no wildcards.
  */
 export function parseOutboundAllow(
   text: string,
@@ -77,8 +77,8 @@ function readBlock(entry: string): Entry | string {
 }
 
 /**
- * What keeps a URL that a person gave from being fetched, as far as its text tells; undefined when nothing does.
- * A name is judged again when it is resolved and connected to.
+ * Why a URL must not be fetched, judged by its text; undefined when it may.
+ * A name is checked again when it is resolved and connected to.
  */
 export function urlProblem(allow: OutboundAllow, text: string): string | undefined {
   const url = URL.parse(text)
@@ -96,12 +96,12 @@ export function urlProblem(allow: OutboundAllow, text: string): string | undefin
   ) {
     return refusal(target, 'is this machine itself')
   }
-  // Over http a name may still resolve into an allowed block; that shows when it is connected to.
+  // Over http a name may still resolve into an allowed block; the check when connecting decides.
   return protocol === 'http:' && allow.blocks.length === 0 ? refusal(target, plainHttp) : undefined
 }
 
 /**
- * What keeps `address`, one that the target's host resolved to, from being connected to; undefined when nothing does.
+ * Why `address`, to which the target's host resolved, must not be connected to; undefined when it may.
  * A listed name may resolve to anything; a listed address or block may be reached under any name.
  */
 export function addressProblem(
@@ -153,14 +153,14 @@ const kinds: Readonly<Record<string, string>> = {
   teredo: 'a Teredo address',
 }
 
-/** IPv6 addresses that are given out at all; the rest is special (IANA's address space registry). */
+/** Allocated IPv6 addresses; all others are special (IANA's address space registry). */
 const globalUnicast: Block = [ipaddr.IPv6.parse('2000::'), 3]
-/** NAT64's well-known prefix: a network without IPv4 reaches all of it this way (RFC 6052 §2.1). */
+/** NAT64's well-known prefix: a network without IPv4 reaches IPv4 this way (RFC 6052 §2.1). */
 const nat64: Block = [ipaddr.IPv6.parse('64:ff9b::'), 96]
 /** A metadata service on an address that looks public: Azure's. */
 const metadataAddresses = new Set(['168.63.129.16'])
 
-/** In words what is special about an address; undefined for a public one, which anybody may own. */
+/** The kind of a special address; undefined for a public one. */
 function specialKind(address: string): string | undefined {
   const parsed = ipaddr.parse(address)
   if (parsed instanceof ipaddr.IPv6 && parsed.match(nat64)) {
@@ -190,7 +190,7 @@ function isLocalhost(host: string): boolean {
   return /(^|\.)localhost$/.test(withoutRootDot(host))
 }
 
-/** A host name as it is compared: the dot of the root zone at its end means nothing. */
+/** A host name for comparison: without the root zone's dot at its end. */
 export function withoutRootDot(host: string): string {
   return host.replace(/\.$/, '')
 }

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { recentAnswer } from './recent-answer.ts'
 
-test('an answer counts for a while, is shared meanwhile, and a failure is not kept', async () => {
+test('an answer is kept for a while and shared, and a failure is not kept', async () => {
   let now = 0
   let looks = 0
   let fails = false

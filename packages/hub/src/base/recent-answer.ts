@@ -1,8 +1,8 @@
 import type { World } from './world.ts'
 
 /**
- * Makes a question that anybody may ask at any rate cost one look in `forMs` at most: the last answer counts for that
- * long, and callers that come meanwhile share the look that is under way. A look that fails is remembered by nobody.
+ * Caches an answer for `forMs`, so that callers at any rate cause at most one look-up in that time: callers
+ * during a look-up share it. A failed look-up is not cached.
  */
 export function recentAnswer<T>(
   { monotonicMs }: Pick<World, 'monotonicMs'>,

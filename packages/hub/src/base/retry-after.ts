@@ -1,6 +1,6 @@
 /**
- * Seconds that a Retry-After asks for (RFC 9110 §10.2.3), or undefined when there is none that can be read.
- * @param now - for one that names a time
+ * The seconds of a Retry-After (RFC 9110 §10.2.3), or undefined when it is missing or unreadable.
+ * @param now - for a Retry-After with a date
  */
 export function readRetryAfter(header: string | null, now: Date | undefined): number | undefined {
   if (header === null) return undefined

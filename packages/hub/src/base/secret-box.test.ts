@@ -12,7 +12,7 @@ test.each(['', 'text', '🔔 {"d":"x"}', 'x'.repeat(100_000)])('opens what it se
   expect(await box.seal(text)).not.toBe(sealed)
 })
 
-test('opens nothing else', async () => {
+test('refuses to open anything else', async () => {
   const box = createSecretBox(key(1))
   const sealed = await box.seal('text')
   const parts = sealed.split('.')
@@ -32,6 +32,6 @@ test('opens nothing else', async () => {
     await expect(box.open(text)).rejects.toMatchObject({ code: 'hub.secret_unreadable' })
 })
 
-test.each([0, 16, 31, 33, 64])('takes no key of %i bytes', (bytes) => {
+test.each([0, 16, 31, 33, 64])('refuses a key of %i bytes', (bytes) => {
   expect(() => createSecretBox(new Uint8Array(bytes))).toThrow(RangeError)
 })

@@ -1,16 +1,16 @@
 import { CompactEncrypt, compactDecrypt } from 'jose'
 import { HubError } from './hub-error.ts'
 
-/** Encrypts what must not lie about in clear, under one key of the hub. */
+/** Encrypts secrets for storage under one key of the hub. */
 export interface SecretBox {
   seal(text: string): Promise<string>
-  /** @throws HubError `hub.secret_unreadable` when it was sealed with another key, or is not what was sealed */
+  /** @throws HubError `hub.secret_unreadable` when it was sealed with another key or changed since */
   open(sealed: string): Promise<string>
 }
 
 export const secretBoxKeyBytes = 32
 
-/** A box of JWE compact serialisations (RFC 7516), `dir` with A256GCM. @param key 32 secret bytes */
+/** A box that writes JWE compact serialisations (RFC 7516), `dir` with A256GCM. @param key 32 secret bytes */
 export function createSecretBox(key: Uint8Array): SecretBox {
   if (key.byteLength !== secretBoxKeyBytes) {
     throw new RangeError(`A secret box needs a key of ${secretBoxKeyBytes} bytes and got ${key.byteLength}.`)

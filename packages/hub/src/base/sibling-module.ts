@@ -1,5 +1,5 @@
 /**
- * A module of ours by its path from another one, without its ending: TypeScript in a checkout, JavaScript in `dist`.
+ * The URL of a module, from its path relative to another one, without its extension: TypeScript in a checkout, JavaScript in `dist`.
  * @param from - the caller's `import.meta.url`
  */
 export function siblingModule(path: string, from: string): URL {

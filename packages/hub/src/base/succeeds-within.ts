@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises'
 
-/** Whether work succeeds within so many ms. Slower work continues, and its result is ignored. */
+/** Whether work succeeds within the time, in ms. Slower work continues, and its result is ignored. */
 export async function succeedsWithin(ms: number, work: Promise<unknown>): Promise<boolean> {
   const settled = new AbortController()
   const succeeds = await Promise.race([

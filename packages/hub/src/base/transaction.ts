@@ -5,7 +5,7 @@ export interface Transaction<Stores, Journal = unknown> {
 }
 
 /**
- * Runs work in a transaction: all of it happens, or none of it. The work uses the stores that it is given and no others. It
+ * Runs work in a transaction: all of it happens, or none of it. The work uses only the stores that it is given. It
  * may run again when the database asks for that, so it changes nothing else.
  */
 export type Transact<Stores, Journal = unknown> = <T>(

@@ -1,10 +1,10 @@
 import { HubError, type HubErrorCode } from './hub-error.ts'
 
 /**
- * Tells of everything that others have already, together and in the order of `codes` (OKTA-X4); of those that come at once, the
- * store knows one.
- * @param codes - for each member that no two may share, what is said of it
- * @throws HubError the first of the codes that apply, with the others beside it
+ * Reports all values that other things already have, together and in the order of `codes` (OKTA-X4); for concurrent
+ * writes, the store reports one.
+ * @param codes - the error code of each unique member
+ * @throws HubError the first of the codes that apply, with the others in `also`
  */
 export function requireUntaken<Thing extends { readonly id: string }>(
   wanted: Thing,

@@ -5,7 +5,7 @@ import { createWorker } from './worker.ts'
 
 const idle = { name: 'test', idleMs: 60_000, afterErrorMs: 60_000, logger: silentLogger }
 
-test('a started worker goes on while there is work, then sleeps until it is woken', async () => {
+test('a started worker runs while there is work, then sleeps until it is woken', async () => {
   let work = 3
   const rounds: number[] = []
   await using worker = createWorker({
@@ -50,7 +50,7 @@ test('a wake does not shorten the pause after an error: a failing loop never spi
   expect(rounds).toBe(1)
 })
 
-test('an outage is told once, and its end too', async () => {
+test('an outage is logged once, and so is its end', async () => {
   let tries = 0
   const said: string[] = []
   const logger = {
@@ -74,7 +74,7 @@ test('an outage is told once, and its end too', async () => {
   await expect.poll(() => said).toEqual(['error err,worker,failures', 'again after 5'])
 })
 
-test('after a round that found something work gathers, whatever wakes it; a lone item waits for nothing', async () => {
+test('after a round with work the next round waits, whatever wakes the worker; a lone item is handled at once', async () => {
   const found = [0, 2, 3]
   const rounds: number[] = []
   await using worker = createWorker({
@@ -94,7 +94,7 @@ test('after a round that found something work gathers, whatever wakes it; a lone
   expect(found).toEqual([3])
 })
 
-test('disposing waits for the round that is under way', async () => {
+test('disposing waits for the current round', async () => {
   let ended = false
   const worker = createWorker({
     ...idle,

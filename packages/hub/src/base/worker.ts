@@ -1,7 +1,7 @@
 import { setImmediate } from 'node:timers/promises'
 import type { Logger } from '@watchbell/receiver/base'
 
-/** A background loop. `start` only repeats `runOnce`, so a test turns the crank itself. */
+/** A background loop. `start` only repeats `runOnce`, which tests call directly. */
 export interface Worker extends AsyncDisposable {
   /** One bounded round. @returns how many items it handled; 0 lets the loop sleep until woken or `idleMs` pass. */
   runOnce(signal: AbortSignal): Promise<number>
@@ -13,11 +13,11 @@ export interface Worker extends AsyncDisposable {
 export interface WorkerOptions {
   readonly name: string
   readonly runOnce: (signal: AbortSignal) => Promise<number>
-  /** How long to sleep after a round that found nothing; asked for after that round. */
+  /** How long to sleep after a round that found nothing; a function is called after that round. */
   readonly idleMs: number | (() => number)
   /**
-   * After a round that found something the next one begins this long after it began, or later: many small rounds of a
-   * busy time become few large ones. A lone item waits for nothing.
+   * The minimum time between the beginnings of two rounds after the first found something: many small rounds of a
+   * busy time become few large ones. A lone item is handled at once.
    */
   readonly gatherMs?: number
   /** How long to sleep after a round that threw. */
@@ -47,7 +47,7 @@ export function createWorker(options: WorkerOptions): Worker {
       stop.signal.addEventListener('abort', done, { once: true })
     })
 
-  /** Waits for more to do, or lets others in this thread have their turn. */
+  /** Waits for more work, or yields to other tasks of this thread. */
   const pause = async (handled: number, begunAt: number): Promise<void> => {
     const left = handled > 0 ? begunAt + (options.gatherMs ?? 0) - performance.now() : 0
     if (left > 0) await sleep(left, false)

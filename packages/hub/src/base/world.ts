@@ -2,7 +2,7 @@ import { randomBytes, randomUUID } from 'node:crypto'
 import type { ReceiverWorld } from '@watchbell/receiver/base'
 import { customAlphabet } from 'nanoid'
 
-/** Prefixes of our ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (OKTA-A3). */
+/** Prefixes of ids: provider, service app, API token, signing key, refused signal, log request, risk provider, user, device, session, other entity, erasure (OKTA-A3). */
 export type IdPrefix =
   | 'sse'
   | '0oa'
@@ -19,18 +19,18 @@ export type IdPrefix =
   | 'ent'
   | 'era'
 
-/** All that a test must be able to hold still. */
+/** The sources of time, chance and network that tests replace. */
 export interface World extends ReceiverWorld {
-  /** The prefix and letters and digits: 20 characters, as Okta's ids have (OKTA-A3); 25 of `oae`, an error (OKTA §9.1). */
+  /** The prefix, then letters and digits: 20 characters, as in Okta's ids (OKTA-A3); 25 for `oae`, an error (OKTA §9.1). */
   newId(prefix: IdPrefix): string
   newUuid(): string
   /** An unguessable random value, base64url. */
   newSecret(bytes: number): string
   /** From 0 up to but not including 1; for jitter, never for secrets. */
   random(): number
-  /** Reaches only what settings allow: see guarded-fetch.ts. */
+  /** Reaches only what the settings allow: see guarded-fetch.ts. */
   fetch: typeof globalThis.fetch
-  /** Reaches public https addresses alone, whatever settings allow besides. */
+  /** Reaches only public https addresses, whatever else the settings allow. */
   fetchPublic: typeof globalThis.fetch
 }
 
@@ -38,7 +38,7 @@ const alphabet = '0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz
 const random17 = customAlphabet(alphabet, 17)
 const random22 = customAlphabet(alphabet, 22)
 
-/** The real clock and chance, with the given ways out to the network. */
+/** The real clock and random source, with the given fetch functions. */
 export function realWorld(
   fetch: typeof globalThis.fetch,
   fetchPublic: typeof globalThis.fetch = fetch,

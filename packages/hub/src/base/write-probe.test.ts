@@ -14,7 +14,7 @@ function probeOver(write: () => Promise<unknown>) {
   return { probe, clock, writes: () => writes }
 }
 
-test('one write tells for five seconds, whoever made it', async () => {
+test('the result of any write counts for five seconds', async () => {
   const { probe, clock, writes } = probeOver(() => Promise.resolve())
   expect([await probe.succeeds(), await probe.succeeds(), writes()]).toEqual([true, true, 1])
   clock.ms = 5_000
@@ -24,7 +24,7 @@ test('one write tells for five seconds, whoever made it', async () => {
   expect([await probe.succeeds(), writes()]).toEqual([true, 2])
 })
 
-test('a write that fails tells so until one succeeds', async () => {
+test('a failed write counts until one succeeds', async () => {
   let isFull = false
   const { probe, clock } = probeOver(() => (isFull ? Promise.reject(new Error('full')) : Promise.resolve()))
   await expect(probe.watch(Promise.reject(new Error('full')))).rejects.toThrow('full')
@@ -37,7 +37,7 @@ test('a write that fails tells so until one succeeds', async () => {
   expect(await probe.succeeds()).toBe(true)
 })
 
-test('a write that hangs is not joined by others', async () => {
+test('a probe write that hangs is the only one', async () => {
   const hanging = Promise.withResolvers<void>()
   const { probe, writes } = probeOver(() => hanging.promise)
   const asked = [probe.succeeds(), probe.succeeds()]

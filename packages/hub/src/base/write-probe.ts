@@ -1,20 +1,20 @@
 import type { World } from './world.ts'
 
-/** Whether writes succeed, by those that were made anyway, else by one of its own now and then. */
+/** Whether writes succeed, judged by the hub's regular writes, or by a probe write where there was none lately. */
 export interface WriteProbe {
-  /** Notes how a write that was made anyway comes out. @returns the write itself */
+  /** Records the result of a regular write. @returns the write itself */
   watch<T>(write: Promise<T>): Promise<T>
-  /** Whether the last write succeeded; waits for one of its own where none was made lately. */
+  /** Whether the last write succeeded; waits for a probe write where there was none lately. */
   succeeds(): Promise<boolean>
 }
 
 export interface WriteProbeDeps {
   readonly world: Pick<World, 'monotonicMs'>
-  /** A small write, durable when it resolves. */
+  /** The probe: a small write, durable when it resolves. */
   readonly write: () => Promise<unknown>
 }
 
-/** How long the result of a write counts. A failure counts for less, so that recovery shows soon. */
+/** How long the result of a write counts. A failure counts for a shorter time, so that recovery shows soon. */
 const tellsForMs = { succeeded: 5_000, failed: 250 }
 
 /** At most one probe write is under way, however many callers ask. */
