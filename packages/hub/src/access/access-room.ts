@@ -22,13 +22,13 @@ export interface AccessRoomDeps {
   readonly box: SecretBox
   /** Issuer of access tokens. */
   readonly origin: string
-  /** Per token, client and address; 0 is without limit. */
+  /** Per token, client and address; 0 means no limit. */
   readonly apiRequestsPerMinute: number
   /** Whether other nodes count the same requests. */
   readonly isShared: boolean
 }
 
-/** Who may call, and how often. */
+/** Authentication, permissions and rate limits of callers. */
 export interface AccessRoom {
   readonly apiTokens: ApiTokens
   readonly apiTokenStore: AccessStores['apiTokens']
@@ -36,20 +36,20 @@ export interface AccessRoom {
   readonly signingKeys: SigningKeys
   readonly authenticator: Authenticator
   readonly rateCounts: RateCounts
-  /** Of the API. */
+  /** The limits of the API. */
   readonly rateLimits: RateLimits
   issueToken(request: AccessTokenRequest): Promise<IssuedToken>
-  /** Forgets what can no longer matter. */
+  /** Deletes expired data. */
   readonly housekeeping: Worker
   /** Exchanges the counts with other nodes; undefined when there is only one node. */
   readonly rateExchange: Worker | undefined
 }
 
 const housekeepingMs = 60_000
-/** How often nodes tell each other what they counted: as much may pass a limit as they let through in this time. */
+/** How often nodes exchange their counts: a limit may be exceeded by what they accept in this time. */
 const rateExchangeMs = 1_000
 
-/** Makes the first signing key where there is none. @throws HubError `hub.secret_unreadable` when the secret key is another */
+/** Makes the first signing key where there is none. @throws HubError `hub.secret_unreadable` when the secret key has changed */
 export async function createAccessRoom(deps: AccessRoomDeps): Promise<AccessRoom> {
   const { world, logger, storage, box, origin, apiRequestsPerMinute, isShared } = deps
   const { stores } = storage

@@ -15,14 +15,14 @@ export interface AccessStores {
   readonly rateCounts: RateCountStore
 }
 
-/** What this room asks of the storage. */
+/** The storage that this room needs. */
 export interface AccessStorage {
   /** Each call is a transaction of its own. */
   readonly stores: AccessStores
   readonly transaction: Transact<AccessStores & AppDuties, AccessJournal>
 }
 
-/** What another room makes of a service app: the risk provider that it speaks as. */
+/** The risk provider that a service app acts as; another room knows it. */
 export interface AppDuties {
   readonly riskProviders: { findByClientId(clientId: string): Promise<object | undefined> }
 }

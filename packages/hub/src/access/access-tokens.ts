@@ -5,10 +5,10 @@ import { readJwt, seconds } from './jwt.ts'
 import { isScope, type Scope } from './scopes.ts'
 import { signingAlgorithm, type SigningKeys } from './signing-keys.ts'
 
-/** How long an access token is good (OKTA-O13). */
+/** The lifetime of an access token (OKTA-O13). */
 export const accessTokenLifetimeS = 3_600
 
-/** What an access token of ours says. */
+/** The claims of an access token of this hub. */
 export interface AccessTokenClaims {
   readonly clientId: string
   readonly scopes: readonly Scope[]
@@ -18,7 +18,7 @@ export interface AccessTokenClaims {
 
 export interface AccessTokens {
   issue(claims: AccessTokenClaims): Promise<string>
-  /** @returns `invalid` for whatever we did not sign as an access token of this hub */
+  /** @returns `invalid` for anything that is not an access token signed by this hub */
   check(token: string): Promise<AccessTokenClaims | 'invalid' | 'expired'>
 }
 
@@ -67,7 +67,7 @@ export function createAccessTokens({ world, keys, origin, lifetimeS }: AccessTok
       if (key === undefined || !(await isOurs(token, key))) return 'invalid'
       if (!((seconds(claims['exp']) ?? Number.NaN) > world.now().getTime() / 1_000)) return 'expired'
       const jkt = isJsonObject(cnf) && typeof cnf['jkt'] === 'string' ? cnf['jkt'] : undefined
-      // Bound to something that we do not understand: it must not pass for a bearer token.
+      // Bound by an unknown method: it must not pass for a bearer token.
       if (cnf !== undefined && jkt === undefined) return 'invalid'
       if (!isJsonArray(scp)) return 'invalid'
       return { clientId: cid, scopes: scp.filter((name) => typeof name === 'string').filter(isScope), jkt }

@@ -28,7 +28,7 @@ export interface WantedToken {
 /** Creates, lists and revokes API tokens. Only the operator can do so; each change is journaled as the operator's. */
 export interface ApiTokens {
   /**
-   * @param wanted - `expiresAt` must lie in the future, `tokenLifetimeDaysMax` at most; undefined is never
+   * @param wanted - `expiresAt` must lie in the future, at most `tokenLifetimeDaysMax` days; undefined: it never expires
    * @throws HubError `token.invalid`, `token.name_taken`
    */
   create(wanted: WantedToken): Promise<NewApiToken>
@@ -36,20 +36,20 @@ export interface ApiTokens {
   list(): Promise<readonly ApiToken[]>
   /** Takes effect at once. @param idOrName of a live token @throws HubError `token.not_found` */
   revoke(idOrName: string): Promise<ApiToken>
-  /** The token with this secret, unless it was revoked or has expired; notes that it was used. */
+  /** The token with this secret, unless it was revoked or has expired; records the use. */
   findBySecret(secret: string): Promise<ApiToken | undefined>
   /**
-   * Makes a secret of the settings the token named `WATCHBELL_ADMIN_TOKEN`; the one that had this name before stops
-   * working, and so does another token with the same secret. What was revoked never comes back that way: settings outlive
-   * a revocation, and nodes start again at any time.
+   * Makes a secret from the settings the token named `WATCHBELL_ADMIN_TOKEN`; the former token with this name stops
+   * working, and so does another token with the same secret. A revoked secret stays revoked: settings outlive
+   * a revocation, and nodes restart at any time.
    * @returns undefined when the secret was revoked or has expired, which is logged
    * @throws HubError `token.invalid` when no Authorization header can carry the secret
    */
   ensureConfigured(secret: string): Promise<ApiToken | undefined>
   /**
-   * A first admin token, if there has never been a token of any kind.
-   * @param keep - puts the secret where its owner finds it, before the token counts; when it throws there is no token.
-   *   Called again with the same secret when the transaction is tried again.
+   * Creates the first admin token, if there has never been a token.
+   * @param keep - saves the secret for the operator before the token is valid; when it throws no token is created.
+   *   Called again with the same secret when the transaction is retried.
    */
   ensureFirst(keep?: (secret: string) => Promise<void>): Promise<NewApiToken | undefined>
 }
@@ -62,7 +62,7 @@ const firstTokenName = 'first admin token'
 const secretBytes = 30
 const secretCharsMax = 512
 const nameCharsMax = 100
-/** How old `lastUsedAt` may get before it is written again. */
+/** How old `lastUsedAt` may become before it is updated. */
 const usedAgainMs = 60_000
 
 export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiTokens {
@@ -110,7 +110,7 @@ export function createApiTokens({ world, storage, logger }: ApiTokensDeps): ApiT
       }),
     async findBySecret(secret) {
       if (!isTokenSecret(secret)) return undefined
-      // The index compares hashes, whose order tells nothing about secrets: no comparison depends on a secret's bytes.
+      // The index compares hashes, whose order reveals nothing about secrets, so its timing is safe.
       const token = await storage.stores.apiTokens.findLiveByHash(sha256(secret))
       const now = world.now()
       if (token === undefined || isExpired(token, now)) return undefined

@@ -8,13 +8,13 @@ import { onlyReads, permits, scopes, type Scope } from './scopes.ts'
 import type { ServiceAppStore } from './service-app.ts'
 import type { UsedOnceStore } from './used-once-store.ts'
 
-/** What a request brings to prove who sends it. */
+/** The credentials of a request. */
 export interface Credentials {
   readonly authorization: string | undefined
   /** The DPoP header. */
   readonly dpop: string | undefined
   readonly method: string
-  /** Absolute, on our origin, without a query: what a DPoP proof must name. */
+  /** The URL that a DPoP proof must name: absolute, on the hub's origin, without a query. */
   readonly url: string
   /** The path, for the refusal's header (OKTA-X13). */
   readonly resource: string
@@ -32,11 +32,11 @@ export interface Authenticator {
   /**
    * Authenticates the caller and checks its permissions (OKTA-X10 to OKTA-X16, OKTA-O1, OKTA-O2, OKTA-O16, OKTA-O24).
    *
-   * Reads token and service app anew each time: a revocation, a deleted client or a scope taken away counts at once.
+   * Reads token and service app each time: a revocation, a deleted client or a removed scope takes effect at once.
    * The facts of `oauth_token_invalid`, `dpop_invalid` and `scope_missing` are `scheme` (Bearer or DPoP), `scope`
    * and `resource`, as the answer's WWW-Authenticate needs them.
-   * @param admit - called with the caller before a DPoP proof is used up. A request that it refuses, because too many came,
-   *   may come again as it is: Okta's Go SDK sends the same proof after a 429.
+   * @param admit - called with the caller before a DPoP proof is used up. A request that it refuses, as one too many,
+   *   may be repeated unchanged: Okta's Go SDK sends the same proof after a 429.
    * @throws HubError `access.*`, and what `admit` throws
    */
   authenticate(
@@ -113,7 +113,7 @@ export function createAuthenticator(deps: AuthenticatorDeps): Authenticator {
         scheme === 'SSWS'
           ? { caller: await tokenCaller(value, needed), useProof: undefined }
           : await clientCaller(scheme, value, credentials, needed)
-      const proven = caller as Caller // the credentials held: this is where the proof is made
+      const proven = caller as Caller // the only cast: the credentials were verified
       await admit(proven)
       await useProof?.()
       return proven
@@ -127,7 +127,7 @@ const schemes: ReadonlyMap<string, 'SSWS' | Scheme> = new Map([
   ['dpop', 'DPoP'],
 ])
 
-/** What Okta's Python SDK 3 sends: scheme and token without a space between them. */
+/** Okta's Python SDK 3 sends scheme and token without a space between them. */
 const withoutSpace = /^(SSWS|Bearer)([A-Za-z0-9._~+/-]+=*)$/
 
 /** Scheme names are compared without regard to case (RFC 9110 §11.1). */

@@ -20,11 +20,11 @@ export interface ClientCaller {
   readonly kind: 'client'
   readonly clientId: string
   readonly name: string
-  /** What the token says and the service app is still granted. */
+  /** The token's scopes that the service app is still granted. */
   readonly scopes: readonly Scope[]
 }
 
-/** Where a request came from, as the System Log shows it. */
+/** The origin of a request, as the System Log shows it. */
 export interface RequestFacts {
   readonly ip: string
   readonly userAgent: string | undefined

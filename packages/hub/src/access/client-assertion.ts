@@ -7,10 +7,10 @@ import type { ClientKeys } from './client-keys.ts'
 import { isSignedBy, readJwt, seconds, type UncheckedJwt } from './jwt.ts'
 import type { ServiceApp, ServiceAppStore } from './service-app.ts'
 
-/** A service app that proved who it is. The assertion still has to be used up, when the request is otherwise sound. */
+/** An authenticated service app. The assertion must still be used up when the rest of the request is valid. */
 export interface AuthenticatedClient {
   readonly app: ServiceApp
-  /** What is used up with this assertion: its `jti`, or without one all that is signed of it. */
+  /** The key to use up: the assertion's `jti`, or without one its signed parts. */
   readonly once: { readonly key: string; readonly expiresAt: Date }
 }
 
@@ -18,9 +18,9 @@ export interface ClientAssertionDeps {
   readonly world: Pick<World, 'now'>
   readonly serviceApps: Pick<ServiceAppStore, 'find'>
   readonly clientKeys: ClientKeys
-  /** The token endpoint: what Okta's clients name as audience (OKTA-O12). */
+  /** The token endpoint, which Okta's clients name as audience (OKTA-O12). */
   readonly tokenUrl: string
-  /** The issuer of our metadata: what clients name that read it (RFC 7523bis §4). */
+  /** The issuer in the hub's metadata, which clients that read it name as audience (RFC 7523bis §4). */
   readonly issuer: string
 }
 
@@ -38,7 +38,7 @@ export async function authenticateClient(
   const jwt = readJwt(assertion)
   if (jwt === undefined) throw refused('The client_assertion is not a compact JWT that we can read.')
   const app = await findApp(serviceApps, jwt)
-  // Cheap before dear: keys may have to be fetched, and signatures cost the most.
+  // Cheap checks come first: keys may have to be fetched, and signatures cost the most.
   const expiresAt = checkClaims(jwt, [tokenUrl, issuer], world.now().getTime() / 1_000)
   const identity = identityOf(jwt)
   await checkSignature(clientKeys, app, jwt)
@@ -49,8 +49,8 @@ export async function authenticateClient(
 }
 
 /**
- * What makes it this assertion and no other. Clients need not send a `jti` (RFC 7523 §3); without one it is header and claims as
- * they were signed, and not the signature, which for elliptic curves can be written in two ways.
+ * The identity of an assertion. Clients need not send a `jti` (RFC 7523 §3); without one it is header and claims as
+ * signed, without the signature, which for elliptic curves can be written in two ways.
  */
 function identityOf({ text, claims: { jti } }: UncheckedJwt): readonly string[] {
   if (jti === undefined || jti === null) return ['signed', text.slice(0, text.lastIndexOf('.'))]
@@ -89,9 +89,9 @@ async function checkSignature(clientKeys: ClientKeys, app: ServiceApp, jwt: Unch
   throw refused('The client_assertion signature is invalid.')
 }
 
-/** @returns from when on the assertion is refused as expired */
+/** @returns the time from which the assertion is refused as expired */
 function checkClaims({ claims }: UncheckedJwt, audiences: readonly string[], nowS: number): Date {
-  // An assertion with several audiences may be meant for another server, which could replay it here (RFC 7523bis §2).
+  // An assertion with several audiences may be for another server, too, which could replay it here (RFC 7523bis §2).
   const named = [claims['aud']].flat()
   if (named.length === 0 || !named.every((one) => typeof one === 'string' && audiences.includes(one))) {
     throw refused(

@@ -9,20 +9,20 @@ import {
 } from '@watchbell/receiver/set'
 import type { ServiceApp } from './service-app.ts'
 
-/** The public keys of service apps, fetched where they are given by reference. */
+/** The public keys of service apps; keys given by reference are fetched. */
 export interface ClientKeys {
   /**
-   * The keys that may have signed: those with the `kid`, or without one every key that fits `alg`, at most
+   * The candidate keys for a signature: those with the `kid`, or without one every key that fits `alg`, at most
    * `keysTriedMax` (OKTA-O12).
-   * @throws HubError `outbound.refused`, `outbound.failed`, `keys.unavailable` when nothing is known of its `jwks_uri`
+   * @throws HubError `outbound.refused`, `outbound.failed`, `keys.unavailable` when the keys of its `jwks_uri` were never read
    */
   candidates(
     app: ServiceApp,
     signed: { readonly kid: string | undefined; readonly alg: SetAlgorithm },
   ): Promise<readonly VerificationKey[]>
   /**
-   * Others that may have signed than those that were tried: its `jwks_uri` is looked at once more, at most every 30 s, as a new
-   * key may stand there under an old `kid`.
+   * Further candidates beside those that were tried: its `jwks_uri` is fetched once more, at most every 30 s, as a new
+   * key may have been published under an old `kid`.
    * @throws as {@link candidates}
    */
   successors(
@@ -37,9 +37,9 @@ const fetchTimeoutMs = 5_000
 const fetchBytesMax = 256 * 1024
 /** Keys of a `jwks_uri` are fetched again after this, or earlier when Cache-Control says so. */
 const keysAgeMaxMs = 10 * 60_000
-/** Not fetched again before this, whatever unknown `kid`s arrive. */
+/** Minimum time between fetches, whatever unknown `kid`s arrive. */
 const coolDownMs = 30_000
-/** The last good keys serve so long while the `jwks_uri` fails. */
+/** How long the last good keys are used while the `jwks_uri` fails. */
 const keysStaleMaxMs = 24 * 3_600_000
 const urisMax = 1_000
 

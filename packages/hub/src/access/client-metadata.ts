@@ -23,8 +23,8 @@ const nameCharsMax = 100
 const uriCharsMax = 1_000
 
 /**
- * Reads client metadata (RFC 7591 §2). Members that are left out and null ones get what a service app has anyway,
- * unknown ones are ignored (OKTA-A5).
+ * Reads client metadata (RFC 7591 §2). Missing and null members get a service app's defaults,
+ * and unknown ones are ignored (OKTA-A5).
  * @param clientId on replacing: the id that a `client_id` in the metadata must repeat (RFC 7592 §2.2)
  * @throws HubError `oauth.invalid_client_metadata` with every problem
  */
@@ -57,7 +57,7 @@ class MetadataReader {
     this.#metadata = metadata
   }
 
-  /** The member; undefined when it says nothing (RFC 7592 §2.2). An empty list of grants or responses says: none. */
+  /** The member; undefined when it is empty (RFC 7592 §2.2). An empty list of grants or responses means: none. */
   #get(field: string): JsonValue | undefined {
     const value = this.#metadata[field] ?? undefined
     return isJsonArray(value) ? value : meant(value)

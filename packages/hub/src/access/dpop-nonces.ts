@@ -2,16 +2,16 @@ import { isHubError } from '../base/hub-error.ts'
 import type { SecretBox } from '../base/secret-box.ts'
 import type { World } from '../base/world.ts'
 
-/** Nonces that need no storage: every node with the same secret key knows its own (RFC 9449 §8). */
+/** Nonces without storage: every node with the same secret key recognizes them (RFC 9449 §8). */
 export interface DpopNonces {
   make(): Promise<string>
-  /** Whether the nonce is ours and still good. */
+  /** Whether the hub made the nonce and it has not expired. */
   isGood(nonce: string): Promise<boolean>
 }
 
 const nonceAgeMaxMs = 5 * 60_000
 const nonceCharsMax = 500
-/** Keeps everything else that was sealed in the box from passing for a nonce. */
+/** Distinguishes nonces from everything else that is sealed in the box. */
 const mark = 'dpop-nonce until '
 
 export function createDpopNonces(world: Pick<World, 'now'>, box: SecretBox): DpopNonces {

@@ -4,9 +4,9 @@ import { hasPrivatePart, isSetAlgorithm, readVerificationKey, setAlgorithms } fr
 import { isSignedBy, readJwt, seconds } from './jwt.ts'
 import { sha256 } from '../base/sha256.ts'
 
-/** A proof may be this old (OKTA-O24) … */
+/** Maximum age of a proof (OKTA-O24). */
 const proofAgeMaxS = 300
-/** … or this far ahead of our clock. */
+/** How far a proof's time may be ahead of this clock. */
 const clockSkewMaxS = 60
 const jtiCharsMax = 1_000
 
@@ -16,16 +16,16 @@ export interface ProvenRequest {
   /** Absolute, without a query. */
   readonly url: string
   readonly now: Date
-  /** At resources: the token that the proof must go with. */
+  /** At resources: the token that the proof must be for. */
   readonly accessToken?: string
 }
 
-/** A DPoP proof that fits its request. Whether it is used for the first time is not settled yet. */
+/** A DPoP proof that fits its request. Whether this is its first use is not checked yet. */
 export interface DpopProof {
   /** Thumbprint of the key that signed it (RFC 9449 §6). */
   readonly jkt: string
   readonly nonce: string | undefined
-  /** What must be used once only, and until when. */
+  /** The key that may be used only once, and its expiry. */
   readonly replayKey: string
   readonly expiresAt: Date
 }
@@ -57,7 +57,7 @@ export async function checkProof(text: string, request: ProvenRequest): Promise<
   if (request.accessToken !== undefined && claims['ath'] !== sha256(request.accessToken)) {
     return no('must have the hash of the access token in ath')
   }
-  // The dearest comes last.
+  // The most expensive check comes last.
   const key = readVerificationKey(jwk)
   if ('unusable' in key) return no(`has a jwk that ${key.unusable}`)
   if (!(await isSignedBy(jwt, key))) return no('has a signature that does not fit its jwk')
@@ -80,7 +80,7 @@ function no(rule: string): DpopResult {
 /** Okta's words. */
 export const proofUsed = 'The DPoP proof JWT has already been used.'
 
-/** Compares without query and fragment (RFC 9449 §4.3), and as leniently about slashes as our router is (OKTA-A6). */
+/** Compares without query and fragment (RFC 9449 §4.3), and as tolerant of slashes as the router (OKTA-A6). */
 function isSameUrl(htu: unknown, url: string): boolean {
   const given = typeof htu === 'string' ? URL.parse(htu) : null
   const wanted = new URL(url)

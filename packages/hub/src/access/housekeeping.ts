@@ -4,7 +4,7 @@ import type { AccessStorage } from './access-storage.ts'
 const usedOnceBatchMax = 5_000
 const rateCountBatchMax = 5_000
 
-/** Forgets what can no longer matter: used-up assertions and proofs, past minutes, old signing keys. @returns how many rows */
+/** Deletes expired data: used-up assertions and proofs, past rate windows, old signing keys. @returns how many rows */
 export async function pruneAccess(
   world: Pick<World, 'now'>,
   { stores }: Pick<AccessStorage, 'stores'>,

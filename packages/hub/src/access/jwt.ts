@@ -1,17 +1,17 @@
 import { parseIJson, isJsonObject, type JsonObject } from '@watchbell/receiver/base'
 import { signatureHolds, isSetAlgorithm, type VerificationKey } from '@watchbell/receiver/set'
 
-/** A compact JWS as it came. Nothing in it is trusted yet. */
+/** A compact JWS as received. Nothing in it is trusted yet. */
 export interface UncheckedJwt {
   readonly text: string
   readonly header: JsonObject
   readonly claims: JsonObject
 }
 
-/** Longer ones are not read. */
+/** Longer texts are not read. */
 export const jwtCharsMax = 16_384
 
-/** Reads a compact JWS (RFC 7515 §7.1) without extensions whose payload is a JSON object, or gives undefined. */
+/** Reads a compact JWS (RFC 7515 §7.1) without extensions and with a JSON object as payload; undefined for other text. */
 export function readJwt(text: string): UncheckedJwt | undefined {
   if (text.length > jwtCharsMax || !/^[\w-]+\.[\w-]+\.[\w-]+$/.test(text)) return undefined
   const [header, claims] = text.split('.').slice(0, 2).map(readPart)
@@ -24,7 +24,7 @@ function readPart(part: string): JsonObject | undefined {
   return parsed.ok && isJsonObject(parsed.value) ? parsed.value : undefined
 }
 
-/** Whether the signature is by this key, with an algorithm that the key is for. */
+/** Whether the signature is by this key, with an algorithm that fits the key. */
 export async function isSignedBy(
   { text, header }: UncheckedJwt,
   { key, algorithms }: Pick<VerificationKey, 'key' | 'algorithms'>,

@@ -7,14 +7,14 @@ export interface RateCount {
   readonly until: Date
 }
 
-/** What all nodes on one database counted together. Implemented in storage/, held to test/contract/rate-count-store.ts. */
+/** The counts of all nodes on one database. Implemented in storage/, held to test/contract/rate-count-store.ts. */
 export interface RateCountStore {
   /**
-   * Adds what one node counted since it told the last time, each key once. Windows of one key that overlap become one,
-   * which ends when the first of them does; one that is over gives way to the new one.
-   * @returns what all nodes counted of these keys, in any order
+   * Adds one node's counts since its last call, each key once. Overlapping windows of one key become one,
+   * which ends when the first of them does; an expired window is replaced by the new one.
+   * @returns the counts of all nodes for these keys, in any order
    */
   add(counts: readonly RateCount[], now: Date): Promise<readonly RateCount[]>
-  /** Forgets at most `limit` windows that ended before `now`. @returns how many */
+  /** Deletes at most `limit` windows that ended before `now`. @returns how many */
   prune(now: Date, limit: number): Promise<number>
 }

@@ -11,16 +11,16 @@ export interface Used {
   readonly endsAt: number
 }
 
-/** Counts one, or so many. Never waits and never fails: it decides by what this node knows. */
+/** Counts one request, or the given number. Never waits or fails: it decides by the counts that this node knows. */
 export interface RateCounter {
   (key: string, amount?: number): Promise<Used>
-  /** Where a key stands, counting nothing; undefined when it has no window. */
+  /** A key's count, without counting; undefined when it has no window. */
   peek(key: string): Promise<Used | undefined>
 }
 
 /** Counters whose counts all nodes on one database share, by exchanging them now and then. */
 export interface RateCounts {
-  /** @param name - tells its keys apart from those of the others @returns undefined when `limit` is 0: no limit */
+  /** @param name - separates its keys from those of other limits @returns undefined when `limit` is 0: no limit */
   counter(name: string, limit: number): RateCounter | undefined
   /**
    * Sends this node's counts and reads the other nodes' counts of the same keys: from then on this node
@@ -32,7 +32,7 @@ export interface RateCounts {
 
 export interface RateCountsDeps {
   readonly world: Pick<World, 'now'>
-  /** Undefined where one process is all there is: nothing is exchanged. */
+  /** Undefined where there is one process: nothing is exchanged. */
   readonly shared: Pick<RateCountStore, 'add'> | undefined
 }
 
@@ -138,7 +138,7 @@ export function createRateCounts({ world, shared }: RateCountsDeps): RateCounts 
   }
 }
 
-/** One length for all, and no address in the database. */
+/** Hashed: all keys have one length, and the database holds no addresses. */
 function counterKey({ counter, key }: ShareReport): string {
   return sha256(`${counter.name}\n${key}`)
 }

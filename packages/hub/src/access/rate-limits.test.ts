@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest'
 import { createRateCounts } from './rate-counts.ts'
 import { createRateLimits, createRefusalLimiter, networkOf } from './rate-limits.ts'
 
-// The limiter's windows run on the clock of the library, so the tests turn that one.
+// The limiter's library uses the global clock, so the tests replace that clock.
 beforeEach(() => void vi.useFakeTimers({ now: Date.UTC(2026, 0, 1, 12) }))
 afterEach(() => void vi.useRealTimers())
 
@@ -41,7 +41,7 @@ describe('rate limits', () => {
     })
   })
 
-  test('are apart for each token, client and address', async () => {
+  test('are separate for each token, client and address', async () => {
     const limits = createRateLimits(counts(), 'api', { perToken: 1, perClient: 1, perAddress: 1 })
     for (const kind of ['token', 'client', 'address'] as const) {
       for (const id of ['192.0.2.1', '192.0.2.2'])
@@ -50,14 +50,14 @@ describe('rate limits', () => {
     expect(await limits.count({ kind: 'client', id: '192.0.2.2' })).toMatchObject({ exceeded: true })
   })
 
-  test('0 is without limit', async () => {
+  test('0 means no limit', async () => {
     const limits = createRateLimits(counts(), 'api', { perToken: 0, perClient: 0, perAddress: 1 })
     expect(await limits.count({ kind: 'token', id: 'a' })).toBeUndefined()
     expect(await limits.count({ kind: 'client', id: 'a' })).toBeUndefined()
     expect(await limits.count({ kind: 'address', id: 'a' })).toMatchObject({ limit: 1 })
   })
 
-  test('an IPv6 subscriber has one budget, whatever address it takes', async () => {
+  test('all addresses of an IPv6 subscriber share one budget', async () => {
     const limits = createRateLimits(counts(), 'api', { perToken: 1, perClient: 1, perAddress: 1 })
     await limits.count({ kind: 'address', id: '2001:db8::1' })
     expect(await limits.count({ kind: 'address', id: '2001:db8::ffff:1' })).toMatchObject({ exceeded: true })
@@ -89,7 +89,7 @@ describe('refusals at the push endpoint', () => {
     return verdicts
   }
 
-  test('are over for an address once it has used its budget, whatever issuer it names', async () => {
+  test('an address over its limit is refused whatever issuer it names', async () => {
     const limiter = createRefusalLimiter(counts(), { perIssuer: 0, perAddress: 2 })
     expect(await count(limiter, 2, 'a', '192.0.2.1')).toEqual([false, false])
     expect(await count(limiter, 2, 'b', '192.0.2.1')).toEqual([true, true])
@@ -97,20 +97,20 @@ describe('refusals at the push endpoint', () => {
     expect(await count(limiter, 1, 'a', '192.0.2.2')).toEqual([false])
   })
 
-  test('are over for an issuer from wherever they come; no issuer has no budget of its own', async () => {
+  test('an issuer over its limit is refused from every address; SETs without issuer have no issuer budget', async () => {
     const limiter = createRefusalLimiter(counts(), { perIssuer: 1, perAddress: 0 })
     expect(await count(limiter, 1, 'a', '192.0.2.1')).toEqual([false])
     expect(await count(limiter, 1, 'a', '192.0.2.2')).toEqual([true])
     expect(await count(limiter, 3, undefined, '192.0.2.1')).toEqual([false, false, false])
   })
 
-  test('of a sender over its limit cost the issuer nothing', async () => {
+  test('refusals of a sender over its limit do not count for the issuer', async () => {
     const limiter = createRefusalLimiter(counts(), { perIssuer: 2, perAddress: 1 })
     expect(await count(limiter, 5, 'victim', '192.0.2.1')).toEqual([false, true, true, true, true])
     expect(await count(limiter, 1, 'victim', '192.0.2.2')).toEqual([false])
   })
 
-  test('begin anew each minute', async () => {
+  test('the counts restart each minute', async () => {
     const limiter = createRefusalLimiter(counts(), { perIssuer: 1, perAddress: 1 })
     expect(await count(limiter, 2, 'a', '192.0.2.1')).toEqual([false, true])
     vi.advanceTimersByTime(60_000)

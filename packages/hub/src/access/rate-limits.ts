@@ -3,17 +3,17 @@ import { HubError } from '../base/hub-error.ts'
 import type { World } from '../base/world.ts'
 import type { RateCounts, Used } from './rate-counts.ts'
 
-/** Requests a minute for each of a class; 0 is without limit. */
+/** Requests a minute for each caller of a class; 0 means no limit. */
 export interface RateLimitSettings {
   readonly perToken: number
   readonly perClient: number
-  /** For requests without credentials that hold. */
+  /** For requests without valid credentials. */
   readonly perAddress: number
 }
 
 export const defaultRateLimits: RateLimitSettings = { perToken: 600, perClient: 600, perAddress: 600 }
 
-/** Whose requests are counted together. */
+/** The caller whose requests are counted together. */
 export interface RateSubject {
   readonly kind: 'token' | 'client' | 'address'
   /** The token's id, the client id, or the address of the peer. */
@@ -26,7 +26,7 @@ export interface RateState {
   readonly remaining: number
   /** Seconds since 1970. */
   readonly resetAt: number
-  /** This request is beyond the limit: E0000047 (OKTA-Q2). */
+  /** Whether this request is beyond the limit: E0000047 (OKTA-Q2). */
   readonly exceeded: boolean
 }
 
@@ -35,7 +35,7 @@ export interface RateLimits {
   count(subject: RateSubject): Promise<RateState | undefined>
 }
 
-/** @param name - of these limits among all */
+/** @param name - separates these limits from others */
 export function createRateLimits(
   counts: Pick<RateCounts, 'counter'>,
   name: string,
@@ -65,8 +65,8 @@ function stateOf({ limit, consumed, endsAt }: Used): RateState {
 }
 
 /**
- * The refusal of a request too many, with when to come again: what Terraform's HTTP client waits by. Its facts are the
- * numbers of the X-Rate-Limit headers, which Okta's SDKs wait by (OKTA-Q3).
+ * The refusal of a request beyond the limit, with Retry-After, which Terraform's HTTP client uses. Its facts are the
+ * numbers of the X-Rate-Limit headers, which Okta's SDKs use (OKTA-Q3).
  */
 export function rateLimited(
   world: Pick<World, 'now'>,
@@ -81,7 +81,7 @@ export function rateLimited(
   })
 }
 
-/** Refusals at the push endpoint, a minute; 0 is without limit. */
+/** Refusals a minute at the push endpoint; 0 means no limit. */
 export interface RefusalLimitSettings {
   readonly perIssuer: number
   readonly perAddress: number
@@ -90,11 +90,11 @@ export interface RefusalLimitSettings {
 export const defaultRefusalLimits: RefusalLimitSettings = { perIssuer: 600, perAddress: 600 }
 
 export interface RefusalLimiter {
-  /** Counts one refused SET. @returns where its sender or its issuer stands that is over the limit; undefined while neither is */
+  /** Counts one refused SET. @returns the state of its sender or issuer that is over the limit; undefined while neither is */
   count(issuer: string | undefined, sourceAddress: string): Promise<RateState | undefined>
   /** The same for a verified SET: only its issuer can spend this budget. */
   countProven(providerId: string): Promise<RateState | undefined>
-  /** Where the sender stands, counting nothing; undefined while it is not over its limit. */
+  /** The sender's state, without counting; undefined while it is not over its limit. */
   overLimit(sourceAddress: string): Promise<RateState | undefined>
 }
 
@@ -109,7 +109,7 @@ export function createRefusalLimiter(
     used !== undefined && used.consumed > used.limit ? stateOf(used) : undefined
   return {
     async count(issuer, sourceAddress) {
-      // A sender over its own limit costs the issuer it names nothing, and makes up no further issuers to remember.
+      // A sender over its own limit does not use its issuer's budget, and cannot add invented issuers to memory.
       const sender = ifOver(await byAddress?.(networkOf(sourceAddress)))
       if (sender !== undefined || issuer === undefined) return sender
       return ifOver(await byIssuer?.(issuer.slice(0, issuerCharsCounted)))
@@ -121,24 +121,24 @@ export function createRefusalLimiter(
 
 const issuerCharsCounted = 700
 
-/** What one provider may send a minute in SETs that verify; 0 is without limit. */
+/** How many SETs that verify one provider may send a minute; 0 means no limit. */
 export interface IntakeLimitSettings {
   readonly sets: number
   readonly bytes: number
 }
 
-/** The budget of SETs that verify, each provider's own: handling them costs the hub far more than taking them in. */
+/** Each provider's budget of SETs that verify: handling them costs the hub far more than accepting them. */
 export interface IntakeLimiter {
-  /** @returns where a provider stands whose budget is used up, counting nothing; undefined while it is not */
+  /** @returns the state of a provider whose budget is used up, without counting; undefined while it is not */
   usedUp(providerId: string): Promise<OverBudget | undefined>
   /** Counts one SET. @returns as above, when this one is beyond the budget */
   count(providerId: string, bytes: number): Promise<OverBudget | undefined>
-  /** Counts further names in one SET as SETs: each costs as much to handle. The SET itself is not refused for them. */
+  /** Counts further identifiers in one SET as SETs: each costs as much to handle. The SET itself is not refused for them. */
   countNames(providerId: string, further: number): Promise<void>
 }
 
 export interface OverBudget extends RateState {
-  /** What is used up. */
+  /** The part of the budget that is used up. */
   readonly of: 'SETs' | 'bytes of SETs'
 }
 

@@ -25,14 +25,14 @@ test.each([
   '__proto__',
   'openid',
   'okta.logs.manage',
-])('%j is no scope of ours', (text) => expect(isScope(text)).toBe(false))
+])('%j is not a scope of the hub', (text) => expect(isScope(text)).toBe(false))
 
-test('a list of scopes is read word by word, each once', () => {
+test('a list of scopes is read in order, each scope once', () => {
   expect(scopeNames('')).toEqual([])
   expect(scopeNames('  b a  b ')).toEqual(['b', 'a'])
 })
 
-test('reading and asking for a decision change nothing; every other scope may', () => {
+test('only scopes for reading and for decisions are read-only', () => {
   expect(scopes.filter((scope) => !onlyReads(scope)).every((scope) => scope.endsWith('.manage'))).toBe(true)
   expect(scopes.filter(onlyReads).some((scope) => scope.endsWith('.manage'))).toBe(false)
 })

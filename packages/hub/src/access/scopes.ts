@@ -1,4 +1,4 @@
-/** Everything that a caller can be allowed to do. Okta's names where Okta has one, `watchbell.` for what is ours. */
+/** All scopes: Okta's names where Okta has one, otherwise names that begin with `watchbell.`. */
 export const scopes = [
   'okta.securityEventsProviders.read',
   'okta.securityEventsProviders.manage',
@@ -37,7 +37,7 @@ export function permits(held: readonly Scope[], needed: Scope): boolean {
   return held.some((scope) => scope === needed || scope === managing)
 }
 
-/** Whether an API token with the role `read_only` may do it: look at anything and ask for a decision, change nothing. */
+/** Whether an API token with the role `read_only` has the scope: it reads anything and requests decisions, and changes nothing. */
 export function onlyReads(scope: Scope): boolean {
   return scope.endsWith('.read') || scope === 'watchbell.access.evaluate'
 }

@@ -1,14 +1,14 @@
 import type { JsonObject } from '@watchbell/receiver/base'
 import type { Scope } from './scopes.ts'
 
-/** A program that gets access tokens of its own (client credentials with private_key_jwt). */
+/** A program that gets its own access tokens (client credentials with private_key_jwt). */
 export interface ServiceApp {
   /** `0oa` + 17. */
   readonly clientId: string
   readonly name: string
   readonly keys: ClientKeySet
   readonly scopes: readonly Scope[]
-  /** Gets tokens bound to a key of its own, and no others (RFC 9449). */
+  /** Whether it gets only tokens that are bound to its key (RFC 9449). */
   readonly dpopBound: boolean
   readonly createdAt: Date
   readonly updatedAt: Date
@@ -23,7 +23,7 @@ export interface ServiceAppStore {
   find(clientId: string): Promise<ServiceApp | undefined>
   /** In the order of their ids, those after `after`. */
   list(page: { readonly after: string | undefined; readonly limit: number }): Promise<readonly ServiceApp[]>
-  /** Everything but `clientId` and `createdAt`. @returns false when there is none with this id */
+  /** Replaces everything but `clientId` and `createdAt`. @returns false when there is none with this id */
   replace(app: ServiceApp): Promise<boolean>
   /** @returns false when there is none with this id */
   delete(clientId: string): Promise<boolean>

@@ -7,13 +7,13 @@ import type { ServiceAppDraft } from './client-metadata.ts'
 import { permits, type Scope } from './scopes.ts'
 import type { ServiceApp } from './service-app.ts'
 
-/** Who changes a service app: a caller, or the operator at the command line of the hub's machine. */
+/** The one that changes a service app: a caller, or the operator at the hub's command line. */
 export type Registrar = Caller | 'operator'
 
 /**
- * The verbs for service apps. A service app can grant no scope that it does not hold, can touch no other that holds more
- * than it does or speaks as a risk provider it may not manage, and cannot change itself. Every change is journaled, with
- * where its request came from (`from`) if it came over HTTP.
+ * The operations on service apps. A service app cannot grant a scope that it does not hold, cannot change another that holds
+ * more or acts as a risk provider that it may not manage, and cannot change itself. Every change is journaled, with
+ * the origin of its request (`from`) if it came over HTTP.
  */
 export interface ServiceApps {
   /** @throws HubError `access.forbidden` */
@@ -21,7 +21,7 @@ export interface ServiceApps {
   list(page: { readonly after: string | undefined; readonly limit: number }): Promise<readonly ServiceApp[]>
   /** @throws HubError `client.not_found` */
   get(clientId: string): Promise<ServiceApp>
-  /** Takes effect at once, for tokens that were issued before too. @throws HubError `client.not_found`, `access.forbidden` */
+  /** Takes effect at once, also for tokens that were issued before. @throws HubError `client.not_found`, `access.forbidden` */
   replace(clientId: string, draft: ServiceAppDraft, by: Registrar, from?: RequestFacts): Promise<ServiceApp>
   /** Its tokens stop working at once. @throws HubError `client.not_found`, `access.forbidden` */
   delete(clientId: string, by: Registrar, from?: RequestFacts): Promise<void>
@@ -105,7 +105,7 @@ async function requireMayTouch(by: Registrar, app: ServiceApp, { riskProviders }
   })
 }
 
-/** Those of the scopes that are beyond the caller. */
+/** The scopes that the caller does not hold. */
 function lacking(by: Registrar, scopes: readonly Scope[]): readonly Scope[] {
   if (by === 'operator' || by.kind === 'token') return []
   return scopes.filter((scope) => !permits(by.scopes, scope))

@@ -4,18 +4,18 @@ import type { World } from '../base/world.ts'
 import type { AccessStorage } from './access-storage.ts'
 import type { SigningKeyRecord } from './signing-key-store.ts'
 
-/** What the hub signs with, and what others verify that with. */
+/** The hub's signing keys, and their public keys for verification. */
 export interface SigningKeys {
-  /** The key that signs now; makes the first one. */
+  /** The current signing key; makes one when there is none. */
   current(): Promise<{ readonly kid: string; readonly key: CryptoKey }>
-  /** The public key with this `kid`, while it verifies. */
+  /** The public key with this `kid`, until it stops verifying. */
   find(kid: string): Promise<CryptoKey | undefined>
   /** Every key that verifies, newest first, as `GET /oauth2/v1/keys` shows them (OKTA-O30). */
   publicKeys(): Promise<readonly JWK[]>
   /**
    * Makes a new key sign; the old one verifies until the last token that it signed has expired.
-   * @param lost - the secret key that sealed the old one is gone for good
-   * @throws HubError `hub.secret_unreadable` when it was sealed with another one, and that is not said to be lost
+   * @param lost - whether the secret key that sealed the old one is lost
+   * @throws HubError `hub.secret_unreadable` when the old key was sealed with another secret key, and `lost` is not set
    */
   rotate(lost?: 'lost'): Promise<{ readonly kid: string }>
 }
@@ -24,15 +24,15 @@ export interface SigningKeysDeps {
   readonly world: Pick<World, 'now'>
   readonly storage: AccessStorage
   readonly box: SecretBox
-  /** The longest time for which anything is signed. */
+  /** The longest lifetime of anything that is signed. */
   readonly signedForMaxMs: number
 }
 
 export const signingAlgorithm = 'RS256'
 
-/** The keys over their store. Reads it for every use, so that a rotation elsewhere counts at once. */
+/** The keys over their store. Reads it for every use, so that a rotation by another node takes effect at once. */
 export function createSigningKeys({ world, storage, box, signedForMaxMs }: SigningKeysDeps): SigningKeys {
-  /** Imported keys by `kid`: a kid never changes its key. */
+  /** Imported keys by `kid`: the key of a `kid` never changes. */
   const imported = new Map<string, Promise<CryptoKey>>()
 
   async function verifying(): Promise<readonly SigningKeyRecord[]> {
@@ -44,13 +44,13 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
   function importOnce(name: string, jwk: () => Promise<JWK>): Promise<CryptoKey> {
     const known = imported.get(name)
     if (known !== undefined) return known
-    const key = jwk().then(async (jwk) => (await importJWK(jwk, signingAlgorithm)) as CryptoKey) // ours are never `oct`
+    const key = jwk().then(async (jwk) => (await importJWK(jwk, signingAlgorithm)) as CryptoKey) // never `oct`
     imported.set(name, key)
     key.catch(() => imported.delete(name))
     return key
   }
 
-  /** Replaces the key with the kid `former` by a new one, unless another node already has. */
+  /** Replaces the key with the kid `former` by a new one, unless another node has done so. */
   async function succeed(former: string | undefined): Promise<string | undefined> {
     const pair = await generateKeyPair(signingAlgorithm, { modulusLength: 2048, extractable: true })
     const publicJwk = await exportJWK(pair.publicKey)
@@ -96,9 +96,9 @@ export function createSigningKeys({ world, storage, box, signedForMaxMs }: Signi
     },
     async rotate(lost) {
       const former = await signing()
-      if (lost === undefined) await box.open(former.sealedPrivateJwk) // whoever can open it goes on signing with it
+      if (lost === undefined) await box.open(former.sealedPrivateJwk) // a node that can open it continues to sign with it
       const kid = await succeed(former.kid)
-      // Another node rotated at the same moment; its new key serves as well.
+      // Another node rotated at the same moment; its new key is used.
       return { kid: kid ?? (await signing()).kid }
     },
   }

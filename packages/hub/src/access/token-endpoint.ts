@@ -35,10 +35,10 @@ export interface TokenEndpointDeps extends ClientAssertionDeps {
 const assertionType = 'urn:ietf:params:oauth:client-assertion-type:jwt-bearer'
 
 /**
- * Gives a service app an access token (OKTA-O10 to OKTA-O23).
+ * Issues an access token to a service app (OKTA-O10 to OKTA-O23).
  *
- * Assertion and proof are used up last, so that the challenge for a nonce does not cost a client its assertion.
- * @throws HubError `oauth.*`; `oauth.use_dpop_nonce` has the nonce in its facts
+ * Assertion and proof are used up last, so that a nonce challenge does not use up the client's assertion.
+ * @throws HubError `oauth.*`; the facts of `oauth.use_dpop_nonce` include the nonce
  */
 export async function issueToken(deps: TokenEndpointDeps, request: AccessTokenRequest): Promise<IssuedToken> {
   const { assertion, clientId, scope } = readForm(request)
@@ -65,7 +65,7 @@ interface ReadForm {
   readonly scope: string
 }
 
-/** `Og==`, no name and no password, is what Go's OAuth library sends with whatever it asks first: it says nothing. */
+/** `Og==`, no name and no password, is what Go's OAuth library sends with its first request: it counts as no credentials. */
 function readForm({ form, authorization }: AccessTokenRequest): ReadForm {
   const malformed = (detail: string): HubError => new HubError('oauth.invalid_request', { detail })
   const repeated = firstRepeated(form.keys())
@@ -115,7 +115,7 @@ async function requireProof(
   })
 }
 
-/** What is asked for and granted; names that are not ours are left out, as Okta's clients ask for more than we have. */
+/** The scopes that are requested and granted. Unknown names are left out, because Okta's clients request more than the hub has. */
 function grant(app: ServiceApp, scope: string): readonly Scope[] {
   const asked = scopeNames(scope)
   if (asked.length === 0) throw new HubError('oauth.invalid_scope', { detail: 'No scopes were requested.' })
