@@ -16,7 +16,7 @@ function guarded() {
   return createGuardedFetch({ allow: allow.value, connectTimeoutMs: 5_000 })
 }
 
-/** What fetchJson makes of a server. */
+/** The result of fetchJson for a server. */
 async function fetched(handle: RequestListener, withLimits: FetchLimits = limits) {
   await using server = await startLocalServer(handle)
   await using guard = guarded()
@@ -40,12 +40,12 @@ const json =
   (_request, response) =>
     response.writeHead(200, { 'content-type': 'application/json', ...headers }).end(body)
 
-describe('what a request says', () => {
-  test('who we are and what we take, and nothing of a browser', async () => {
+describe('the headers of a request', () => {
+  test('name the hub and the accepted media types, and none of a browser', async () => {
     const { value } = await fetched((request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' }).end(JSON.stringify(request.headers))
     })
-    const headers = value as Readonly<Record<string, string>> // what the server above sends
+    const headers = value as Readonly<Record<string, string>> // the server above sends this
     expect(headers).toMatchObject({ accept: 'application/json', 'user-agent': `Watchbell/${ownVersion()}` })
     expect(Object.keys(headers).toSorted()).toEqual([
       'accept',
@@ -56,7 +56,7 @@ describe('what a request says', () => {
     ])
   })
 
-  test('another User-Agent, where the caller has one', async () => {
+  test('include the caller’s own User-Agent', async () => {
     await using server = await startLocalServer((request, response) =>
       response.end(request.headers['user-agent']),
     )
@@ -67,8 +67,8 @@ describe('what a request says', () => {
   })
 })
 
-describe('a document that is taken', () => {
-  test('with an integer that no double holds, where nobody may read it (RFC 7517 §4)', async () => {
+describe('a document that is accepted', () => {
+  test('with an integer that does not fit a double, in an unknown member (RFC 7517 §4)', async () => {
     expect((await fetched(json('{"a":[9007199254740993]}'))).value).toEqual({ a: ['9007199254740993'] })
   })
 
@@ -87,7 +87,7 @@ describe('a document that is taken', () => {
     expect((await fetched(json(body, { 'content-encoding': 'gzip' }))).value).toEqual({ a: 1 })
   })
 
-  test('exactly as large as allowed', async () => {
+  test('exactly of the maximum size', async () => {
     const body = `"${'x'.repeat(998)}"`
     expect((await fetched(json(body))).value).toHaveLength(998)
   })
@@ -110,7 +110,7 @@ describe('a document that is taken', () => {
   })
 })
 
-describe('a document that is not taken', () => {
+describe('a document that is refused', () => {
   test.each([201, 204, 206, 400, 401, 403, 404, 429, 500, 503])('status %i', async (status) => {
     const detail = await failure((_request, response) =>
       response
@@ -157,7 +157,7 @@ describe('a document that is not taken', () => {
     expect(await failure(json(body))).toContain(why)
   })
 
-  test('larger than allowed, announced or not', async () => {
+  test('larger than the maximum, with or without Content-Length', async () => {
     const body = `"${'x'.repeat(999)}"`
     expect(await failure(json(body))).toContain('more than 1000 bytes')
     expect(await failure(json(body, { 'content-length': String(body.length) }))).toContain(
@@ -165,7 +165,7 @@ describe('a document that is not taken', () => {
     )
   })
 
-  test('a body without end, and the server is hung up on', async () => {
+  test('an endless body, whose connection is closed', async () => {
     let open = true
     await using server = await startLocalServer((_request, response) => {
       response.writeHead(200, { 'content-type': 'application/json' })
@@ -228,7 +228,7 @@ describe('a slow server', () => {
     expect(detail).toContain('did not answer in full within 60 ms')
   })
 
-  test('whose answer nobody needs any more', async () => {
+  test('whose request the caller aborts', async () => {
     const caller = new AbortController()
     const detail = await failure(() => caller.abort(), { ...limits, signal: caller.signal })
     expect(detail).toContain('no longer needed')

@@ -14,7 +14,7 @@ const jwk = publicKey.export({ format: 'jwk' })
 const minute = 60_000
 const hour = 60 * minute
 
-/** A transmitter's JWKS URL that does what the test says. */
+/** A transmitter's JWKS URL that the test controls. */
 async function startTransmitter(...kids: string[]) {
   const state: { answer: RequestListener } = { answer: () => undefined }
   const server = await startLocalServer((request, response) => state.answer(request, response))
@@ -31,7 +31,7 @@ async function startTransmitter(...kids: string[]) {
     fail(status = 503) {
       state.answer = (_request, response) => response.writeHead(status).end()
     },
-    /** Takes requests and answers none; the returned function answers the oldest of them. */
+    /** Accepts requests without answering; the returned function answers the oldest one. */
     hang() {
       const waiting: ServerResponse[] = []
       state.answer = (_request, response) => waiting.push(response)
@@ -46,7 +46,7 @@ async function startTransmitter(...kids: string[]) {
   return transmitter
 }
 
-/** A cache with a clock to turn. */
+/** A cache with a clock that the test sets. */
 function startCache(limits: Partial<KeyLimits> = {}) {
   const allow = parseOutboundAllow('127.0.0.1')
   if (!allow.ok) throw new Error('unreadable')
@@ -100,7 +100,7 @@ describe('fetched once', () => {
     expect(transmitter.fetches()).toBe(1)
   })
 
-  test('a ready key comes at once and without a promise', async () => {
+  test('a cached key is returned at once, without a promise', async () => {
     await using transmitter = await startTransmitter('k1')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k1')
@@ -108,7 +108,7 @@ describe('fetched once', () => {
     expect(transmitter.fetches()).toBe(1)
   })
 
-  test('providers have entries of their own, also at the same URL', async () => {
+  test('each provider has its own entry, even with the same URL', async () => {
     await using transmitter = await startTransmitter('k1')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k1', 'sse1')
@@ -134,7 +134,7 @@ describe('fetched once', () => {
     expect(transmitter.fetches()).toBe(1)
   })
 
-  test('another JWKS URL drops what was kept', async () => {
+  test('another JWKS URL drops the cached keys', async () => {
     await using before = await startTransmitter('k1')
     await using after = await startTransmitter('k2')
     await using hub = startCache()
@@ -144,7 +144,7 @@ describe('fetched once', () => {
     expect(hub.cache.status('sse1')).toMatchObject({ jwksUrl: after.url })
   })
 
-  test('a forgotten provider is fetched anew', async () => {
+  test('the keys of a forgotten provider are fetched again', async () => {
     await using transmitter = await startTransmitter('k1')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k1')
@@ -156,7 +156,7 @@ describe('fetched once', () => {
     expect(transmitter.fetches()).toBe(2)
   })
 
-  test('who is no provider any more is forgotten, the others are not', async () => {
+  test('deleted providers are forgotten, the others are not', async () => {
     await using transmitter = await startTransmitter('k1')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k1')
@@ -204,7 +204,7 @@ describe('unknown kid', () => {
     expect(hub.getNow(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
   })
 
-  test('during the cool-down a key that nobody looked for is not called unknown; then there is one fetch per cool-down', async () => {
+  test('during the cool-down a kid that was not looked up is not called unknown; then there is one fetch per cool-down', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -230,7 +230,7 @@ describe('unknown kid', () => {
     expect(transmitter.fetches()).toBe(5)
   })
 
-  test('one that was looked for and is not there stays unknown for a cool-down, and is found once it is published', async () => {
+  test('a kid that a look-up did not find stays unknown for a cool-down, and is found once it is published', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -245,7 +245,7 @@ describe('unknown kid', () => {
     expect(await hub.get(transmitter.url, 'gone')).toMatchObject({ kid: 'gone' })
   })
 
-  test('the allowance fills up to three and no further', async () => {
+  test('the allowance grows to three fetches at most', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -255,7 +255,7 @@ describe('unknown kid', () => {
     expect(transmitter.fetches()).toBe(1 + 3 + 3)
   })
 
-  test('a key published while a fetch was under way is found all the same', async () => {
+  test('a key published during a fetch is found', async () => {
     await using transmitter = await startTransmitter()
     await using hub = startCache()
     const answer = transmitter.hang()
@@ -269,7 +269,7 @@ describe('unknown kid', () => {
     expect(transmitter.fetches()).toBe(2)
   })
 
-  test('when the fetch for it fails, the keys are unavailable, and not the kid unknown', async () => {
+  test('when the fetch fails, the keys are unavailable and the kid is not called unknown', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -309,7 +309,7 @@ describe('unknown kid', () => {
 })
 
 describe('age', () => {
-  test('old keys serve at once while they are fetched again in the background', async () => {
+  test('old keys are used at once while they are fetched again in the background', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -328,7 +328,7 @@ describe('age', () => {
     expect(transmitter.fetches()).toBe(2)
   })
 
-  test('a key that is no longer published is gone with the next good set', async () => {
+  test('a key that is no longer published is removed with the next good set', async () => {
     await using transmitter = await startTransmitter('k0', 'k1')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -377,7 +377,7 @@ describe('age', () => {
 })
 
 describe('a dead transmitter', () => {
-  test('fails closed with a time to try again, and is left alone meanwhile', async () => {
+  test('fails closed with a time to try again, and is not requested before', async () => {
     await using transmitter = await startTransmitter()
     transmitter.fail()
     await using hub = startCache()
@@ -403,7 +403,7 @@ describe('a dead transmitter', () => {
     expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({ retryAfterS: 2 })
   })
 
-  test('the last good keys serve for 72 hours, then nothing does, until it is back', async () => {
+  test('the last good keys are used for 72 hours, then none until the transmitter answers', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -422,7 +422,7 @@ describe('a dead transmitter', () => {
     expect(await hub.get(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
   })
 
-  test('keys that are too old only because nobody asked are fetched before they serve', async () => {
+  test('keys that are too old for lack of use are fetched before they are used', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -431,7 +431,7 @@ describe('a dead transmitter', () => {
     expect(await errorOf(hub.get(transmitter.url, 'k0'))).toMatchObject({ code: 'set.unknown_key' })
   })
 
-  test('a key withdrawn during a long silence is asked for before it is trusted', async () => {
+  test('after a long time without use keys are fetched first, so that a withdrawn key is not trusted', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -440,7 +440,7 @@ describe('a dead transmitter', () => {
     expect(await errorOf(hub.get(transmitter.url, 'k0'))).toMatchObject({ code: 'set.unknown_key' })
   })
 
-  test('also when the last thing that was heard before the silence is a failure', async () => {
+  test('keys are fetched first even when the last fetch before that time failed', async () => {
     await using transmitter = await startTransmitter('k0')
     await using hub = startCache()
     await hub.get(transmitter.url, 'k0')
@@ -484,20 +484,25 @@ describe('a dead transmitter', () => {
     },
     { name: 'served as HTML', body: JSON.stringify({ keys: [{ ...jwk, kid: 'k1' }] }), type: 'text/html' },
   ]
-  test.each(bad)('a set that is $name replaces no good one, and is none', async ({ body, type }) => {
-    await using transmitter = await startTransmitter('k0')
-    await using hub = startCache()
-    await hub.get(transmitter.url, 'k0')
-    transmitter.say(body, type === undefined ? {} : { 'content-type': type })
-    expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({ code: 'keys.unavailable' })
-    expect(hub.getNow(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
-    expect(await errorOf(hub.get(transmitter.url, 'k1', 'sse2'))).toMatchObject({ code: 'keys.unavailable' })
-    await expect(
-      fetchKeySet({ fetch: globalThis.fetch }, transmitter.url, defaultKeyLimits),
-    ).rejects.toBeInstanceOf(HubError)
-  })
+  test.each(bad)(
+    'a set that is $name replaces no good set and counts as a failure',
+    async ({ body, type }) => {
+      await using transmitter = await startTransmitter('k0')
+      await using hub = startCache()
+      await hub.get(transmitter.url, 'k0')
+      transmitter.say(body, type === undefined ? {} : { 'content-type': type })
+      expect(await errorOf(hub.get(transmitter.url, 'k1'))).toMatchObject({ code: 'keys.unavailable' })
+      expect(hub.getNow(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
+      expect(await errorOf(hub.get(transmitter.url, 'k1', 'sse2'))).toMatchObject({
+        code: 'keys.unavailable',
+      })
+      await expect(
+        fetchKeySet({ fetch: globalThis.fetch }, transmitter.url, defaultKeyLimits),
+      ).rejects.toBeInstanceOf(HubError)
+    },
+  )
 
-  test('is asked for by its own media type too: a strict server has no other', async () => {
+  test('is requested by its own media type, too, which strict servers require', async () => {
     await using server = await startLocalServer((request, response) => {
       const type = 'application/jwk-set+json'
       const taken = request.headers.accept?.includes(type) === true
@@ -509,7 +514,7 @@ describe('a dead transmitter', () => {
     expect(keys).toMatchObject([{ kid: 'k0' }])
   })
 
-  test('as .NET writes it, and with numbers that nobody reads', async () => {
+  test('as .NET writes it, with large numbers in unknown members, is read', async () => {
     await using transmitter = await startTransmitter()
     const members = { d: null, oth: [], key_ops: [], use: null, x5c: [] }
     const set = JSON.stringify({ keys: [{ ...jwk, kid: 'k0', ...members, version: 'v' }], version: 'v' })
@@ -518,7 +523,7 @@ describe('a dead transmitter', () => {
     expect(await hub.get(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
   })
 
-  test('100 keys are fine, and so is a set of which some are usable', async () => {
+  test('100 keys are accepted, and so is a set with some usable keys', async () => {
     await using transmitter = await startTransmitter(...Array.from({ length: 100 }, (_, n) => `k${n}`))
     await using hub = startCache()
     expect(await hub.get(transmitter.url, 'k99')).toMatchObject({ kid: 'k99' })
@@ -535,7 +540,7 @@ describe('a dead transmitter', () => {
     expect(await hub.get(transmitter.url, 'new')).toMatchObject({ kid: 'new' })
   })
 
-  test('a URL that may not be reached fails closed, and says so', async () => {
+  test('a URL that may not be reached fails closed, with that reason', async () => {
     await using hub = startCache()
     const error = await errorOf(hub.get('https://169.254.169.254/jwks', 'k0'))
     expect(error).toMatchObject({ code: 'keys.unavailable' })
@@ -544,7 +549,7 @@ describe('a dead transmitter', () => {
 })
 
 describe('a slow transmitter', () => {
-  test("delays nobody else's keys", async () => {
+  test("does not delay other providers' keys", async () => {
     await using slow = await startTransmitter()
     await using quick = await startTransmitter('k0')
     await using hub = startCache()
@@ -556,7 +561,7 @@ describe('a slow transmitter', () => {
     expect(await waiting).toMatchObject({ kid: 'k0' })
   })
 
-  test('is given up after the fetch timeout', async () => {
+  test('is aborted after the fetch timeout', async () => {
     await using transmitter = await startTransmitter()
     transmitter.hang()
     await using hub = startCache({ fetchTimeoutMs: 50 })
@@ -565,7 +570,7 @@ describe('a slow transmitter', () => {
     expect(error.detail).toContain('within 50 ms')
   })
 
-  test('has at most so many waiters', async () => {
+  test('has a maximum number of waiters', async () => {
     await using transmitter = await startTransmitter()
     const answer = transmitter.hang()
     await using hub = startCache({ waitersMax: 10 })
@@ -579,7 +584,7 @@ describe('a slow transmitter', () => {
     expect(hub.getNow(transmitter.url, 'k0')).toMatchObject({ kid: 'k0' })
   })
 
-  test('is given up when its provider is forgotten, and when the hub stops', async () => {
+  test('is aborted when its provider is forgotten, and when the hub stops', async () => {
     await using transmitter = await startTransmitter()
     transmitter.hang()
     const hub = startCache()
@@ -594,8 +599,8 @@ describe('a slow transmitter', () => {
   })
 })
 
-describe('status, for people', () => {
-  test('tells the keys, their age, and when they are fetched next', async () => {
+describe('status', () => {
+  test('shows the keys, their age, and when they are fetched next', async () => {
     await using transmitter = await startTransmitter()
     transmitter.say(
       JSON.stringify({
@@ -623,7 +628,7 @@ describe('status, for people', () => {
     })
   })
 
-  test('tells the last error and when the next try may be', async () => {
+  test('shows the last error and the time of the next try', async () => {
     await using transmitter = await startTransmitter()
     transmitter.fail(404)
     await using hub = startCache()

@@ -47,7 +47,7 @@ async function refusalOf(work: Promise<unknown>): Promise<string> {
 }
 
 describe('createReceiver', () => {
-  test('gives the events of a sound token, decoded', async () => {
+  test('returns the decoded events of a valid token', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const set = await receiver.receive(transmitter.sign(revoked))
@@ -64,7 +64,7 @@ describe('createReceiver', () => {
     expect(await refusalOf(receiver.receive(broken))).toMatch(/^set\./)
   })
 
-  test("refuses an issuer that it does not know, and one transmitter's token in another's name", async () => {
+  test("refuses an unknown issuer, and a token that one transmitter signed with another's issuer", async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using other = await startTransmitter({ alg: 'ES256', issuer: 'https://other.example' })
     await using impostor = await startTransmitter({ alg: 'ES256', issuer: transmitter.issuer })
@@ -73,7 +73,7 @@ describe('createReceiver', () => {
     expect(await refusalOf(receiver.receive(impostor.sign(revoked)))).toBe('set.unknown_key')
   })
 
-  test('says that keys are missing, which is not the fault of the token', async () => {
+  test('reports missing keys as an error that does not blame the token', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     transmitter.down = true
@@ -95,7 +95,7 @@ describe('createReceiver', () => {
     expect(() => createReceiver({ transmitters: [sound, sound] })).toThrow(/same issuer/)
   })
 
-  test('fetches no keys from where the answer redirects to', async () => {
+  test('does not follow a redirect to fetch keys', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using detour = await startLocalServer((_, response) =>
       response.writeHead(302, { location: transmitter.jwksUrl }).end(),
@@ -107,7 +107,7 @@ describe('createReceiver', () => {
 })
 
 describe('createPushEndpoint', () => {
-  test('answers 202 once a token is kept, 400 with err to a broken one, 503 when it cannot be kept', async () => {
+  test('answers 202 once a token is stored, 400 with err to a broken one, 503 when it cannot be stored', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const kept: ReceivedSet[] = []
@@ -147,7 +147,7 @@ describe('createPushEndpoint', () => {
     expect(faults).toEqual([new Error('the disk is full')])
   })
 
-  test('is not made with an empty Authorization, which everybody sends who sends none', async () => {
+  test('refuses to start with an empty Authorization, which a request without the header would match', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const make = () => createPushEndpoint(receiver, { accept: () => Promise.resolve(), authorization: '' })
@@ -179,7 +179,7 @@ describe('createPushEndpoint', () => {
     expect(faults).toEqual([new Error('a fault')])
   })
 
-  test('takes nothing without the Authorization that was agreed on, whatever else is wrong', async () => {
+  test('refuses requests without the agreed Authorization first, whatever else is wrong', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const endpoint = createPushEndpoint(receiver, {
@@ -217,7 +217,7 @@ describe('createPollClient', () => {
   const authorization = (): string => 'Bearer static-token'
   const event = { type: 'session-revoked', subject } as const
 
-  test('acknowledges what was kept, reports what was refused, and gets neither again', async () => {
+  test('acknowledges stored tokens, reports refused ones, and receives neither again', async () => {
     const { transmitter, url } = await startPolled()
     await using _ = transmitter
     await using receiver = receiverOf(transmitter)
@@ -239,7 +239,7 @@ describe('createPollClient', () => {
     })
   })
 
-  test('is given again what could not be kept', async () => {
+  test('receives tokens again that could not be stored', async () => {
     const { transmitter, url } = await startPolled()
     await using _ = transmitter
     await using receiver = receiverOf(transmitter)
@@ -261,7 +261,7 @@ describe('createPollClient', () => {
     expect(tried).toEqual([first, second, first])
   })
 
-  test('pauses when nothing can be settled, however much the transmitter says is waiting', async () => {
+  test('pauses when no token can be settled, even if the transmitter has more available', async () => {
     let polls = 0
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using server = await startLocalServer((_request, response) => {
@@ -270,7 +270,7 @@ describe('createPollClient', () => {
       response.writeHead(200, { 'content-type': 'application/json' })
       response.end(JSON.stringify({ sets, moreAvailable: true }))
     })
-    transmitter.down = true // no keys: nobody can say whether the token is sound
+    transmitter.down = true // no keys: the token can be neither accepted nor refused
     await using receiver = receiverOf(transmitter)
     const stop = new AbortController()
     const client = createPollClient(receiver, {
@@ -283,7 +283,7 @@ describe('createPollClient', () => {
     expect(polls).toBe(1)
   })
 
-  test('goes on after polls that failed, and reports each', async () => {
+  test('continues after failed polls, and reports each', async () => {
     const { transmitter, url } = await startPolled()
     await using _ = transmitter
     let polls = 0
@@ -312,7 +312,7 @@ describe('createPollClient', () => {
     expect(faults).toHaveLength(2)
   })
 
-  test('sends no credentials over the network in the clear', async () => {
+  test('sends no credentials over plain http', async () => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const accept = async (): Promise<void> => undefined
@@ -321,7 +321,7 @@ describe('createPollClient', () => {
     ).toThrow(/must be an https URL/)
   })
 
-  test('runs until it is told to stop, and tells then what it has kept', async () => {
+  test('runs until it is stopped, and then acknowledges what it has stored', async () => {
     const { transmitter, url } = await startPolled()
     await using _ = transmitter
     await using receiver = receiverOf(transmitter)
@@ -336,7 +336,7 @@ describe('createPollClient', () => {
   test.each([
     ['sends none', () => ({})],
     ['sends what cannot be checked now', (transmitter: Transmitter) => ({ jti: transmitter.sign(revoked) })],
-  ])('waits when a transmitter says that more tokens wait, and %s', async (_, setsOf) => {
+  ])('pauses when a transmitter says that more tokens are available, and %s', async (_, setsOf) => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)
     const sets = setsOf(transmitter)
@@ -361,7 +361,7 @@ describe('createPollClient', () => {
     expect(server.requests.filter((target) => target === '/poll')).toHaveLength(1)
   })
 
-  test('tells of no more tokens, and by no longer names, than a transmitter that keeps to the rules would send', async () => {
+  test('bounds the number and the length of the token ids that it reports', async () => {
     const flood = Object.fromEntries(Array.from({ length: 3_000 }, (_, at) => [`t${at}`, 'no token']))
     const asked: string[] = []
     await using server = await startLocalServer((request, response) => {
@@ -390,7 +390,7 @@ describe('createPollClient', () => {
     ['another status', 401, '', /status 401/],
     ['what is not JSON', 200, '<html>', /cannot be used/],
     ['no sets', 200, '{}', /no object `sets`/],
-  ])('says what is wrong with %s', async (_, status, body, message) => {
+  ])('reports what is wrong with %s', async (_, status, body, message) => {
     await using server = await startLocalServer((_request, response) =>
       response.writeHead(status, { 'content-type': 'application/json' }).end(body),
     )
