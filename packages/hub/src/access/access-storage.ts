@@ -17,7 +17,7 @@ export interface AccessStores {
 
 /** The storage that this room needs. */
 export interface AccessStorage {
-  /** Each call is a transaction of its own. */
+  /** Each call is a separate transaction. */
   readonly stores: AccessStores
   readonly transaction: Transact<AccessStores & AppDuties, AccessJournal>
 }

@@ -46,7 +46,7 @@ export function actorOf(caller: Caller, from?: RequestFacts): Actor {
   }
 }
 
-/** The id of the user that an API token stands for: `00T…` becomes `00u…`. */
+/** The user id of an API token: `00T…` becomes `00u…`. */
 export function userIdOf(tokenId: string): string {
   return `00u${tokenId.slice(3)}`
 }

@@ -335,7 +335,10 @@ describe('createPollClient', () => {
 
   test.each([
     ['sends none', () => ({})],
-    ['sends what cannot be checked now', (transmitter: Transmitter) => ({ jti: transmitter.sign(revoked) })],
+    [
+      'sends tokens that cannot be verified now',
+      (transmitter: Transmitter) => ({ jti: transmitter.sign(revoked) }),
+    ],
   ])('pauses when a transmitter says that more tokens are available, and %s', async (_, setsOf) => {
     await using transmitter = await startTransmitter({ alg: 'ES256' })
     await using receiver = receiverOf(transmitter)

@@ -307,15 +307,15 @@ describe('events that are accepted', () => {
       { principal: 'USER', current_level: 'LOW' },
       {},
     ],
-    ['a principal of its own', `${caep}risk-level-change`, { principal: 'ROBOT', current_level: 'LOW' }, {}],
+    ['a proprietary principal', `${caep}risk-level-change`, { principal: 'ROBOT', current_level: 'LOW' }, {}],
     [
-      'a credential_type of its own',
+      'a proprietary credential_type',
       `${caep}credential-change`,
       { credential_type: 'OKTA_VERIFY_PUSH', change_type: 'update' },
       {},
     ],
     [
-      'members nobody described (SSF 1.0 §4.2.3)',
+      'unknown members (SSF 1.0 §4.2.3)',
       `${caep}session-revoked`,
       { colour: 'red', constructor: 1, nested: { a: [1] } },
       {},
@@ -394,7 +394,7 @@ describe('the subject', () => {
     ['the event’s own alone', revoked, { subject: bob }, {}, bob],
     ['sub_id before the event’s own (SSF 1.0 §3.1)', revoked, { subject: bob }, { sub_id: ada }, ada],
     [
-      'sub_id, whatever stands in the event (SSF 1.0 §4.2.3)',
+      'sub_id wins over the members of the event (SSF 1.0 §4.2.3)',
       revoked,
       { subject: 'nonsense' },
       { sub_id: ada },

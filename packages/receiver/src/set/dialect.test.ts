@@ -21,7 +21,7 @@ describe('a token of a dialect is foreign where that dialect is off', () => {
     ['events as text', 'apple', token({ events: '{}' })],
     ['subject_type', 'google-risc', token({ events: { [disabled]: { subject: google } } })],
     [
-      'subject_type in a type that nobody knows',
+      'subject_type in an unknown type',
       'google-risc',
       token({ events: { [`${openid}oauth/event-type/tokens-revoked`]: { subject: google } } }),
     ],
@@ -38,7 +38,11 @@ describe('a token of a dialect is foreign where that dialect is off', () => {
     ],
     ['a SCIM event', 'scim', token({ events: { 'urn:ietf:params:scim:event:feed:add': {} } })],
     ['one of a draft', 'scim', token({ events: { 'urn:ietf:params:SCIM:event:prov:delete': {} } })],
-    ['one nobody knows', 'scim', token({ events: { 'URN:ietf:params:scim:event:sig:pwdReset': {} } })],
+    [
+      'an unknown SCIM event type',
+      'scim',
+      token({ events: { 'URN:ietf:params:scim:event:sig:pwdReset': {} } }),
+    ],
     ['one among others', 'scim', token({ events: { [revoked]: {}, 'urn:ietf:params:scim:event:x': {} } })],
     [
       'every session of a user named ALL',
@@ -95,9 +99,9 @@ test.each([
     'Okta’s own types (OKTA-E75)',
     { events: { 'https://schemas.okta.com/x': { subject: { user: iss_sub } } } },
   ],
-  ['somebody’s own types (SSF 1.0 §3.4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
+  ['proprietary event types (SSF 1.0 §3.4)', { events: { 'urn:x:y': { subject: iss_sub } } }],
   [
-    'a session ALL of nobody',
+    'a session ALL without a user',
     { sub_id: { format: 'complex', session: allSessions }, events: { [revoked]: {} } },
   ],
   [

@@ -39,7 +39,7 @@ describe('readSubjectIdentifier', () => {
       { format: 'x-badge', no: 7, at: [1] },
       { format: 'x-badge', no: 7, at: [1] },
     ],
-    ['`phone`, which nobody registered', { format: 'phone', phone: '+1' }, { format: 'phone', phone: '+1' }],
+    ['`phone`, which is not registered', { format: 'phone', phone: '+1' }, { format: 'phone', phone: '+1' }],
     [
       'a format in another letter case as proprietary',
       { format: 'Email', email: 5 },
