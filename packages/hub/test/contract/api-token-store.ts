@@ -21,7 +21,7 @@ export function apiTokenStoreContract(
   open: () => Promise<{ readonly store: ApiTokenStore } & AsyncDisposable>,
 ): void {
   describe(`ApiTokenStore on ${name}`, () => {
-    test('a token comes back as it was, by hash, id and name', async () => {
+    test('a token is found unchanged by hash, id and name', async () => {
       await using opened = await open()
       const { store } = opened
       const reader = token('reader', { role: 'read_only', lastUsedAt: at(1), expiresAt: at(9) })
@@ -33,7 +33,7 @@ export function apiTokenStoreContract(
       expect(await store.findLiveByName('reader')).toEqual(reader)
     })
 
-    test('what is not there is undefined', async () => {
+    test('an unknown token is undefined', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(token('one'), 'hash-1')
@@ -43,7 +43,7 @@ export function apiTokenStoreContract(
       expect(await store.findLiveByName('ONE')).toBeUndefined()
     })
 
-    test('a live name is taken; a revoked one is free, and so is its hash', async () => {
+    test('an active name is taken; the name and hash of a revoked token are free', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(token('ci', { id: '00Tfirst' }), 'hash-1')
@@ -74,7 +74,7 @@ export function apiTokenStoreContract(
       expect(await store.hasAny()).toBe(true)
     })
 
-    test('the list has the newest first, revoked ones too, within its limit', async () => {
+    test('the list has the newest first, with revoked ones, within its limit', async () => {
       await using opened = await open()
       const { store } = opened
       for (const minute of [1, 3, 2])
@@ -84,7 +84,7 @@ export function apiTokenStoreContract(
       expect((await store.list(1)).map(({ name }) => name)).toEqual(['t3'])
     })
 
-    test('notes the last use of one token', async () => {
+    test('records the last use of one token', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(token('used'), 'hash-1')

@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { databases } from './databases.ts'
 
-test.each(databases)('the mark of the clock on %s is the last one that was put', async (_, open) => {
+test.each(databases)('the clock mark on %s is the last one that was put', async (_, open) => {
   await using storage = await open()
   const { clockMark, signals } = storage.stores
   expect(await clockMark.find()).toBeUndefined()

@@ -51,7 +51,7 @@ async function tell(storage: Storage, names: readonly (readonly Identifier[])[],
 /** What every ErasureStore must do. */
 export function erasureStoreContract(database: string, open: () => Promise<Storage>): void {
   describe(`ErasureStore on ${database}`, () => {
-    test('an erasure waits, is walked with others, waits for the files, is done, and is forgotten', async () => {
+    test('an erasure passes through its states with others and is pruned', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
       expect(await erasures.walk()).toBeUndefined()
@@ -131,7 +131,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect((await erasures.list({ limit: 10 })).erasures.map(({ id }) => id)).toEqual(['era2'])
     })
 
-    test('a list is newest first, by state, and pages', async () => {
+    test('the list has the newest first, filters by state, and has pages', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
       for (const id of ['a', 'b', 'c', 'd', 'e'])
@@ -152,7 +152,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await listed({ limit: 1, state: 'done' })).toEqual(['b', 2])
     })
 
-    test('who asked is a text that may name who is erased', async () => {
+    test('the requester is a text that may name the erased user', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
       await storage.transaction((tx) => tx.erasures.begin(0, request('era1')))
@@ -164,7 +164,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await erasures.page('erasures', 1, 10)).toEqual([])
     })
 
-    test('rewritten signals are another epoch: what was read of them before is not used', async () => {
+    test('rewriting signals starts a new epoch, and signals read before it are not used', async () => {
       await using storage = await open()
       const { erasures } = storage.stores
       const epoch = await erasures.epoch()
@@ -175,7 +175,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await erasures.epoch()).not.toBe(epoch)
     })
 
-    test('all that hangs on the identifiers of one goes at once, and nothing of anybody else', async () => {
+    test('everything about the identifiers of one user is deleted at once, and nothing about others', async () => {
       await using storage = await open()
       await tell(storage, [[ada, sub], [bob]])
       const { subjects, risk, riskReader } = storage.stores
@@ -215,7 +215,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
     })
 
     test.each(['reasons', 'revocations'] as const)(
-      'of %s the messages of some things are seen together, page by page, and each changed by itself',
+      'messages of %s are read by entity and page, and each is changed separately',
       async (place) => {
         await using storage = await open()
         const { subjects, erasures, riskReader } = storage.stores
@@ -252,7 +252,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       },
     )
 
-    test('why events of signals were applied to nobody is seen signal by signal, and changed', async () => {
+    test('reasons of unmatched events are read per signal and changed', async () => {
       await using storage = await open()
       const { signals, erasures } = storage.stores
       const unmatched = [0, 1].map((event) => ({ event, reason: `because of ${event}` }))
@@ -270,7 +270,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(next).toEqual({ ...row, sequence: 9 })
     })
 
-    test('history is seen in its order, and changed', async () => {
+    test('history is read in its order and changed', async () => {
       await using storage = await open()
       await tell(storage, [[ada], [bob]])
       const { erasures } = storage.stores
@@ -291,7 +291,7 @@ export function erasureStoreContract(database: string, open: () => Promise<Stora
       expect(await erasures.page('history', rows[0]?.sequence ?? 0, 10)).toHaveLength(1)
     })
 
-    test('there is nothing to see where nothing is', async () => {
+    test('an empty store has nothing to read', async () => {
       await using storage = await open()
       for (const place of erasurePlaces) expect(await storage.stores.erasures.page(place, 0, 10)).toEqual([])
     })

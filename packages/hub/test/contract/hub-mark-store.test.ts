@@ -1,7 +1,7 @@
 import { expect, test } from 'vitest'
 import { databases } from './databases.ts'
 
-test.each(databases)('a mark of the hub on %s is the last one that was put, or none', async (_, open) => {
+test.each(databases)('a hub mark on %s is the last one that was put, or undefined', async (_, open) => {
   await using storage = await open()
   const { hubMarks } = storage.stores
   expect(await hubMarks.find('origin')).toBeUndefined()

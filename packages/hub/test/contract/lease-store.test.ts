@@ -5,7 +5,7 @@ import { databases } from './databases.ts'
 const at = (minute: number): Date => new Date(Date.UTC(2026, 0, 1, 12, minute))
 
 describe.each(databases)('LeaseStore on %s', (_, open) => {
-  test('a lease is had by one: until it is over, ended, or taken again by the same', async () => {
+  test('one holder has a lease until it expires or ends; the holder can renew it', async () => {
     await using storage = await open()
     const { leases } = storage.stores
     const take = (holder: string, minute: number, name = 'poll/str1'): Promise<boolean> =>
@@ -22,7 +22,7 @@ describe.each(databases)('LeaseStore on %s', (_, open) => {
     expect(await take('a', 9)).toBe(true)
   })
 
-  test('a lease that was written by a clock far ahead blocks nobody, one of a clock a little ahead is respected', async () => {
+  test('a lease from a clock far ahead is ignored, one from a clock slightly ahead is respected', async () => {
     await using storage = await open()
     const { leases } = storage.stores
     const take = (holder: string, minute: number): Promise<boolean> =>
@@ -53,7 +53,7 @@ describe.each(databases)('a lease on %s', (_, open) => {
     return { clock, lease, asked, [Symbol.asyncDispose]: () => storage[Symbol.asyncDispose]() }
   }
 
-  test('is held without asking while more than half of it is left', async () => {
+  test('is held without a query while more than half of it is left', async () => {
     await using opened = await openLeases()
     const a = opened.lease('a')
     expect([a.until, a.isFresh()]).toEqual([0, false])
@@ -68,7 +68,7 @@ describe.each(databases)('a lease on %s', (_, open) => {
     expect(a.until).toBe(at(15).getTime())
   })
 
-  test('is asked for anew when the clock was set back', async () => {
+  test('is renewed when the clock was set back', async () => {
     await using opened = await openLeases()
     const a = opened.lease('a')
     opened.clock.minute = 30
@@ -79,7 +79,7 @@ describe.each(databases)('a lease on %s', (_, open) => {
     expect(opened.asked).toEqual(['a', 'a'])
   })
 
-  test('is not ours while another one has it, and is ours as soon as that one ends it', async () => {
+  test('is refused while another holder has it, and granted as soon as that holder ends it', async () => {
     await using opened = await openLeases()
     const [a, b] = [opened.lease('a'), opened.lease('b')]
     expect(await a.take()).toBe(true)
@@ -93,7 +93,7 @@ describe.each(databases)('a lease on %s', (_, open) => {
   })
 })
 
-test('a lease that could not be asked for is as it was before', async () => {
+test('a failed query leaves the lease as it was', async () => {
   let isAway = false
   const lease = createLease({
     world: { now: () => at(0) },

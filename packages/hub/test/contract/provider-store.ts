@@ -27,7 +27,7 @@ export function providerStoreContract(
   open: () => Promise<{ readonly store: ProviderStore } & AsyncDisposable>,
 ): void {
   describe(`ProviderStore on ${database}`, () => {
-    test('an empty store has nothing', async () => {
+    test('an empty store returns nothing', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.list()).toEqual([])
@@ -59,7 +59,7 @@ export function providerStoreContract(
       expect(await store.list()).toEqual([provider])
     })
 
-    test('the list is in the order of insertion, whatever ids, names and times say, also after a replace', async () => {
+    test('the list is in the order of insertion, whatever the ids, names and times, also after a replace', async () => {
       await using opened = await open()
       const { store } = opened
       const providers = [
@@ -85,7 +85,7 @@ export function providerStoreContract(
       ' https://idp.example',
       'https://idp.exampl_',
       'https://idp%',
-    ])('the issuer is found character for character, not by %j', async (other) => {
+    ])('the issuer is compared character for character: %j does not find it', async (other) => {
       await using opened = await open()
       const { store } = opened
       await store.insert(sampleProvider({ issuer: 'https://idp.example' }))
@@ -95,7 +95,7 @@ export function providerStoreContract(
       expect(await store.list()).toHaveLength(2)
     })
 
-    test('a second provider with the name or the issuer of a first is refused and leaves no trace (OKTA-R20, OKTA-R24)', async () => {
+    test('a second provider with the same name or issuer is refused and not stored (OKTA-R20, OKTA-R24)', async () => {
       await using opened = await open()
       const { store } = opened
       const first = sampleProvider()
@@ -115,7 +115,7 @@ export function providerStoreContract(
       expect(await store.list()).toHaveLength(2)
     })
 
-    test('of many inserts of one name, or of one issuer, at once, exactly one wins', async () => {
+    test('exactly one of many concurrent inserts with the same name or issuer succeeds', async () => {
       await using opened = await open()
       const { store } = opened
       const sameName = Array.from({ length: 10 }, () => sampleProvider({ name: 'one name' }))
@@ -130,7 +130,7 @@ export function providerStoreContract(
       expect(await store.list()).toHaveLength(2)
     })
 
-    test('replace changes every member but the id, and can take the well-known URL away (OKTA-R29)', async () => {
+    test('replace changes every member but the id, and can remove the well-known URL (OKTA-R29)', async () => {
       await using opened = await open()
       const { store } = opened
       const before = sampleProvider({ wellKnownUrl: 'https://idp.example/.well-known/ssf-configuration' })
@@ -149,7 +149,7 @@ export function providerStoreContract(
       expect(await store.list()).toEqual([after, bystander])
     })
 
-    test('replace may keep its own name and issuer, and not take those of another', async () => {
+    test('replace accepts the provider’s own name and issuer, and refuses those of another', async () => {
       await using opened = await open()
       const { store } = opened
       const [one, other] = [sampleProvider(), sampleProvider()]
@@ -165,14 +165,14 @@ export function providerStoreContract(
       expect(await store.list()).toEqual([{ ...one, type: 'changed' }, other])
     })
 
-    test('replacing what is not there is refused and inserts nothing', async () => {
+    test('replacing an unknown provider is refused and inserts nothing', async () => {
       await using opened = await open()
       const { store } = opened
       await expect(store.replace(sampleProvider())).rejects.toMatchObject({ code: 'provider.not_found' })
       expect(await store.list()).toEqual([])
     })
 
-    test('a deleted provider is gone, once, and its name and issuer are free again', async () => {
+    test('a provider is deleted once, and its name and issuer are free again', async () => {
       await using opened = await open()
       const { store } = opened
       const provider = sampleProvider()

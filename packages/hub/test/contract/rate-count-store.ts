@@ -9,7 +9,7 @@ export function rateCountStoreContract(
   open: () => Promise<{ readonly store: RateCountStore } & AsyncDisposable>,
 ): void {
   describe(`RateCountStore on ${name}`, () => {
-    test('sums what several nodes add within a window', async () => {
+    test('sums the counts of several nodes within a window', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.add([{ key: 'a', count: 3, until: at(60) }], at(1))).toEqual([
@@ -29,7 +29,7 @@ export function rateCountStoreContract(
     test.each([
       ['the one that is known', 50, 58],
       ['the one that is told later', 58, 50],
-    ])('of windows that overlap the one that ends first stands: %s', async (_which, known, told) => {
+    ])('of overlapping windows the one that ends first is kept: %s', async (_which, known, told) => {
       await using opened = await open()
       const { store } = opened
       await store.add([{ key: 'a', count: 3, until: at(known) }], at(1))
@@ -38,7 +38,7 @@ export function rateCountStoreContract(
       ])
     })
 
-    test('a window that is over gives way, at the moment of its end', async () => {
+    test('a window is replaced from the moment of its end', async () => {
       await using opened = await open()
       const { store } = opened
       await store.add([{ key: 'a', count: 3, until: at(30) }], at(1))
@@ -48,12 +48,12 @@ export function rateCountStoreContract(
       ])
     })
 
-    test('nothing to add is nothing to learn', async () => {
+    test('an empty list of counts returns nothing', async () => {
       await using opened = await open()
       expect(await opened.store.add([], at(1))).toEqual([])
     })
 
-    test('nodes that tell the same keys at once, in whatever order, lose nothing and do not block each other', async () => {
+    test('nodes that add the same keys concurrently, in any order, lose nothing and do not block each other', async () => {
       await using opened = await open()
       const { store } = opened
       const counts = Array.from({ length: 200 }, (_, number) => ({
@@ -70,7 +70,7 @@ export function rateCountStoreContract(
       expect(new Set(totals.map(({ count }) => count))).toEqual(new Set([11]))
     })
 
-    test('prunes windows that are over, so many at a time', async () => {
+    test('prunes ended windows, up to the limit', async () => {
       await using opened = await open()
       const { store } = opened
       const counts = [1, 2, 3, 50].map((second) => ({ key: `until ${second}`, count: 9, until: at(second) }))

@@ -24,7 +24,7 @@ export function riskProviderStoreContract(
   open: () => Promise<{ readonly store: RiskProviderStore } & AsyncDisposable>,
 ): void {
   describe(`RiskProviderStore on ${database}`, () => {
-    test('an empty store has nothing', async () => {
+    test('an empty store returns nothing', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.list()).toEqual([])
@@ -40,7 +40,7 @@ export function riskProviderStoreContract(
       sampleRiskProvider(),
       sampleRiskProvider({ action: 'none' }),
       sampleRiskProvider({ action: 'enforce_and_log', name: '\'"; DROP TABLE risk_providers -- 🔔' }),
-    ])('case %# comes back whole', async (provider) => {
+    ])('case %# is stored and read back unchanged', async (provider) => {
       await using opened = await open()
       const { store } = opened
       await store.insert(provider)
@@ -70,7 +70,7 @@ export function riskProviderStoreContract(
       expect(await store.list()).toEqual([one, other])
     })
 
-    test('of many inserts at once with one client exactly one wins', async () => {
+    test('exactly one of many concurrent inserts with the same client succeeds', async () => {
       await using opened = await open()
       const { store } = opened
       const same = Array.from({ length: 10 }, () => sampleRiskProvider({ clientId: 'one' }))
@@ -98,7 +98,7 @@ export function riskProviderStoreContract(
       )
     })
 
-    test('what is not there is neither replaced nor inserted', async () => {
+    test('an unknown provider is neither replaced nor inserted', async () => {
       await using opened = await open()
       await expect(opened.store.replace(sampleRiskProvider())).rejects.toMatchObject({
         code: 'risk_provider.not_found',
@@ -106,7 +106,7 @@ export function riskProviderStoreContract(
       expect(await opened.store.list()).toEqual([])
     })
 
-    test('a deleted one is gone, and its name and client are free again', async () => {
+    test('a provider is deleted, and its name and client are free again', async () => {
       await using opened = await open()
       const { store } = opened
       const provider = sampleRiskProvider()

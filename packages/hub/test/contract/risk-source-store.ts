@@ -15,7 +15,7 @@ interface Opened extends AsyncDisposable {
 /** What every RiskSourceStore must do. `open` gives an empty one. */
 export function riskSourceStoreContract(database: string, open: () => Promise<Opened>): void {
   describe(`RiskSourceStore on ${database}`, () => {
-    test('an empty store has nothing, also after actions were set for nobody', async () => {
+    test('an empty store returns nothing, also after actions of unknown sources were set', async () => {
       await using opened = await open()
       expect(await opened.sources.list()).toEqual([])
       await opened.sources.setAction('sse1', 'none')
@@ -23,7 +23,7 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
       expect(await opened.sources.list()).toEqual([])
     })
 
-    test('a security events provider enforces until its action is set, and again when that is forgotten', async () => {
+    test('a security events provider enforces by default, and again when its action is deleted', async () => {
       await using opened = await open()
       const { sources, providers } = opened
       const provider = sampleProvider({ name: 'MDM', status: 'INACTIVE' })
@@ -46,7 +46,7 @@ export function riskSourceStoreContract(database: string, open: () => Promise<Op
       expect(await sources.list()).toEqual([{ ...source, action: 'enforce_and_log' }])
     })
 
-    test('risk providers stand there with their own action, and go with themselves', async () => {
+    test('risk providers are listed with their own action until they are deleted', async () => {
       await using opened = await open()
       const { sources, riskProviders } = opened
       const provider = sampleRiskProvider({ action: 'log_only' })

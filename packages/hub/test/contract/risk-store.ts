@@ -95,7 +95,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     return storage
   }
   describe(`RiskStore, SubjectStore and RiskReader on ${database}`, () => {
-    test('a statement is read back whole, by every name', async () => {
+    test('a statement is read back whole by every identifier', async () => {
       await using storage = await open()
       const stated = statement(1, 'HIGH', [ada, sub1], { message: 'why', expiresAt: t(60) })
       const [outcome] = await apply(storage, [stated])
@@ -116,7 +116,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       ).toMatchObject([{ reasons: [] }])
     })
 
-    test('nobody is known of whom nothing was said', async () => {
+    test('a subject without statements is unknown', async () => {
       await using storage = await open()
       expect(
         await storage.stores.riskReader.read(asked(['user', 'ada'], ['address', '1.2.3.4']), now),
@@ -126,7 +126,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       })
     })
 
-    test('many questions at once are each answered with their own', async () => {
+    test('concurrent questions each get their own answer', async () => {
       await using storage = await open()
       const names = Array.from({ length: 600 }, (_, at) => `user:email:${at}@example.com`)
       await apply(
@@ -139,7 +139,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(pictures.map(({ entities }) => entities[0]?.reasons[0]?.identifier)).toEqual(names)
     })
 
-    test('identifiers are numbered in the order in which they are given, however many, and a number is never given again', async () => {
+    test('any number of identifiers are numbered in the given order, and a number is never reused', async () => {
       await using storage = await open()
       const names = Array.from({ length: 3_000 }, (_, at): Identifier => `user:email:${at}@example.com`)
       const add = (given: readonly Identifier[]) =>
@@ -176,7 +176,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(next?.node).toBeGreaterThan(last?.node ?? Infinity)
     })
 
-    test('texts of every kind come back as they were', async () => {
+    test('texts with any characters are read back unchanged', async () => {
       await using storage = await open()
       const names = [
         'user:email:"quoted, {list} \\ \'and\' NULL"@example.com',
@@ -195,7 +195,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       )
     })
 
-    test('a name may be as long as a SET', async () => {
+    test('an identifier may be as long as a SET', async () => {
       await using storage = await open()
       const long = randomBytes(20_000).toString('base64url')
       const names = [`device:uri:${long}`, `device:uri:${long}+`, `device:opaque:https://idp.example|${long}`]
@@ -210,7 +210,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
     })
 
     test.each(['user\0', '\ud800', "'; DROP TABLE identifiers; --", '{"a"}', '%', ''])(
-      'nobody is named %j, and asking is no error',
+      '%j is an unknown identifier and no error',
       async (name) => {
         await using storage = await open()
         await apply(storage, [statement(1, 'HIGH', [ada])])
@@ -224,7 +224,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       },
     )
 
-    test('a bare id finds those of all issuers that vouch for it, and no made-up ones', async () => {
+    test('a bare id finds the ids of all issuers that stated it, and no invented ones', async () => {
       await using storage = await open()
       const names = Array.from({ length: 25 }, (_, at): Identifier => `device:opaque:https://${at}.example|7`)
       const ids = names.map((_, at) => `sse-${at}`)
@@ -255,7 +255,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await reaches()).toHaveLength(23)
     })
 
-    test('a reason with two names counts for each by itself while they are not believed to be one', async () => {
+    test('a reason about two identifiers counts for each while they are not joined', async () => {
       await using storage = await open()
       const reported = (id: string) => ({ source: { kind: 'security_events_provider', id } as const })
       await apply(storage, [statement(2, 'NONE', [ada, sub1]), statement(1, 'NONE', [sub2])])
@@ -289,7 +289,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       }
     })
 
-    test('what would let too much hang together is not joined, counts for each of its names, and keeps nobody from loading', async () => {
+    test('a join beyond the limit is not made, counts for each identifier, and does not prevent loading', async () => {
       await using storage = await open()
       const names = (at: number) =>
         Array.from({ length: 49 }, (_, n): Identifier => `user:email:${at}.${n}@example.com`)
@@ -313,7 +313,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(new Set(nodes.map(({ entity }) => entity)).size).toBe(1)
     })
 
-    test('the same end twice is kept once, with all that was said of it', async () => {
+    test('the same end is stored once, with all its statements', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'LOW', [ada, sub1])])
       const ending = { source: 'sse1', identifier: ada, at: t(5).getTime(), successor: undefined }
@@ -327,7 +327,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect((await storage.stores.subjects.component([node?.node ?? 0], ['sse2'])).endings).toEqual([])
     })
 
-    test('of one source and identifier the latest endings are kept, in whichever order they come', async () => {
+    test('the latest ends of one source and identifier are kept, in any order of arrival', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'LOW', [ada])])
       const times = Array.from({ length: 40 }, (_, at) => at)
@@ -341,7 +341,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect((await storage.stores.subjects.namedBy('sse1', '', 100)).nodes).toHaveLength(16)
     })
 
-    test('a source with very many claims is looked at again in steps, each whole', async () => {
+    test('a source with very many claims is reviewed in steps, each of them whole', async () => {
       await using storage = await open()
       const pairs = Array.from({ length: 1_100 }, (_, at): readonly Identifier[] => [
         `user:email:${at}@example.com`,
@@ -369,7 +369,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await joined()).toBe(0)
     })
 
-    test('a loaded user is kept in the place of what was loaded before', async () => {
+    test('a loaded user replaces what was loaded before', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'LOW', [ada]), statement(1, 'LOW', [sub1])])
       const { subjects } = storage.stores
@@ -390,7 +390,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       })
     })
 
-    test('lists go from the newest to the oldest, by page, kind, level and part of a name', async () => {
+    test('lists have the newest first, and filter by kind, level and part of an identifier', async () => {
       await using storage = await open()
       const names = Array.from({ length: 7 }, (_, at): Identifier => `user:email:${at}@Example.com`)
       await apply(storage, [
@@ -427,7 +427,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       for (const text of ['%', '_x', '\\', '\0', '@EXAMPLE']) expect(await list({ text })).toEqual([])
     })
 
-    test('changes that come at once are applied one after the other, each whole', async () => {
+    test('concurrent changes are applied one after the other, each of them whole', async () => {
       await using storage = await open()
       const names = Array.from(
         { length: 12 },
@@ -445,7 +445,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await storage.stores.subjects.resolve(names)).toHaveLength(names.length)
     })
 
-    test('an answer shows each change whole or not at all, whatever changes meanwhile', async () => {
+    test('an answer shows each concurrent change whole or not at all', async () => {
       await using storage = await open()
       const turnTo = (side: 'user' | 'device', at: number) =>
         apply(storage, [
@@ -466,7 +466,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       await Promise.all([change(), ask()])
     })
 
-    test('what was replaced, and what came too late, is history', async () => {
+    test('replaced and late statements are history', async () => {
       await using storage = await open()
       await apply(storage, [statement(2, 'HIGH', [ada]), statement(3, 'LOW', [ada])])
       await apply(storage, [statement(1, 'MEDIUM', [ada])])
@@ -478,7 +478,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       ])
     })
 
-    test('history is kept from when it became that, however long it was believed, and goes oldest first', async () => {
+    test('history is kept from the time it was replaced, and pruned oldest first', async () => {
       await using storage = await open()
       const { risk, subjects } = storage.stores
       await apply(storage, [statement(1, 'HIGH', [ada]), statement(2, 'LOW', [ada])])
@@ -499,7 +499,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await left()).toEqual([])
     })
 
-    test('a level that runs out is due then, and not before', async () => {
+    test('a level is due when it expires, and not before', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'HIGH', [ada], { expiresAt: t(55) }), statement(1, 'LOW', [laptop])])
       const { risk, subjects } = storage.stores
@@ -510,7 +510,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect(await risk.due(t(59), 10)).toEqual([])
     })
 
-    test('joining an entity takes the level of whoever is older, and says what changes', async () => {
+    test('joining entities keeps the older one, and returns the changes of level', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'LOW', [ada])])
       await apply(storage, [
@@ -522,7 +522,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       expect((await storage.stores.subjects.list({ limit: 10, level: 3 })).subjects).toHaveLength(1)
     })
 
-    test('a recycled identifier: somebody else, of whom nothing is known', async () => {
+    test('a recycled identifier belongs to a new entity without statements', async () => {
       await using storage = await open()
       await apply(storage, [statement(1, 'HIGH', [ada])])
       const [outcome] = await apply(storage, [
@@ -542,7 +542,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       ).toMatchObject([{ reasons: [{ level: 'LOW' }] }])
     })
 
-    test('unknown users are ignored when that is set, with all they would have joined', async () => {
+    test('unknown users are ignored when the setting says so, with their joins', async () => {
       await using storage = await open()
       const [outcome] = await apply(storage, [statement(1, 'HIGH', [ada, sub1])], true)
       expect(outcome).toMatchObject({
@@ -556,7 +556,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       })
     })
 
-    describe('forgetting', () => {
+    describe('pruning', () => {
       const known = async (storage: Storage, names: readonly Identifier[]): Promise<readonly Identifier[]> =>
         (await storage.stores.subjects.resolve(names)).map(({ identifier }) => identifier).toSorted()
       const forget = (storage: Storage, before: Date, step: Partial<ForgettingStep> = {}) =>
@@ -564,7 +564,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       const address: Identifier = 'address:203.0.113.7'
       const over = { expiresAt: t(20) }
 
-      test('sessions and addresses about which nothing is kept go, with what was said of them once', async () => {
+      test('removes sessions and addresses without statements, with their history', async () => {
         await using storage = await open()
         const names = [session, address, ada, laptop]
         await apply(
@@ -610,7 +610,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         expect(await known(storage, [session])).toEqual([session])
       })
 
-      test('a level that came to an end does not, nor an old revocation', async () => {
+      test('keeps ended levels and old revocations', async () => {
         await using storage = await open()
         await apply(storage, [
           {
@@ -629,7 +629,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         expect(await forget(storage, t(51))).toMatchObject({ revocations: 0, forgotten: 1 })
       })
 
-      test('old revocations go first, some at a time', async () => {
+      test('removes old revocations first, up to the limit', async () => {
         await using storage = await open()
         const sessions = [1, 2, 3, 4].map((at): Identifier => `session:opaque:s${at}`)
         await apply(
@@ -652,7 +652,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         expect(await forget(storage, t(10), step)).toMatchObject({ revocations: 0, forgotten: 0 })
       })
 
-      test('a walk in small steps comes to everyone', async () => {
+      test('reaches every entity in small steps', async () => {
         await using storage = await open()
         const names = Array.from({ length: 7 }, (_, at) => `address:203.0.113.${at}`)
         await apply(
@@ -723,17 +723,20 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
         ['falling', [3, 2, 1]],
         ['rising', [1, 2, 3]],
         ['mixed', [2, 3, 3, 1]],
-      ])('the same several times in one batch: the latest is kept (%s)', async (_order, times) => {
-        await using storage = await open()
-        await apply(
-          storage,
-          times.map((at) => revoked(at, { user: ada })),
-        )
-        const { revocations } = await storage.stores.riskReader.read(asked(user), now)
-        expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
-      })
+      ])(
+        'of the same revocation several times in one batch the latest is kept (%s)',
+        async (_order, times) => {
+          await using storage = await open()
+          await apply(
+            storage,
+            times.map((at) => revoked(at, { user: ada })),
+          )
+          const { revocations } = await storage.stores.riskReader.read(asked(user), now)
+          expect(revocations).toMatchObject([{ revokedAt: t(3), signalId: 'sig-3' }])
+        },
+      )
 
-      test('of the same only the latest is kept, in whichever order they come', async () => {
+      test('of the same revocation the latest is kept, in any order of arrival', async () => {
         await using storage = await open()
         for (const at of [2, 3, 1]) await apply(storage, [revoked(at, { user: ada })])
         const { revocations } = await storage.stores.riskReader.read(asked(user), now)
@@ -743,7 +746,7 @@ export function riskStoreContract(database: string, openEmpty: () => Promise<Sto
       })
     })
 
-    test('the order in which statements come, contradictions included, changes nothing of who is who and how risky', async () => {
+    test('the order of arrival, with contradictions, changes neither entities nor levels', async () => {
       const names = [ada, sub1, sub2, 'user:phone:+1', 'user:email:b@example.com']
       const someStatements = fc
         .array(

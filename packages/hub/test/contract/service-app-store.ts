@@ -25,14 +25,14 @@ export function serviceAppStoreContract(
       ['keys by value', app('0oaA')],
       ['keys by reference', app('0oaB', { keys: { jwksUri: 'https://app.example/jwks' } })],
       ['no scopes, bound', app('0oaC', { scopes: [], dpopBound: true })],
-    ])('a service app comes back as it was: %s', async (_name, one) => {
+    ])('a service app is stored and read back unchanged: %s', async (_name, one) => {
       await using opened = await open()
       await opened.store.insert(one)
       expect(await opened.store.find(one.clientId)).toEqual(one)
       expect(await opened.store.find(one.clientId.toLowerCase())).toBeUndefined()
     })
 
-    test('replacing keeps its id and the time of its creation', async () => {
+    test('replacing keeps the id and the time of creation', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(app('0oaA'))
@@ -52,7 +52,7 @@ export function serviceAppStoreContract(
       expect(await store.find('0oaZ')).toBeUndefined()
     })
 
-    test('lists by id, page by page', async () => {
+    test('lists by id in pages', async () => {
       await using opened = await open()
       const { store } = opened
       for (const id of ['0oaC', '0oaA', '0oab', '0oaB']) await store.insert(app(id))
@@ -64,7 +64,7 @@ export function serviceAppStoreContract(
       expect(await ids('0oab', 2)).toEqual([])
     })
 
-    test('deletes one, once', async () => {
+    test('deletes a service app once', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(app('0oaA'))

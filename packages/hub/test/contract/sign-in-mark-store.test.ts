@@ -15,7 +15,7 @@ const mark = (key: string, over: Partial<SignInMark> = {}): SignInMark => ({
 })
 
 describe.each(databases)('SignInMarkStore on %s', (_, open) => {
-  test('a mark that is kept once stays as it is, one that is put takes the place of the other', async () => {
+  test('insertOnce keeps an existing mark, put replaces it', async () => {
     await using storage = await open()
     const { signInMarks: store } = storage.stores
     await store.insertOnce(mark('s', { revocations: ['r1'] }), at(1))
@@ -31,7 +31,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
     expect(await store.find('ada', ['none'])).toEqual([])
   })
 
-  test('of a kind the newest are kept, of each user by itself', async () => {
+  test('keepNewest keeps the newest marks of one kind and user', async () => {
     await using storage = await open()
     const { signInMarks: store } = storage.stores
     for (const second of [3, 1, 2]) await store.insertOnce(mark(`s${second}`), at(second))
@@ -44,7 +44,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
     expect(await keys('bob')).toEqual(['s0'])
   })
 
-  test('prunes what is old, oldest first, so many at a time, and forgets users', async () => {
+  test('prunes old marks, oldest first and up to the limit, and forgets users', async () => {
     await using storage = await open()
     const { signInMarks: store } = storage.stores
     for (const second of [3, 1, 2, 9]) await store.insertOnce(mark(`s${second}`), at(second))
@@ -75,7 +75,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
       reachesUser: true,
     })
 
-    test('what one was told the other knows', async () => {
+    test('share their marks', async () => {
       await using storage = await open()
       const [one, other] = [node(storage), node(storage)]
       const old = { session: 'old' }
@@ -90,7 +90,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
       expect(await one.place(asked({ user: 'ADA@example.com' }, ['r1']))).toEqual([])
     })
 
-    test('of many new sessions that come at once, none is let in before the user was asked', async () => {
+    test('let none of many concurrent new sessions in before the user had to sign in', async () => {
       await using storage = await open()
       const nodes = [node(storage), node(storage)]
       const come = (session: string | undefined) =>
@@ -104,7 +104,7 @@ describe.each(databases)('SignInMarkStore on %s', (_, open) => {
       expect((await come(undefined)).flat()).toEqual([])
     })
 
-    test('a user has so many marks and no more, and the oldest go', async () => {
+    test('keep a limited number of marks of a user and remove the oldest', async () => {
       await using storage = await open()
       const one = node(storage)
       const addresses = Array.from({ length: 520 }, (_, each) => `203.0.${each >> 8}.${each & 255}`)

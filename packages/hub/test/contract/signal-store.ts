@@ -90,7 +90,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
     })
 
   describe(`SignalStore on ${database}`, () => {
-    test('an appended SET is there, whole, pending, and waits to be claimed', async () => {
+    test('an appended SET is stored whole, is pending and can be claimed', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       expect(await signals.append([set(idp, 'a')])).toEqual(['stored'])
@@ -116,7 +116,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.claimOldest(10)).toMatchObject([{ jti: 'a', provider: { id: idp.id } }])
     })
 
-    test('the same issuer and jti again is a repeat: counted, first content kept; in one batch too', async () => {
+    test('a SET with the same issuer and jti is counted as a repeat and keeps the first content, within one batch as well', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       expect(await signals.append([set(idp, 'a'), set(idp, 'a', { token: 'other' }), set(mdm, 'a')])).toEqual(
@@ -134,7 +134,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.counts()).toMatchObject({ accepted: 2, repeated: 2, pending: 2 })
     })
 
-    test('a repeat of a handled one is not handled again', async () => {
+    test('a repeat of a handled SET is not handled again', async () => {
       await using storage = await opened()
       await storage.stores.signals.append([set(idp, 'a')])
       expect(await handleAll(storage)).toBe(1)
@@ -142,7 +142,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await handleAll(storage)).toBe(0)
     })
 
-    test('SETs of a provider that is no longer ACTIVE, or has another issuer now, are left out', async () => {
+    test('SETs of a provider that is not ACTIVE or has another issuer are not stored', async () => {
       await using storage = await opened()
       const { signals, providers } = storage.stores
       await providers.replace({ ...idp, status: 'INACTIVE' })
@@ -155,7 +155,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.append([set(idp, 'a')])).toEqual(['stored']) // the refused one did not use up its jti
     })
 
-    test('of SETs of a provider whose issuer changes meanwhile only those of its issuer now are taken, in any order', async () => {
+    test('while the issuer of a provider changes, only SETs of its current issuer are stored, in any order', async () => {
       await using storage = await opened()
       const { signals, providers } = storage.stores
       const moved = { ...idp, issuer: 'https://moved.example' }
@@ -164,7 +164,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await signals.append([set(moved, 'c'), set(idp, 'd')])).toEqual(['stored', 'provider_inactive'])
     })
 
-    test('handling in a transaction that fails leaves everything as it was', async () => {
+    test('a failed transaction of the handler changes nothing', async () => {
       await using storage = await opened()
       await storage.stores.signals.append([set(idp, 'a')])
       const failing = storage.transaction(async ({ signals }) => {
@@ -178,7 +178,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       })
     })
 
-    test('of one batch the first to arrive comes first', async () => {
+    test('SETs of one batch are claimed in the order of arrival', async () => {
       await using storage = await opened()
       const sets = Array.from({ length: 40 }, (_, n) => set(idp, `j${n}`))
       await storage.stores.signals.append(sets)
@@ -192,7 +192,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect((await storage.stores.signals.claimOldest(2)).map(({ jti }) => jti)).toEqual(['a', 'b'])
     })
 
-    test('a signal that could not be handled is failed, with the reason, and out of the way', async () => {
+    test('a signal that could not be handled is failed with its reason, and is not claimed again', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       await signals.append([set(idp, 'a'), set(idp, 'b')])
@@ -219,7 +219,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       })
     })
 
-    test('the newest are listed first, accepted and refused together, page by page without gap or repeat', async () => {
+    test('accepted and refused signals are listed newest first, in pages without gap or repeat', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       for (let index = 0; index < 5; index += 1) {
@@ -267,7 +267,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect(await list()).toEqual(expected)
     })
 
-    test('two names that somebody made for their keys to be the same hold up nothing, and both are found', async () => {
+    test('two identifiers with colliding keys are both stored and found', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       const twins = ['m39lfv@example.com', 'm4o67m@example.com'] // of 110 million tried
@@ -281,7 +281,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       }
     })
 
-    test('a window of time holds what was received in it, also where clocks differed', async () => {
+    test('a time range has the signals received in it, also when clocks differed', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       const minutes = [1, 2, 5, 4, 3, 6, 50, 7, 8, 9]
@@ -302,7 +302,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       }
     })
 
-    test('outcomes are told apart', async () => {
+    test('signals are filtered by outcome', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       await signals.append([set(idp, 'a')])
@@ -312,7 +312,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect((await signals.list({ outcome: 'pending', limit: 9 })).signals).toMatchObject([{ jti: 'b' }])
     })
 
-    test('a ring keeps its newest refusals and the counters keep count of all', async () => {
+    test('a ring keeps its newest refusals, and the counters count all', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       const count = { providerId: idp.id, code: 'set.bad_signature', count: 1 }
@@ -336,7 +336,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       ])
     })
 
-    test('what a provider sent and what anybody may have sent in its name have a ring each', async () => {
+    test('refusals of a provider, and unsigned ones in its name, have separate rings', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       const record = (name: string, proven: boolean, providerId: string) =>
@@ -352,7 +352,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       expect((await signals.list({ limit: 1, proven: true })).signals).toMatchObject([{ proven: true }])
     })
 
-    test('a refused one is found by its id, and nothing by a foreign id', async () => {
+    test('a refusal is found by its id, and an unknown id finds nothing', async () => {
       await using storage = await opened()
       const { signals } = storage.stores
       await signals.recordRefusals({ kept: [refusal('r1')], counts: [], ringMax: 3 })
@@ -374,7 +374,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
       const jtis = async ({ stores: { signals } }: Storage, query: object = {}): Promise<unknown[]> =>
         (await signals.list({ limit: 50, ...query })).signals.map(({ jti }) => jti)
 
-      test('takes the oldest, so many at a time, and stops at the first that is young', async () => {
+      test('deletes the oldest, up to the limit, and stops at the first that is too young', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         const minutes = [1, 2, 3, 9, 4]
@@ -391,7 +391,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         expect(await jtis(storage, { subject: 'm1@example.com' })).toEqual([])
       })
 
-      test('what came while the clock was ahead goes with what follows, and holds nothing up', async () => {
+      test('deletes signals from a time when the clock was ahead together with those that follow', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         const minutes = [1, 5_000, 5_001, 5_002, 2, 9, 5_003]
@@ -409,7 +409,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         expect(await jtis(storage)).toEqual(['m5003'])
       })
 
-      test('never takes what waits for the handler, nor what is behind it', async () => {
+      test('never deletes a pending signal or a later one', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append(['a', 'b', 'c'].map((jti) => set(idp, jti)))
@@ -421,7 +421,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         expect((await signals.claimOldest(10)).map(({ jti }) => jti)).toEqual(['b', 'c'])
       })
 
-      test('what was deleted is new when it comes again, and handled once', async () => {
+      test('lets a deleted SET be stored and handled again', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append([set(idp, 'a'), set(idp, 'b', { receivedAt: at(7) })])
@@ -441,7 +441,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         expect(await jtis(storage, { subject: 'a@example.com' })).toEqual(['a'])
       })
 
-      test('takes nothing away from the counts', async () => {
+      test('does not change the counts', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append([set(idp, 'a'), set(idp, 'a'), set(idp, 'b'), set(idp, 'c')])
@@ -456,7 +456,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         }
       })
 
-      test('tokens go before their signals', async () => {
+      test('deletes tokens before their signals', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         const minutes = [1, 2, 3, 9]
@@ -472,7 +472,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         expect(await tokens()).toEqual(['header.m9.signature', undefined, undefined])
       })
 
-      test('a page has tokens only when it is asked for them', async () => {
+      test('a page has tokens only on request', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append([set(idp, 'a')])
@@ -487,7 +487,7 @@ export function signalStoreContract(database: string, open: () => Promise<Storag
         }
       })
 
-      test('a page that was begun goes on behind what was deleted', async () => {
+      test('paging continues after signals were deleted', async () => {
         await using storage = await opened()
         const { signals } = storage.stores
         await signals.append([1, 2, 3, 4].map((minute) => set(idp, `m${minute}`, { receivedAt: at(minute) })))

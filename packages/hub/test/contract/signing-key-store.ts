@@ -18,7 +18,7 @@ export function signingKeyStoreContract(
   open: () => Promise<{ readonly store: SigningKeyStore } & AsyncDisposable>,
 ): void {
   describe(`SigningKeyStore on ${name}`, () => {
-    test('of several keys that want to sign first, one does', async () => {
+    test('one of several concurrent first keys becomes the signing key', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.list()).toEqual([])
@@ -27,7 +27,7 @@ export function signingKeyStoreContract(
       expect(await store.list()).toHaveLength(1)
     })
 
-    test('a successor signs once the old key is retired; both are listed, newest first', async () => {
+    test('the successor signs once the old key is retired, and both are listed, newest first', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insertOnce(key('old', 0))
@@ -39,7 +39,7 @@ export function signingKeyStoreContract(
       expect(await store.list()).toEqual([key('new', 1), { ...key('old', 0), verifiesUntil: at(60) }])
     })
 
-    test('prunes keys whose time is over, never the one that signs', async () => {
+    test('prunes expired keys, never the signing key', async () => {
       await using opened = await open()
       const { store } = opened
       for (const [minute, kid] of ['oldest', 'old', 'new'].entries()) {

@@ -70,7 +70,7 @@ export function streamStoreContract(
   open: () => Promise<{ readonly store: StreamStore; readonly dialects: DialectStore } & AsyncDisposable>,
 ): void {
   describe(`StreamStore on ${name}`, () => {
-    test('a stream comes back as it went in, with nothing and with everything', async () => {
+    test('a stream is stored and read back unchanged, with no optional member and with all', async () => {
       await using opened = await open()
       const { store } = opened
       const [bare, full] = [numbered(1), numbered(2, everything)]
@@ -81,7 +81,7 @@ export function streamStoreContract(
       expect(await store.findByProvider('sse3')).toBeUndefined()
     })
 
-    test('a provider has one stream', async () => {
+    test('a provider has at most one stream', async () => {
       await using opened = await open()
       await opened.store.insert(numbered(1))
       const second = opened.store.insert(numbered(2, { providerId: 'sse1' }))
@@ -90,7 +90,7 @@ export function streamStoreContract(
       )
     })
 
-    test('an update changes the members it names, to nothing too, and no others', async () => {
+    test('an update changes only the named members, to null as well', async () => {
       await using opened = await open()
       const { store } = opened
       await store.insert(numbered(1))
@@ -112,14 +112,14 @@ export function streamStoreContract(
       expect(await store.list()).toEqual([changed, numbered(2)])
     })
 
-    test('a previous authorization without an end stays without one', async () => {
+    test('a previous authorization without an expiry keeps none', async () => {
       await using opened = await open()
       const pushAuthorization = { currentHash: 'a', previous: { hash: 'b', until: undefined } }
       await opened.store.insert(numbered(1, { pushAuthorization }))
       expect((await opened.store.findByProvider('sse1'))?.pushAuthorization).toEqual(pushAuthorization)
     })
 
-    test('is deleted with its states, by its own id and by its provider', async () => {
+    test('a stream is deleted with its states, by its own id and with its provider', async () => {
       await using opened = await open()
       const { store } = opened
       for (const number of [1, 2]) {
@@ -135,7 +135,7 @@ export function streamStoreContract(
       expect(await store.useState({ streamId: 'str2', hash: 'h', jti: 'a' })).toBe(false)
     })
 
-    test('a state is good for one SET, which may come again, and for no other stream (SSF 1.0 §8.1.4.1)', async () => {
+    test('a state is valid for one SET, which may be repeated, and for one stream (SSF 1.0 §8.1.4.1)', async () => {
       await using opened = await open()
       const { store } = opened
       await store.addState({ streamId: 'str1', hash: 'h', at: at(0), keepSince: at(0) })
@@ -148,7 +148,7 @@ export function streamStoreContract(
       expect(await use('str1', 'h', 'b')).toBe(false)
     })
 
-    test('of many SETs with one state exactly one wins', async () => {
+    test('exactly one of many concurrent SETs with one state is accepted', async () => {
       await using opened = await open()
       const { store } = opened
       await store.addState({ streamId: 'str1', hash: 'h', at: at(0), keepSince: at(0) })
@@ -158,7 +158,7 @@ export function streamStoreContract(
       expect(wins.filter(Boolean)).toHaveLength(1)
     })
 
-    test('old states are forgotten when a new one is asked with', async () => {
+    test('storing a new state deletes old ones', async () => {
       await using opened = await open()
       const { store } = opened
       await store.addState({ streamId: 'str1', hash: 'old', at: at(0), keepSince: at(0) })
@@ -169,7 +169,7 @@ export function streamStoreContract(
       expect(await store.useState({ streamId: 'str1', hash: 'new', jti: 'b' })).toBe(true)
     })
 
-    test('dialects are set whole, per provider', async () => {
+    test('dialects are replaced as a whole, per provider', async () => {
       await using opened = await open()
       const { dialects } = opened
       await dialects.set('sse1', { dialects: ['apple', 'scim'], audiences: [] })

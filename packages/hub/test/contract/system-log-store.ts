@@ -60,7 +60,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       }
     }
 
-    test('gives entries back as they were, member by member in their order', async () => {
+    test('returns entries unchanged, with their members in order', async () => {
       await using storage = await open()
       const given = [entry('a', 1), entry('b', 2)]
       await storage.stores.systemLog.append(given)
@@ -75,7 +75,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(found.map((each) => each.published)).toEqual([second(1), second(2)])
     })
 
-    test('an empty log has empty pages, and appending nothing does nothing', async () => {
+    test('an empty log has empty pages, and appending an empty list changes nothing', async () => {
       await using storage = await open()
       await storage.stores.systemLog.append([])
       expect(await names(storage)).toEqual([])
@@ -83,7 +83,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await names(storage, { position: published('descending') })).toEqual([])
     })
 
-    test('OKTA-L10: in the order of storing, whatever was published when', async () => {
+    test('OKTA-L10: entries are in the order of storing, whatever their published time', async () => {
       await using storage = await open()
       await storage.stores.systemLog.append([entry('a', 5), entry('b', 3)])
       await storage.stores.systemLog.append([entry('c', 4)])
@@ -98,7 +98,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { since: 6, expected: ['d'] },
       { since: 8, expected: [] },
     ])(
-      'since $since s starts at the first entry stored then, and drops none behind it',
+      'since $since s starts at the first entry stored then, and omits none after it',
       async ({ since, expected }) => {
         await using storage = await open()
         await storage.stores.systemLog.append([entry('a', 1), entry('b', 5)])
@@ -114,7 +114,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { direction: 'ascending' as const, expected: ['a', 'b1', 'b2', 'b3', 'c'] },
       { direction: 'descending' as const, expected: ['c', 'b3', 'b2', 'b1', 'a'] },
     ])(
-      'OKTA-L11: by published, $direction, also over pages that end inside one millisecond',
+      'OKTA-L11: entries are in the order of published, $direction, also when a page ends within a millisecond',
       async ({ direction, expected }) => {
         await using storage = await open()
         await storage.stores.systemLog.append([entry('c', 3), entry('b1', 2), entry('a', 1), entry('b2', 2)])
@@ -139,7 +139,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { eventTypes: ['x', 'y'], expected: ['x1', 'y1', 'x2', 'y2', 'x3'] },
       { eventTypes: ['nothing', 'y'], expected: ['y1', 'y2'] },
       { eventTypes: [], expected: [] },
-    ])('only entries of types $eventTypes, in every order', async ({ eventTypes, expected }) => {
+    ])('only entries of types $eventTypes are returned, in every order', async ({ eventTypes, expected }) => {
       await using storage = await open()
       const kinds = ['x', 'y', 'z', 'x', 'y', 'x']
       const counts = new Map<string, number>()
@@ -167,7 +167,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       { containing: ['ST.DONE'], expected: ['Bell', '100%', 'BELL tower'] }, // the type
       { containing: ['t.done', 'tower'], expected: [undefined, undefined, 'BELL tower'] },
       { containing: ['success', 'uuid-bell'], expected: ['Bell', undefined, 'BELL tower'] }, // what nearly all entries have
-    ])('entries without $containing are only looked at', async ({ containing, expected }) => {
+    ])('entries without $containing are skipped', async ({ containing, expected }) => {
       await using storage = await open()
       await storage.stores.systemLog.append([entry('Bell', 1), entry('100%', 2), entry('BELL tower', 3)])
       for (const position of [fromTheStart, published('ascending')]) {
@@ -179,7 +179,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       }
     })
 
-    test('a thousand entries at once keep their order', async () => {
+    test('a thousand entries in one append keep their order', async () => {
       await using storage = await open()
       const entries = Array.from({ length: 1_000 }, (_, at) => entry(`${at}`, at % 60))
       await storage.stores.systemLog.append(entries)
@@ -188,7 +188,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       )
     })
 
-    test('entries of a transaction that failed are not there, and their places are no gap', async () => {
+    test('entries of a failed transaction are not stored and leave no gap', async () => {
       await using storage = await open()
       const failing = storage.transaction(async ({ systemLog }) => {
         await systemLog.append([entry('lost', 1)])
@@ -199,7 +199,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await names(storage)).toEqual(['kept'])
     })
 
-    test('deletes the oldest by when they were stored, so many at a time', async () => {
+    test('deletes the oldest by the time of storing, up to the limit', async () => {
       await using storage = await open()
       const { systemLog } = storage.stores
       await systemLog.append([entry('c', 3), entry('a', 1), entry('d', 4), entry('b', 2)])
@@ -212,7 +212,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await systemLog.deleteBefore(second(5), 9, second(60))).toEqual({ rows: 2, parts: 0 })
     })
 
-    test('what was stored while the clock was ahead goes with what follows, and holds nothing up', async () => {
+    test('deletes entries from a time when the clock was ahead together with those that follow', async () => {
       await using storage = await open()
       const { systemLog } = storage.stores
       const ahead = ['x', 'y', 'z'].map((name) => entry(name, 50_000))
@@ -228,7 +228,7 @@ export function systemLogStoreContract(name: string, open: () => Promise<Storage
       expect(await systemLog.deleteBefore(second(60_000), 9, second(90_000))).toEqual({ rows: 1, parts: 0 })
     })
 
-    test('a reader who saw everything misses nothing that follows, even when all of it was deleted', async () => {
+    test('a reader at the end gets all later entries, even after all earlier ones were deleted', async () => {
       await using storage = await open()
       await storage.stores.systemLog.append([entry('a', 1), entry('b', 2)])
       const seen = await storage.stores.systemLog.page({

@@ -208,8 +208,8 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
       ...many.map((draft, at) => statementOf(draft, 2 * at + 1)),
     ].toSorted((a, b) => a.receivedAt.getTime() - b.receivedAt.getTime())
 
-  describe(`whose statements count, on ${database}`, () => {
-    test('statements of sources that do not count change no answer', { timeout: 600_000 }, async () => {
+  describe(`effective statements on ${database}`, () => {
+    test('statements of sources with the action none change no answer', { timeout: 600_000 }, async () => {
       await fc.assert(
         fc.asyncProperty(drafts('idp', 'edr', 'watched'), drafts('silent'), async (counting, silent) => {
           expect(await after(mixed(counting, silent))).toEqual(await after(mixed(counting, [])))
@@ -218,27 +218,21 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
       )
     })
 
-    test(
-      'statements that are only watched change nothing that is acted on',
-      { timeout: 600_000 },
-      async () => {
-        const acted = (all: ReadonlyMap<string, Answer>) =>
-          new Map(
-            [...all].map(([asked, { outcome, level, grounds }]) => [asked, { outcome, level, grounds }]),
+    test('statements of log_only sources change no decision', { timeout: 600_000 }, async () => {
+      const acted = (all: ReadonlyMap<string, Answer>) =>
+        new Map([...all].map(([asked, { outcome, level, grounds }]) => [asked, { outcome, level, grounds }]))
+      await fc.assert(
+        fc.asyncProperty(drafts('idp', 'edr'), drafts('watched'), async (counting, watched) => {
+          expect(acted(await after(mixed(counting, watched)))).toEqual(
+            acted(await after(mixed(counting, []))),
           )
-        await fc.assert(
-          fc.asyncProperty(drafts('idp', 'edr'), drafts('watched'), async (counting, watched) => {
-            expect(acted(await after(mixed(counting, watched)))).toEqual(
-              acted(await after(mixed(counting, []))),
-            )
-          }),
-          limits,
-        )
-      },
-    )
+        }),
+        limits,
+      )
+    })
 
     test(
-      'statements of a source that counts take back nothing of another about whom that one named',
+      'statements of an enforced source end none of another source about its own subjects',
       { timeout: 600_000 },
       async () => {
         await fc.assert(
@@ -283,7 +277,7 @@ export function trustProperties(database: string, openEmpty: () => Promise<Stora
     })
 
     test(
-      'a source that goes, or counts no more, leaves a history without it; one that comes back, all it said',
+      'deleting or disabling a source removes its effects, and enabling it restores them',
       { timeout: 600_000 },
       async () => {
         await fc.assert(

@@ -8,7 +8,7 @@ export function usedOnceStoreContract(
   open: () => Promise<{ readonly store: UsedOnceStore } & AsyncDisposable>,
 ): void {
   describe(`UsedOnceStore on ${name}`, () => {
-    test('a key can be used once, whatever expiry the second try names (OKTA-O12)', async () => {
+    test('a key can be used once, whatever the expiry of the second use (OKTA-O12)', async () => {
       await using opened = await open()
       const { store } = opened
       expect(await store.useOnce('a', at(5))).toBe(true)
@@ -17,13 +17,13 @@ export function usedOnceStoreContract(
       expect(await store.useOnce('A', at(5))).toBe(true)
     })
 
-    test('of twenty at once exactly one wins', async () => {
+    test('exactly one of twenty concurrent uses succeeds', async () => {
       await using opened = await open()
       const tries = await Promise.all(Array.from({ length: 20 }, () => opened.store.useOnce('race', at(5))))
       expect(tries.filter((won) => won)).toHaveLength(1)
     })
 
-    test('prunes what has expired, oldest first, so many at a time', async () => {
+    test('prunes expired keys, oldest first, up to the limit', async () => {
       await using opened = await open()
       const { store } = opened
       for (const minute of [3, 1, 2, 9]) await store.useOnce(`until ${minute}`, at(minute))

@@ -39,7 +39,7 @@ function failChange(site: StreamSite, status: number): void {
 }
 
 describe('verification', () => {
-  test('a SET that is pushed inside the answer to the request for it is taken at once', async () => {
+  test('a SET that is pushed before the answer to its request is accepted at once', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-before-answer'] } })
     const { last_error: problem } = await site.connect()
     expect(problem).toBeNull()
@@ -52,7 +52,7 @@ describe('verification', () => {
   test.each([
     ['400', { status: 400, body: { error: 'stream_verification_error' } }],
     ['429', { status: 429, headers: { 'retry-after': '25' }, body: {} }],
-  ])('one that is answered with %s is not asked for again at once', async (_, fault) => {
+  ])('a request answered with %s is not repeated at once', async (_, fault) => {
     await using site = await startStreamSite()
     site.transmitter.fail('verification', fault)
     expect((await site.connect()).last_error).toContain(`status ${fault.status}`)
@@ -62,17 +62,20 @@ describe('verification', () => {
     expect((await health(site))['verification']).toMatch(/^warning: .*could not be requested/)
   })
 
-  test.each(['a later event', 'a later request'])('%s ends what an earlier request left', async (later) => {
-    await using site = await startStreamSite()
-    site.transmitter.fail('verification', { status: 429, body: {} })
-    expect((await site.connect()).last_error).toContain('asked too often')
-    if (later === 'a later event') await site.transmitter.verify()
-    else expect((await site.api('POST', '/verify')).status).toBe(202)
-    await site.transmitter.pushAll()
-    await expect.poll(async () => (await site.shown()).verified_at, patience).not.toBeNull()
-    expect((await site.shown()).last_error).toBeNull()
-    expect((await health(site))['stream']).toMatch(/^ok: /)
-  })
+  test.each(['a later event', 'a later request'])(
+    '%s clears the outcome of an earlier request',
+    async (later) => {
+      await using site = await startStreamSite()
+      site.transmitter.fail('verification', { status: 429, body: {} })
+      expect((await site.connect()).last_error).toContain('asked too often')
+      if (later === 'a later event') await site.transmitter.verify()
+      else expect((await site.api('POST', '/verify')).status).toBe(202)
+      await site.transmitter.pushAll()
+      await expect.poll(async () => (await site.shown()).verified_at, patience).not.toBeNull()
+      expect((await site.shown()).last_error).toBeNull()
+      expect((await health(site))['stream']).toMatch(/^ok: /)
+    },
+  )
 
   test.each([
     ['', 'invalid_state'],
@@ -101,7 +104,7 @@ describe('a stream of another client', () => {
     { id: 'two', secret: 'secret' },
   ]
 
-  test('takes the place of the first, which is deleted, and is verified by itself', async () => {
+  test('replaces the first, which is deleted, and is verified automatically', async () => {
     await using site = await startStreamSite({ transmitter: { clients } })
     const first = await site.connect(clientAuth('one'))
     await site.transmitter.pushAll()
@@ -114,7 +117,7 @@ describe('a stream of another client', () => {
     expect(site.transmitter.streams.map(({ id }) => id)).toEqual([second.transmitter?.stream_id])
   })
 
-  test('is told of when the first one could not be deleted', async () => {
+  test('is reported when the first could not be deleted', async () => {
     await using site = await startStreamSite({ transmitter: { clients } })
     const first = await site.connect(clientAuth('one'))
     site.transmitter.fail('configuration', { delayMs: 0 }, 3) // two reads and the create
@@ -130,7 +133,7 @@ describe('a change that the transmitter refuses', () => {
     ['to poll', { delivery: 'poll' }],
     ['of the credentials', { auth: { method: 'bearer', token: 'wrong' } }],
     ['of the events', { events_requested: [sessionRevoked] }],
-  ])('%s leaves the stream as it was, and working', async (what, change) => {
+  ])('%s leaves the stream unchanged and working', async (what, change) => {
     await using site = await startStreamSite()
     const before = await site.connect()
     await site.transmitter.pushAll()
@@ -151,7 +154,7 @@ describe('a change that the transmitter refuses', () => {
     expect(asked(site, 'poll')).toBe(0)
   })
 
-  test('one to poll that the transmitter will do later has nothing to poll yet', async () => {
+  test('a change to poll that is answered with 202 has no poll URL yet', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['answers-202'] } })
     const { push_url: url } = await site.connect()
     const polled = await site.connect({ delivery: 'poll' })
@@ -163,7 +166,7 @@ describe('a change that the transmitter refuses', () => {
     })
   })
 
-  test('metadata that cannot be read is no fault of who asks us', async () => {
+  test('unreadable metadata is an error of the transmitter, not of the caller', async () => {
     await using site = await startStreamSite()
     await site.connect()
     site.transmitter.fail('metadata', 'reset')
@@ -171,7 +174,7 @@ describe('a change that the transmitter refuses', () => {
     expect([status, message]).toEqual([502, expect.stringContaining('metadata')])
   })
 
-  test('an audience that was pinned is not the transmitter’s to change', async () => {
+  test('the transmitter cannot change a pinned audience', async () => {
     await using site = await startStreamSite()
     const before = await site.connect()
     const audience = ['https://hub.example']
@@ -182,8 +185,8 @@ describe('a change that the transmitter refuses', () => {
   })
 })
 
-describe('pushes that are refused for their Authorization', () => {
-  test('are noticed, and the transmitter is told the value again', async () => {
+describe('pushes refused for their Authorization', () => {
+  test('make the hub send the value to the transmitter again', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await site.transmitter.pushAll()
@@ -200,7 +203,7 @@ describe('pushes that are refused for their Authorization', () => {
     expect((await site.shown()).last_error).toBeNull()
   })
 
-  test('cost the transmitter one request, however many come', async () => {
+  test('cause one request to the transmitter, however many there are', async () => {
     await using site = await startStreamSite()
     const { push_url: url } = await site.connect()
     const headers = { 'content-type': 'application/secevent+jwt', authorization: 'Bearer x' }
@@ -214,7 +217,7 @@ describe('pushes that are refused for their Authorization', () => {
 })
 
 describe('polls', () => {
-  test('a stream that is gone is made anew within seconds', async () => {
+  test('a stream that is gone is created again within seconds', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
     const first = await site.connect({ delivery: 'poll' })
     await expect.poll(() => asked(site, 'poll'), patience).toBeGreaterThan(0)
@@ -228,7 +231,7 @@ describe('polls', () => {
     await expect.poll(() => site.transmitter.stream().acked, patience).toContain(jti)
   })
 
-  test('an answer without a body is one without SETs', async () => {
+  test('an answer without a body means no SETs', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
     site.transmitter.fail('poll', { status: 204 }, 2)
     await site.connect({ delivery: 'poll' })
@@ -237,7 +240,7 @@ describe('polls', () => {
     expect((await site.shown()).last_error).toBeNull()
   })
 
-  test('are not open while the hub asks the transmitter for something else', async () => {
+  test('are not open while the hub makes another request to the transmitter', async () => {
     await using site = await startStreamSite()
     await site.connect({ delivery: 'poll' })
     for (const [method, path, body] of [
@@ -263,7 +266,7 @@ describe('access tokens', () => {
   const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
 
   test.each(['tök€n', 'a\r\nx-injected: 1', 'a\u0000b', 'a b', '', 'a"b', '=a'])(
-    '%j cannot be sent, and is refused in words that do not hold it',
+    '%j cannot be sent, and is refused with an error that does not quote it',
     async (token) => {
       await using site = await startStreamSite()
       const body = { access_token: token, token_type: 'Bearer', expires_in: 3_600 }
@@ -277,7 +280,7 @@ describe('access tokens', () => {
     },
   )
 
-  test('one that lives for 20 s serves more than one request', async () => {
+  test('a token with a lifetime of 20 s is used for several requests', async () => {
     await using site = await startStreamSite({ transmitter: { tokenLifetimeS: 20 } })
     await site.connect({ auth })
     for (let count = 0; count < 3; count++) expect((await site.api('GET', '/status')).status).toBe(200)
@@ -285,7 +288,7 @@ describe('access tokens', () => {
   })
 })
 
-test('two hubs that take one stream from each other are told of', async () => {
+test('two hubs that take a stream from each other are reported', async () => {
   await using site = await startStreamSite()
   await site.connect()
   await using other = await startTestHub()
@@ -308,7 +311,7 @@ test('two hubs that take one stream from each other are told of', async () => {
   expect(theirs.last_error).toContain('Another party changes the stream')
 })
 
-test('an event type is a URI, and a stream that delivers none is told of', async () => {
+test('an event type is a URI, and a stream that delivers no event type is reported', async () => {
   await using site = await startStreamSite({ transmitter: { eventsSupported: [sessionRevoked] } })
   const refused = await refusalOf(
     await site.api('PUT', '', { ...bearer, events_requested: ['session-revoked'] }),
@@ -320,7 +323,7 @@ test('an event type is a URI, and a stream that delivers none is told of', async
   expect((await health(site))['events']).toMatch(/^ok: /)
 })
 
-test('a push finds a stream, and an Authorization value, that only another node knows of yet', async () => {
+test('a push finds a stream and an Authorization value that another node stored', async () => {
   await using site = await startStreamSite()
   const { id, push_url: url } = await site.connect()
   const { registry } = site.hub.hub.intake
@@ -337,7 +340,7 @@ test('a push finds a stream, and an Authorization value, that only another node 
 })
 
 test.each(['metadata', 'token', 'configuration'] as const)(
-  'a request that hangs is given up after the time that is set: %s',
+  'a request that hangs is ended after the configured time: %s',
   async (endpoint) => {
     await using site = await startStreamSite({ hub: { settings: { transmitterTimeoutS: '1' } } })
     site.transmitter.fail(endpoint, 'hang', 5)

@@ -60,7 +60,7 @@ async function startSite(metadata: (issuer: string) => object) {
 }
 
 test.each(['http://localhost', 'http://127.0.0.1'])(
-  'a management API at another private host, %s, gets no bearer unless it is named',
+  'a management API at another private host, %s, gets no bearer token unless it is a credential host',
   async (at) => {
     let issuer = ''
     await using other = await startOtherHost(() => ({ iss: issuer, stream_id: 's', aud: 'a' }))
@@ -84,7 +84,7 @@ test.each(['http://localhost', 'http://127.0.0.1'])(
   },
 )
 
-test('an authorization server that only metadata names gets no client secret; a token_url that is given does', async () => {
+test('an authorization server from metadata gets no client secret; a configured token_url does', async () => {
   await using as = await startOtherHost((path) =>
     path.startsWith('/.well-known/')
       ? { issuer: as.server.origin, token_endpoint: `${as.server.origin}/token` }
@@ -107,7 +107,7 @@ test('an authorization server that only metadata names gets no client secret; a 
   expect(as.got).toHaveLength(1)
 })
 
-test('a poll URL at another private host gets no bearer, and the stream says why', async () => {
+test('a poll URL at another private host gets no bearer token, and the stream says why', async () => {
   await using other = await startOtherHost(() => ({ sets: {} }))
   const method = 'urn:ietf:rfc:8936'
   const created = (issuer: string): object => ({
@@ -149,7 +149,7 @@ test.each([
   ['a b'],
   ['*.internal'],
   [''],
-])('%j is no credential host', async (entry) => {
+])('%j is refused as a credential host', async (entry) => {
   await using site = await startSite(() => ({}))
   const { status, message } = await refusalOf(await site.put({ ...bearer, credential_hosts: [entry] }))
   expect([status, message]).toEqual([400, expect.stringContaining('credential_hosts')])

@@ -49,7 +49,7 @@ async function register(hub: TestHub, issuer: string, keys: string = issuer): Pr
 
 const waits = 'unknown: Not checked: an earlier check has to succeed first.'
 
-test('a name that does not resolve: dns fails, and nothing after it is blamed', async () => {
+test('for a name that does not resolve only dns fails', async () => {
   await using hub = await startTestHub()
   const { healthy, of } = await diagnose(hub, 'https://transmitter.invalid')
   expect(healthy).toBe(false)
@@ -64,7 +64,7 @@ test('a name that does not resolve: dns fails, and nothing after it is blamed', 
   })
 })
 
-test('a Keycloak is told by its endpoints, and its dialect named while that is off', async () => {
+test('a Keycloak is recognised by its endpoints, and its dialect is named while it is off', async () => {
   await using server = await startLocalServer((request, response) => {
     const issuer = `http://${request.headers.host ?? ''}/realms/acme`
     response.writeHead(200, { 'content-type': 'application/json' }).end(
@@ -115,7 +115,7 @@ describe('certificates (CAEP interop §2.1)', () => {
     ['of a private authority', goodCertificate, false, 'unable to verify', 'WATCHBELL_CA_FILE'],
     ['that has expired', expiredCertificate, true, 'has expired', 'must renew its certificate'],
     ['for another name', otherNameCertificate, true, 'other.test', 'for other names'],
-  ])('one %s fails tls, and says what to do', async (_, cert, trusted, why, advice) => {
+  ])('one %s fails tls with advice', async (_, cert, trusted, why, advice) => {
     await using folder = await temporaryFolder()
     await using server = await startTls(cert)
     await using hub = await startTestHub(trusted ? await trusting(folder.path) : {})
@@ -130,7 +130,7 @@ describe('certificates (CAEP interop §2.1)', () => {
     expect(server.requests).toEqual([])
   })
 
-  test('one of a private authority is good when WATCHBELL_CA_FILE names that', async () => {
+  test('a certificate of a private authority passes when WATCHBELL_CA_FILE names the authority', async () => {
     await using folder = await temporaryFolder()
     await using server = await startTls(goodCertificate)
     await using hub = await startTestHub(await trusting(folder.path))
@@ -143,7 +143,7 @@ describe('certificates (CAEP interop §2.1)', () => {
     })
   })
 
-  test('a server that speaks no TLS at all', async () => {
+  test('a server without TLS fails tls', async () => {
     await using server = await startLocalServer((_request, response) => response.end('plain'))
     await using hub = await startTestHub()
     const { of } = await diagnose(hub, `https://localhost:${server.port}`)
@@ -156,7 +156,7 @@ describe('certificates (CAEP interop §2.1)', () => {
     })
   })
 
-  test('the command line says the same, and fails', async () => {
+  test('the command prints the same and fails', async () => {
     await using server = await startTls(expiredCertificate)
     await using folder = await temporaryFolder()
     await using hub = await startTestHub(await trusting(folder.path))
@@ -170,8 +170,8 @@ describe('certificates (CAEP interop §2.1)', () => {
   })
 })
 
-describe('what is reached, and is not the metadata', () => {
-  test('nobody listens: the name is good, metadata fails', async () => {
+describe('servers without metadata', () => {
+  test('when the port is closed, dns passes and metadata fails', async () => {
     await using server = await startLocalServer((_request, response) => response.end())
     const issuer = `http://localhost:${server.port}`
     await server[Symbol.asyncDispose]()
@@ -184,7 +184,7 @@ describe('what is reached, and is not the metadata', () => {
     })
   })
 
-  test('404 over plain http: the name is good, http is a warning, metadata fails', async () => {
+  test('for a 404 over plain http, dns passes, http is a warning and metadata fails', async () => {
     await using server = await startLocalServer((_request, response) => response.writeHead(404).end())
     await using hub = await startTestHub()
     const { of } = await diagnose(hub, `http://localhost:${server.port}`)
@@ -195,7 +195,7 @@ describe('what is reached, and is not the metadata', () => {
     })
   })
 
-  test('a URL that may not be reached from here is tried at no level', async () => {
+  test('a URL that the hub may not fetch is not contacted', async () => {
     await using hub = await startTestHub({ settings: { outboundAllow: '' } })
     const { of } = await diagnose(hub, 'https://127.0.0.1:1', 'https://keys.invalid')
     expect(of).toMatchObject({
@@ -205,7 +205,7 @@ describe('what is reached, and is not the metadata', () => {
     })
   })
 
-  test('a secret in the query of the metadata URL is shown nowhere', async () => {
+  test('a secret in the query of the metadata URL is never shown', async () => {
     await using hub = await startTestHub()
     await using server = await startLocalServer((request, response) => {
       const issuer = `http://${request.headers.host ?? ''}`

@@ -53,13 +53,13 @@ async function useEverything(site: StreamSite): Promise<number[]> {
   return statuses
 }
 
-describe('once its provider has another issuer, a stream', () => {
+describe('after a change of its provider’s issuer, a stream', () => {
   test.each([
     ['push', bearer.auth],
     ['push', clientAuth],
     ['poll', bearer.auth],
     ['poll', clientAuth],
-  ])('shows no credential to the other transmitter: %s, %j', async (delivery, auth) => {
+  ])('sends no credential to the other transmitter: %s, %j', async (delivery, auth) => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
     await using other = await startOther()
     await site.connect({ delivery, auth })
@@ -75,7 +75,7 @@ describe('once its provider has another issuer, a stream', () => {
     expect(shown.last_error).toContain(site.transmitter.issuer)
   })
 
-  test('whose connection never succeeded shows none either', async () => {
+  test('that was never connected sends none either', async () => {
     await using site = await startStreamSite()
     await using other = await startOther()
     site.transmitter.fail('configuration', { status: 500 })
@@ -101,7 +101,7 @@ describe('once its provider has another issuer, a stream', () => {
     expect(site.transmitter.streams).toHaveLength(1)
   })
 
-  test('takes no SET at its URL, of neither issuer', async () => {
+  test('accepts no SET of either issuer at its URL', async () => {
     const key = await generateSigningKey('ES256')
     await using site = await startStreamSite({ transmitter: { key } })
     await using other = await startOther({ key, audienceOf: () => site.transmitter.stream().aud })
@@ -122,7 +122,7 @@ describe('once its provider has another issuer, a stream', () => {
     expect(await site.signals(`?type=${revoked}`)).toEqual([])
   })
 
-  test('is a new one when it is connected again: the new transmitter learns nothing of the old one', async () => {
+  test('is created new when it is connected again: the new transmitter gets nothing of the old one', async () => {
     await using site = await startStreamSite()
     await using other = await startOther({ bearerTokens: ['other-token'] })
     const first = await site.connect()
@@ -138,7 +138,7 @@ describe('once its provider has another issuer, a stream', () => {
     expect(site.transmitter.streams).toEqual([]) // deleted with the credentials that were meant for it
   })
 
-  test('says so when the old stream could not be deleted', async () => {
+  test('reports when the old stream could not be deleted', async () => {
     await using site = await startStreamSite()
     await using other = await startOther()
     const first = await site.connect()
@@ -184,7 +184,7 @@ test('a provider that keeps its issuer keeps its stream', async () => {
   expect((await site.api('POST', '/verify')).status).toBe(202)
 })
 
-test('a look at the health of a stream changes nothing that the hub keeps', async () => {
+test('a health check of a stream changes no stored data', async () => {
   await using site = await startStreamSite()
   await site.connect()
   const { registry } = site.hub.hub.intake

@@ -35,7 +35,7 @@ describe('status', () => {
     }
   })
 
-  test('202 is no outcome: what is there now is told, and the keeper learns the rest (SSF 1.0 §8.1.2.2)', async () => {
+  test('after 202 the current status is shown, and the keeper reads the outcome later (SSF 1.0 §8.1.2.2)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['answers-202'] } })
     await site.connect()
     await site.api('PUT', '/status', { status: 'paused' })
@@ -68,7 +68,7 @@ describe('subjects', () => {
     [{ subject: 'ada@example.com' }, 'subject'],
     [{ subject: { format: 'email' } }, 'needs `email`'],
     [{ subject: ada, verified: 'yes' }, 'true or false'],
-  ])('%j is refused before the transmitter hears of it', async (body, why) => {
+  ])('%j is refused without a request to the transmitter', async (body, why) => {
     await using site = await startStreamSite()
     await site.connect()
     const { status, message } = await refusalOf(await site.api('POST', '/subjects', body))
@@ -94,7 +94,7 @@ describe('subjects', () => {
     },
   )
 
-  test('what the transmitter says against it is passed on', async () => {
+  test('an error of the transmitter is passed on', async () => {
     await using site = await startStreamSite()
     await site.connect()
     site.transmitter.fail('subjects', { status: 429, headers: { 'retry-after': '7' }, body: {} })
@@ -108,7 +108,7 @@ describe('subjects', () => {
 })
 
 describe('changes', () => {
-  test('PATCH sends what changed and no more, and keeps secrets that are not given (SSF 1.0 §8.1.1.3)', async () => {
+  test('PATCH sends only the changed members, and keeps omitted secrets (SSF 1.0 §8.1.1.3)', async () => {
     await using site = await startStreamSite()
     const auth = { method: 'client_secret_basic', client_id: 'receiver', client_secret: 'receiver' }
     await site.connect({ auth })
@@ -141,7 +141,7 @@ describe('changes', () => {
   })
 
   test.each(['push', 'poll'])(
-    'null takes a description away, at the transmitter too: %s',
+    'null removes a description, at the transmitter as well: %s',
     async (delivery) => {
       await using site = await startStreamSite()
       await site.connect({ delivery, description: 'Ours' })
@@ -163,7 +163,7 @@ describe('changes', () => {
     },
   )
 
-  test('polls are long unless they are to be short (RFC 8936 §2.2)', async () => {
+  test('polls are long by default (RFC 8936 §2.2)', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
     const polls = (): unknown[] =>
       requests(site, 'POST')
@@ -182,7 +182,7 @@ describe('changes', () => {
     expect(await site.connect()).not.toHaveProperty('polling') // by push there are none
   })
 
-  test('from push to poll and back', async () => {
+  test('a stream changes from push to poll and back', async () => {
     await using site = await startStreamSite()
     const first = await site.connect()
     const polled = await site.connect({ delivery: 'poll' })
@@ -198,8 +198,8 @@ describe('changes', () => {
   })
 })
 
-describe('what drifts', () => {
-  test('is repaired and journaled; what is right is left alone', async () => {
+describe('drift', () => {
+  test('is repaired and logged, and a stream without drift is not changed', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     await keep(site)
@@ -215,7 +215,7 @@ describe('what drifts', () => {
     expect(await site.logs('watchbell.stream.repair')).toMatchObject([{ actor: { id: 'watchbell' } }])
   })
 
-  test('a stream that is gone is created anew, with a new id', async () => {
+  test('a stream that is gone is created again with a new id', async () => {
     await using site = await startStreamSite()
     const first = await site.connect()
     await fetch(`${site.transmitter.origin}/ssf/streams?stream_id=${site.transmitter.stream().id}`, {
@@ -233,7 +233,7 @@ describe('what drifts', () => {
     expect(second.transmitter?.stream_id).not.toBe(first.transmitter?.stream_id)
   })
 
-  test('one that is created anew knows nobody who was added, and says so', async () => {
+  test('a stream that is created again has lost its subjects, and says so', async () => {
     await using site = await startStreamSite({ transmitter: { defaultSubjects: 'NONE' } })
     await site.connect({ subjects: 'listed' })
     await fetch(`${site.transmitter.origin}/ssf/streams?stream_id=${site.transmitter.stream().id}`, {
@@ -245,7 +245,7 @@ describe('what drifts', () => {
     expect((await site.api('POST', '/subjects', { subject: ada })).status).toBe(204)
   })
 
-  test('a transmitter that is down, or has another issuer now, is told and loses us nothing', async () => {
+  test('a transmitter that is down, or has another issuer, is reported, and no SET is lost', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     site.transmitter.down = true
@@ -258,7 +258,7 @@ describe('what drifts', () => {
     expect((await site.shown()).last_error).toBeNull()
   })
 
-  test('nobody looks after the stream of a deactivated provider', async () => {
+  test('the stream of a deactivated provider is not checked', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await site.hub.api('POST', `/api/v1/security-events-providers/${site.providerId}/lifecycle/deactivate`)
@@ -269,7 +269,7 @@ describe('what drifts', () => {
 })
 
 describe('the end of a stream', () => {
-  test('it is deleted at the transmitter, by its id in the query (SSF 1.0 §8.1.1.5), and here', async () => {
+  test('it is deleted at the transmitter, by its id in the query (SSF 1.0 §8.1.1.5), and at the hub', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     expect((await site.api('DELETE')).status).toBe(204)
@@ -284,7 +284,7 @@ describe('the end of a stream', () => {
     ])
   })
 
-  test('one that the transmitter does not delete stays, unless forced; one that is gone there is no error', async () => {
+  test('a stream that the transmitter does not delete stays unless forced, and one that is gone there is deleted', async () => {
     await using site = await startStreamSite()
     await site.connect()
     site.transmitter.down = true
@@ -298,7 +298,7 @@ describe('the end of a stream', () => {
     expect((await site.api('DELETE')).status).toBe(204)
   })
 
-  test('what needs a connected stream says so', async () => {
+  test('requests that need a connected stream are refused without one', async () => {
     await using site = await startStreamSite()
     site.transmitter.fail('configuration', { status: 500 })
     await site.api('PUT', '', { delivery: 'push', auth: { method: 'bearer', token: 'static-token' } })

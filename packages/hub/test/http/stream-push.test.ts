@@ -34,7 +34,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     ['another value', 'Bearer x'],
     ['a prefix', 'prefix'],
     ['without its scheme', 'bare'],
-  ])('%s is 401 with WWW-Authenticate, and remembered', async (_, given) => {
+  ])('%s is 401 with WWW-Authenticate, and recorded', async (_, given) => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const right = site.transmitter.stream().authorization ?? ''
@@ -55,7 +55,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     ])
   })
 
-  test('a push with a content encoding is 415, and remembered', async () => {
+  test('a push with a content encoding is 415, and recorded', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const answer = await fetch(stream.push_url, {
@@ -72,7 +72,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     expect(await site.signals('?outcome=refused')).toMatchObject([{ code: 'request.content_encoding' }])
   })
 
-  test('a stream that is not there, or is polled, has no push URL', async () => {
+  test('an unknown stream and a poll stream have no push URL', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const token = site.sign()
@@ -81,7 +81,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     expect((await push(site, stream, token)).status).toBe(404)
   })
 
-  test('is rotated with an overlap, or without', async () => {
+  test('is rotated with or without an overlap', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const first = site.transmitter.stream().authorization
@@ -105,7 +105,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     expect(await site.logs('watchbell.stream.rotate')).toHaveLength(2)
   })
 
-  test('a rotation whose answer is lost loses no event, whichever value the transmitter has', async () => {
+  test('a rotation whose answer is lost loses no event, whichever value the transmitter uses', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const first = site.transmitter.stream().authorization
@@ -120,7 +120,7 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
     expect((await push(site, stream, site.sign())).status).toBe(202)
   })
 
-  test('nor does one that is tried again and fails: what the transmitter may have is not forgotten', async () => {
+  test('a rotation that is retried and fails loses no event either: both values stay valid', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const first = site.transmitter.stream().authorization
@@ -145,8 +145,8 @@ describe('the Authorization of a push (SSF 1.0 §6.1.1, RFC 8935 §3)', () => {
   })
 })
 
-describe('whose SETs a stream takes', () => {
-  test('not those of another provider, however good they are (SSF 1.0 §4.1.6, RFC 8935 §2)', async () => {
+describe('the SETs that a stream accepts', () => {
+  test('valid SETs of another provider are refused (SSF 1.0 §4.1.6, RFC 8935 §2)', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     await using other = await startTransmitter({ alg: 'ES256' })
@@ -161,7 +161,7 @@ describe('whose SETs a stream takes', () => {
     expect(remembered).toMatchObject({ code: 'set.unknown_issuer', iss: other.issuer })
   })
 
-  test('the same SET has the same answer again (RFC 8935 §2), and garbage is 400', async () => {
+  test('a repeated SET gets the same answer (RFC 8935 §2), and an invalid one is 400', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const token = site.sign()
@@ -175,7 +175,7 @@ describe('whose SETs a stream takes', () => {
     expect(await site.signals(`?type=${encodeURIComponent(sessionRevoked)}`)).toMatchObject([{ repeats: 1 }])
   })
 
-  test('too much garbage is 429, with when to come again (OKTA-E7, OKTA-Q1, OKTA-Q3)', async () => {
+  test('too many invalid SETs are 429 with the time of the reset (OKTA-E7, OKTA-Q1, OKTA-Q3)', async () => {
     await using site = await startStreamSite({ hub: { settings: { refusalsPerMinute: '2' } } })
     const stream = await site.connect()
     const statuses: number[] = []
@@ -186,7 +186,7 @@ describe('whose SETs a stream takes', () => {
     expect((await push(site, stream, site.sign())).status).toBe(202)
   })
 
-  test('none of a deactivated provider; a deleted one takes its stream with it', async () => {
+  test('SETs of a deactivated provider are refused; deleting a provider deletes its stream', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     const { authorization } = site.transmitter.stream()
@@ -200,7 +200,7 @@ describe('whose SETs a stream takes', () => {
     expect((await site.api('GET')).status).toBe(404)
   })
 
-  test('a subject with a critical member that nobody here understands is refused (SSF 1.0 §3.6)', async () => {
+  test('a subject with an unknown critical member is refused (SSF 1.0 §3.6)', async () => {
     await using site = await startStreamSite({ transmitter: { criticalSubjectMembers: ['user', 'galaxy'] } })
     const stream = await site.connect()
     const of = (member: object): string => site.sign({ subject: { format: 'complex', user: ada, ...member } })
@@ -210,7 +210,7 @@ describe('whose SETs a stream takes', () => {
     })
   })
 
-  test('so is one whose critical member is in a format that we cannot read, with a verdict (SSF 1.0 §3.6)', async () => {
+  test('a critical member in an unknown format is refused with a verdict (SSF 1.0 §3.6)', async () => {
     const criticalSubjectMembers = ['user', 'device', 'tenant']
     await using site = await startStreamSite({ transmitter: { criticalSubjectMembers } })
     const stream = await site.connect()
@@ -265,7 +265,7 @@ describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
     },
   )
 
-  test('one that is about another stream is invalid_request', async () => {
+  test('an event about another stream is invalid_request', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-wrong-subject'] } })
     const stream = await site.connect()
     await site.transmitter.pushAll()
@@ -279,14 +279,14 @@ describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
     expect((await site.shown()).verified_at).toBeNull()
   })
 
-  test('one that nobody asked for proves the stream as well', async () => {
+  test('an unsolicited event verifies the stream as well', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
     const stream = await site.connect()
     expect((await push(site, stream, verification(site, { state: undefined }))).status).toBe(202)
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
-  test('one that comes again, by whichever road, proves nothing anew', async () => {
+  test('a repeated event, by push or poll, does not verify again', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
     const stream = await site.connect()
     const token = verification(site, { state: undefined })
@@ -300,7 +300,7 @@ describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
     expect(await site.shown()).toMatchObject({ verified_at: verifiedAt, last_event_at: lastEventAt })
   })
 
-  test('the first proof counts also when the hub died before it was noted', async () => {
+  test('the first verification counts also when the hub ended before it was recorded', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-never'] } })
     const stream = await site.connect()
     const token = verification(site, { state: undefined })
@@ -311,7 +311,7 @@ describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
-  test('a state is good for one SET, which may come again', async () => {
+  test('a state is valid for one SET, which may be repeated', async () => {
     await using site = await startStreamSite()
     const stream = await site.connect()
     await site.transmitter.pushAll()
@@ -334,8 +334,8 @@ describe('verification events (SSF 1.0 §8.1.4.1, §8.1.4)', () => {
   })
 })
 
-describe('what the transmitter does to the stream (SSF 1.0 §8.1.5)', () => {
-  test('a pause is shown, logged as a failure, and told by the doctor; resuming ends it', async () => {
+describe('changes by the transmitter (SSF 1.0 §8.1.5)', () => {
+  test('a pause is shown, logged as a failure and reported by the doctor until the stream resumes', async () => {
     await using site = await startStreamSite()
     await site.connect()
     site.transmitter.setStatus('paused', 'Maintenance')
@@ -356,7 +356,7 @@ describe('what the transmitter does to the stream (SSF 1.0 §8.1.5)', () => {
   })
 })
 
-test('a status in an object, as Keycloak has it, is heard once the dialect is on, and refused with its name before', async () => {
+test('Keycloak’s status in an object is accepted with the dialect on, and refused with its name otherwise', async () => {
   await using site = await startStreamSite()
   const stream = await site.connect()
   const { id: streamId } = site.transmitter.stream()

@@ -23,8 +23,8 @@ const pushTo = (site: StreamSite, authorization: string | undefined): Promise<Re
 
 const told = expect.stringMatching(/sealed with another secret key.*WATCHBELL_SECRET_KEY.*stream connect/)
 
-describe('a stream whose secrets cannot be opened', () => {
-  test('says so and what to do, in each answer, on the stream, and by the doctor', async () => {
+describe('a stream whose secrets cannot be decrypted', () => {
+  test('says so with advice, in each answer, on the stream and in the doctor', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await spoilSecrets(site)
@@ -48,14 +48,14 @@ describe('a stream whose secrets cannot be opened', () => {
     expect(health.checks).toContainEqual(expect.objectContaining({ name: 'keys', result: 'ok' }))
   })
 
-  test('loses nothing: what is pushed is still taken, as values are compared by their hashes', async () => {
+  test('still accepts pushes, because values are compared by their hashes', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await spoilSecrets(site)
     expect((await pushTo(site, site.transmitter.stream().authorization)).status).toBe(202)
   })
 
-  test('works again once it is connected with its credentials: the transmitter learns a new value', async () => {
+  test('works again once it is connected with its credentials, with a new push value', async () => {
     await using site = await startStreamSite()
     const before = await site.connect()
     const old = site.transmitter.stream().authorization
@@ -69,7 +69,7 @@ describe('a stream whose secrets cannot be opened', () => {
     expect((await site.api('POST', '/verify')).status).toBe(202)
   })
 
-  test('is polled at a slow pace, and at once when it is connected again', async () => {
+  test('is polled slowly, and at once when it is connected again', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 0 } })
     await site.connect({ delivery: 'poll' })
     await spoilSecrets(site)
@@ -79,7 +79,7 @@ describe('a stream whose secrets cannot be opened', () => {
     await expect.poll(() => site.transmitter.stream().acked, { timeout: 15_000 }).toContain(jti)
   })
 
-  test('is deleted here by force', async () => {
+  test('is deleted at the hub with force', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await spoilSecrets(site)
@@ -88,7 +88,7 @@ describe('a stream whose secrets cannot be opened', () => {
   })
 })
 
-test('a hub whose secret key is another one does not start, and names the setting', async () => {
+test('a hub with another secret key does not start, and names the setting', async () => {
   await using folder = await temporaryFolder()
   const hub = (): TestHubOptions => ({
     folder: folder.path,

@@ -42,8 +42,8 @@ async function revoke(site: StreamSite): Promise<void> {
   )
 }
 
-describe('a stream that the transmitter’s operator made', () => {
-  test('is polled with its credential, and nothing of it is managed', async () => {
+describe('a stream created by the transmitter’s operator', () => {
+  test('is polled with its credential, and the hub does not manage it', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
     const made = await makeAsOperator(site)
     expect(await site.connect(draftOf(made))).toMatchObject({
@@ -73,7 +73,7 @@ describe('a stream that the transmitter’s operator made', () => {
     expect(site.transmitter.streams).toHaveLength(1)
   })
 
-  test('is healthy where the transmitter has no metadata', async () => {
+  test('is healthy without metadata of the transmitter', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
     site.transmitter.fail('metadata', { status: 404 }, Infinity)
     await site.connect(draftOf(await makeAsOperator(site)))
@@ -81,7 +81,7 @@ describe('a stream that the transmitter’s operator made', () => {
     expect(await (await site.api('GET', '/health')).json()).toMatchObject({ healthy: true })
   })
 
-  test('takes the place of one that the hub made, which is deleted', async () => {
+  test('replaces one that the hub created, which is deleted', async () => {
     await using site = await startStreamSite({ transmitter: { streamsPerReceiver: 2, longPollMs: 200 } })
     const before = await site.connect({ delivery: 'poll' })
     const made = await makeAsOperator(site)
@@ -90,7 +90,7 @@ describe('a stream that the transmitter’s operator made', () => {
     await revoke(site)
   })
 
-  test('refuses tokens for another audience', async () => {
+  test('reports tokens with another audience', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
     await site.connect(draftOf(await makeAsOperator(site), { audience: ['hub.example'] }))
     site.transmitter.send({ type: 'session-revoked', subject: ada })
@@ -126,7 +126,7 @@ describe('a stream that the transmitter’s operator made', () => {
     expect(await answer.text()).toContain(message)
   })
 
-  test('on the command line', async () => {
+  test('works on the command line', async () => {
     await using site = await startStreamSite({ transmitter: { longPollMs: 200 } })
     const { stream_id, aud, delivery } = await makeAsOperator(site)
     const env = { WATCHBELL_URL: site.hub.origin, WATCHBELL_TOKEN: site.hub.adminToken }

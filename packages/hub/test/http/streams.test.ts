@@ -25,7 +25,7 @@ async function health(site: StreamSite): Promise<Record<string, string>> {
 }
 
 describe('connecting by push', () => {
-  test('creates the stream, records what the transmitter says, and is verified (SSF 1.0 §6.1.1, §8.1.1, §8.1.1.1.1, §8.1.4.1, CAEP interop §2.3.8.2)', async () => {
+  test('creates the stream, stores the answer of the transmitter, and verifies the stream (SSF 1.0 §6.1.1, §8.1.1, §8.1.1.1.1, §8.1.4.1, CAEP interop §2.3.8.2)', async () => {
     await using site = await startStreamSite({ transmitter: { minVerificationIntervalS: 60 } })
     const connected = await site.connect({ description: 'Ours' })
     const remote = site.transmitter.stream()
@@ -72,7 +72,7 @@ describe('connecting by push', () => {
     ])
   })
 
-  test('its SETs have the audience of the stream and no other, on both paths (SSF 1.0 §4.1.6, §8.1.1.1.1)', async () => {
+  test('only SETs with the audience of the stream are accepted, on both paths (SSF 1.0 §4.1.6, §8.1.1.1.1)', async () => {
     await using site = await startStreamSite()
     await site.connect()
     const sent = site.transmitter.send({ type: sessionRevoked, subject: ada })
@@ -88,7 +88,7 @@ describe('connecting by push', () => {
     expect(again.status).toBe(202) // a repeat over Okta's path
   })
 
-  test('a verification that is pushed before the create is answered finds the route (SSF 1.0 §8.1.4, §8.1.4.2)', async () => {
+  test('a verification that is pushed before the answer to create is accepted (SSF 1.0 §8.1.4, §8.1.4.2)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['verify-at-creation'] } })
     await site.connect()
     await site.transmitter.pushAll()
@@ -98,7 +98,7 @@ describe('connecting by push', () => {
     expect((await site.shown()).verified_at).not.toBeNull()
   })
 
-  test('an answer with another iss is not used, and what was created is deleted (SSF 1.0 §8.1.1.1.1)', async () => {
+  test('an answer with another iss is refused, and the created stream is deleted (SSF 1.0 §8.1.1.1.1)', async () => {
     await using site = await startStreamSite({ transmitter: { misbehaving: ['create-wrong-iss'] } })
     const { status, message } = await refusalOf(await site.api('PUT', '', bearer))
     expect([status, message]).toEqual([502, expect.stringContaining('its iss is')])
@@ -130,14 +130,14 @@ describe('connecting by push', () => {
     expect(JSON.parse(patch?.body ?? '')).toMatchObject({ stream_id: existing.id }) // SSF 1.0 §8.1.1.3
   })
 
-  test('a create whose answer was lost is found again, not repeated', async () => {
+  test('a stream whose create lost its answer is found, not created again', async () => {
     await using site = await startStreamSite()
     site.transmitter.fail('configuration', 'lost_answer')
     expect((await site.api('PUT', '', bearer)).status).toBe(502)
     expect(await site.connect()).toMatchObject({ transmitter: { stream_id: site.transmitter.stream().id } })
   })
 
-  test('putting it again repairs and makes no second one; nothing to do is nothing done', async () => {
+  test('a second PUT repairs the stream, makes no second one, and sends nothing when nothing changed', async () => {
     await using site = await startStreamSite()
     await site.connect()
     await site.transmitter.pushAll()
@@ -164,7 +164,7 @@ async function createElsewhere(site: StreamSite, body: object): Promise<void> {
   expect(answer.status).toBe(201)
 }
 
-describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.2)', () => {
+describe('authentication at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.2)', () => {
   const client = { client_id: 'receiver', client_secret: 'receiver' }
 
   test.each([
@@ -187,7 +187,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(site.transmitter.tokensIssued).toBe(1)
   })
 
-  test('a token endpoint, or an authorization server, that is given is not looked for', async () => {
+  test('a configured token endpoint or authorization server is not discovered', async () => {
     await using site = await startStreamSite()
     const auth = { method: 'client_secret_basic', ...client }
     await site.connect({ auth: { ...auth, token_url: site.transmitter.tokenUrl } })
@@ -198,7 +198,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(calls(site, 'oauth_metadata')).toEqual(['GET oauth_metadata'])
   })
 
-  test('a token that is refused or has ended is replaced once; one that is never good is told', async () => {
+  test('a refused or expired token is replaced once, and a token that is always refused is reported', async () => {
     await using site = await startStreamSite()
     const auth = { method: 'client_secret_basic', ...client }
     await site.connect({ auth })
@@ -212,7 +212,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(site.transmitter.tokensIssued).toBe(3)
   })
 
-  test('a DPoP nonce that is asked for is used, at the token endpoint and at the API (RFC 9449 §8, §9)', async () => {
+  test('a DPoP nonce is used when required, at the token endpoint and at the API (RFC 9449 §8, §9)', async () => {
     await using site = await startStreamSite({ transmitter: { dpop: true, dpopNonces: true } })
     const answers = (endpoint: string): number =>
       site.transmitter.requests.filter((request) => request.endpoint === endpoint).length
@@ -234,7 +234,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(site.transmitter.tokensIssued).toBe(2)
   })
 
-  test('a transmitter that asks for another nonce each time is given up', async () => {
+  test('a transmitter that always requires another nonce is an error', async () => {
     await using site = await startStreamSite({ transmitter: { dpop: true } })
     await site.connect({ auth: { method: 'client_secret_basic', ...client, dpop: true } })
     const headers = {
@@ -247,7 +247,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
     expect(calls(site, 'status').length).toBeLessThan(8)
   })
 
-  test('many requests at once ask for one token', async () => {
+  test('concurrent requests share one token', async () => {
     await using site = await startStreamSite()
     await site.connect({ auth: { method: 'client_secret_basic', ...client } })
     site.transmitter.revokeTokens()
@@ -265,7 +265,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
       'invalid_client',
     ],
     ['a wrong bearer token', { method: 'bearer', token: 'wrong' }, 'does not accept our credentials'],
-  ])('%s is told in words, and kept nowhere but sealed', async (_, auth, why) => {
+  ])('%s gets a clear error, and its credentials are stored only encrypted', async (_, auth, why) => {
     await using site = await startStreamSite()
     const { status, message } = await refusalOf(await site.api('PUT', '', { ...bearer, auth }))
     expect([status, message]).toEqual([502, expect.stringContaining(why)])
@@ -274,7 +274,7 @@ describe('who we are at the transmitter (SSF 1.0 §8, CAEP interop §2.7, §2.7.
   })
 })
 
-describe('what goes wrong on the way', () => {
+describe('faults of the transmitter', () => {
   test.each([
     ['configuration', { status: 403, body: { error: 'insufficient_scope' } }, 502, 'insufficient_scope'],
     ['configuration', { status: 500 }, 502, 'status 500'],
@@ -344,7 +344,7 @@ describe('what goes wrong on the way', () => {
     expect(refused.status).toBeLessThan(503)
   })
 
-  test('what a body may not be, all told at once', async () => {
+  test('all faults of a request body are reported together', async () => {
     await using site = await startStreamSite()
     const bad: readonly [unknown, string][] = [
       [undefined, 'must be a JSON object'],
@@ -393,7 +393,7 @@ describe('what goes wrong on the way', () => {
 })
 
 describe('secrets', () => {
-  test('are in no answer, in no log entry and not in clear in the database', async () => {
+  test('are in no answer, in no log entry and not unencrypted in the database', async () => {
     await using folder = await temporaryFolder()
     const secrets: string[] = ['extremely-secret-client-secret']
     {
@@ -420,7 +420,7 @@ describe('secrets', () => {
     }
   })
 
-  test('outlive a restart, and a token with the role read_only sees and changes nothing', async () => {
+  test('survive a restart, and a read_only token neither sees nor changes them', async () => {
     await using folder = await temporaryFolder()
     await using site = await startStreamSite()
     let providerId: string

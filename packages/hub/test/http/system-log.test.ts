@@ -57,8 +57,8 @@ async function addProvider(hub: TestHub, name: string): Promise<string> {
 /** What happens on a hub before anybody does anything does not concern these tests. */
 const providers = { filter: 'eventType sw "security.events.provider."' }
 
-describe('what is written', () => {
-  test('OKTA-L60: everything that happens to a provider, and who did it', async () => {
+describe('entries', () => {
+  test('OKTA-L60: each change of a provider is an entry with its actor', async () => {
     await using hub = await startTestHub()
     const id = await addProvider(hub, 'vendor')
     const one = `/api/v1/security-events-providers/${id}`
@@ -81,7 +81,7 @@ describe('what is written', () => {
     })
   })
 
-  test('OKTA-L61, OKTA-E90: an event that was received, tied to its signal', async () => {
+  test('OKTA-L61, OKTA-E90: a received event is an entry with the id of its signal', async () => {
     await using hub = await startTestHub()
     await using transmitter = await startTransmitter()
     await hub.api('POST', '/api/v1/security-events-providers', {
@@ -113,7 +113,7 @@ describe('what is written', () => {
     expect((await logs(hub, { q: 'ADA@example.com session-revoked' })).entries).toEqual(entries)
   })
 
-  test('a refused change leaves nothing in the log', async () => {
+  test('a refused change makes no entry', async () => {
     await using hub = await startTestHub()
     await addProvider(hub, 'vendor')
     const again = await hub.api('POST', '/api/v1/security-events-providers', {
@@ -127,7 +127,7 @@ describe('what is written', () => {
 })
 
 describe('paging', () => {
-  test('OKTA-L10, OKTA-L12, OKTA-L13, OKTA-L15: a poller gets every entry once, over links on our origin', async () => {
+  test('OKTA-L10, OKTA-L12, OKTA-L13, OKTA-L15: polling returns each entry once, with links on the hub’s origin', async () => {
     await using hub = await startTestHub()
     await addProvider(hub, 'a')
     await addProvider(hub, 'b')
@@ -149,7 +149,7 @@ describe('paging', () => {
     expect(third.next).toEqual(expect.any(String))
   })
 
-  test('OKTA-L3: after wins over a since beside it, also over one that cannot be read', async () => {
+  test('OKTA-L3: after takes precedence over since, even an unreadable one', async () => {
     await using hub = await startTestHub()
     await addProvider(hub, 'a')
     const after = new URL((await logs(hub, providers)).next ?? '').searchParams.get('after') ?? ''
@@ -170,7 +170,7 @@ describe('paging', () => {
     expect(last.self).toBe(first.next)
   })
 
-  test('OKTA-L8: the newest first', async () => {
+  test('OKTA-L8: DESCENDING lists the newest first', async () => {
     await using hub = await startTestHub()
     for (const name of ['a', 'b']) await addProvider(hub, name)
     const { entries, next } = await logs(hub, { ...providers, sortOrder: 'DESCENDING' })
@@ -181,7 +181,7 @@ describe('paging', () => {
     expect(next).toBeUndefined()
   })
 
-  test('OKTA-L13: each relation has a header of its own', async () => {
+  test('OKTA-L13: each link relation has its own header', async () => {
     await using hub = await startTestHub()
     const request = get(hub.origin + path, { headers: { authorization: `SSWS ${hub.adminToken}` } })
     const [response] = (await once(request, 'response')) as [IncomingMessage] // of this event
@@ -192,14 +192,14 @@ describe('paging', () => {
     ])
   })
 
-  test('what stands in the query cannot break out of the Link header', async () => {
+  test('the query cannot inject into the Link header', async () => {
     await using hub = await startTestHub()
     const response = await hub.api('GET', `${path}?q=x>;rel="next",<https://evil.example>`)
     expect(response.headers.get('link')).not.toContain('evil.example>')
   })
 })
 
-test('OKTA-L4, OKTA-L6: filter and keywords', async () => {
+test('OKTA-L4, OKTA-L6: filter and q select entries', async () => {
   await using hub = await startTestHub()
   await addProvider(hub, 'alpha-one')
   await addProvider(hub, 'beta')
@@ -213,7 +213,7 @@ test('OKTA-L4, OKTA-L6: filter and keywords', async () => {
   expect(await found({ filter: `eventType eq "${receiveEvent}"` })).toEqual([])
 })
 
-describe('what is refused', () => {
+describe('refused queries', () => {
   const date =
     'The date format in your query is not recognized. Please enter dates using ISO8601 string format.'
   test.each<{ row: string; query: Record<string, string>; body: object }>([
@@ -278,14 +278,14 @@ describe('what is refused', () => {
     expect(await response.json()).toMatchObject(body)
   })
 
-  test('OKTA-X10: nobody reads the log without credentials', async () => {
+  test('OKTA-X10: a request without credentials is refused', async () => {
     await using hub = await startTestHub()
     expect((await fetch(hub.origin + path)).status).toBe(403)
   })
 })
 
-describe('events about people and things', () => {
-  test('one about a loaded user is found by the sign-in name, and has the name that the sender has', async () => {
+describe('events about users and devices', () => {
+  test('an event about a loaded user is found by the sign-in name, and has the sender’s identifier', async () => {
     await using started = await startHubWithProvider()
     const { hub, sign } = started
     const ids = [{ format: 'iss_sub', iss: started.transmitter.issuer, sub: '42' }]

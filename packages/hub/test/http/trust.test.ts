@@ -103,9 +103,9 @@ async function startSite(options: TestHubOptions = {}): Promise<Site> {
 const hourAgo = (): string => new Date(Date.now() - 3_600_000).toISOString()
 const emptied: readonly (RiskAction | 'gone')[] = ['none', 'log_only', 'gone']
 
-describe('revocations are cut off by nobody', () => {
+describe('revocations stay within the limits per source', () => {
   test.each([...emptied, 'enforce_and_log' as const])(
-    'many of a source with the action %s hide none of another',
+    'many revocations of a source with the action %s displace none of another source',
     async (action) => {
       await using site = await startSite()
       const idp = await site.source()
@@ -138,7 +138,7 @@ describe('revocations are cut off by nobody', () => {
     },
   )
 
-  test('of a session and of a device likewise', async () => {
+  test('the same holds for sessions and devices', async () => {
     await using site = await startSite()
     const idp = await site.source()
     const evil = await site.source('log_only')
@@ -162,7 +162,7 @@ describe('revocations are cut off by nobody', () => {
 
 describe('bare ids', () => {
   test.each(['none', 'log_only', 'enforce_and_log'] as const)(
-    'made-up identifiers of a source with the action %s hide nobody, at sign-in and for administrators',
+    'invented ids of a source with the action %s hide no user, at sign-in and for administrators',
     async (action) => {
       await using site = await startSite()
       const evil = await site.source(action)
@@ -185,7 +185,7 @@ describe('bare ids', () => {
     },
   )
 
-  test('naming another issuer makes its ids findable for nobody; their issuer’s own word does', async () => {
+  test('only statements of the issuer itself make its ids findable', async () => {
     await using site = await startSite()
     const idp = await site.source()
     const other = await site.source()
@@ -200,7 +200,7 @@ describe('bare ids', () => {
     expect((await site.ask('u-7')).context.level).toBe('NONE')
   })
 
-  test('an issuer that its provider has no more vouches for nothing', async () => {
+  test('a former issuer of a provider makes no ids findable', async () => {
     await using site = await startSite()
     const idp = await site.source()
     await idp.say('user-risk-change', idp.sub('u-7'), high)
@@ -219,7 +219,7 @@ describe('bare ids', () => {
     expect((await site.ask('u-7', {}, { iss: idp.issuer })).decision).toBe(false)
   })
 
-  test('a session of another issuer is found when the question names that issuer', async () => {
+  test('a session of another issuer is found when the request names that issuer', async () => {
     await using site = await startSite()
     const siem = await site.source()
     const session = { format: 'jwt_id', iss: 'https://idp.example', jti: 's-1' }
@@ -231,7 +231,7 @@ describe('bare ids', () => {
     expect((await site.ask('ada@example.com', { ...named, session: 's-2' })).decision).toBe(true)
   })
 
-  test('an id that two issuers vouch for denies for the worse, and is told apart for administrators', async () => {
+  test('an id of two issuers is denied for the higher risk, and administrators see both', async () => {
     await using site = await startSite()
     const [one, two] = [await site.source(), await site.source()]
     await one.say('user-risk-change', one.sub('u-1'), none)
@@ -246,38 +246,35 @@ describe('bare ids', () => {
   })
 })
 
-describe('other people’s identities', () => {
+describe('identities of other sources', () => {
   test.each([
     ['recycling the address', 'identifier-recycled', ada, {}],
     ['changing the address', 'identifier-changed', ada, { 'new-value': 'elsewhere@example.com' }],
     ['changing it without a new one', 'identifier-changed', ada, {}],
     ['recycling the number', 'identifier-recycled', phone('+15551234'), {}],
-  ])(
-    '%s takes nothing from another source, nor from an administrator',
-    async (_name, type, subject, claims) => {
-      await using site = await startSite()
-      const idp = await site.source()
-      const evil = await site.source()
-      const person = aliases(idp.sub('u-1'), ada, phone('+15551234'))
-      await idp.say('user-risk-change', person, { ...high, ...secondsAgo(60) })
-      await idp.say('session-revoked', person, secondsAgo(60))
-      await evil.say(type, subject, claims)
-      for (const user of ['ada@example.com', '+15551234', 'u-1']) {
-        expect((await site.ask(user)).decision).toBe(false)
-      }
-      expect((await site.ask('ada@example.com', { issued_at: hourAgo() })).context.reasons).toHaveLength(3)
+  ])('%s changes nothing of another source or of an administrator', async (_name, type, subject, claims) => {
+    await using site = await startSite()
+    const idp = await site.source()
+    const evil = await site.source()
+    const person = aliases(idp.sub('u-1'), ada, phone('+15551234'))
+    await idp.say('user-risk-change', person, { ...high, ...secondsAgo(60) })
+    await idp.say('session-revoked', person, secondsAgo(60))
+    await evil.say(type, subject, claims)
+    for (const user of ['ada@example.com', '+15551234', 'u-1']) {
+      expect((await site.ask(user)).decision).toBe(false)
+    }
+    expect((await site.ask('ada@example.com', { issued_at: hourAgo() })).context.reasons).toHaveLength(3)
 
-      await idp.say('user-risk-change', person, none)
-      expect(
-        (await site.hub.api('PUT', '/api/v1/users/ada%40example.com/risk', { riskLevel: 'HIGH' })).status,
-      ).toBe(201)
-      await evil.say(type, subject, claims)
-      expect((await site.ask('ada@example.com')).decision).toBe(false)
-      expect((await site.ask('u-1')).decision).toBe(false)
-    },
-  )
+    await idp.say('user-risk-change', person, none)
+    expect(
+      (await site.hub.api('PUT', '/api/v1/users/ada%40example.com/risk', { riskLevel: 'HIGH' })).status,
+    ).toBe(201)
+    await evil.say(type, subject, claims)
+    expect((await site.ask('ada@example.com')).decision).toBe(false)
+    expect((await site.ask('u-1')).decision).toBe(false)
+  })
 
-  test('a source may end others’ words once it has the permission, and an administrator’s never', async () => {
+  test('a source may end statements of other sources only with the permission, and those of an administrator never', async () => {
     await using site = await startSite()
     const [edr, mail] = [await site.source(), await site.source()]
     await edr.say('user-risk-change', ada, { ...high, ...secondsAgo(60) })
@@ -293,7 +290,7 @@ describe('other people’s identities', () => {
     expect((await site.ask('ada@example.com')).decision).toBe(false)
   })
 
-  test('neither an old clock nor an own id beside addresses outweighs who was registered first', async () => {
+  test('the source that was registered first takes precedence over old times and own ids', async () => {
     await using site = await startSite()
     const idp = await site.source()
     const evil = await site.source()
@@ -317,7 +314,7 @@ describe('other people’s identities', () => {
     ])
   })
 
-  test('an administrator’s list puts another source first', async () => {
+  test('an administrator’s list changes the precedence of sources', async () => {
     await using site = await startSite()
     const first = await site.source()
     const second = await site.source()
@@ -334,7 +331,7 @@ describe('other people’s identities', () => {
     expect((await site.ask('ada@example.com')).decision).toBe(false)
   })
 
-  test('what a source joined is undone when it loses its action or goes, and done when it gets it', async () => {
+  test('joins of a source are undone when it loses its action or is deleted, and made when it gets the action', async () => {
     await using site = await startSite()
     const edr = await site.source()
     const idp = await site.source('none')
@@ -351,7 +348,7 @@ describe('other people’s identities', () => {
     expect((await site.ask('ada@example.com')).decision).toBe(false)
   })
 
-  test('a name that is refused a join still counts for each of its identifiers', async () => {
+  test('a subject that is not joined still counts for each of its identifiers', async () => {
     await using site = await startSite()
     const idp = await site.source()
     const edr = await site.source()
@@ -370,7 +367,7 @@ describe('other people’s identities', () => {
       expect((await site.ask(user)).decision).toBe(true)
   })
 
-  test('good news about one name takes back nothing of another name that only somebody else calls the same', async () => {
+  test('a lower risk of one identifier does not change another that only a different source joined to it', async () => {
     await using site = await startSite()
     const edr = await site.source()
     const evil = await site.source()
@@ -381,8 +378,8 @@ describe('other people’s identities', () => {
   })
 })
 
-describe('what others do changes nothing for good', () => {
-  test('the id of a loaded user is found, whatever becomes of a provider that names it too', async () => {
+describe('changes by other sources are reversible', () => {
+  test('the id of a loaded user is found, whatever happens to a provider that names it as well', async () => {
     await using site = await startSite()
     const idp = await site.source()
     const identifiers = [idp.sub('u-1')]
@@ -395,7 +392,7 @@ describe('what others do changes nothing for good', () => {
     expect((await site.hub.api('GET', '/api/v1/users/u-1/risk')).status).toBe(200)
   })
 
-  test('reasons do not give way because somebody else joins people', async () => {
+  test('reasons stay when another source joins users', async () => {
     await using site = await startSite()
     const [edr, other] = [await site.source(), await site.source()]
     const hal = email('hal@example.com')
@@ -413,7 +410,7 @@ describe('what others do changes nothing for good', () => {
     expect((await site.ask('ada@example.com')).context.level).toBe('MEDIUM')
   })
 
-  test('names that follow each other without end do not hang together without end', async () => {
+  test('a chain of identifiers is joined only up to the limit', async () => {
     await using site = await startSite()
     const source = await site.source()
     const name = (at: number): string => `${at}@example.com`
@@ -431,8 +428,8 @@ describe('what others do changes nothing for good', () => {
   })
 })
 
-describe('limits of a provider', () => {
-  test('of whom it may speak, and what it may send; what is outside leads to nothing, and says so', async () => {
+describe('restrictions of a provider', () => {
+  test('limit its subjects and event types; an event outside them has no effect and says so', async () => {
     await using site = await startSite()
     const source = await site.source()
     await source.trust({ speaks_of: { domains: ['corp.example'] } })
@@ -489,7 +486,7 @@ describe('limits of a provider', () => {
     expect(await asked('ada@example.com')).toBe(false)
   })
 
-  test('what a provider joined is without those of whom it may not speak', async () => {
+  test('limit the joins of a provider to its permitted subjects', async () => {
     await using site = await startSite()
     const source = await site.source()
     await source.say('user-risk-change', aliases(source.sub('u-1'), ada, email('ada@corp.example')), none)
@@ -517,7 +514,7 @@ describe('limits of a provider', () => {
 })
 
 describe('cost', () => {
-  test('words of senders make no slots: of one source there is a handful of reasons about one name', async () => {
+  test('texts of senders do not multiply reasons: one source has few reasons per identifier', async () => {
     await using site = await startSite()
     const source = await site.source()
     await source.sayAll([
@@ -539,7 +536,7 @@ describe('cost', () => {
     expect(context.reasons.length).toBeLessThanOrEqual(2)
   })
 
-  test('answers and entries show the ten weightiest grounds, and how many there are', async () => {
+  test('answers and entries show the ten most severe reasons and their number', async () => {
     await using site = await startSite()
     for (let at = 0; at < 12; at += 1) {
       const source = await site.source()
@@ -552,7 +549,7 @@ describe('cost', () => {
     expect(JSON.stringify(await logs.json())).toContain('And 2 more.')
   })
 
-  test('of one source about one person reasons are bounded, and the worst stay', async () => {
+  test('the reasons of one source about one user are limited, and the most severe stay', async () => {
     await using site = await startSite()
     const source = await site.source()
     const names = (from: number) => Array.from({ length: 45 }, (_, at) => email(`${from + at}@example.com`))
@@ -577,7 +574,7 @@ describe('cost', () => {
   })
 })
 
-describe('who is asked about', () => {
+describe('the user of a request', () => {
   test.each([
     ['account', { format: 'account', uri: 'acct:bob@svc.example' }, 'acct:bob@SVC.example'],
     ['did', { format: 'did', url: 'did:example:123#key' }, 'did:example:123#key'],
@@ -599,14 +596,14 @@ describe('who is asked about', () => {
     ['email', email('lap@example.com'), 'lap@example.com'],
     ['account', { format: 'account', uri: 'acct:lap@svc.example' }, 'acct:lap@svc.example'],
     ['did', { format: 'did', url: 'did:example:9' }, 'did:example:9'],
-  ])('so is a device named by %s', async (_format, device, text) => {
+  ])('a device named by %s is found', async (_format, device, text) => {
     await using site = await startSite()
     const source = await site.source()
     await source.say('device-risk-change', { user: ada, device }, high)
     expect((await site.ask('ada@example.com', { device: text })).decision).toBe(false)
   })
 
-  test('our own id, as our sub or as an opaque one, is that user', async () => {
+  test('the hub’s entity id, as sub of the hub or as opaque id, names that user', async () => {
     await using site = await startSite()
     const source = await site.source()
     const loaded = await site.hub.api('POST', '/v1/subjects', { kind: 'user', login: 'ada@example.com' })
@@ -617,7 +614,7 @@ describe('who is asked about', () => {
     for (const user of ['ada@example.com', id]) expect((await site.ask(user)).decision).toBe(true)
   })
 
-  test('a new address keeps what the same source said of the old one', async () => {
+  test('a new address keeps the statements of the same source about the old one', async () => {
     await using site = await startSite()
     const idp = await site.source()
     await idp.say('user-risk-change', ada, { ...high, ...secondsAgo(120) })
@@ -629,7 +626,7 @@ describe('who is asked about', () => {
     expect((await site.ask('ada.new@example.com')).context.level).not.toBe('HIGH')
   })
 
-  test('of two events of one second what came later counts, not the worse', async () => {
+  test('of two events in one second the later to arrive counts, not the more severe', async () => {
     await using site = await startSite()
     const source = await site.source()
     const now = secondsAgo(5)
@@ -646,7 +643,7 @@ describe('who is asked about', () => {
   })
 })
 
-describe('an administrator’s word', () => {
+describe('decisions of an administrator', () => {
   interface Shown {
     readonly level: string
     readonly reasons: readonly { readonly id: string; readonly level: string }[]
@@ -656,38 +653,35 @@ describe('an administrator’s word', () => {
   test.each([
     ['user', ada, 'ada@example.com', 'user-risk-change'],
     ['device', { device: { format: 'opaque', id: 'laptop' } }, 'laptop', 'device-risk-change'],
-  ])(
-    'a single reason of a %s can be dismissed, and that can be taken back',
-    async (_kind, subject, text, type) => {
-      await using site = await startSite()
-      const [one, two] = [await site.source(), await site.source()]
-      await one.say(type, subject, high)
-      if (type === 'user-risk-change') await two.say(type, subject, { current_level: 'medium' })
-      const path = `/v1/subjects/${encodeURIComponent(text)}`
-      const shown = async (): Promise<Shown> => (await (await site.hub.api('GET', path)).json()) as Shown
-      const [worst] = (await shown()).reasons
-      const dismissal = `${path}/reasons/${encodeURIComponent(worst?.id ?? '')}/dismissal`
-      expect((await site.hub.api('PUT', dismissal)).status).toBe(200)
-      expect((await shown()).level).toBe(type === 'user-risk-change' ? 'MEDIUM' : 'NONE')
-      expect((await shown()).dismissed).toMatchObject([
-        { id: worst?.id, dismissed_at: expect.any(String) as string },
-      ])
-      expect((await site.hub.api('DELETE', dismissal)).status).toBe(200)
-      expect((await shown()).level).toBe('HIGH')
-      await site.hub.api('PUT', dismissal)
-      await one.say(type, subject, high) // the same again is said anew
-      expect((await shown()).level).toBe('HIGH')
-      const logs = (await (await site.hub.api('GET', '/api/v1/logs?limit=100')).json()) as {
-        eventType: string
-      }[]
-      const types = logs.map(({ eventType }) => eventType)
-      expect(types).toEqual(expect.arrayContaining(['watchbell.risk.dismiss', 'watchbell.risk.restore']))
-      const nothing = await site.hub.api('PUT', `${path}/reasons/none/dismissal`)
-      expect([nothing.status, await nothing.text()]).toEqual([404, expect.stringContaining('none')])
-    },
-  )
+  ])('a single reason of a %s can be dismissed and restored', async (_kind, subject, text, type) => {
+    await using site = await startSite()
+    const [one, two] = [await site.source(), await site.source()]
+    await one.say(type, subject, high)
+    if (type === 'user-risk-change') await two.say(type, subject, { current_level: 'medium' })
+    const path = `/v1/subjects/${encodeURIComponent(text)}`
+    const shown = async (): Promise<Shown> => (await (await site.hub.api('GET', path)).json()) as Shown
+    const [worst] = (await shown()).reasons
+    const dismissal = `${path}/reasons/${encodeURIComponent(worst?.id ?? '')}/dismissal`
+    expect((await site.hub.api('PUT', dismissal)).status).toBe(200)
+    expect((await shown()).level).toBe(type === 'user-risk-change' ? 'MEDIUM' : 'NONE')
+    expect((await shown()).dismissed).toMatchObject([
+      { id: worst?.id, dismissed_at: expect.any(String) as string },
+    ])
+    expect((await site.hub.api('DELETE', dismissal)).status).toBe(200)
+    expect((await shown()).level).toBe('HIGH')
+    await site.hub.api('PUT', dismissal)
+    await one.say(type, subject, high) // the same again is said anew
+    expect((await shown()).level).toBe('HIGH')
+    const logs = (await (await site.hub.api('GET', '/api/v1/logs?limit=100')).json()) as {
+      eventType: string
+    }[]
+    const types = logs.map(({ eventType }) => eventType)
+    expect(types).toEqual(expect.arrayContaining(['watchbell.risk.dismiss', 'watchbell.risk.restore']))
+    const nothing = await site.hub.api('PUT', `${path}/reasons/none/dismissal`)
+    expect([nothing.status, await nothing.text()]).toEqual([404, expect.stringContaining('none')])
+  })
 
-  test('risk of anything can be set, NONE too', async () => {
+  test('the risk of any entity can be set, to NONE as well', async () => {
     await using site = await startSite()
     const source = await site.source()
     await source.say('device-risk-change', { user: ada, device: { format: 'opaque', id: 'laptop' } }, high)
@@ -700,7 +694,7 @@ describe('an administrator’s word', () => {
     expect((await site.hub.api('PUT', '/v1/subjects/nobody/risk', { level: 'worst' })).status).toBe(404)
   })
 
-  test('people who are never denied get in, it is said, and nobody becomes one of them', async () => {
+  test('exempt users are allowed, the answer says so, and no signal makes another user exempt', async () => {
     await using site = await startSite({
       settings: { neverDenied: 'Break.Glass@example.com', logEvaluations: 'non_allow' },
     })

@@ -57,12 +57,12 @@ async function startAttack(action?: 'none' | 'log_only'): Promise<Attack> {
   }
 }
 
-describe('no transmitter takes back what another said', () => {
+describe('a transmitter cannot end statements of another', () => {
   test.each([
     ['that counts for nothing', 'none'],
     ['that is only watched', 'log_only'],
     ['whose word is acted on', undefined],
-  ] as const)('by an older claim that contradicts it: one %s', async (_whose, action) => {
+  ] as const)('with an older claim that contradicts it: one %s', async (_whose, action) => {
     await using attack = await startAttack(action)
     await attack.honest('user-risk-change', aliases(attack.sub('u1'), ada), high)
     await attack.honest('session-revoked', aliases(attack.sub('u1'), ada))
@@ -72,7 +72,7 @@ describe('no transmitter takes back what another said', () => {
     expect(honest.map(({ events }) => events)).toMatchObject([[{ matched: true }], [{ matched: true }]])
   })
 
-  test('by having claimed something else of the issuer’s own ids before', async () => {
+  test('with an earlier claim about ids of the issuer', async () => {
     await using attack = await startAttack()
     await attack.evil('token-claims-change', aliases(attack.sub('nobody'), ada), longAgo)
     await attack.honest('user-risk-change', aliases(attack.sub('u1'), ada), high)
@@ -82,7 +82,7 @@ describe('no transmitter takes back what another said', () => {
     expect([honest?.events, evil?.events]).toMatchObject([[{ matched: true }], [{ matched: false }]])
   })
 
-  test('by making one of two people, whose own claims then contradict each other', async () => {
+  test('by joining two users whose own claims then contradict each other', async () => {
     await using attack = await startAttack()
     await attack.evil('token-claims-change', aliases(ada, hal, { format: 'opaque', id: 'x' }), longAgo)
     await attack.honest('user-risk-change', aliases(attack.sub('u1'), ada), { current_level: 'none' })
@@ -104,7 +104,7 @@ describe('no transmitter takes back what another said', () => {
     expect(await attack.decisionOn('ada@example.com')).toBe(false)
   })
 
-  test('by recycling an address of a user whom an administrator loaded', async () => {
+  test('by recycling an address of a loaded user', async () => {
     await using attack = await startAttack()
     const user = { kind: 'user', login: 'ada', emails: ['ada@example.com'] }
     expect((await attack.world.hub.api('POST', '/v1/subjects', user)).status).toBe(201)
@@ -116,7 +116,7 @@ describe('no transmitter takes back what another said', () => {
   })
 })
 
-test('what a provider that is only watched says of several names is seen where one of them is known', async () => {
+test('a statement of a log_only provider about several identifiers is shown with each user that has one of them', async () => {
   await using attack = await startAttack('log_only')
   await attack.world.hub.api('POST', '/v1/subjects', { kind: 'user', login: 'ada@example.com' })
   await attack.evil('user-risk-change', aliases(attack.sub('u1'), ada), high)
