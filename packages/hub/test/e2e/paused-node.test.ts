@@ -27,7 +27,7 @@ test('a node that stops between its append and the end of it holds up nobody who
   await withheld
   first.process.kill('SIGSTOP')
   const standsStill = `SELECT pid FROM pg_stat_activity WHERE datname = current_database()
-    AND state = 'active' AND wait_event = 'ClientRead' AND query LIKE '%INSERT INTO signal_keys%'`
+    AND backend_xid IS NOT NULL AND state = 'active' AND wait_event = 'ClientRead' AND query LIKE '%INSERT INTO signal_keys%'`
   await vi.waitUntil(async () => (await runOn(nodes.databaseUrl, standsStill)).length > 0, patience)
 
   const others = ['other-1', 'other-2'].map((jti) => revoked(transmitter, 'bob@paused.example', jti))
